@@ -1,0 +1,89 @@
+"""`triage demo`: from nothing to allocated complaints."""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli import options
+from cli.deployment import find
+from cli.errors import CommandError
+from cli.models import wait_until_mirrored
+from cli.output import err, out, print_json, progress_bar
+from cli.submission import numbered, put_all, wait_for
+from cli.tables import allocation_table, models_table, totals_table
+from local import up as embedded
+from local.state import Instance
+from runtime.adapters.registry import Registry
+from training.exports import ExportRow, read_export
+from training.generator import generate
+from training.pipeline import STEPS, train_model
+from training.publish import publish
+from training.recipe import CONFIGS, load_recipe
+
+RECIPES = ("demo-product", "demo-issue", "demo-vulnerable")
+ORGANISATION = "megabank"
+
+
+def demo(
+    data: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="A CFPB export to triage instead.")
+    ] = None,
+    count: Annotated[int, typer.Option(min=1, help="How many complaints.")] = 60,
+    seed: Annotated[int, typer.Option(help="Which complaints are generated.")] = 1,
+    as_json: options.AsJson = False,
+    state: options.State = options.DEFAULT,
+) -> None:
+    """Start the embedded AWS, train and register three models, and triage complaints."""
+    instance = embedded.up(state, on_progress=lambda line: err.print(line, highlight=False))
+    deployment = find("local", state=state)
+    for name in RECIPES:
+        _provide_model(name, instance, deployment.registry, state)
+    rows = read_export(data, limit=count) if data else _generated(count, seed)
+    with progress_bar() as bar:
+        putting = bar.add_task("Submitting", total=count)
+        submission = put_all(deployment, numbered(rows), on_put=lambda: bar.advance(putting))
+        waiting = bar.add_task("Allocating", total=len(submission.ids))
+        late = wait_for(
+            deployment, submission, timeout_seconds=600, on_allocated=lambda found: bar.advance(waiting, found)
+        )
+    if as_json:
+        print_json(submission.totals())
+    else:
+        models_table(deployment.registry.models())
+        allocation_table(submission)
+        totals_table(submission.totals())
+        out.print("The environment stays up: try `triage show COMPLAINT_ID`, and end it with `triage down`.")
+    if late:
+        raise CommandError(f"{len(late)} complaints have no allocation yet; `triage status` shows more")
+
+
+def _provide_model(name: str, instance: Instance, registry: Registry, state: Path) -> None:
+    """Train, publish, register and activate one model; each step keeps what is there already."""
+    recipe = load_recipe(CONFIGS / f"{name}.toml")
+    with progress_bar() as bar:
+        task = bar.add_task(f"Training {recipe.task}", total=100 * len(STEPS))
+        folder = train_model(
+            recipe,
+            output=state / "models" / name,
+            on_progress=lambda step, done: bar.update(task, completed=round(100 * (STEPS.index(step) + done))),
+        )
+        bar.update(task, completed=100 * len(STEPS))
+    model_id = f"{ORGANISATION}/{recipe.task}-minilm"
+    revision = publish(folder, model_id=model_id, endpoint=instance.hub_endpoint)
+    registry.register(model_id, revision, task=recipe.task, by=options.operator())
+    wait_until_mirrored(registry, model_id, revision)
+    registry.activate(model_id, revision)
+
+
+def _generated(count: int, seed: int) -> Iterator[ExportRow]:
+    run = f"demo-{datetime.now():%m%d-%H%M%S}"
+    fields = set(ExportRow.__dataclass_fields__)
+    for number, complaint in enumerate(generate(count, seed=seed), start=1):
+        known = {name: value for name, value in asdict(complaint).items() if name in fields}
+        # Every run's complaints are new ones: a duplicate would start nothing.
+        known["complaint_id"] = f"{run}-{number:04}"
+        yield ExportRow(**{**dict.fromkeys(fields), **known, "row": number})

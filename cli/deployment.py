@@ -1,0 +1,80 @@
+"""The deployment that `--env` names: found through its published parameters, spoken to with ordinary credentials."""
+
+from functools import cached_property
+from pathlib import Path
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from cli.errors import NoDeploymentError
+from local.session import session as local_session
+from local.state import DEFAULT_STATE, Instance
+from local.up import status
+from runtime.adapters.dynamodb import Table
+from runtime.adapters.outbox import Outbox
+from runtime.adapters.registry import Registry
+from triage import tables
+from triage.tables import TableSpec
+
+REGIONS = {"dev": "eu-west-2", "prod": "eu-west-2"}
+
+
+class Deployment:
+    """Tables and names of one environment."""
+
+    def __init__(self, session: boto3.Session, environment: str) -> None:
+        self.session = session
+        self.environment = environment
+
+    def name(self, parameter: str) -> str:
+        """Raises: NoDeploymentError."""
+        if parameter not in self._names:
+            raise NoDeploymentError(f"{self.environment} publishes no {parameter}; {_how_to_deploy(self.environment)}")
+        return self._names[parameter]
+
+    def table(self, spec: TableSpec) -> Table:
+        return Table(self.session.client("dynamodb"), spec, self.name(f"{spec.name.replace('_', '-')}-table"))
+
+    @cached_property
+    def complaints(self) -> Table:
+        return self.table(tables.RAW_COMPLAINTS)
+
+    @cached_property
+    def story(self) -> Table:
+        return self.table(tables.COMPLAINTS_ALLOCATION)
+
+    @cached_property
+    def registry(self) -> Registry:
+        return Registry(self.table(tables.MODEL_INFO), self.table(tables.MODEL_STRATEGY))
+
+    def outbox(self) -> Outbox:
+        return Outbox(self.complaints, retention_days=int(self.name("retention-days")))
+
+    @cached_property
+    def _names(self) -> dict[str, str]:
+        prefix = f"/complaints-triage/{self.environment}/"
+        pages = self.session.client("ssm").get_paginator("get_parameters_by_path").paginate(Path=prefix)
+        try:
+            parameters = [parameter for page in pages for parameter in page["Parameters"]]
+        except (BotoCoreError, ClientError) as error:
+            raise NoDeploymentError(f"{self.environment} cannot be asked: {error}") from error
+        return {parameter["Name"].removeprefix(prefix): parameter["Value"] for parameter in parameters}
+
+
+def find(environment: str, *, state: Path = DEFAULT_STATE) -> Deployment:
+    """Raises: NoDeploymentError."""
+    if environment != "local":
+        return Deployment(boto3.Session(region_name=REGIONS[environment]), environment)
+    return Deployment(local_session(running_instance(state)), environment)
+
+
+def running_instance(state: Path = DEFAULT_STATE) -> Instance:
+    """Raises: NoDeploymentError."""
+    found = status(state)
+    if found.instance is None or not found.running:
+        raise NoDeploymentError("the embedded AWS is not running; start it with `triage up`")
+    return found.instance
+
+
+def _how_to_deploy(environment: str) -> str:
+    return "run `triage up`" if environment == "local" else f"run `make deploy ENVIRONMENT={environment}`"

@@ -1,0 +1,46 @@
+"""The command line as a whole, and what becomes of errors."""
+
+import sys
+
+import typer
+from botocore.exceptions import BotoCoreError, ClientError
+
+from cli import models, parked, strategy
+from cli.demo import demo
+from cli.environment import down, status, up
+from cli.errors import CommandError
+from cli.output import err
+from cli.show import show
+from cli.submit import submit
+from local.state import LocalError
+from training.exports import ExportError
+from triage.errors import TriageError
+
+app = typer.Typer(
+    name="triage",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Operate complaints triage: an environment, its models, and complaints.",
+    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 no deployment to talk to.",
+)
+for command in (up, down, status, demo, submit, show):
+    app.command()(command)
+app.add_typer(models.app, name="models")
+app.add_typer(strategy.app, name="strategy")
+app.add_typer(parked.app, name="parked")
+
+
+def run() -> None:
+    try:
+        app()
+    except CommandError as error:
+        _fail(str(error), error.exit_code)
+    except (LocalError, TriageError, ExportError) as error:
+        _fail(str(error), 1)
+    except (BotoCoreError, ClientError) as error:
+        _fail(f"AWS refused or did not answer: {error}", 1)
+
+
+def _fail(message: str, code: int) -> None:
+    err.print(f"[bold red]error:[/bold red] {message}", highlight=False)
+    sys.exit(code)

@@ -1,0 +1,84 @@
+"""`triage show`"""
+
+from typing import Annotated, Any
+
+import typer
+
+from cli import options
+from cli.deployment import Deployment, find
+from cli.errors import NotFoundError
+from cli.output import out, print_json, print_table
+from triage.tables import ALLOCATION, SELECTION, AllocationEntry, PredictionEntry, SelectionEntry
+
+ENTRIES: dict[str, type[SelectionEntry | AllocationEntry]] = {SELECTION: SelectionEntry, ALLOCATION: AllocationEntry}
+
+
+def show(
+    complaint_id: Annotated[str, typer.Argument(help="The id under which operations put the complaint.")],
+    env: options.Environment = "local",
+    as_json: options.AsJson = False,
+    state: options.State = options.DEFAULT,
+) -> None:
+    """Show the story of a complaint: who selected which models, what they said, what was decided and why."""
+    story = read_story(find(env, state=state), complaint_id)
+    if as_json:
+        print_json(story)
+        return
+    allocation = story["allocation"]
+    out.print(f"[bold]{complaint_id}[/bold]  triage: {story['triage_state'] or 'not started'}")
+    if allocation is not None:
+        _print_allocation(allocation)
+    print_table(
+        "Predictions",
+        ("task", "label", "confidence", "threshold", "tokens", "ms", "arm", "model version"),
+        (
+            (
+                p.model.task,
+                p.label,
+                f"{p.confidence:.3f}",
+                p.thresholds.auto if p.positive_label is None else p.thresholds.flag,
+                f"{p.tokens_seen}/{p.tokens_total}",
+                p.milliseconds,
+                p.model.arm or "—",
+                p.model_version,
+            )
+            for p in story["predictions"]
+        ),
+    )
+
+
+def _print_allocation(allocation: AllocationEntry) -> None:
+    facts = {
+        "team": allocation.product_team,
+        "product": allocation.product,
+        "issue": allocation.issue,
+        "vulnerable": allocation.vulnerable,
+        "journey": allocation.journey,
+        "route": allocation.route,
+        "reasons": "; ".join(allocation.reasons) or "none",
+        "allocated at": f"{allocation.allocated_at} ({allocation.milliseconds} ms after the start)",
+        "code": allocation.code_version,
+        "taxonomy": allocation.taxonomy_version,
+    }
+    print_table("Allocation", ("fact", "value"), facts.items())
+
+
+def read_story(deployment: Deployment, complaint_id: str) -> dict[str, Any]:
+    """The entries of a complaint's story, typed. The narrative is not among them.
+
+    Raises: NotFoundError.
+    """
+    raw = deployment.complaints.get(complaint_id)
+    entries = list(deployment.story.query(complaint_id))
+    if raw is None and not entries:
+        raise NotFoundError(f"no complaint {complaint_id!r} in {deployment.environment}")
+    by_key = {entry["entry"]: entry for entry in entries}
+    return {
+        "complaint_id": complaint_id,
+        "received_at": (raw or {}).get("received_at"),
+        "triage_state": (raw or {}).get("triage_state"),
+        "attempts": int((raw or {}).get("triage_attempts", 0)),
+        "selection": SelectionEntry.model_validate(by_key[SELECTION]) if SELECTION in by_key else None,
+        "predictions": [PredictionEntry.model_validate(e) for key, e in by_key.items() if key not in ENTRIES],
+        "allocation": AllocationEntry.model_validate(by_key[ALLOCATION]) if ALLOCATION in by_key else None,
+    }

@@ -1,0 +1,93 @@
+"""`triage strategy`"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+
+from cli import options
+from cli.deployment import find
+from cli.errors import NotFoundError, WrongUsageError
+from cli.output import out, print_json, print_table
+from triage.strategy import Strategy
+from triage.tables import ModelStrategy
+
+app = typer.Typer(no_args_is_help=True, help="How the models of a task share traffic.")
+
+
+@app.command()
+def show(
+    task: Annotated[str | None, typer.Argument(help="One task; by default all that have a strategy.")] = None,
+    env: options.Environment = "local",
+    as_json: options.AsJson = False,
+    state: options.State = options.DEFAULT,
+) -> None:
+    """Show the strategies in force. A task without one is answered by its model that is active longest."""
+    registry = find(env, state=state).registry
+    strategies = registry.strategies()
+    if task is not None:
+        strategies = [strategy for strategy in strategies if strategy.task == task]
+        if not strategies:
+            raise NotFoundError(f"{task} has no strategy; set one with `triage strategy set {task} FILE`")
+    if as_json:
+        print_json(strategies if task is None else strategies[0])
+    else:
+        _table(strategies)
+
+
+@app.command("set")
+def set_(
+    task: Annotated[str, typer.Argument(help="The task the document is for.")],
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The strategy as a JSON document.")],
+    replaces: Annotated[
+        int | None, typer.Option(help="The version you saw; by default the one in force.", show_default=False)
+    ] = None,
+    env: options.Environment = "local",
+    as_json: options.AsJson = False,
+    state: options.State = options.DEFAULT,
+) -> None:
+    """Put a validated strategy in force, from the next complaint on."""
+    strategy = _read(file, task)
+    registry = find(env, state=state).registry
+    current = registry.strategy(task)
+    seen = replaces if replaces is not None else current.version if current else 0
+    changed = registry.set_strategy(strategy, by=options.operator(), replaces=seen)
+    if as_json:
+        print_json(changed)
+    else:
+        out.print(f"{task} is at strategy version {changed.version}")
+
+
+def _read(file: Path, task: str) -> Strategy:
+    try:
+        strategy = Strategy.model_validate_json(file.read_bytes())
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(map(str, problem['loc'])) or 'document'}: {problem['msg']}" for problem in error.errors()
+        )
+        raise WrongUsageError(f"{file} is not a strategy: {problems}") from error
+    if strategy.task != task:
+        raise WrongUsageError(f"{file} is for {strategy.task}, not {task}")
+    return strategy
+
+
+def _table(strategies: list[ModelStrategy]) -> None:
+    print_table(
+        "Strategies",
+        ("task", "version", "kind", "experiment", "arm", "share", "model version", "changed"),
+        (
+            (
+                strategy.task,
+                strategy.version,
+                strategy.strategy.kind,
+                strategy.strategy.experiment,
+                arm.name + (" (champion)" if arm.name == strategy.strategy.champion else ""),
+                f"{arm.share / 100:g} %",
+                f"{arm.model_id}@{arm.revision[:12]}",
+                f"{strategy.changed_at} by {strategy.changed_by}",
+            )
+            for strategy in strategies
+            for arm in strategy.strategy.arms
+        ),
+    )

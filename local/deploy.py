@@ -1,0 +1,198 @@
+"""Deploy the product into the embedded AWS with the CDK command, as it is deployed into AWS."""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import boto3
+from botocore.exceptions import ClientError
+from pydantic import BaseModel
+
+from local import finish, processes
+from local.deployed import COMPLETE
+from local.processes import clean_environment, is_healthy
+from local.session import ACCOUNT, REGION, session
+from local.state import ROOT, Instance, LocalError, State
+
+CDK = ROOT / "node_modules" / "aws-cdk" / "bin" / "cdk"
+ASSET_BUCKET = f"cdk-hnb659fds-assets-{ACCOUNT}-{REGION}"
+BOOTSTRAP_VERSION = "/cdk-bootstrap/hnb659fds/version"
+DEPLOYED = ("runtime", "stacks", "triage", "app.py", "cdk.json", "requirements.txt")
+RECORD = "/local/deployment"
+
+Progress = Callable[[str], None]
+
+
+class NotDeployedError(LocalError):
+    """The CDK command failed; the message ends with what it printed last."""
+
+
+class Record(BaseModel):
+    """What was deployed last. It lies in the embedded AWS, so a restored state tells of its own deployment."""
+
+    fingerprint: str
+    stacks: list[str]
+
+
+def deploy(instance: Instance, *, on_progress: Progress, app: str | None = None, root: Path = ROOT) -> None:
+    """Deploy what changed, set what MiniStack's CloudFormation drops, and have all of it saved.
+
+    `app` is the command that synthesizes, or a folder that holds its result.
+    """
+    state = State(instance.state).create()
+    aws = session(instance)
+    with _alone(state.deployment / "lock"):
+        fingerprint = fingerprint_of(_deployed_files(root), instance, app)
+        if is_current(aws, fingerprint):
+            on_progress("Nothing has changed since the last deployment")
+            return
+        _bootstrap(aws)
+        on_progress("Deploying with cdk")
+        _run_cdk(_command(instance, state, app), _environment(instance, state), root, state, on_progress)
+        stacks = finish.finish(aws, on_progress=on_progress)
+        _write_record(aws, Record(fingerprint=fingerprint, stacks=stacks))
+        _use_new_code(instance)
+        checkpoint(instance)
+        on_progress(f"Deployed {', '.join(stacks)}")
+
+
+def _bootstrap(aws: boto3.Session) -> None:
+    """What `cdk bootstrap` makes and `cdk deploy` looks for."""
+    s3 = aws.client("s3")
+    with contextlib.suppress(s3.exceptions.BucketAlreadyOwnedByYou):
+        s3.create_bucket(Bucket=ASSET_BUCKET)
+    aws.client("ssm").put_parameter(Name=BOOTSTRAP_VERSION, Value="30", Type="String", Overwrite=True)
+
+
+def fingerprint_of(files: Iterable[Path], instance: Instance, app: str | None) -> str:
+    """Hash what is deployed and the addresses that are deployed with it."""
+    digest = hashlib.sha256(f"{instance.ports!r} {app}".encode())
+    for file in files:
+        digest.update(f"\0{file}\0".encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def _deployed_files(root: Path) -> list[Path]:
+    roots = [root / name for name in DEPLOYED]
+    files = [file for start in roots for file in ([start] if start.is_file() else start.rglob("*"))]
+    return sorted(file for file in files if file.is_file() and "__pycache__" not in file.parts)
+
+
+def is_current(aws: boto3.Session, fingerprint: str) -> bool:
+    """Whether this was deployed last, and all of it is still there."""
+    try:
+        parameter = aws.client("ssm").get_parameter(Name=RECORD)["Parameter"]
+    except aws.client("ssm").exceptions.ParameterNotFound:
+        return False
+    record = Record.model_validate_json(parameter["Value"])
+    statuses = [_status(aws, stack) for stack in record.stacks]
+    return record.fingerprint == fingerprint and all(status in COMPLETE for status in statuses)
+
+
+def _status(aws: boto3.Session, stack: str) -> str | None:
+    try:
+        return aws.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"]
+    except ClientError:
+        return None
+
+
+def _write_record(aws: boto3.Session, record: Record) -> None:
+    aws.client("ssm").put_parameter(Name=RECORD, Value=record.model_dump_json(), Type="String", Overwrite=True)
+
+
+def _command(instance: Instance, state: State, app: str | None) -> list[str]:
+    if not CDK.exists():
+        raise NotDeployedError(f"{CDK} is missing: run `npm ci` in {ROOT}")
+    return [
+        *("node", str(CDK), "deploy", "--all", "--require-approval", "never", "--no-notices"),
+        *("--app", app or f"{sys.executable} app.py"),
+        *("--context", "environment=local", "--context", f"hub_endpoint={instance.hub_endpoint}"),
+        *("--output", str(state.deployment / "cdk.out")),
+        *("--outputs-file", str(outputs_file(state))),
+        *("--progress", "events"),
+    ]
+
+
+def outputs_file(state: State) -> Path:
+    return state.deployment / "outputs.json"
+
+
+def outputs(instance: Instance) -> dict[str, dict[str, str]]:
+    """The deployed stacks' outputs, by stack and name."""
+    written: dict[str, dict[str, str]] = json.loads(outputs_file(State(instance.state)).read_text())
+    return written
+
+
+def _environment(instance: Instance, state: State) -> dict[str, str]:
+    return clean_environment(state) | {
+        "AWS_ENDPOINT_URL": instance.aws_endpoint,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "CDK_DISABLE_CLI_TELEMETRY": "true",
+        "CI": "true",
+        # Where jsii unpacks its libraries anyway; in the state's own home each fresh state would unpack them again.
+        "JSII_RUNTIME_PACKAGE_CACHE_ROOT": str(Path.home() / ".cache" / "aws" / "jsii" / "package-cache"),
+        "NO_COLOR": "1",
+    }
+
+
+def _run_cdk(command: list[str], environment: dict[str, str], root: Path, state: State, on_progress: Progress) -> None:
+    log = state.logs / "deploy.log"
+    last: deque[str] = deque(maxlen=30)
+    with (
+        log.open("w") as output,
+        subprocess.Popen(
+            command, cwd=root, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        ) as cdk,
+    ):
+        assert cdk.stdout is not None
+        for line in cdk.stdout:
+            output.write(line)
+            last.append(line)
+            if is_news(line):
+                on_progress(line.strip())
+    if cdk.returncode != 0:
+        raise NotDeployedError(
+            f"cdk deploy ended with {cdk.returncode}; all it said is in {log}, at last:\n{''.join(last)}"
+        )
+
+
+def is_news(line: str) -> bool:
+    """Whether a line of the CDK command tells more than that it is at work."""
+    return line.lstrip().startswith(("✅", "❌")) or "_FAILED" in line
+
+
+def _use_new_code(instance: Instance) -> None:
+    """The model server imports the code once: its supervisor starts it again with what was deployed."""
+    current = Instance.read(instance.state)
+    if current is None or "models" not in current.children:
+        return
+    processes.end(current.children["models"])
+    if not processes.until(lambda: is_healthy(instance.ports.models), seconds=30):
+        raise NotDeployedError(f"the model server did not come back; see {State(instance.state).logs / 'models.log'}")
+
+
+def checkpoint(instance: Instance) -> None:
+    """Have MiniStack save what it holds, soon; a kill then loses nothing of it."""
+    current = Instance.read(instance.state)
+    if current is not None and "aws" in current.children:
+        os.kill(current.children["aws"].pid, signal.SIGUSR1)
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

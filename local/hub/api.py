@@ -1,0 +1,63 @@
+"""The Hub's HTTP interface: the routes of every part, those without a repository, and how refusals are answered."""
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from local.hub import commits, files, lfs, references, repositories
+from local.hub.call import Call, endpoint
+from local.hub.errors import HubError, refuse
+from local.hub.names import OWNER
+from local.hub.store import Store
+
+
+class EncodedPaths:
+    """Routes by the path as it was sent, so that a branch sent as `feature%2Fx` stays one segment."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            scope = {**scope, "path": scope["raw_path"].decode("ascii")}
+        await self._app(scope, receive, send)
+
+
+@endpoint
+def health(_call: Call) -> Response:
+    return JSONResponse({"status": "ok"})
+
+
+@endpoint
+def whoami(_call: Call) -> Response:
+    token = {"role": "write", "displayName": OWNER}
+    return JSONResponse(
+        {"type": "user", "name": OWNER, "fullname": OWNER, "orgs": [], "auth": {"accessToken": token}},
+    )
+
+
+@endpoint
+def validate_yaml(_call: Call) -> Response:
+    """Accept any model card: what its metadata must hold is the publisher's business."""
+    return JSONResponse({"errors": [], "warnings": []})
+
+
+# Those without a repository come first: `/api/{kind}` would answer for them.
+ROUTES = [
+    Route("/health", health),
+    Route("/api/whoami-v2", whoami),
+    Route("/api/validate-yaml", validate_yaml, methods=["POST"]),
+    *repositories.ROUTES,
+    *commits.ROUTES,
+    *references.ROUTES,
+    *files.ROUTES,
+    *lfs.ROUTES,
+]
+
+
+def application(store: Store) -> Starlette:
+    app = Starlette(routes=ROUTES, middleware=[Middleware(EncodedPaths)], exception_handlers={HubError: refuse})
+    app.state.store = store
+    return app

@@ -1,0 +1,45 @@
+"""boto3 sessions that can reach nothing but one embedded AWS, whatever the shell's AWS settings say."""
+
+import os
+from typing import Any
+
+import boto3
+import botocore.session
+from botocore.config import Config
+from botocore.credentials import Credentials
+
+from local.state import Instance
+
+REGION = "us-east-1"
+ACCOUNT = "000000000000"
+ROOT_CREDENTIALS = Credentials("test", "test")
+
+# No profile, no files: a developer's own ~/.aws must neither be used nor break the start.
+_ISOLATED = {
+    "profile": (None, None, None, None),
+    "config_file": (None, None, os.devnull, None),
+    "credentials_file": (None, None, os.devnull, None),
+}
+
+
+class _LoopbackSession(botocore.session.Session):
+    def __init__(self, endpoint: str) -> None:
+        super().__init__(session_vars=_ISOLATED)
+        self._endpoint = endpoint
+        # A proxy of the shell would be asked for 127.0.0.1; a host prefix would turn it into sync-127.0.0.1.
+        self.set_default_client_config(Config(proxies={}, inject_host_prefix=False))
+
+    def create_client(self, *args: Any, **kwargs: Any) -> Any:
+        kwargs["endpoint_url"] = kwargs.get("endpoint_url") or self._endpoint
+        return super().create_client(*args, **kwargs)
+
+
+def loopback_session(endpoint: str, credentials: Credentials = ROOT_CREDENTIALS) -> boto3.Session:
+    """Return a session whose every client speaks to `endpoint`; by default as the account's root."""
+    core = _LoopbackSession(endpoint)
+    core._credentials = credentials  # type: ignore[attr-defined]  # the one place where botocore takes refreshable ones
+    return boto3.Session(botocore_session=core, region_name=REGION)
+
+
+def session(instance: Instance) -> boto3.Session:
+    return loopback_session(instance.aws_endpoint)

@@ -1,0 +1,1 @@
+"""What the domain asks for, satisfied with boto3."""

@@ -1,0 +1,52 @@
+"""Mirrored bundles in S3: `model_id/revision/file`, with the manifest beside the files."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from triage.bundle import MANIFEST_FILE, Manifest, read_manifest
+from triage.errors import BundleUnavailableError
+from triage.steps import ModelReference
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+class S3Bundles:
+    def __init__(self, client: "S3Client", bucket: str) -> None:
+        self._client = client
+        self._bucket = bucket
+
+    def manifest(self, model: ModelReference) -> Manifest:
+        key = _key(model.model_id, model.revision, MANIFEST_FILE)
+        try:
+            document = self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+        except (BotoCoreError, ClientError) as error:
+            raise BundleUnavailableError(f"{key}: {type(error).__name__}") from error
+        return read_manifest(document, expected_sha256=model.manifest_sha256)
+
+    def fetch(self, model: ModelReference, manifest: Manifest, folder: Path) -> None:
+        """What lies in `folder` already, from an earlier load, is kept: it is verified by whoever loads it."""
+        for file in manifest.files:
+            target = folder / file.path
+            if target.is_file() and target.stat().st_size == file.size:
+                continue
+            target.parent.mkdir(parents=True, exist_ok=True)
+            key = _key(model.model_id, model.revision, file.path)
+            try:
+                self._client.download_file(self._bucket, key, str(target))
+            except (BotoCoreError, ClientError) as error:
+                raise BundleUnavailableError(f"{key}: {type(error).__name__}") from error
+
+    def store(self, folder: Path, manifest: Manifest, *, model_id: str, revision: str) -> None:
+        """The manifest goes last: where it lies, the bundle is complete."""
+        for file in manifest.files:
+            self._client.upload_file(str(folder / file.path), self._bucket, _key(model_id, revision, file.path))
+        self._client.put_object(
+            Bucket=self._bucket, Key=_key(model_id, revision, MANIFEST_FILE), Body=manifest.document()
+        )
+
+
+def _key(model_id: str, revision: str, name: str) -> str:
+    return f"{model_id}/{revision}/{name}"

@@ -1,0 +1,193 @@
+"""A DynamoDB table that stores the items of its `TableSpec`."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
+from itertools import islice
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from pydantic import BaseModel
+
+from triage.tables import TableSpec
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+Element = TypeVar("Element")
+_serialize = TypeSerializer().serialize
+_deserialize = TypeDeserializer().deserialize
+
+
+class Table:
+    """One deployed table. Items go in and come out as plain values or as the spec's models."""
+
+    def __init__(self, client: "DynamoDBClient", spec: TableSpec, name: str) -> None:
+        self._client = client
+        self._spec = spec
+        self._name = name
+
+    def put(self, item: BaseModel | Mapping[str, Any], *, condition: "Condition | None" = None) -> bool:
+        """Write the whole item; False where the condition does not hold, and then nothing is written."""
+        try:
+            self._client.put_item(
+                TableName=self._name, Item=to_item(item), **(condition.options() if condition else {})
+            )
+        except self._client.exceptions.ConditionalCheckFailedException:
+            return False
+        return True
+
+    def put_if_absent(self, item: BaseModel | Mapping[str, Any]) -> bool:
+        """False where an item with this key is there already."""
+        return self.put(item, condition=Condition("attribute_not_exists(#key)", key=self._spec.partition_key))
+
+    def get(self, *key: str) -> dict[str, Any] | None:
+        """The item with this partition key (and sort key), read consistently."""
+        found = self._client.get_item(TableName=self._name, Key=self._key(key), ConsistentRead=True)
+        return from_item(found["Item"]) if "Item" in found else None
+
+    def update(
+        self, *key: str, assign: Mapping[str, Any], condition: "Condition", remove: tuple[str, ...] = ()
+    ) -> bool:
+        """Set and remove attributes; False where the condition does not hold, and then nothing is written."""
+        setting = "SET " + ", ".join(f"#{name} = :{name}" for name in assign) if assign else ""
+        removing = " REMOVE " + ", ".join(f"#{name}" for name in remove) if remove else ""
+        change = Condition("", **{name: name for name in (*assign, *remove)}).comparing(**assign)
+        try:
+            self._client.update_item(
+                TableName=self._name,
+                Key=self._key(key),
+                UpdateExpression=(setting + removing).strip(),
+                **condition.joined(change).options(),
+            )
+        except self._client.exceptions.ConditionalCheckFailedException:
+            return False
+        return True
+
+    def get_many(self, keys: Iterable[tuple[str, ...]]) -> Iterator[dict[str, Any]]:
+        """The items that exist among these keys, in no order."""
+        for batch in batched(keys, 100):
+            requests: Any = {self._name: {"Keys": [self._key(key) for key in batch]}}
+            while requests:
+                answer = self._client.batch_get_item(RequestItems=requests)
+                yield from map(from_item, answer["Responses"].get(self._name, []))
+                requests = answer["UnprocessedKeys"]
+
+    def query(self, value: str, *, index: str | None = None, newest: int | None = None) -> Iterator[dict[str, Any]]:
+        """Items with this partition key, in the order of their sort key; with `newest`, that many from the end."""
+        key = self._spec.index(index).partition_key if index else self._spec.partition_key
+        options: dict[str, Any] = {"IndexName": index} if index else {"ConsistentRead": True}
+        if newest is not None:
+            options |= {"ScanIndexForward": False, "Limit": newest}
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._name,
+            KeyConditionExpression="#key = :key",
+            ExpressionAttributeNames={"#key": key},
+            ExpressionAttributeValues={":key": {"S": value}},
+            PaginationConfig={"MaxItems": newest} if newest is not None else {},
+            **options,
+        )
+        for page in pages:
+            yield from map(from_item, page["Items"])
+
+    def query_until(
+        self, value: str, last: str, *, index: str, attributes: tuple[str, ...]
+    ) -> Iterator[dict[str, Any]]:
+        """Chosen attributes of an index's items with this partition key and a sort key of at most `last`."""
+        keys = self._spec.index(index)
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._name,
+            IndexName=index,
+            KeyConditionExpression="#key = :key AND #sort <= :last",
+            ProjectionExpression=", ".join(f"#{name}" for name in attributes),
+            ExpressionAttributeNames={
+                "#key": keys.partition_key,
+                "#sort": keys.sort_key,
+                **{f"#{name}": name for name in attributes},
+            },
+            ExpressionAttributeValues={":key": {"S": value}, ":last": {"S": last}},
+        )
+        for page in pages:
+            yield from map(from_item, page["Items"])
+
+    def scan_without(self, attribute: str, *, attributes: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+        """Chosen attributes of every item that lacks `attribute`. Reads the whole table."""
+        pages = self._client.get_paginator("scan").paginate(
+            TableName=self._name,
+            FilterExpression="attribute_not_exists(#absent)",
+            ProjectionExpression=", ".join(f"#{name}" for name in attributes),
+            ExpressionAttributeNames={"#absent": attribute, **{f"#{name}": name for name in attributes}},
+        )
+        for page in pages:
+            yield from map(from_item, page["Items"])
+
+    def scan(self) -> Iterator[dict[str, Any]]:
+        """Every item. For tables of a few rows, such as `model_info`."""
+        for page in self._client.get_paginator("scan").paginate(TableName=self._name):
+            yield from map(from_item, page["Items"])
+
+    def _key(self, key: tuple[str, ...]) -> dict[str, Any]:
+        names = [self._spec.partition_key, *filter(None, [self._spec.sort_key])]
+        return {name: {"S": value} for name, value in zip(names, key, strict=True)}
+
+
+class Condition:
+    """A condition expression over `#placeholders` of attribute names and `:placeholders` of values.
+
+    Condition("#state = :old", state="state").comparing(old="active")
+    """
+
+    def __init__(self, expression: str, **names: str) -> None:
+        self._expression = expression
+        self._names = {f"#{placeholder}": name for placeholder, name in names.items()}
+        self._values: dict[str, Any] = {}
+
+    def comparing(self, **values: Any) -> "Condition":
+        self._values |= {f":{placeholder}": _serialize(_plain(value)) for placeholder, value in values.items()}
+        return self
+
+    def joined(self, other: "Condition") -> "Condition":
+        """This expression, with the other's placeholders beside its own."""
+        joined = Condition(self._expression)
+        joined._names = self._names | other._names
+        joined._values = self._values | other._values
+        return joined
+
+    def options(self) -> dict[str, Any]:
+        """As keyword arguments of a write; DynamoDB refuses empty ones."""
+        options = {
+            "ConditionExpression": self._expression,
+            "ExpressionAttributeNames": self._names,
+            "ExpressionAttributeValues": self._values,
+        }
+        return {name: value for name, value in options.items() if value}
+
+
+def to_item(item: BaseModel | Mapping[str, Any]) -> dict[str, Any]:
+    """DynamoDB's typed attributes; None is absent, a float a decimal."""
+    plain = _plain(item)
+    return {name: _serialize(value) for name, value in plain.items() if value is not None}
+
+
+def from_item(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _deserialize(value) for name, value in item.items()}
+
+
+def _plain(value: Any) -> Any:
+    """What the serializer takes: models as JSON objects, floats as decimals, no nulls."""
+    if isinstance(value, BaseModel):
+        return json.loads(value.model_dump_json(exclude_none=True), parse_float=Decimal)
+    if isinstance(value, float):
+        return Decimal(str(value))
+    if isinstance(value, tuple | list):
+        return [_plain(element) for element in value]
+    if isinstance(value, Mapping):
+        return {name: _plain(element) for name, element in value.items()}
+    return value
+
+
+def batched(elements: Iterable[Element], size: int) -> Iterator[list[Element]]:
+    """Lists of at most `size` elements. (itertools has it from Python 3.12.)"""
+    rest = iter(elements)
+    while batch := list(islice(rest, size)):
+        yield batch

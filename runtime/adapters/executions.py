@@ -1,0 +1,33 @@
+"""Executions of the triage state machine."""
+
+from typing import TYPE_CHECKING
+
+from triage.steps import ExecutionInput
+
+if TYPE_CHECKING:
+    from mypy_boto3_stepfunctions import SFNClient
+
+
+class Executions:
+    def __init__(self, client: "SFNClient", state_machine_arn: str) -> None:
+        self._client = client
+        self._state_machine_arn = state_machine_arn
+
+    def start(self, complaint_id: str, name: str) -> bool:
+        """False where an execution of this name exists already, running or not."""
+        try:
+            self._client.start_execution(
+                stateMachineArn=self._state_machine_arn,
+                name=name,
+                input=ExecutionInput(complaint_id=complaint_id).model_dump_json(),
+            )
+        except self._client.exceptions.ExecutionAlreadyExists:
+            return False
+        return True
+
+    def is_running(self, name: str) -> bool:
+        arn = self._state_machine_arn.replace(":stateMachine:", ":execution:") + f":{name}"
+        try:
+            return self._client.describe_execution(executionArn=arn)["status"] == "RUNNING"
+        except self._client.exceptions.ExecutionDoesNotExist:
+            return False

@@ -1,0 +1,60 @@
+"""Turns the recorded predictions into the one current allocation of a complaint."""
+
+from datetime import UTC, datetime
+
+import boto3
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics import MetricUnit, single_metric
+
+from runtime.adapters.dynamodb import Table
+from runtime.function import Handler, entry_point, keeps
+from triage import tables
+from triage.allocation import allocate
+from triage.environment import AllocateEnvironment
+from triage.outbox import expiry
+from triage.steps import ALLOCATE, Allocated, AllocationRequest
+from triage.tables import ALLOCATION, PREDICTION, SELECTION, AllocationEntry, PredictionEntry, SelectionEntry
+from triage.taxonomy import load_taxonomy
+
+logger = Logger(service="allocate")
+
+
+def build(environment: AllocateEnvironment, session: boto3.Session) -> Handler:
+    story = Table(session.client("dynamodb"), tables.COMPLAINTS_ALLOCATION, environment.complaints_allocation_table)
+
+    def decide(request: AllocationRequest) -> Allocated:
+        entries = {item["entry"]: item for item in story.query(request.complaint_id)}
+        if ALLOCATION not in entries:
+            now = datetime.now(UTC)
+            selection = entries.get(SELECTION)
+            allocation = allocate(
+                request,
+                selection=SelectionEntry.model_validate(selection) if selection else None,
+                predictions=[
+                    PredictionEntry.model_validate(item) for key, item in entries.items() if key.startswith(PREDICTION)
+                ],
+                taxonomy=load_taxonomy(),
+                now=now,
+                code_version=environment.code_version,
+            ).model_copy(update={"expires_at": expiry(now, environment.retention_days)})
+            if story.put_if_absent(allocation):
+                _measure(allocation)
+                return allocation.announcement()
+            # Another execution of this complaint was faster: its allocation counts.
+            return decide(request)
+        return AllocationEntry.model_validate(entries[ALLOCATION]).announcement()
+
+    return keeps(ALLOCATE, decide, logger)
+
+
+def _measure(allocation: AllocationEntry) -> None:
+    for name, unit, value in (
+        ("Allocated", MetricUnit.Count, 1),
+        ("AllocationTime", MetricUnit.Milliseconds, allocation.milliseconds),
+    ):
+        with single_metric(name=name, unit=unit, value=value, namespace="ComplaintsTriage") as metric:
+            metric.add_dimension("route", allocation.route)
+            metric.add_dimension("journey", allocation.journey)
+
+
+handler = entry_point(AllocateEnvironment, build)

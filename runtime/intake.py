@@ -1,0 +1,46 @@
+"""Starts one execution for each complaint that the stream of `raw_complaints` reports as new."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import boto3
+from aws_lambda_powertools import Logger
+
+from runtime.adapters.dynamodb import Table
+from runtime.adapters.executions import Executions
+from runtime.adapters.outbox import Outbox
+from runtime.function import Handler, entry_point
+from triage import tables
+from triage.environment import IntakeEnvironment
+
+logger = Logger(service="intake")
+
+
+def build(environment: IntakeEnvironment, session: boto3.Session) -> Handler:
+    complaints = Table(session.client("dynamodb"), tables.RAW_COMPLAINTS, environment.raw_complaints_table)
+    outbox = Outbox(complaints, retention_days=environment.retention_days)
+    executions = Executions(session.client("stepfunctions"), environment.state_machine_arn)
+
+    def intake(event: dict[str, Any], context: object) -> None:
+        ids = [record["dynamodb"]["Keys"]["complaint_id"]["S"] for record in event["Records"]]
+        started = sum(_take(complaint_id, outbox, executions) for complaint_id in ids)
+        logger.info("taken", extra={"records": len(ids), "started": started})
+
+    return intake
+
+
+def _take(complaint_id: str, outbox: Outbox, executions: Executions) -> bool:
+    """Start the complaint unless it was started before.
+
+    Nothing is raised, since a raise would block the complaints behind it in the stream: the sweeper finds whatever was
+    not claimed, or was claimed and not started.
+    """
+    try:
+        name = outbox.claim(complaint_id, datetime.now(UTC))
+        return name is not None and executions.start(complaint_id, name)
+    except Exception as error:
+        logger.error("left to the sweeper", extra={"complaint_id": complaint_id, "error": type(error).__name__})
+        return False
+
+
+handler = entry_point(IntakeEnvironment, build)

@@ -1,0 +1,96 @@
+"""Mirrors the bundle of each model that appears in `model_info`: fetched by commit, verified, copied to S3."""
+
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import boto3
+from aws_lambda_powertools import Logger
+from pydantic import ValidationError
+
+from runtime.adapters.bundles import S3Bundles
+from runtime.adapters.dynamodb import Condition, Table
+from runtime.adapters.hub import Hub
+from runtime.function import Handler, entry_point
+from triage import tables
+from triage.bundle import describe
+from triage.complaint import timestamp
+from triage.environment import MirrorEnvironment
+from triage.errors import RegistryError, TriageError
+from triage.tables import MirroredBundle, ModelInfo
+
+logger = Logger(service="mirror")
+
+
+def build(environment: MirrorEnvironment, session: boto3.Session) -> Handler:
+    models = Table(session.client("dynamodb"), tables.MODEL_INFO, environment.model_info_table)
+    bundles = S3Bundles(session.client("s3"), environment.bundles_bucket)
+    hub = Hub(
+        environment.hub_endpoint,
+        token=_token(environment, session),
+        max_bytes=environment.max_bundle_megabytes * 1_000_000,
+    )
+
+    def mirror_new(event: dict[str, Any], context: object) -> None:
+        for record in event["Records"]:
+            keys = record["dynamodb"]["Keys"]
+            _mirror_row(keys["model_id"]["S"], keys["revision"]["S"], models, hub, bundles)
+
+    return mirror_new
+
+
+def _token(environment: MirrorEnvironment, session: boto3.Session) -> str | None:
+    if environment.hub_token_secret is None:
+        return None
+    secrets = session.client("secretsmanager")
+    token: str = secrets.get_secret_value(SecretId=environment.hub_token_secret)["SecretString"]
+    return token
+
+
+def _mirror_row(model_id: str, revision: str, models: Table, hub: Hub, bundles: S3Bundles) -> None:
+    """Whatever is wrong is written into the row, where the person who registered it looks.
+
+    Nothing is raised, since a raise would block the rows behind it in the stream.
+    """
+    row = models.get(model_id, revision)
+    if row is None or "bundle" in row or "failure" in row:
+        return
+    try:
+        bundle = mirror(ModelInfo.model_validate(row), hub, bundles)
+        outcome: dict[str, Any] = {"bundle": bundle}
+    except ValidationError as error:
+        problem = error.errors()[0]
+        outcome = {"failure": f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"}
+    except TriageError as error:
+        outcome = {"failure": f"{type(error).__name__}: {error}"}
+    except Exception as error:
+        outcome = {"failure": f"unexpected {type(error).__name__}; its trace is in this function's log"}
+        logger.exception("mirroring failed", extra={"model_id": model_id, "revision": revision})
+    models.update(model_id, revision, assign=outcome, condition=Condition("attribute_exists(#id)", id="model_id"))
+    logger.info("mirrored", extra={"model_id": model_id, "revision": revision, "failure": outcome.get("failure")})
+
+
+def mirror(model: ModelInfo, hub: Hub, bundles: S3Bundles) -> MirroredBundle:
+    """Copy one Hub commit into the bundles bucket.
+
+    Raises: RegistryError, BundleUnavailableError, BundleRefusedError.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        hub.download(model.model_id, model.revision, folder)
+        manifest = describe(folder)
+        if manifest.task not in (None, model.task):
+            raise RegistryError(f"the bundle says it decides {manifest.task}, not {model.task}")
+        bundles.store(folder, manifest, model_id=model.model_id, revision=model.revision)
+    return MirroredBundle(
+        engine=manifest.engine,
+        manifest_sha256=manifest.sha256,
+        weights_sha256=manifest.weights_sha256,
+        labels=len(manifest.labels),
+        size=manifest.size,
+        mirrored_at=timestamp(datetime.now(UTC)),
+    )
+
+
+handler = entry_point(MirrorEnvironment, build)

@@ -1,0 +1,69 @@
+"""Reads the complaint, and decides once which models judge it."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import boto3
+from aws_lambda_powertools import Logger
+from pydantic import BaseModel, ValidationError
+
+from runtime.adapters.dynamodb import Table
+from runtime.function import Handler, entry_point, keeps
+from triage import tables
+from triage.complaint import Complaint, timestamp
+from triage.environment import SelectModelsEnvironment
+from triage.errors import ComplaintMissingError
+from triage.outbox import expiry
+from triage.selection import select_models
+from triage.steps import SELECT_MODELS, ExecutionInput, Selected
+from triage.tables import SELECTION, ModelInfo, ModelStrategy, SelectionEntry
+
+logger = Logger(service="select_models")
+Row = TypeVar("Row", bound=BaseModel)
+
+
+def build(environment: SelectModelsEnvironment, session: boto3.Session) -> Handler:
+    client = session.client("dynamodb")
+    complaints = Table(client, tables.RAW_COMPLAINTS, environment.raw_complaints_table)
+    story = Table(client, tables.COMPLAINTS_ALLOCATION, environment.complaints_allocation_table)
+    models = Table(client, tables.MODEL_INFO, environment.model_info_table)
+    strategies = Table(client, tables.MODEL_STRATEGY, environment.model_strategy_table)
+
+    def select(request: ExecutionInput) -> Selected:
+        recorded = story.get(request.complaint_id, SELECTION)
+        if recorded is not None:
+            return _selected(SelectionEntry.model_validate(recorded))
+        item = complaints.get(request.complaint_id)
+        if item is None:
+            raise ComplaintMissingError(f"{request.complaint_id} is not in raw_complaints")
+        now = datetime.now(UTC)
+        selection = select_models(
+            Complaint.read(item),
+            active=_valid(ModelInfo, models.query("active", index="by_state")),
+            strategies={strategy.task: strategy for strategy in _valid(ModelStrategy, strategies.scan())},
+            selected_at=timestamp(now),
+            code_version=environment.code_version,
+        ).model_copy(update={"expires_at": expiry(now, environment.retention_days)})
+        if story.put_if_absent(selection):
+            return _selected(selection)
+        # Another execution of this complaint was faster: its selection counts.
+        return select(request)
+
+    return keeps(SELECT_MODELS, select, logger)
+
+
+def _selected(selection: SelectionEntry) -> Selected:
+    return Selected(complaint_id=selection.complaint_id, models=selection.models)
+
+
+def _valid(row_type: type[Row], items: Iterable[dict[str, Any]]) -> Iterable[Row]:
+    """Rows edited by hand may be anything: a bad one is reported and left out, and never stops triage."""
+    for item in items:
+        try:
+            yield row_type.model_validate(item)
+        except ValidationError as error:
+            logger.error("bad row ignored", extra={"table": row_type.__name__, "problem": error.errors()[0]["loc"]})
+
+
+handler = entry_point(SelectModelsEnvironment, build)

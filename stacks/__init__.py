@@ -1,0 +1,1 @@
+"""Infrastructure: layers as typed constructs, deployed by two stacks."""

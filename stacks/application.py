@@ -1,0 +1,65 @@
+"""One environment: layers are constructs, and two stacks deploy them."""
+
+from aws_cdk import CliCredentialsStackSynthesizer, DefaultStackSynthesizer, Environment, Stack
+from constructs import Construct
+
+from stacks.consumers import Consumers, Published
+from stacks.data import Data
+from stacks.inference import Inference
+from stacks.intake import Intake
+from stacks.mlops import MLOps
+from stacks.orchestration import Orchestration
+from stacks.packages import Packages
+from stacks.settings import Settings
+
+
+class Application(Construct):
+    """`Stateful` outlives everything; `Stateless` can be destroyed and rebuilt at will."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, settings: Settings) -> None:
+        super().__init__(scope, construct_id)
+        self.stateful = self._stack("Stateful", settings)
+        self.stateless = self._stack("Stateless", settings)
+
+        data = Data(self.stateful, "Data", settings=settings)
+        packages = Packages(self.stateless, "Packages", settings=settings)
+        inference = Inference(self.stateless, "Inference", data=data, packages=packages, settings=settings)
+        orchestration = Orchestration(
+            self.stateless, "Orchestration", data=data, inference=inference, settings=settings
+        )
+        intake = Intake(
+            self.stateless,
+            "Intake",
+            data=data,
+            packages=packages,
+            state_machine=orchestration.state_machine,
+            settings=settings,
+        )
+        mlops = MLOps(self.stateless, "MLOps", data=data, packages=packages, settings=settings)
+        consumers = Consumers(self.stateless, "Consumers", data=data)
+        Published(
+            self.stateless,
+            "Published",
+            settings=settings,
+            names={
+                **{table.spec.name.replace("_", "-") + "-table": table.table.table_name for table in data.tables},
+                "bundles-bucket": data.bundles.bucket.bucket_name,
+                "bus": data.bus.event_bus_name,
+                "retention-days": str(settings.retention_days),
+                "parked-queue": data.parked.queue_url,
+                "state-machine": orchestration.state_machine.state_machine_arn,
+                "product-team-role": consumers.role.role_arn,
+                "sweep-function": intake.sweep.function_name,
+                "mirror-function": mlops.mirror.function_name,
+            },
+        )
+
+    def _stack(self, construct_id: str, settings: Settings) -> Stack:
+        return Stack(
+            self,
+            construct_id,
+            stack_name=f"{self.node.id}-{construct_id}",
+            env=Environment(region=settings.region),
+            termination_protection=settings.protected,
+            synthesizer=CliCredentialsStackSynthesizer() if settings.cli_credentials else DefaultStackSynthesizer(),
+        )

@@ -1,0 +1,166 @@
+"""Data layer: everything that holds state, and nothing that runs."""
+
+from typing import get_args
+
+from aws_cdk import Duration, Stack
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_events as events
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from stacks.findings import acknowledge, acknowledge_wildcard
+from stacks.settings import Settings
+from triage import tables
+from triage.tables import TableSpec
+
+EXPIRY_ATTRIBUTE = "expires_at"
+
+
+class SpecifiedTable(Construct):
+    """A DynamoDB table cut from its `TableSpec`, encrypted with the key of its data class."""
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, spec: TableSpec, key: kms.IKey, settings: Settings
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self.spec = spec
+        self.key = key
+        self.table = dynamodb.TableV2(
+            self,
+            "Table",
+            partition_key=_attribute(spec, spec.partition_key),
+            sort_key=_attribute(spec, spec.sort_key) if spec.sort_key else None,
+            global_secondary_indexes=[
+                dynamodb.GlobalSecondaryIndexPropsV2(
+                    index_name=index.name,
+                    partition_key=_attribute(spec, index.partition_key),
+                    sort_key=_attribute(spec, index.sort_key),
+                    projection_type=dynamodb.ProjectionType[index.projection],
+                    non_key_attributes=list(index.attributes) or None,
+                )
+                for index in spec.indexes
+            ],
+            # Keys only: what reads the stream needs no narrative.
+            dynamo_stream=dynamodb.StreamViewType.KEYS_ONLY if spec.streamed else None,
+            time_to_live_attribute=EXPIRY_ATTRIBUTE if spec.expires else None,
+            encryption=dynamodb.TableEncryptionV2.customer_managed_key(key),
+            point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
+                point_in_time_recovery_enabled=True
+            ),
+            deletion_protection=settings.protected,
+            removal_policy=settings.removal_policy,
+        )
+
+    def allow(self, grantee: iam.IGrantable, *actions: str, index: str | None = None) -> None:
+        """Grant DynamoDB actions (without prefix) on the table, or on one index alone, and the use of its key."""
+        resource = self.table.table_arn
+        if index is not None:
+            resource = f"{resource}/index/{self.spec.index(index).name}"
+        iam.Grant.add_to_principal(
+            grantee=grantee, actions=[f"dynamodb:{action}" for action in actions], resource_arns=[resource]
+        )
+        # Every access to an encrypted table, reading or writing, asks the caller for both.
+        self.key.grant(grantee, "kms:Decrypt", "kms:GenerateDataKey")
+
+
+def _attribute(spec: TableSpec, name: str) -> dynamodb.Attribute:
+    annotation = next(item.model_fields[name].annotation for item in spec.items if name in item.model_fields)
+    return dynamodb.Attribute(name=name, type=_attribute_type(annotation))
+
+
+def _attribute_type(annotation: object) -> dynamodb.AttributeType:
+    """Of `str`, `str | None` or a literal of strings: all keys are strings so far, and anything else is refused."""
+    kinds = {kind if isinstance(kind, type) else type(kind) for kind in get_args(annotation) or (annotation,)}
+    if kinds - {type(None)} != {str}:
+        raise TypeError(f"a key must be text, not {annotation}")
+    return dynamodb.AttributeType.STRING
+
+
+class Bundles(Construct):
+    """The bucket of mirrored model bundles."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, key: kms.IKey, settings: Settings) -> None:
+        super().__init__(scope, construct_id)
+        self._key = key
+        self.bucket = s3.Bucket(
+            self,
+            "Bucket",
+            encryption=s3.BucketEncryption.KMS,
+            encryption_key=key,
+            bucket_key_enabled=True,
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            enforce_ssl=settings.https_only,
+            versioned=True,
+            lifecycle_rules=[
+                s3.LifecycleRule(
+                    noncurrent_version_expiration=Duration.days(90),
+                    abort_incomplete_multipart_upload_after=Duration.days(1),
+                )
+            ],
+            removal_policy=settings.removal_policy,
+        )
+        acknowledge(
+            self.bucket,
+            "AwsSolutions-S1",
+            "It holds published model weights, no personal data; every load checks their hashes, so a change is found.",
+        )
+        if not settings.https_only:
+            acknowledge(self.bucket, "AwsSolutions-S10", "The embedded AWS listens on loopback without TLS.")
+
+    def allow(self, role: iam.Role, *actions: str) -> None:
+        """Grant S3 actions (without prefix) on the bucket's objects, and the use of its key."""
+        iam.Grant.add_to_principal(
+            grantee=role,
+            actions=[f"s3:{action}" for action in actions],
+            resource_arns=[self.bucket.arn_for_objects("*")],
+        )
+        self._key.grant(role, "kms:Decrypt", "kms:GenerateDataKey")
+        stack = Stack.of(self)
+        export = stack.resolve(stack.export_value(self.bucket.bucket_arn))["Fn::ImportValue"]
+        acknowledge_wildcard(role, f"{export}/*", "Every object of this bucket is a file of a registered model.")
+
+
+class Data(Construct):
+    """Keys, tables, the bundles bucket, the queue of parked complaints and the bus."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, settings: Settings) -> None:
+        super().__init__(scope, construct_id)
+        self.keys = {
+            data_class: kms.Key(
+                self,
+                f"{data_class.title()}Key",
+                enable_key_rotation=True,
+                removal_policy=settings.removal_policy,
+                description=f"complaints-triage {settings.environment}: {data_class}",
+            )
+            for data_class in ("narratives", "records")
+        }
+        self.raw_complaints = self._table("RawComplaints", tables.RAW_COMPLAINTS, settings)
+        self.complaints_allocation = self._table("ComplaintsAllocation", tables.COMPLAINTS_ALLOCATION, settings)
+        self.model_info = self._table("ModelInfo", tables.MODEL_INFO, settings)
+        self.model_strategy = self._table("ModelStrategy", tables.MODEL_STRATEGY, settings)
+        self.tables = (self.raw_complaints, self.complaints_allocation, self.model_info, self.model_strategy)
+        self.bundles = Bundles(self, "Bundles", key=self.keys["records"], settings=settings)
+        self.parked = sqs.Queue(
+            self,
+            "Parked",
+            encryption=sqs.QueueEncryption.KMS,
+            encryption_master_key=self.keys["records"],
+            enforce_ssl=settings.https_only,
+            retention_period=Duration.days(14),
+            removal_policy=settings.removal_policy,
+        )
+        acknowledge(
+            self.parked,
+            "AwsSolutions-SQS3",
+            "This queue is itself where undeliverable complaints end; people empty it.",
+        )
+        if not settings.https_only:
+            acknowledge(self.parked, "AwsSolutions-SQS4", "The embedded AWS listens on loopback without TLS.")
+        self.bus = events.EventBus(self, "Bus", description=f"complaints-triage {settings.environment}")
+
+    def _table(self, construct_id: str, spec: TableSpec, settings: Settings) -> SpecifiedTable:
+        return SpecifiedTable(self, construct_id, spec=spec, key=self.keys[spec.data_class], settings=settings)

@@ -1,0 +1,191 @@
+"""Orchestration layer: the order of the steps, in the names of their contracts."""
+
+from typing import TypeVar
+
+from aws_cdk import Duration
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_stepfunctions as sfn
+from aws_cdk import aws_stepfunctions_tasks as tasks
+from constructs import Construct
+
+from stacks.data import Data
+from stacks.findings import acknowledge_wildcard, logical_id
+from stacks.function import RuntimeFunction
+from stacks.inference import Inference
+from stacks.settings import Settings
+from triage.contracts import Contract
+from triage.errors import ComplaintMissingError, permanent
+from triage.outbox import ALLOCATED
+from triage.steps import Allocated, AllocationRequest, ExecutionInput, InferenceRequest, Outcome, Selected, path
+
+EVENT_SOURCE = "complaints-triage"
+EVENT_TYPE = "ComplaintAllocated"
+ERROR = "$.error"
+
+
+Task = TypeVar("Task", bound=sfn.TaskStateBase)
+
+
+def retried(task: Task) -> Task:
+    """Retry whatever is not caught by a narrower rule before: 1, 2, 4, 8, 16 seconds at most, with full jitter."""
+    task.add_retry(
+        errors=[sfn.Errors.ALL],
+        interval=Duration.seconds(1),
+        backoff_rate=2,
+        max_attempts=5,
+        max_delay=Duration.seconds(20),
+        jitter_strategy=sfn.JitterType.FULL,
+    )
+    return task
+
+
+class Orchestration(Construct):
+    """select models → each model judges → allocate → announce → settle the outbox.
+
+    A model that fails costs its own prediction; a selection that fails is allocated to people. Only what stops
+    `allocate` itself ends the execution without an allocation, and the sweeper starts it again.
+    """
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, data: Data, inference: Inference, settings: Settings
+    ) -> None:
+        super().__init__(scope, construct_id)
+        allocate = self._invoke(inference.allocate)
+        allocate.next(retried(self._announce(data))).next(retried(self._settle(data)))
+        judged = self._pass(
+            "Judged",
+            AllocationRequest,
+            complaint_id=sfn.JsonPath.string_at(path(Selected, "complaint_id")),
+            started_at=sfn.JsonPath.string_at("$$.Execution.StartTime"),
+            outcomes=sfn.JsonPath.object_at("$.outcomes"),
+            selection_error=None,
+        ).next(allocate)
+        unselected = self._pass(
+            "Unselected",
+            AllocationRequest,
+            complaint_id=sfn.JsonPath.string_at(path(ExecutionInput, "complaint_id")),
+            started_at=sfn.JsonPath.string_at("$$.Execution.StartTime"),
+            outcomes=[],
+            selection_error=sfn.JsonPath.string_at(f"{ERROR}.Error"),
+        ).next(allocate)
+        select = self._invoke(inference.select_models)
+        select.add_catch(
+            sfn.Fail(self, "NoSuchComplaint", error=ComplaintMissingError.__name__),
+            errors=[ComplaintMissingError.__name__],
+        )
+        select.add_catch(unselected, errors=[sfn.Errors.ALL], result_path=ERROR)
+        self.state_machine = sfn.StateMachine(
+            self,
+            "Triage",
+            definition_body=sfn.DefinitionBody.from_chainable(
+                select.next(self._each_model(inference, settings)).next(judged)
+            ),
+            timeout=Duration.minutes(15),
+            tracing_enabled=True,
+            logs=sfn.LogOptions(
+                destination=logs.LogGroup(
+                    self, "TriageLogs", retention=settings.log_retention, removal_policy=settings.removal_policy
+                ),
+                level=sfn.LogLevel.ALL,
+                include_execution_data=False,
+            ),
+        )
+        data.raw_complaints.key.grant(self.state_machine, "kms:Decrypt", "kms:GenerateDataKey")
+        for function in (
+            inference.select_models,
+            inference.model_inference,
+            inference.model_inference_transformers,
+            inference.allocate,
+        ):
+            acknowledge_wildcard(
+                self.state_machine,
+                f"<{logical_id(function)}.Arn>:*",
+                "The state machine may invoke any version of this one function.",
+            )
+        acknowledge_wildcard(
+            self.state_machine, "*", "Log delivery and X-Ray have no resources to name in a policy (AWS documentation)."
+        )
+
+    def _invoke(self, function: RuntimeFunction, *, payload: sfn.TaskInput | None = None) -> tasks.LambdaInvoke:
+        task = tasks.LambdaInvoke(
+            self,
+            f"{function.node.id}Task",
+            state_name=function.node.id,
+            lambda_function=function,
+            payload=payload,
+            payload_response_only=True,
+            # Our own retries name the errors that no other try can mend.
+            retry_on_service_exceptions=False,
+            task_timeout=sfn.Timeout.duration(Duration.seconds(70)),
+        )
+        task.add_retry(errors=list(permanent()), max_attempts=0)
+        return retried(task)
+
+    def _pass(self, name: str, contract: type[Contract], **parameters: object) -> sfn.Pass:
+        """A state that builds exactly one contract."""
+        if set(parameters) != set(contract.model_fields):
+            raise LookupError(f"{name} does not build a {contract.__name__}: {sorted(parameters)}")
+        return sfn.Pass(self, name, parameters=parameters)
+
+    def _each_model(self, inference: Inference, settings: Settings) -> sfn.Map:
+        failed = self._pass(
+            "ModelFailed",
+            Outcome,
+            model=sfn.JsonPath.object_at(path(InferenceRequest, "model")),
+            error=sfn.JsonPath.string_at(f"{ERROR}.Error"),
+        )
+        by_engine = sfn.Choice(self, "Engine")
+        for function, engine in (
+            (inference.model_inference, "onnx"),
+            (inference.model_inference_transformers, "transformers"),
+        ):
+            judge = self._invoke(function)
+            judge.add_catch(failed, errors=[sfn.Errors.ALL], result_path=ERROR)
+            by_engine.when(sfn.Condition.string_equals(path(InferenceRequest, "model", "engine"), engine), judge)
+        each_model = sfn.Map(
+            self,
+            "EachModel",
+            items_path=path(Selected, "models"),
+            item_selector={
+                "complaint_id.$": path(Selected, "complaint_id"),
+                "model.$": "$$.Map.Item.Value",
+            },
+            result_path="$.outcomes",
+            max_concurrency=settings.map_concurrency,
+        )
+        each_model.item_processor(by_engine)
+        return each_model
+
+    def _announce(self, data: Data) -> tasks.EventBridgePutEvents:
+        return tasks.EventBridgePutEvents(
+            self,
+            "Announce",
+            entries=[
+                tasks.EventBridgePutEventsEntry(
+                    event_bus=data.bus,
+                    source=EVENT_SOURCE,
+                    detail_type=EVENT_TYPE,
+                    detail=sfn.TaskInput.from_json_path_at("$"),
+                )
+            ],
+            result_path=sfn.JsonPath.DISCARD,
+            task_timeout=sfn.Timeout.duration(Duration.seconds(30)),
+        )
+
+    def _settle(self, data: Data) -> tasks.DynamoUpdateItem:
+        """Last of all: until here the sweeper would start the complaint again, and every step would replay."""
+        return tasks.DynamoUpdateItem(
+            self,
+            "Settle",
+            table=data.raw_complaints.table,
+            key={
+                "complaint_id": tasks.DynamoAttributeValue.from_string(
+                    sfn.JsonPath.string_at(path(Allocated, "complaint_id"))
+                )
+            },
+            condition_expression="attribute_exists(complaint_id)",
+            update_expression="SET triage_state = :allocated REMOVE triage_started_at",
+            expression_attribute_values={":allocated": tasks.DynamoAttributeValue.from_string(ALLOCATED)},
+            result_path=sfn.JsonPath.DISCARD,
+            task_timeout=sfn.Timeout.duration(Duration.seconds(30)),
+        )

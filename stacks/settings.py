@@ -1,0 +1,103 @@
+"""Every difference between environments, and nothing else."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from aws_cdk import Duration, RemovalPolicy
+from aws_cdk.aws_logs import RetentionDays
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """One environment.
+
+    packages: `built` layers and image for AWS, or `host`: the libraries of the machine that runs the functions.
+    cli_credentials: deploy with the caller's own rights instead of the roles of `cdk bootstrap`.
+    https_only: whether buckets, queues and topics refuse plain HTTP.
+    sweep_all_every: how often the sweeper reads all of `raw_complaints`, besides its index every `sweep_every`.
+    loaded_models: how many models a warm inference function keeps; each takes up to 150 MB with its session.
+    """
+
+    environment: str
+    region: str
+    removal_policy: RemovalPolicy
+    protected: bool
+    retention_days: int
+    log_retention: RetentionDays
+    packages: Literal["built", "host"]
+    cli_credentials: bool
+    https_only: bool
+    hub_endpoint: str
+    hub_token_secret: str | None
+    map_concurrency: int
+    inference_concurrency: int
+    loaded_models: int
+    sweep_every: Duration
+    sweep_all_every: Duration
+    stale_after: Duration
+    max_attempts: int
+
+
+THREE_YEARS = 3 * 365
+
+LOCAL = Settings(
+    environment="local",
+    region="us-east-1",
+    removal_policy=RemovalPolicy.DESTROY,
+    protected=False,
+    retention_days=30,
+    log_retention=RetentionDays.ONE_MONTH,
+    packages="host",
+    cli_credentials=True,
+    https_only=False,
+    hub_endpoint="http://127.0.0.1:8090",
+    hub_token_secret=None,
+    map_concurrency=3,
+    inference_concurrency=8,
+    loaded_models=6,
+    sweep_every=Duration.minutes(1),
+    sweep_all_every=Duration.minutes(1),
+    stale_after=Duration.seconds(90),
+    max_attempts=5,
+)
+DEV = Settings(
+    environment="dev",
+    region="eu-west-2",
+    removal_policy=RemovalPolicy.DESTROY,
+    protected=False,
+    retention_days=90,
+    log_retention=RetentionDays.ONE_MONTH,
+    packages="built",
+    cli_credentials=False,
+    https_only=True,
+    hub_endpoint="https://huggingface.co",
+    hub_token_secret=None,
+    map_concurrency=5,
+    inference_concurrency=10,
+    loaded_models=6,
+    sweep_every=Duration.minutes(5),
+    sweep_all_every=Duration.days(1),
+    stale_after=Duration.minutes(10),
+    max_attempts=5,
+)
+PROD = Settings(
+    environment="prod",
+    region="eu-west-2",
+    removal_policy=RemovalPolicy.RETAIN,
+    protected=True,
+    retention_days=THREE_YEARS,
+    log_retention=RetentionDays.ONE_YEAR,
+    packages="built",
+    cli_credentials=False,
+    https_only=True,
+    hub_endpoint="https://huggingface.co",
+    hub_token_secret=None,
+    map_concurrency=10,
+    inference_concurrency=50,
+    loaded_models=6,
+    sweep_every=Duration.minutes(5),
+    sweep_all_every=Duration.days(1),
+    stale_after=Duration.minutes(10),
+    max_attempts=5,
+)
+SETTINGS = {settings.environment: settings for settings in (LOCAL, DEV, PROD)}

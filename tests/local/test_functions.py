@@ -1,0 +1,33 @@
+import time
+
+import pytest
+
+from local.functions import Invocation
+
+HEADERS = {
+    "X-amzn-lambda-function-name": "infer",
+    "X-amzn-lambda-function-version": "3",
+    "X-amzn-lambda-function-arn": "arn:infer:3",
+    "X-amzn-lambda-request-id": "id",
+    "X-amzn-lambda-deadline-ms": str(int((time.time() + 3600) * 1000)),
+}
+
+
+def test_an_invocation_is_the_context_that_a_handler_expects():
+    invocation = Invocation.of(HEADERS.items())
+    assert invocation.function_name == "infer"
+    assert invocation.function_version == "3"
+    assert invocation.invoked_function_arn == "arn:infer:3"
+    assert invocation.aws_request_id == "id"
+    assert 3_000_000 < invocation.get_remaining_time_in_millis() <= 3_600_000
+
+
+def test_no_time_is_left_after_the_deadline():
+    late = HEADERS | {"X-amzn-lambda-deadline-ms": "1000"}
+    assert Invocation.of(late.items()).get_remaining_time_in_millis() == 0
+
+
+@pytest.mark.parametrize("name", HEADERS)
+def test_a_missing_header_is_named(name):
+    with pytest.raises(KeyError, match=name.lower().removeprefix("x-amzn-lambda-")):
+        Invocation.of([item for item in HEADERS.items() if item[0] != name])

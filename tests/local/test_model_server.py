@@ -1,0 +1,150 @@
+"""The model server beside a real MiniStack, which forwards the invocations of one handler to it."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+import zipfile
+
+import pytest
+
+from local.model_server import WaitedTooLongError, describe
+from local.processes import is_healthy, until
+from local.session import loopback_session
+from local.state import LOOPBACK, ROOT, Ports, State, any_free_port, write
+
+PROBE = """
+from dataclasses import dataclass
+
+class ModelFailedError(Exception):
+    pass
+
+@dataclass
+class Environment:
+    table: str
+
+    @classmethod
+    def read(cls, variables):
+        return cls(variables["TABLE"])
+
+def build(environment: Environment, session):
+    client = session.client("dynamodb")
+
+    def handle(event, context):
+        print("judging", event["key"])
+        if event.get("fail"):
+            raise ModelFailedError("no")
+        if event.get("scan"):
+            client.scan(TableName=environment.table)
+        client.put_item(TableName=environment.table, Item={"key": {"S": event["key"]}})
+        return {"function": context.function_name, "table": environment.table}
+
+    return handle
+"""
+POLICY = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": "dynamodb:PutItem", "Resource": "*"}],
+}
+TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"},
+    ],
+}
+
+
+def test_an_exception_is_described_under_its_class_name():
+    described = describe(ValueError("no"))
+    assert (described["errorType"], described["errorMessage"]) == ("ValueError", "no")
+
+
+def test_waiting_too_long_is_named_as_lambda_names_a_timeout():
+    assert describe(WaitedTooLongError("late"))["errorType"] == "Sandbox.Timedout"
+
+
+@pytest.fixture(scope="module")
+def aws(tmp_path_factory):
+    state = State(tmp_path_factory.mktemp("state")).create()
+    modules = tmp_path_factory.mktemp("modules")
+    (modules / "probe.py").write_text(PROBE)
+    ports = Ports(aws=any_free_port(), models=any_free_port())
+    write(state.ports, ports)
+    common = ["--state", str(state.folder), "--port"]
+    ministack = [sys.executable, "-m", "local.ministack", *common, str(ports.aws)]
+    ministack += ["--serve", f"probe.handler=http://{LOOPBACK}:{ports.models}/"]
+    models = [sys.executable, "-m", "local.model_server", *common, str(ports.models)]
+    with (
+        subprocess.Popen(ministack, cwd=ROOT) as first,
+        subprocess.Popen(models, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(modules)}) as second,
+    ):
+        assert until(lambda: is_healthy(ports.aws, "/_ministack/health") and is_healthy(ports.models), seconds=20)
+        session = loopback_session(f"http://{LOOPBACK}:{ports.aws}")
+        prepare(session)
+        yield session
+        first.terminate()
+        second.terminate()
+
+
+def prepare(session):
+    iam, dynamodb = session.client("iam"), session.client("dynamodb")
+    role = iam.create_role(RoleName="infer", AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
+    iam.put_role_policy(RoleName="infer", PolicyName="put", PolicyDocument=json.dumps(POLICY))
+    for table in ("one", "two"):
+        dynamodb.create_table(
+            TableName=f"table-{table}",
+            KeySchema=[{"AttributeName": "key", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "key", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as files:
+        files.writestr("not_used.py", "")
+    session.client("lambda").create_function(
+        FunctionName="infer",
+        Runtime="python3.13",
+        Role=role,
+        Handler="probe.handler",
+        Code={"ZipFile": archive.getvalue()},
+        Timeout=10,
+        Environment={"Variables": {"TABLE": "table-one"}},
+    )
+
+
+def invoke(aws, **event):
+    reply = aws.client("lambda").invoke(FunctionName="infer", Payload=json.dumps(event))
+    return json.loads(reply["Payload"].read())
+
+
+@pytest.mark.system
+def test_a_function_acts_with_its_role_in_its_environment(aws):
+    assert invoke(aws, key="a") == {"function": "infer", "table": "table-one"}
+    assert aws.client("dynamodb").get_item(TableName="table-one", Key={"key": {"S": "a"}})["Item"]
+
+
+@pytest.mark.system
+def test_a_function_is_refused_what_its_role_lacks(aws):
+    refused = invoke(aws, key="a", scan=True)
+    assert "AccessDenied" in refused["errorMessage"]
+    assert "dynamodb:Scan" in refused["errorMessage"]
+
+
+@pytest.mark.system
+def test_an_exception_keeps_its_name(aws):
+    failed = invoke(aws, key="a", fail=True)
+    assert (failed["errorType"], failed["errorMessage"]) == ("ModelFailedError", "no")
+
+
+@pytest.mark.system
+def test_what_a_function_prints_is_in_its_log_group(aws):
+    invoke(aws, key="printed")
+    events = aws.client("logs").filter_log_events(logGroupName="/aws/lambda/infer")["events"]
+    assert "judging printed" in [event["message"] for event in events]
+
+
+@pytest.mark.system
+def test_a_changed_environment_is_followed_within_seconds(aws):
+    aws.client("lambda").update_function_configuration(
+        FunctionName="infer", Environment={"Variables": {"TABLE": "table-two"}}
+    )
+    assert until(lambda: invoke(aws, key="b").get("table") == "table-two", seconds=10, every=0.5)

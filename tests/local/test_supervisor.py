@@ -1,0 +1,54 @@
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from local import up
+from local.processes import is_running, until
+from local.state import ROOT, Instance
+from local.supervisor import ALREADY_RUNNING
+
+pytestmark = pytest.mark.system
+
+
+@pytest.fixture
+def folder(tmp_path):
+    yield tmp_path
+    up.down(tmp_path, on_progress=print)
+
+
+def silent(message: str) -> None:
+    pass
+
+
+def restarted(folder, name: str, before: Instance) -> bool:
+    now = up.status(folder)
+    return now.running and now.instance is not None and now.instance.children[name] != before.children[name]
+
+
+def test_a_supervisor_restarts_what_dies_and_ends_with_its_children(folder):
+    instance = up.start(folder, on_progress=silent)
+    for name in ("aws", "models"):
+        os.kill(instance.children[name].pid, signal.SIGKILL)
+    assert until(lambda: all(restarted(folder, name, instance) for name in ("aws", "models")), seconds=30)
+    assert not restarted(folder, "hub", instance)
+
+    second = subprocess.run([sys.executable, "-m", "local.supervisor", "--state", str(folder)], cwd=ROOT, check=False)
+    assert second.returncode == ALREADY_RUNNING
+
+    current = Instance.read(folder)
+    assert current is not None
+    os.kill(current.supervisor.pid, signal.SIGKILL)
+    if sys.platform == "linux":
+        children = current.children.values()
+        assert until(lambda: not any(is_running(child) for child in children), seconds=15)
+
+
+def test_nothing_of_the_shell_reaches_a_child(folder, monkeypatch):
+    psutil = pytest.importorskip("psutil")
+    monkeypatch.setenv("HF_TOKEN", "a secret")
+    instance = up.start(folder, on_progress=silent)
+    for child in instance.children.values():
+        assert "HF_TOKEN" not in psutil.Process(child.pid).environ()

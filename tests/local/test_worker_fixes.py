@@ -1,0 +1,84 @@
+import threading
+
+import pytest
+
+from local.worker_fixes import REPLY, FixNotApplicableError, bounded, opened, require
+
+FUNCTION = {"config": {"FunctionArn": "arn:one", "Version": "1"}}
+OTHER_VERSION = {"config": {"FunctionArn": "arn:one", "Version": "2"}}
+
+
+def test_a_plain_result_stays_as_it_is():
+    result = {"body": {"label": "card"}, "log": "line"}
+    assert opened(result) is result
+
+
+def test_an_exception_becomes_the_error_that_a_state_machine_can_name():
+    error = {"errorType": "ModelFailedError", "errorMessage": "no"}
+    assert opened({"body": {REPLY: {"error": error}}, "log": "line"}) == {"body": error, "log": "line", "error": True}
+
+
+def test_a_served_reply_brings_its_own_log():
+    assert opened({"body": {REPLY: {"result": 1, "log": "line"}}}) == {"body": 1, "log": "line"}
+
+
+def test_a_fix_that_does_not_fit_says_what_to_do():
+    with pytest.raises(FixNotApplicableError, match=r"install local/requirements\.txt"):
+        require(False, "the worker")
+
+
+class Worker:
+    """An executor whose invocations wait until they are let go."""
+
+    def __init__(self) -> None:
+        self.most = self.now = 0
+        self.go = threading.Event()
+        self._lock = threading.Lock()
+
+    def __call__(self, function, event, request_id):
+        with self._lock:
+            self.now += 1
+            self.most = max(self.most, self.now)
+        self.go.wait(5)
+        with self._lock:
+            self.now -= 1
+        return {"body": event}
+
+
+def throttle(reason, message):
+    return {"throttle": True, "body": {"message": message}}
+
+
+def test_invocations_wait_for_one_of_a_few_workers():
+    worker = Worker()
+    execute = bounded(worker, throttle, limit=2, patience=5)
+    threads = [threading.Thread(target=execute, args=(FUNCTION, {}, "id")) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    worker.go.set()
+    for thread in threads:
+        thread.join()
+    assert worker.most <= 2
+
+
+def test_an_invocation_that_waits_too_long_is_throttled():
+    worker = Worker()
+    execute = bounded(worker, throttle, limit=1, patience=0.05)
+    busy = threading.Thread(target=execute, args=(FUNCTION, {}, "id"))
+    busy.start()
+    assert execute(FUNCTION, {}, "id")["throttle"]
+    worker.go.set()
+    busy.join()
+
+
+def test_every_version_has_workers_of_its_own():
+    worker = Worker()
+    execute = bounded(worker, throttle, limit=1, patience=0.05)
+    busy = threading.Thread(target=execute, args=(FUNCTION, {}, "id"))
+    busy.start()
+    other = threading.Thread(target=execute, args=(OTHER_VERSION, {}, "id"))
+    other.start()
+    worker.go.set()
+    busy.join()
+    other.join()
+    assert execute(FUNCTION, "event", "id") == {"body": "event"}

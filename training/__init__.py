@@ -1,0 +1,1 @@
+"""From labelled complaints to a model on the Hub: exports, preparation, training, evaluation, publication."""

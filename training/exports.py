@@ -1,0 +1,399 @@
+"""Complaint exports, row by row: CFPB's bulk CSV and Parquet, its API's JSON, and JSON lines of `raw_complaints` items.
+
+A missing value is a row like any other: what to do about it is the reader's business. A file that is not what it
+claims to be raises ExportError at the row where that shows; the rows before it have been handed out.
+"""
+
+import csv
+import json
+import math
+import re
+import zlib
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import lru_cache
+from itertools import chain, count, islice
+from pathlib import Path
+from typing import IO, Any
+from zipfile import BadZipFile, ZipFile
+
+import pyarrow
+import pyarrow.parquet
+
+MAX_FIELD_CHARACTERS = 10_000_000
+"""The csv module stops at 131,072, which an export with pasted documents exceeds."""
+
+PARQUET_BATCH_ROWS = 1024
+
+COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "complaint_id": ("complaint_id",),
+    "narrative": ("narrative", "consumer_complaint_narrative", "complaint_what_happened"),
+    "received_at": ("received_at", "date_received"),
+    "product": ("product",),
+    "sub_product": ("sub_product",),
+    "issue": ("issue",),
+    "sub_issue": ("sub_issue",),
+    "company": ("company",),
+    "state": ("state",),
+    "submitted_via": ("submitted_via",),
+    "customer_id": ("customer_id",),
+    "tags": ("tags",),
+    "account_vulnerable": ("account_vulnerable",),
+}
+"""The names of each field in the known exports, lower case and with underscores; the first one present is read."""
+
+BLANKS = frozenset({"", "None", "N/A"})
+"""How exports write the absence of a value in any column but the narrative."""
+
+FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportRow:
+    """One complaint as exported.
+
+    row: its number in the file, from 1; the header and blank lines do not count.
+    received_at: ISO 8601, a day or a moment. product, issue: as the form named them that year.
+    tags: () when the consumer stated none, None when the export does not say.
+    """
+
+    row: int
+    complaint_id: str | None
+    narrative: str | None
+    received_at: str | None
+    product: str | None
+    sub_product: str | None
+    issue: str | None
+    sub_issue: str | None
+    company: str | None
+    state: str | None
+    submitted_via: str | None
+    customer_id: str | None
+    tags: tuple[str, ...] | None
+    account_vulnerable: bool | None
+
+
+class ExportError(Exception):
+    """An export that cannot be read: where, why, and what to do next. Never quotes a narrative."""
+
+    def __init__(
+        self, path: Path, problem: str, *, advice: str, row: int | None = None, column: str | None = None
+    ) -> None:
+        place = f"{path}" + (f", row {row}" if row else "") + (f", column {column!r}" if column else "")
+        super().__init__(f"{place}: {problem}. {advice}.")
+        self.path = path
+        self.row = row
+        self.column = column
+
+
+class _UnreadableError(Exception):
+    """An ExportError in the making, where path and row are not known; `whole` when no row is to blame."""
+
+    def __init__(self, problem: str, *, advice: str, column: str | None = None, whole: bool = False) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.advice = advice
+        self.column = column
+        self.whole = whole
+
+
+def read_export(path: Path, *, limit: int | None = None) -> Iterator[ExportRow]:
+    """Yield the rows of an export, at most `limit` of them; raises ExportError while iterating.
+
+    The format follows the name: .csv, .json, .jsonl, .ndjson, .parquet, or .zip with one such file inside. CSV, JSON
+    lines and Parquet are streamed; a JSON array or API answer is held in memory. Text is UTF-8, with or without BOM.
+    """
+    if limit is not None and limit < 0:
+        raise ValueError(f"limit is a number of rows, not {limit}")
+    return islice(_rows(path), limit)
+
+
+def _rows(path: Path) -> Iterator[ExportRow]:
+    with closing(_records(path)) as records:
+        for number in count(1):
+            with _located(path, number):
+                record = next(records, None)
+                row = _to_row(number, record) if record is not None else None
+            if row is None:
+                return
+            yield row
+
+
+def _records(path: Path) -> Generator[Record, None, None]:
+    with _opened(path) as (kind, file):
+        yield from READERS[kind](file)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
+    if path.suffix.lower() != ".zip":
+        kind = _kind(path.name)
+        with path.open("rb") as file:
+            yield kind, file
+        return
+    with ZipFile(path) as archive:
+        names = [name for name in archive.namelist() if not name.endswith("/") and not name.startswith("__MACOSX/")]
+        if len(names) != 1:
+            raise _UnreadableError(f"holds {len(names)} files", advice="Zip one export at a time", whole=True)
+        kind = _kind(names[0])
+        with archive.open(names[0]) as member:
+            yield kind, member
+
+
+def _kind(name: str) -> str:
+    kind = Path(name).suffix.lower()
+    if kind not in READERS:
+        known = ", ".join(READERS)
+        raise _UnreadableError(f"{name!r} has no known suffix", advice=f"Export as one of {known}, or .zip", whole=True)
+    return kind
+
+
+@contextmanager
+def _located(path: Path, row: int) -> Iterator[None]:
+    """Raise what goes wrong in reading a row as an ExportError."""
+    try:
+        yield
+    except _UnreadableError as error:
+        where = None if error.whole else row
+        raise ExportError(path, error.problem, advice=error.advice, row=where, column=error.column) from error.__cause__
+    except UnicodeDecodeError as error:
+        byte = error.object[error.start]
+        advice = "Convert the file, for instance with `iconv -f WINDOWS-1252 -t UTF-8`"
+        raise ExportError(path, f"byte 0x{byte:02x} is not UTF-8", advice=advice, row=row) from error
+    except json.JSONDecodeError as error:
+        problem = f"is not JSON: {error.msg} at character {error.colno}"
+        problem += f" of line {error.lineno}" if error.lineno > 1 else ""
+        raise ExportError(path, problem, advice="Correct that place, or export again", row=row) from error
+    except csv.Error as error:
+        advice = 'Quote values that hold commas, quotes ("" inside) or line breaks, or export again'
+        raise ExportError(path, f"is not CSV: {error}", advice=advice, row=row) from error
+    except (OSError, BadZipFile, zlib.error, EOFError, RuntimeError, pyarrow.ArrowException) as error:
+        advice = "Check the path, its permissions and that it is not encrypted, or fetch the file again"
+        raise ExportError(path, f"cannot be read: {error}", advice=advice, row=row if row > 1 else None) from error
+
+
+def _read_csv(file: IO[bytes]) -> Iterator[Record]:
+    csv.field_size_limit(MAX_FIELD_CHARACTERS)  # one for the whole interpreter: csv.reader takes no limit of its own
+    lines = csv.reader(_decoded(file), strict=True)
+    header = next(lines, None)
+    if not header:
+        raise _UnreadableError("has no header line", advice="Export again, with the column names first", whole=True)
+    _require_id(header)
+    for values in filter(None, lines):
+        if len(values) != len(header):
+            raise _UnreadableError(
+                f"has {len(values)} values where the header has {len(header)} columns",
+                advice="Quote values that hold commas or line breaks, or export again",
+                column=header[len(values)] if len(values) < len(header) else None,
+            )
+        yield dict(zip(header, values, strict=True))
+
+
+def _read_json_lines(file: IO[bytes]) -> Iterator[Record]:
+    return _objects(map(json.loads, filter(str.strip, _decoded(file))))
+
+
+def _read_json(file: IO[bytes]) -> Iterator[Record]:
+    """An array, an answer of CFPB's API, one object, or JSON lines under another name."""
+    lines = _decoded(file)
+    first = next(filter(str.strip, lines), "")
+    if first.lstrip().startswith("{") and (record := _complete(first)) is not None and "hits" not in record:
+        return _objects(chain([record], map(json.loads, filter(str.strip, lines))))
+    text = first + "".join(lines)
+    if text.lstrip().startswith("["):
+        return _objects(_array(text))
+    loaded = json.loads(text)
+    if not isinstance(loaded, dict) or "hits" not in loaded:
+        return _objects([loaded])
+    hits = loaded["hits"].get("hits") if isinstance(loaded["hits"], dict) else None
+    if not isinstance(hits, list):
+        raise _UnreadableError("has no list in hits.hits", advice="Save the API's answer as it came", whole=True)
+    return _objects(hits)
+
+
+def _read_parquet(file: IO[bytes]) -> Iterator[Record]:
+    with pyarrow.parquet.ParquetFile(file) as parquet:
+        names = parquet.schema_arrow.names
+        _require_id(names)
+        read = [name for name in _columns(tuple(names)).values() if name is not None]
+        for batch in parquet.iter_batches(batch_size=PARQUET_BATCH_ROWS, columns=read):
+            yield from batch.to_pylist()
+
+
+READERS: Mapping[str, Callable[[IO[bytes]], Iterator[Record]]] = {
+    ".csv": _read_csv,
+    ".json": _read_json,
+    ".jsonl": _read_json_lines,
+    ".ndjson": _read_json_lines,
+    ".parquet": _read_parquet,
+}
+
+
+def _decoded(file: IO[bytes]) -> Iterator[str]:
+    """Decode line by line, so that a wrong byte is reported at its own row and not a buffer early."""
+    for number, line in enumerate(file):
+        yield line.decode("utf-8" if number else "utf-8-sig")
+
+
+def _complete(line: str) -> dict[str, Any] | None:
+    try:
+        value = json.loads(line)
+    except json.JSONDecodeError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _array(text: str) -> Iterator[Any]:
+    """Decode an array element by element: an error then belongs to a row."""
+    decoder, blank = json.JSONDecoder(), re.compile(r"\s*")
+
+    def after_blanks(position: int) -> int:
+        found = blank.match(text, position)
+        return found.end() if found else position
+
+    position = after_blanks(after_blanks(0) + 1)
+    closed = text.startswith("]", position)
+    while not closed:
+        value, position = decoder.raw_decode(text, position)
+        yield value
+        position = after_blanks(position)
+        closed = text.startswith("]", position)
+        if not closed:
+            if not text.startswith(",", position):
+                raise json.JSONDecodeError("Expecting ',' or ']'", text, position)
+            position = after_blanks(position + 1)
+    if after_blanks(position + 1) < len(text):
+        raise json.JSONDecodeError("Extra data", text, position + 1)
+
+
+def _objects(values: Iterable[Any]) -> Iterator[Record]:
+    for number, value in enumerate(values, start=1):
+        record = value.get("_source", value) if isinstance(value, dict) else value
+        if not isinstance(record, dict):
+            raise _UnreadableError(
+                f"is of type {type(record).__name__}, not an object", advice="Write one object per complaint"
+            )
+        if number == 1:
+            _require_id(record)
+        yield record
+
+
+def _require_id(names: Iterable[str]) -> None:
+    """Fail unless one column holds the complaint's id. In JSON the first object stands for the header."""
+    columns = _columns(tuple(names))
+    if columns["complaint_id"] is None:
+        known = ", ".join(field for field, column in columns.items() if column) or "none"
+        raise _UnreadableError(
+            "has no complaint ids",
+            advice=f"Name their column `complaint_id` or `Complaint ID`; recognised were: {known}",
+            column="complaint_id",
+            whole=True,
+        )
+
+
+@lru_cache(maxsize=1024)
+def _columns(names: tuple[str, ...]) -> Mapping[str, str | None]:
+    """Which column, if any, holds each field."""
+    spelled: dict[str, list[str]] = {}
+    for name in names:
+        spelled.setdefault(re.sub(r"\W+", "_", name.strip().lower()), []).append(name)
+    columns: dict[str, str | None] = {}
+    for field, aliases in COLUMNS.items():
+        candidates = next((spelled[alias] for alias in aliases if alias in spelled), [])
+        if len(candidates) > 1:
+            raise _UnreadableError(
+                f"has {len(candidates)} columns for {field}", advice="Keep one", column=field, whole=True
+            )
+        columns[field] = candidates[0] if candidates else None
+    return columns
+
+
+def _to_row(number: int, record: Record) -> ExportRow:
+    columns = _columns(tuple(record))
+
+    def read(field: str, convert: Callable[[Any], Any]) -> Any:
+        column = columns[field]
+        try:
+            return convert(record[column]) if column is not None else None
+        except ValueError as error:
+            raise _UnreadableError(str(error), advice="Correct the value, or leave it empty", column=column) from error
+
+    return ExportRow(
+        row=number,
+        complaint_id=read("complaint_id", _to_label),
+        narrative=read("narrative", _to_text),
+        received_at=read("received_at", _to_moment),
+        product=read("product", _to_label),
+        sub_product=read("sub_product", _to_label),
+        issue=read("issue", _to_label),
+        sub_issue=read("sub_issue", _to_label),
+        company=read("company", _to_label),
+        state=read("state", _to_label),
+        submitted_via=read("submitted_via", _to_label),
+        customer_id=read("customer_id", _to_label),
+        tags=read("tags", _to_tags_of_the_api if "complaint_what_happened" in record else _to_tags),
+        account_vulnerable=read("account_vulnerable", _to_flag),
+    )
+
+
+def _to_text(value: object) -> str | None:
+    """Numbers become text as they were before a spreadsheet or a data frame made them floats."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return None
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise ValueError(f"holds a {type(value).__name__}, not text")
+    return str(value) or None
+
+
+def _to_label(value: object) -> str | None:
+    text = (_to_text(value) or "").strip()
+    return None if text in BLANKS else text
+
+
+def _to_moment(value: object) -> str | None:
+    """ISO 8601, or the month/day/year of older exports, which becomes ISO."""
+    if isinstance(value, date):
+        return value.isoformat()
+    text = _to_label(value)
+    if text is None:
+        return None
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return _american_day(text)
+    return text
+
+
+def _american_day(text: str) -> str:
+    try:
+        return datetime.strptime(text, "%m/%d/%Y").date().isoformat()
+    except ValueError:
+        raise ValueError("is no date: neither YYYY-MM-DD nor MM/DD/YYYY") from None
+
+
+def _to_tags(value: object) -> tuple[str, ...] | None:
+    """A list, or one comma-separated text. Null means that the source does not say."""
+    if value is None:
+        return None
+    parts = value.split(",") if isinstance(value, str) else value
+    if not isinstance(parts, list | tuple) or not all(isinstance(part, str) for part in parts):
+        raise ValueError("holds neither text nor a list of texts")
+    return tuple(tag for part in parts if (tag := part.strip()) not in BLANKS)
+
+
+def _to_tags_of_the_api(value: object) -> tuple[str, ...]:
+    """CFPB's API writes null where the consumer stated no tag."""
+    return _to_tags(value) or ()
+
+
+def _to_flag(value: object) -> bool | None:
+    text = str(value).strip().lower() if isinstance(value, bool) else (_to_label(value) or "").lower()
+    if text and text not in FLAGS:
+        raise ValueError("is neither true nor false")
+    return FLAGS.get(text)

@@ -1,0 +1,105 @@
+"""Calibration and thresholds, set on the validation logits of the very model that serves."""
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax, softmax
+from scipy.stats import beta
+
+from training.recipe import Recipe
+from triage.bundle import Calibration, Thresholds
+
+CONFIDENCE = 0.95
+"""With which a target accuracy has to be met, one-sided."""
+
+TEMPERATURES = (0.05, 20.0)
+"""Beyond these a model is broken, not badly calibrated."""
+
+Floats = npt.NDArray[np.floating]
+Integers = npt.NDArray[np.integer]
+Booleans = npt.NDArray[np.bool_]
+
+
+def fit_temperature(logits: Floats, truth: Integers) -> float:
+    """The temperature at which the logits of shape (n, labels) explain the truth of shape (n,) best.
+
+    Guo et al., On Calibration of Modern Neural Networks, 2017.
+    """
+    rows = np.arange(len(truth))
+
+    def loss(log_temperature: float) -> float:
+        return -float(log_softmax(logits / math.exp(log_temperature), axis=1)[rows, truth].mean())
+
+    low, high = TEMPERATURES
+    return math.exp(float(minimize_scalar(loss, bounds=(math.log(low), math.log(high)), method="bounded").x))
+
+
+def probabilities(logits: Floats, temperature: float) -> Floats:
+    """Calibrated probabilities, of the shape of the logits."""
+    calibrated: Floats = softmax(np.asarray(logits, dtype=np.float64) / temperature, axis=1)
+    return calibrated
+
+
+def accuracy_at_least(correct: int, total: int, *, confidence: float = CONFIDENCE) -> float:
+    """The accuracy that `correct` of `total` proves with one-sided `confidence` (Clopper and Pearson, 1934)."""
+    return float(beta.ppf(1 - confidence, correct, total - correct + 1)) if correct else 0.0
+
+
+def auto_threshold(confidence: Floats, correct: Booleans, *, target: float) -> float | None:
+    """The smallest confidence from which on the predictions prove the target accuracy, or None if none does.
+
+    confidence, correct: shape (n,), of the label that was given.
+    """
+    order = np.argsort(-confidence, kind="stable")
+    ranked = confidence[order]
+    right = np.cumsum(correct[order])
+    totals = np.arange(1, len(ranked) + 1)
+    # A threshold takes all predictions of the same confidence, so only the last of them counts.
+    last = np.append(ranked[:-1] != ranked[1:], True)
+    proven = np.where(right > 0, beta.ppf(1 - CONFIDENCE, np.maximum(right, 1), totals - right + 1), 0.0)
+    sufficient = np.flatnonzero(last & (proven >= target))
+    return float(ranked[sufficient[-1]]) if len(sufficient) else None
+
+
+def flag_threshold(probability: Floats, positive: Booleans, *, target_recall: float) -> float:
+    """The largest probability from which on at least `target_recall` of the positives are found.
+
+    Recall comes first: what it costs in precision is reported, not traded.
+
+    Raises:
+        ValueError: there is no positive to find.
+    """
+    found = np.sort(probability[positive])[::-1]
+    if not len(found):
+        raise ValueError("no positive example is left to choose a threshold on")
+    return float(found[math.ceil(target_recall * len(found)) - 1])
+
+
+def confidence_of_answers(probability: Floats, *, positive: int | None, flag: float | None) -> tuple[Integers, Floats]:
+    """The label that is given to each row, as `triage.inference.classify` gives it, and its probability; shape (n,)."""
+    given = probability.argmax(axis=1)
+    if positive is not None and flag is not None:
+        others = np.where(np.arange(probability.shape[1]) == positive, -1.0, probability)
+        given = np.where(probability[:, positive] >= flag, positive, others.argmax(axis=1))
+    return given, probability[np.arange(len(given)), given]
+
+
+def choose(
+    logits: Floats, truth: Integers, *, labels: tuple[str, ...], recipe: Recipe
+) -> tuple[Calibration, Thresholds]:
+    """Calibration and thresholds for validation logits of shape (n, labels) and their true labels of shape (n,).
+
+    The automatic part is chosen on the very examples on which it proves its accuracy, which favours it a little:
+    what it really reaches is for the audit stratum to say.
+    """
+    calibration = Calibration(temperature=fit_temperature(logits, truth))
+    probability = probabilities(logits, calibration.temperature)
+    positive, flag = None, None
+    if recipe.positive_label is not None and recipe.target_recall is not None:
+        positive = labels.index(recipe.positive_label)
+        flag = flag_threshold(probability[:, positive], truth == positive, target_recall=recipe.target_recall)
+    given, confidence = confidence_of_answers(probability, positive=positive, flag=flag)
+    auto = auto_threshold(confidence, given == truth, target=recipe.target_accuracy)
+    return calibration, Thresholds(auto=auto, flag=flag)

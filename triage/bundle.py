@@ -1,0 +1,238 @@
+"""Model bundles: the files of one Hub commit, and the manifest that says what they are and what they hash to.
+
+A bundle is a folder in the layout of `transformers` (`config.json`, `tokenizer.json`, weights). Bundles that we train
+carry their manifest as `triage.json`; for any other model of the Hub it is made from `config.json` at registration.
+"""
+
+import hashlib
+import json
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, ValidationError, model_validator
+
+from triage.contracts import Contract, Sha256, TaskName
+from triage.errors import BundleCorruptError, BundleUnsafeError
+
+MANIFEST_FILE = "triage.json"
+
+ALLOWED_FILES = (
+    "config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+    "model.safetensors",
+    "model-*.safetensors",
+    "model.safetensors.index.json",
+    "model.onnx",
+    "onnx/model.onnx",
+    "onnx/model_quantized.onnx",
+    MANIFEST_FILE,
+)
+"""What is fetched from the Hub, and nothing else: no code, no pickles, no external data of an ONNX graph."""
+
+ONNX_WEIGHTS = ("model.onnx", "onnx/model_quantized.onnx", "onnx/model.onnx")
+SAFETENSORS_WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
+
+Engine = Literal["onnx", "transformers"]
+
+DEFAULT_MAX_LENGTH = 512
+"""Tokens, where neither tokenizer nor config states a limit that makes sense."""
+
+
+class BundleFile(Contract):
+    path: str
+    sha256: Sha256
+    size: int = Field(ge=0)
+
+
+class Calibration(Contract):
+    """Logits are divided by `temperature` before the softmax (Guo et al., 2017)."""
+
+    temperature: float = Field(default=1.0, gt=0)
+
+
+class Thresholds(Contract):
+    """On calibrated probabilities.
+
+    auto: a prediction at or above it needs no person; without one, every prediction is reviewed.
+    flag: for a task that looks for one label, the probability from which that label is given.
+    """
+
+    auto: float | None = Field(default=None, ge=0, le=1)
+    flag: float | None = Field(default=None, ge=0, le=1)
+
+
+class Manifest(Contract):
+    """What a bundle is. `labels[i]` is the name of logit `i`."""
+
+    task: TaskName | None = None
+    engine: Engine
+    weights: str
+    labels: tuple[str, ...] = Field(min_length=2)
+    positive_label: str | None = None
+    max_length: int = Field(ge=8)
+    files: tuple[BundleFile, ...]
+    calibration: Calibration = Calibration()
+    thresholds: Thresholds = Thresholds()
+    taxonomy_version: str | None = None
+    data_fingerprint: str | None = None
+    recipe: str | None = None
+    metrics: dict[str, float] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        if len(set(self.labels)) != len(self.labels):
+            raise ValueError("two labels have the same name")
+        if self.weights not in {file.path for file in self.files}:
+            raise ValueError(f"the weights {self.weights} are not among the files")
+        if self.positive_label is not None and self.positive_label not in self.labels:
+            raise ValueError(f"the positive label {self.positive_label!r} is not among the labels")
+        return self
+
+    @property
+    def weights_sha256(self) -> str:
+        return next(file.sha256 for file in self.files if file.path == self.weights)
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(file.size for file in self.files)
+
+    def document(self) -> bytes:
+        """The canonical bytes, whose hash pins the bundle."""
+        return json.dumps(self.model_dump(mode="json"), sort_keys=True, ensure_ascii=False).encode()
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.document()).hexdigest()
+
+
+def sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def hash_files(folder: Path) -> tuple[BundleFile, ...]:
+    """Hash every allowed file below `folder`, except the manifest itself, in the order of their names."""
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return tuple(
+        BundleFile(path=name, sha256=sha256_of(folder / name), size=(folder / name).stat().st_size)
+        for name in names
+        if is_allowed(name) and name != MANIFEST_FILE
+    )
+
+
+def is_allowed(name: str) -> bool:
+    return any(fnmatch(name, pattern) for pattern in ALLOWED_FILES)
+
+
+def read_manifest(document: bytes, *, expected_sha256: str | None = None) -> Manifest:
+    """Parse a manifest.
+
+    Raises:
+        BundleCorruptError: it is not one, or its hash is not the expected one.
+    """
+    try:
+        manifest = Manifest.model_validate_json(document)
+    except ValidationError as error:
+        raise BundleCorruptError(f"{MANIFEST_FILE} is not a manifest: {error.errors()[0]['msg']}") from error
+    if expected_sha256 is not None and manifest.sha256 != expected_sha256:
+        raise BundleCorruptError(f"{MANIFEST_FILE} is {manifest.sha256}, registered was {expected_sha256}")
+    return manifest
+
+
+def verify(folder: Path, manifest: Manifest) -> None:
+    """Check every file against the manifest.
+
+    Raises:
+        BundleCorruptError: a file is missing, or its size or hash differs.
+        BundleUnsafeError: the manifest names a file that may not be loaded.
+    """
+    for file in manifest.files:
+        if not is_allowed(file.path):
+            raise BundleUnsafeError(f"{file.path} is not a file that may be loaded")
+        path = folder / file.path
+        if not path.is_file():
+            raise BundleCorruptError(f"{file.path} is missing")
+        if path.stat().st_size != file.size or sha256_of(path) != file.sha256:
+            raise BundleCorruptError(f"{file.path} differs from its manifest")
+
+
+def describe(folder: Path) -> Manifest:
+    """The manifest of a downloaded bundle: its own `triage.json`, verified, or one made from `config.json`.
+
+    Raises:
+        BundleUnsafeError: it needs remote code, or has neither safetensors nor ONNX weights.
+        BundleCorruptError: `config.json` is missing or unreadable, or files differ from `triage.json`.
+    """
+    config = _read_json(folder / "config.json")
+    if "auto_map" in config:
+        raise BundleUnsafeError("config.json asks for remote code (auto_map)")
+    own = folder / MANIFEST_FILE
+    if own.is_file():
+        manifest = read_manifest(own.read_bytes())
+        verify(folder, manifest)
+        return manifest
+    return _manifest_from(config, folder)
+
+
+def _manifest_from(config: dict[str, object], folder: Path) -> Manifest:
+    files = hash_files(folder)
+    names = {file.path for file in files}
+    engine, weights = _choose_engine(names)
+    labels = config.get("id2label")
+    if not isinstance(labels, dict):
+        raise BundleCorruptError("config.json has no id2label: this is no text-classification model")
+    try:
+        return Manifest(
+            engine=engine,
+            weights=weights,
+            labels=tuple(str(labels[str(index)]) for index in range(len(labels))),
+            max_length=_max_length(config, folder),
+            files=files,
+        )
+    except (KeyError, ValidationError) as error:
+        raise BundleCorruptError("config.json's id2label does not number its labels from 0") from error
+
+
+def _choose_engine(names: set[str]) -> tuple[Engine, str]:
+    """ONNX where the bundle has a graph and the fast tokenizer that goes with it, else transformers."""
+    if "tokenizer.json" in names:
+        for weights in ONNX_WEIGHTS:
+            if weights in names:
+                return "onnx", weights
+    for weights in SAFETENSORS_WEIGHTS:
+        if weights in names:
+            return "transformers", weights
+    raise BundleUnsafeError("the bundle has neither ONNX (with tokenizer.json) nor safetensors weights")
+
+
+def _max_length(config: dict[str, object], folder: Path) -> int:
+    """Tokens the model can read: the smaller of what tokenizer and position embeddings allow."""
+    tokenizer = folder / "tokenizer_config.json"
+    stated = (
+        config.get("max_position_embeddings"),
+        _read_json(tokenizer).get("model_max_length") if tokenizer.is_file() else None,
+    )
+    # Tokenizers without a limit state 1e30.
+    sensible = [value for value in stated if isinstance(value, int) and 8 <= value <= 100_000]
+    return min([*sensible, DEFAULT_MAX_LENGTH])
+
+
+def _read_json(path: Path) -> dict[str, object]:
+    try:
+        document = json.loads(path.read_bytes())
+    except FileNotFoundError as error:
+        raise BundleCorruptError(f"{path.name} is missing") from error
+    except ValueError as error:
+        raise BundleCorruptError(f"{path.name} is not JSON") from error
+    if not isinstance(document, dict):
+        raise BundleCorruptError(f"{path.name} is not a JSON object")
+    return document

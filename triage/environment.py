@@ -1,0 +1,72 @@
+"""The environment variables of each function, typed once for CDK to write and the runtime to read."""
+
+import os
+from collections.abc import Mapping
+from typing import Self
+
+from pydantic import Field
+
+from triage.contracts import Contract
+
+
+class Environment(Contract):
+    """Subclasses name what one function is told. Fields become upper-case variables."""
+
+    code_version: str
+
+    def variables(self) -> dict[str, str]:
+        return {name.upper(): str(value) for name, value in self.model_dump(exclude_none=True).items()}
+
+    @classmethod
+    def read(cls, variables: Mapping[str, str] = os.environ) -> Self:
+        """Raises: ValidationError naming each variable that is missing or malformed."""
+        present = {name: variables[name.upper()] for name in cls.model_fields if name.upper() in variables}
+        return cls.model_validate(present)
+
+
+class IntakeEnvironment(Environment):
+    raw_complaints_table: str
+    state_machine_arn: str
+    retention_days: int
+
+
+class SweepEnvironment(Environment):
+    """An execution started `stale_after_seconds` ago that runs no more is tried again, `max_attempts` times in all."""
+
+    raw_complaints_table: str
+    state_machine_arn: str
+    parked_queue_url: str
+    retention_days: int
+    stale_after_seconds: int = Field(ge=1)
+    max_attempts: int = Field(ge=1)
+
+
+class MirrorEnvironment(Environment):
+    model_info_table: str
+    bundles_bucket: str
+    hub_endpoint: str
+    hub_token_secret: str | None = None
+    max_bundle_megabytes: int = Field(ge=1)
+
+
+class SelectModelsEnvironment(Environment):
+    raw_complaints_table: str
+    complaints_allocation_table: str
+    model_info_table: str
+    model_strategy_table: str
+    retention_days: int
+
+
+class ModelInferenceEnvironment(Environment):
+    """`loaded_models` bounds the memory of a warm function: the least recently used model goes first."""
+
+    raw_complaints_table: str
+    complaints_allocation_table: str
+    bundles_bucket: str
+    retention_days: int
+    loaded_models: int = Field(ge=1)
+
+
+class AllocateEnvironment(Environment):
+    complaints_allocation_table: str
+    retention_days: int

@@ -1,0 +1,1 @@
+"""Inference behind one protocol. `onnx_engine` and `transformers_engine` are leaves: they import heavy libraries."""

@@ -1,0 +1,67 @@
+"""Loaded models, kept by the warm function that loaded them."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from triage.bundle import Manifest, verify
+from triage.inference.engine import Engine, load_engine
+from triage.steps import ModelReference
+
+
+class BundleStore(Protocol):
+    """Where mirrored bundles lie."""
+
+    def manifest(self, model: ModelReference) -> Manifest:
+        """Raises: BundleUnavailableError, BundleCorruptError if it is not the one whose hash the reference names."""
+        ...
+
+    def fetch(self, model: ModelReference, manifest: Manifest, folder: Path) -> None:
+        """Copy the manifest's files into `folder`. Raises: BundleUnavailableError."""
+        ...
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    engine: Engine
+    manifest: Manifest
+
+
+class LoadedModels:
+    """The `capacity` models used last. A bundle is fetched, verified and loaded once."""
+
+    def __init__(
+        self,
+        store: BundleStore,
+        *,
+        folder: Path,
+        capacity: int,
+        load: Callable[[Path, Manifest], Engine] = load_engine,
+    ) -> None:
+        self._store = store
+        self._folder = folder
+        self._capacity = capacity
+        self._load = load
+        self._loaded: OrderedDict[str, LoadedModel] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, model: ModelReference) -> LoadedModel:
+        """Raises: BundleUnavailableError, BundleRefusedError."""
+        with self._lock:
+            if model.manifest_sha256 not in self._loaded:
+                # Make room first: the new model must fit beside what stays.
+                while len(self._loaded) >= self._capacity:
+                    self._loaded.popitem(last=False)
+                self._loaded[model.manifest_sha256] = self._fetch(model)
+            self._loaded.move_to_end(model.manifest_sha256)
+            return self._loaded[model.manifest_sha256]
+
+    def _fetch(self, model: ModelReference) -> LoadedModel:
+        manifest = self._store.manifest(model)
+        folder = self._folder / model.manifest_sha256
+        self._store.fetch(model, manifest, folder)
+        verify(folder, manifest)
+        return LoadedModel(self._load(folder, manifest), manifest)

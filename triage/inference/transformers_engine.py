@@ -1,0 +1,39 @@
+"""Any text-classification model that transformers can load from safetensors without remote code."""
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+from triage.bundle import Manifest
+from triage.inference.engine import Scores
+
+
+class TransformersEngine:
+    def __init__(self, model: Any, tokenizer: Any, max_length: int) -> None:
+        self._model = model
+        self._tokenizer = tokenizer
+        self._max_length = max_length
+        # Fast tokenizers refuse a second caller while they switch their truncation.
+        self._lock = threading.Lock()
+
+    def score(self, text: str) -> Scores:
+        with self._lock:
+            total = len(self._tokenizer(text, truncation=False, verbose=False)["input_ids"])
+            encoded = self._tokenizer(text, truncation=True, max_length=self._max_length, return_tensors="pt")
+        with torch.inference_mode():
+            logits = self._model(**encoded).logits[0]
+        return Scores(
+            logits=tuple(float(value) for value in logits.tolist()),
+            tokens_seen=int(encoded["input_ids"].shape[1]),
+            tokens_total=total,
+        )
+
+
+def load(folder: Path, manifest: Manifest) -> TransformersEngine:
+    options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+    model = AutoModelForSequenceClassification.from_pretrained(str(folder), use_safetensors=True, **options)
+    model.eval()
+    return TransformersEngine(model, AutoTokenizer.from_pretrained(str(folder), **options), manifest.max_length)

@@ -1,0 +1,99 @@
+"""How the models of a task share traffic: a validated document, and an assignment that is a pure function."""
+
+import hashlib
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from triage.contracts import Contract, ModelId, Revision, TaskName
+from triage.errors import StrategyRefusedError
+
+BUCKETS = 10_000
+"""One bucket is one basis point of the traffic."""
+
+
+class Arm(Contract):
+    """A model version and its share of the traffic, in basis points."""
+
+    name: str = Field(min_length=1, max_length=48)
+    model_id: ModelId
+    revision: Revision
+    share: int = Field(ge=0, le=BUCKETS)
+
+
+class Strategy(Contract):
+    """The champion arm answers whatever no other arm owns.
+
+    single: the champion answers all. canary and ab: challengers answer their shares.
+    """
+
+    task: TaskName
+    kind: Literal["single", "canary", "ab"]
+    experiment: str = Field(min_length=1, max_length=64)
+    salt: str = Field(default="", max_length=64)
+    champion: str
+    arms: tuple[Arm, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        if (self.kind == "single") != (len(self.arms) == 1):
+            raise ValueError("a single strategy has one arm, every other has several")
+        total = sum(arm.share for arm in self.arms)
+        if total != BUCKETS:
+            raise ValueError(f"the arms' shares sum to {total}, not {BUCKETS} basis points")
+        if len({arm.name for arm in self.arms}) != len(self.arms):
+            raise ValueError("two arms have the same name")
+        if len({(arm.model_id, arm.revision) for arm in self.arms}) != len(self.arms):
+            raise ValueError("two arms name the same model version")
+        if self.champion not in {arm.name for arm in self.arms}:
+            raise ValueError(f"the champion {self.champion!r} is not among the arms")
+        return self
+
+    @property
+    def champion_arm(self) -> Arm:
+        return next(arm for arm in self.arms if arm.name == self.champion)
+
+    @property
+    def challengers(self) -> tuple[Arm, ...]:
+        """In the order of their names, so that the order of the document changes nothing."""
+        return tuple(sorted((arm for arm in self.arms if arm.name != self.champion), key=lambda arm: arm.name))
+
+
+class Assignment(Contract):
+    arm: Arm
+    bucket: int
+
+
+def bucket_of(experiment: str, salt: str, subject: str) -> int:
+    """The subject's bucket in [0, 10,000): independent across experiments and salts."""
+    digest = hashlib.sha256(f"{experiment}|{salt}|{subject}".encode()).digest()
+    return int.from_bytes(digest, "big") % BUCKETS
+
+
+def assign(strategy: Strategy, subject: str) -> Assignment:
+    """The arm that answers for this subject.
+
+    Challengers own contiguous ranges from bucket 0, the champion all that is left: with one challenger, as a canary
+    has, widening it only adds subjects to it.
+    """
+    bucket = bucket_of(strategy.experiment, strategy.salt, subject)
+    end = 0
+    for arm in strategy.challengers:
+        end += arm.share
+        if bucket < end:
+            return Assignment(arm=arm, bucket=bucket)
+    return Assignment(arm=strategy.champion_arm, bucket=bucket)
+
+
+def check_arms(strategy: Strategy, active: frozenset[tuple[str, str, str]]) -> None:
+    """Refuse arms that are not active for the task; `active` holds (task, model_id, revision).
+
+    Raises:
+        StrategyRefusedError: naming the first such arm and what to do.
+    """
+    for arm in strategy.arms:
+        if (strategy.task, arm.model_id, arm.revision) not in active:
+            raise StrategyRefusedError(
+                f"arm {arm.name!r}: {arm.model_id}@{arm.revision} is not active for {strategy.task}; "
+                f"register and activate it first (triage models list)"
+            )

@@ -1,0 +1,239 @@
+"""Tables, each declared once: its items, keys, indexes, stream and expiry. CDK cuts the tables from these."""
+
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from pydantic import BaseModel, Field
+
+from triage.bundle import Engine, Thresholds
+from triage.complaint import RawComplaint
+from triage.contracts import Contract, ModelId, Revision, Sha256, TaskName
+from triage.steps import Allocated, ModelReference
+from triage.strategy import Strategy
+from triage.vulnerability import Stated
+
+SELECTION: Final = "SELECTION"
+ALLOCATION: Final = "ALLOCATION"
+PREDICTION: Final = "PREDICTION#"
+CURRENT: Final = "CURRENT"
+
+
+class Entry(Contract):
+    """One entry of a complaint's story in `complaints_allocation`; `entry` sorts the story."""
+
+    complaint_id: str
+    entry: str
+    code_version: str
+    expires_at: int | None = None
+
+
+class SelectionEntry(Entry):
+    """Written once, before inference: a retry replays it, whatever has happened to strategies since."""
+
+    entry: Literal["SELECTION"] = SELECTION
+    selected_at: str
+    subject: str
+    models: tuple[ModelReference, ...]
+    stated: tuple[Stated, ...]
+    unreadable: str | None
+    doubts: tuple[str, ...]
+
+
+class Probability(Contract):
+    label: str
+    probability: float = Field(ge=0, le=1)
+
+
+class PredictionEntry(Entry):
+    """What one model version said, and everything needed to say it again.
+
+    confidence: calibrated probability of `label`. tokens_total - tokens_seen tokens were cut off.
+    milliseconds: of tokenizing and inference, without loading.
+    """
+
+    model: ModelReference
+    model_version: str
+    predicted_at: str
+    label: str
+    confidence: float = Field(ge=0, le=1)
+    top: tuple[Probability, ...]
+    tokens_seen: int
+    tokens_total: int
+    thresholds: Thresholds
+    temperature: float
+    positive_label: str | None
+    taxonomy_version: str | None
+    weights_sha256: Sha256
+    milliseconds: float
+
+    @staticmethod
+    def key(model: ModelReference) -> str:
+        return f"{PREDICTION}{model.task}#{model.version}"
+
+
+class Decision(Contract):
+    """What was taken over from one prediction, with the threshold it was held against."""
+
+    task: TaskName
+    label: str
+    confidence: float
+    auto_threshold: float | None
+    model: ModelReference
+    weights_sha256: Sha256
+    taxonomy_version: str | None
+
+
+class AllocationEntry(Entry):
+    """The current allocation: exactly one for each complaint.
+
+    reasons: why a person is asked, or why the journey is specialist; empty where neither.
+    milliseconds: from the start of the execution.
+    """
+
+    entry: Literal["ALLOCATION"] = ALLOCATION
+    product_team: str
+    product: str | None
+    issue: str | None
+    vulnerable: bool | None
+    journey: Literal["standard", "specialist"]
+    route: Literal["auto", "review", "manual"]
+    reasons: tuple[str, ...]
+    decisions: tuple[Decision, ...]
+    stated: tuple[Stated, ...]
+    taxonomy_version: str
+    started_at: str
+    allocated_at: str
+    milliseconds: int
+
+    def announcement(self) -> Allocated:
+        shared = set(Allocated.model_fields) - {"models"}
+        return Allocated(
+            **self.model_dump(include=shared), models=tuple(decision.model.version for decision in self.decisions)
+        )
+
+
+class MirroredBundle(Contract):
+    """The verified copy in the bundles bucket, below `model_id/revision/`."""
+
+    engine: Engine
+    manifest_sha256: Sha256
+    weights_sha256: Sha256
+    labels: int
+    size: int
+    mirrored_at: str
+
+
+class ModelInfo(Contract):
+    """A registered model version. `model_id`, `revision` and `task` suffice for a row written by hand.
+
+    state: `active` rows take part as soon as their bundle is mirrored. failure: why mirroring failed.
+    """
+
+    model_id: ModelId
+    revision: Revision
+    task: TaskName
+    state: Literal["registered", "active", "retired"] = "registered"
+    bundle: MirroredBundle | None = None
+    failure: str | None = None
+    registered_at: str | None = None
+    registered_by: str | None = None
+    activated_at: str | None = None
+
+
+class ModelStrategy(Contract):
+    """The strategy in force for a task. `version` counts its changes; writers state the one they replace."""
+
+    task: TaskName
+    entry: Literal["CURRENT"] = CURRENT
+    version: int = Field(ge=1)
+    strategy: Strategy
+    changed_at: str
+    changed_by: str
+
+
+@dataclass(frozen=True)
+class Index:
+    """A global secondary index. `attributes` beside the keys are readable through it; by default all of them are."""
+
+    name: str
+    partition_key: str
+    sort_key: str
+    attributes: tuple[str, ...] = ()
+
+    @property
+    def projection(self) -> Literal["ALL", "INCLUDE"]:
+        return "INCLUDE" if self.attributes else "ALL"
+
+
+@dataclass(frozen=True)
+class TableSpec:
+    """`data_class` names the key that encrypts the table: `narratives` or `records`."""
+
+    name: str
+    items: tuple[type[BaseModel], ...]
+    partition_key: str
+    data_class: Literal["narratives", "records"]
+    sort_key: str | None = None
+    indexes: tuple[Index, ...] = ()
+    streamed: bool = False
+    expires: bool = False
+    keys: frozenset[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        keys = {self.partition_key, *filter(None, [self.sort_key])}
+        keys |= {key for index in self.indexes for key in (index.partition_key, index.sort_key)}
+        for key in sorted(keys):
+            if not any(key in item.model_fields for item in self.items):
+                raise ValueError(f"no item of {self.name} has a field {key!r} to serve as a key")
+        object.__setattr__(self, "keys", frozenset(keys))
+
+    def index(self, name: str) -> Index:
+        return next(index for index in self.indexes if index.name == name)
+
+
+RAW_COMPLAINTS = TableSpec(
+    name="raw_complaints",
+    items=(RawComplaint,),
+    partition_key="complaint_id",
+    data_class="narratives",
+    indexes=(
+        Index(
+            "by_triage_state",
+            "triage_state",
+            "triage_started_at",
+            # No narrative: the sweeper may read this index and not the table.
+            attributes=("triage_execution", "triage_attempts"),
+        ),
+    ),
+    streamed=True,
+    expires=True,
+)
+COMPLAINTS_ALLOCATION = TableSpec(
+    name="complaints_allocation",
+    items=(SelectionEntry, PredictionEntry, AllocationEntry),
+    partition_key="complaint_id",
+    sort_key="entry",
+    data_class="records",
+    indexes=(
+        Index("by_team", "product_team", "allocated_at"),
+        Index("by_model", "model_version", "predicted_at"),
+    ),
+    expires=True,
+)
+MODEL_INFO = TableSpec(
+    name="model_info",
+    items=(ModelInfo,),
+    partition_key="model_id",
+    sort_key="revision",
+    data_class="records",
+    indexes=(Index("by_state", "state", "model_id"),),
+    streamed=True,
+)
+MODEL_STRATEGY = TableSpec(
+    name="model_strategy",
+    items=(ModelStrategy,),
+    partition_key="task",
+    sort_key="entry",
+    data_class="records",
+)
+TABLES = (RAW_COMPLAINTS, COMPLAINTS_ALLOCATION, MODEL_INFO, MODEL_STRATEGY)

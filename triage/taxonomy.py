@@ -1,0 +1,90 @@
+"""The one taxonomy: what a complaint can be about, and which team of the bank owns it.
+
+Products and issues are those of CFPB's complaint form since 24 August 2023, as published in its database. Six issues
+about credit reports occur under every product that is reported to the bureaus, so an issue is a label only together
+with its product. Near-synonyms of the form (`... didn't receive the money`, `... didn't receive money`) are kept.
+"""
+
+from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from triage.contracts import Contract
+from triage.errors import TriageError
+
+Name = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+Team = Annotated[str, StringConstraints(pattern=r"^[a-z]+(-[a-z]+)*$")]
+
+
+class UnknownProductError(TriageError, LookupError):
+    """A product the taxonomy does not list: an older form's name, another bank's, or a slip."""
+
+
+class Product(Contract):
+    """name: the label a model gives. team: who receives the complaint. issues: the labels that may follow the name."""
+
+    name: Name
+    team: Team
+    issues: tuple[Name, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _issues_are_distinct(self) -> Self:
+        _refuse_repeats(f"issue of {self.name!r}", self.issues)
+        return self
+
+
+class Taxonomy(Contract):
+    """version: the day the names came into force; it travels with every model and allocation."""
+
+    version: Name
+    products: tuple[Product, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _names_and_teams_are_distinct(self) -> Self:
+        _refuse_repeats("product", tuple(product.name for product in self.products))
+        _refuse_repeats("team", self.teams)
+        return self
+
+    @property
+    def teams(self) -> tuple[str, ...]:
+        return tuple(product.team for product in self.products)
+
+    def product(self, name: str) -> Product:
+        """Raises UnknownProductError, with the nearest name."""
+        for product in self.products:
+            if product.name == name:
+                return product
+        raise UnknownProductError(self._unknown(name))
+
+    def team_of(self, name: str) -> str:
+        """Raises UnknownProductError."""
+        return self.product(name).team
+
+    def issues_of(self, name: str) -> tuple[str, ...]:
+        """Raises UnknownProductError."""
+        return self.product(name).issues
+
+    def has_issue(self, product: str, issue: str) -> bool:
+        """Whether the pair is a label; False also for a product the taxonomy does not list."""
+        return any(known.name == product and issue in known.issues for known in self.products)
+
+    def _unknown(self, name: str) -> str:
+        names = [product.name for product in self.products]
+        near = get_close_matches(name, names, n=1)
+        advice = f"did you mean {near[0]!r}?" if near else f"it lists: {'; '.join(names)}"
+        return f"taxonomy {self.version} has no product {name!r}; {advice}"
+
+
+@cache
+def load_taxonomy() -> Taxonomy:
+    """The taxonomy this code was released with."""
+    return Taxonomy.model_validate_json(Path(__file__).with_name("taxonomy.json").read_text(encoding="utf-8"))
+
+
+def _refuse_repeats(what: str, names: tuple[str, ...]) -> None:
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise ValueError(f"{what} listed twice: {', '.join(repeated)}")
