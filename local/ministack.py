@@ -27,6 +27,8 @@ def environment(state: State, port: int) -> dict[str, str]:
         "DOCKER_HOST": f"unix://{state.folder}/no-docker",
         "LAMBDA_WARM_TTL_SECONDS": "30",
         "LOG_LEVEL": "WARNING",
+        # Workers inherit MiniStack's own level; functions log as they do in Lambda.
+        "POWERTOOLS_LOG_LEVEL": "INFO",
         # A machine in the cloud would otherwise lend its own role to a handler.
         "AWS_EC2_METADATA_DISABLED": "true",
     }

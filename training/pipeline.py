@@ -60,7 +60,7 @@ def is_current(output: Path, recipe: Recipe, prepared: Prepared) -> bool:
         return False
     try:
         manifest = read_manifest(document.read_bytes())
-        verify(output, manifest)
+        verify(output, manifest.files)
     except BundleRefusedError:
         return False
     return (manifest.recipe, manifest.data_fingerprint) == (recipe.reference, prepared.fingerprint)

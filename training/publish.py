@@ -25,7 +25,7 @@ def publish(folder: Path, *, model_id: str, endpoint: str, token: str | None = N
         huggingface_hub.errors.HfHubHTTPError: the Hub refused.
     """
     manifest = read_manifest((folder / MANIFEST_FILE).read_bytes())
-    verify(folder, manifest)
+    verify(folder, manifest.files)
     names = {file.path for file in manifest.files} | {MANIFEST_FILE, CARD_FILE}
     api = HfApi(endpoint=endpoint, token=token)
     api.create_repo(model_id, exist_ok=True)

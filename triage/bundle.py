@@ -6,6 +6,7 @@ carry their manifest as `triage.json`; for any other model of the Hub it is made
 
 import hashlib
 import json
+from collections.abc import Iterable
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Literal, Self
@@ -101,6 +102,12 @@ class Manifest(Contract):
         return next(file.sha256 for file in self.files if file.path == self.weights)
 
     @property
+    def served(self) -> tuple[BundleFile, ...]:
+        """The files that its engine reads: weights in another format are kept for replay elsewhere, not loaded."""
+        formats = {".onnx", ".safetensors"} - {Path(self.weights.removesuffix(".index.json")).suffix}
+        return tuple(file for file in self.files if Path(file.path).suffix not in formats)
+
+    @property
     def size(self) -> int:
         """Bytes of all files."""
         return sum(file.size for file in self.files)
@@ -148,14 +155,14 @@ def read_manifest(document: bytes, *, expected_sha256: str | None = None) -> Man
     return manifest
 
 
-def verify(folder: Path, manifest: Manifest) -> None:
-    """Check every file against the manifest.
+def verify(folder: Path, files: Iterable[BundleFile]) -> None:
+    """Check files of a manifest: all of them, or those that are served.
 
     Raises:
         BundleCorruptError: a file is missing, or its size or hash differs.
         BundleUnsafeError: the manifest names a file that may not be loaded.
     """
-    for file in manifest.files:
+    for file in files:
         if not is_allowed(file.path):
             raise BundleUnsafeError(f"{file.path} is not a file that may be loaded")
         path = folder / file.path
@@ -178,7 +185,7 @@ def describe(folder: Path) -> Manifest:
     own = folder / MANIFEST_FILE
     if own.is_file():
         manifest = read_manifest(own.read_bytes())
-        verify(folder, manifest)
+        verify(folder, manifest.files)
         return manifest
     return _manifest_from(config, folder)
 

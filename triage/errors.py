@@ -18,9 +18,14 @@ class TriageError(Exception):
     """Base of all. Messages never carry a narrative."""
 
 
+CONTRACT_ERROR = "ValidationError"
+"""What pydantic raises where a payload, a record or an environment is not what its contract says."""
+
+
 def permanent() -> tuple[str, ...]:
-    """Names of the errors that another try cannot mend: every one below TriageError that is not TransientError."""
-    return tuple(sorted(error.__name__ for error in _below(TriageError) if not issubclass(error, TransientError)))
+    """Names of the errors that another try cannot mend: all but those below TransientError."""
+    ours = {error.__name__ for error in _below(TriageError) if not issubclass(error, TransientError)}
+    return tuple(sorted(ours | {CONTRACT_ERROR}))
 
 
 def _below(error: type[TriageError]) -> set[type[TriageError]]:

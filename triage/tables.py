@@ -35,7 +35,7 @@ class SelectionEntry(Entry):
     subject: str
     models: tuple[ModelReference, ...]
     stated: tuple[Stated, ...]
-    unreadable: str | None
+    unreadable: str | None = None
     doubts: tuple[str, ...]
 
 
@@ -61,8 +61,8 @@ class PredictionEntry(Entry):
     tokens_total: int
     thresholds: Thresholds
     temperature: float
-    positive_label: str | None
-    taxonomy_version: str | None
+    positive_label: str | None = None
+    taxonomy_version: str | None = None
     weights_sha256: Sha256
     milliseconds: float
 
@@ -77,10 +77,10 @@ class Decision(Contract):
     task: TaskName
     label: str
     confidence: float
-    auto_threshold: float | None
+    auto_threshold: float | None = None
     model: ModelReference
     weights_sha256: Sha256
-    taxonomy_version: str | None
+    taxonomy_version: str | None = None
 
 
 class AllocationEntry(Entry):
@@ -92,9 +92,9 @@ class AllocationEntry(Entry):
 
     entry: Literal["ALLOCATION"] = ALLOCATION
     product_team: str
-    product: str | None
-    issue: str | None
-    vulnerable: bool | None
+    product: str | None = None
+    issue: str | None = None
+    vulnerable: bool | None = None
     journey: Literal["standard", "specialist"]
     route: Literal["auto", "review", "manual"]
     reasons: tuple[str, ...]

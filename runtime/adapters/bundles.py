@@ -28,7 +28,7 @@ class S3Bundles:
 
     def fetch(self, model: ModelReference, manifest: Manifest, folder: Path) -> None:
         """What lies in `folder` already, from an earlier load, is kept: it is verified by whoever loads it."""
-        for file in manifest.files:
+        for file in manifest.served:
             target = folder / file.path
             if target.is_file() and target.stat().st_size == file.size:
                 continue

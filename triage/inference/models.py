@@ -20,7 +20,7 @@ class BundleStore(Protocol):
         ...
 
     def fetch(self, model: ModelReference, manifest: Manifest, folder: Path) -> None:
-        """Copy the manifest's files into `folder`. Raises: BundleUnavailableError."""
+        """Copy the served files into `folder`. Raises: BundleUnavailableError."""
         ...
 
 
@@ -63,5 +63,5 @@ class LoadedModels:
         manifest = self._store.manifest(model)
         folder = self._folder / model.manifest_sha256
         self._store.fetch(model, manifest, folder)
-        verify(folder, manifest)
+        verify(folder, manifest.served)
         return LoadedModel(self._load(folder, manifest), manifest)
