@@ -11,21 +11,14 @@ import typer
 from cli import options
 from cli.deployment import find
 from cli.errors import CommandError
-from cli.models import wait_until_mirrored
 from cli.output import err, out, print_json, progress_bar
 from cli.submission import numbered, put_all, wait_for
 from cli.tables import allocation_table, models_table, totals_table
 from local import up as embedded
-from local.state import Instance
-from runtime.adapters.registry import Registry
 from training.exports import ExportRow, read_export
 from training.generator import generate
-from training.pipeline import STEPS, train_model
-from training.publish import publish
-from training.recipe import CONFIGS, load_recipe
 
 RECIPES = ("demo-product", "demo-issue", "demo-vulnerable")
-ORGANISATION = "megabank"
 
 
 def demo(
@@ -40,8 +33,11 @@ def demo(
     """Start the embedded AWS, train and register three models, and triage complaints."""
     instance = embedded.up(state, on_progress=lambda line: err.print(line, highlight=False))
     deployment = find("local", state=state)
+    # Only now: torch takes seconds to import, and no other command should wait for it.
+    from cli.demo_models import provide_model
+
     for name in RECIPES:
-        _provide_model(name, instance, deployment.registry, state)
+        provide_model(name, instance, deployment.registry, state)
     rows = read_export(data, limit=count) if data else _generated(count, seed)
     with progress_bar() as bar:
         putting = bar.add_task("Submitting", total=count)
@@ -59,24 +55,6 @@ def demo(
         out.print("The environment stays up: try `triage show COMPLAINT_ID`, and end it with `triage down`.")
     if late:
         raise CommandError(f"{len(late)} complaints have no allocation yet; `triage status` shows more")
-
-
-def _provide_model(name: str, instance: Instance, registry: Registry, state: Path) -> None:
-    """Train, publish, register and activate one model; each step keeps what is there already."""
-    recipe = load_recipe(CONFIGS / f"{name}.toml")
-    with progress_bar() as bar:
-        task = bar.add_task(f"Training {recipe.task}", total=100 * len(STEPS))
-        folder = train_model(
-            recipe,
-            output=state / "models" / name,
-            on_progress=lambda step, done: bar.update(task, completed=round(100 * (STEPS.index(step) + done))),
-        )
-        bar.update(task, completed=100 * len(STEPS))
-    model_id = f"{ORGANISATION}/{recipe.task}-minilm"
-    revision = publish(folder, model_id=model_id, endpoint=instance.hub_endpoint)
-    registry.register(model_id, revision, task=recipe.task, by=options.operator())
-    wait_until_mirrored(registry, model_id, revision)
-    registry.activate(model_id, revision)
 
 
 def _generated(count: int, seed: int) -> Iterator[ExportRow]:

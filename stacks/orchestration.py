@@ -119,6 +119,15 @@ class Orchestration(Construct):
             task_timeout=sfn.Timeout.duration(Duration.seconds(70)),
         )
         task.add_retry(errors=list(permanent()), max_attempts=0)
+        # A burst beyond the reserved concurrency waits for its turn; it must not cost predictions.
+        task.add_retry(
+            errors=["Lambda.TooManyRequestsException"],
+            interval=Duration.seconds(1),
+            backoff_rate=1.5,
+            max_attempts=60,
+            max_delay=Duration.seconds(30),
+            jitter_strategy=sfn.JitterType.FULL,
+        )
         return retried(task)
 
     def _pass(self, name: str, contract: type[Contract], **parameters: object) -> sfn.Pass:

@@ -1,0 +1,249 @@
+"""Values that do not matter to a test, each overridable by keyword."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from triage.bundle import MANIFEST_FILE, BundleFile, Manifest, hash_files
+from triage.complaint import Complaint
+from triage.steps import AllocationRequest, ModelReference, Outcome
+from triage.strategy import Arm, Strategy
+from triage.tables import MirroredBundle, ModelInfo, ModelStrategy, PredictionEntry, SelectionEntry, TableSpec
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
+PUSH = 4.0
+"""What one occurrence of a label's word adds to that label's logit in the model of `any_bundle`."""
+
+
+def any_sha256(of: object = "anything") -> str:
+    return hashlib.sha256(str(of).encode()).hexdigest()
+
+
+def any_revision(of: object = "anything") -> str:
+    return hashlib.sha1(str(of).encode()).hexdigest()
+
+
+def any_item(**values: Any) -> dict[str, Any]:
+    """What operations write into `raw_complaints`."""
+    return {"complaint_id": "8123456", "narrative": "They closed my account without telling me.", **values}
+
+
+def any_complaint(**values: Any) -> Complaint:
+    return Complaint.read(any_item(**values))
+
+
+def any_model_reference(**values: Any) -> ModelReference:
+    default = {
+        "task": "product",
+        "model_id": "acme/model",
+        "revision": any_revision(),
+        "engine": "onnx",
+        "manifest_sha256": any_sha256(),
+    }
+    return ModelReference(**{**default, **values})
+
+
+def any_prediction(**values: Any) -> PredictionEntry:
+    """`task` is short for a model of this task; key and version follow from the model."""
+    model = values.pop("model", None) or any_model_reference(task=values.pop("task", "product"))
+    label = values.get("label", "Mortgage")
+    default = {
+        "complaint_id": "8123456",
+        "entry": PredictionEntry.key(model),
+        "code_version": "test",
+        "model": model,
+        "model_version": model.version,
+        "predicted_at": "2026-03-02T09:29:59.000Z",
+        "label": label,
+        "confidence": 0.9,
+        "top": ({"label": label, "probability": values.get("confidence", 0.9)},),
+        "tokens_seen": 12,
+        "tokens_total": 12,
+        "thresholds": {"auto": 0.8},
+        "temperature": 1.0,
+        "weights_sha256": any_sha256("weights"),
+        "milliseconds": 3.5,
+    }
+    return PredictionEntry(**{**default, **values})
+
+
+def any_selection(**values: Any) -> SelectionEntry:
+    default = {
+        "complaint_id": "8123456",
+        "code_version": "test",
+        "selected_at": "2026-03-02T09:29:58.000Z",
+        "subject": "8123456",
+        "models": (),
+        "stated": (),
+        "unreadable": None,
+        "doubts": (),
+    }
+    return SelectionEntry(**{**default, **values})
+
+
+def any_allocation_request(**values: Any) -> AllocationRequest:
+    default = {"complaint_id": "8123456", "started_at": "2026-03-02T09:29:57.500Z"}
+    return AllocationRequest(**{**default, **values})
+
+
+def answered(*predictions: PredictionEntry) -> tuple[Outcome, ...]:
+    """The outcomes of models that answered."""
+    return tuple(Outcome(model=prediction.model) for prediction in predictions)
+
+
+def any_mirrored_bundle(**values: Any) -> MirroredBundle:
+    default = {
+        "engine": "onnx",
+        "manifest_sha256": any_sha256(),
+        "weights_sha256": any_sha256("weights"),
+        "labels": 2,
+        "size": 1,
+        "mirrored_at": "2026-03-01T00:00:00.000Z",
+    }
+    return MirroredBundle(**{**default, **values})
+
+
+def any_model_info(**values: Any) -> ModelInfo:
+    """Active and mirrored."""
+    default = {
+        "model_id": "acme/model",
+        "revision": any_revision(),
+        "task": "product",
+        "state": "active",
+        "bundle": any_mirrored_bundle(),
+        "activated_at": "2026-03-01T00:00:01.000Z",
+    }
+    return ModelInfo(**{**default, **values})
+
+
+def any_arm(name: str = "champion", **values: Any) -> Arm:
+    default = {"model_id": f"acme/{name}", "revision": any_revision(name), "share": 10_000}
+    return Arm(name=name, **{**default, **values})
+
+
+def any_strategy(shares: dict[str, int] | None = None, **values: Any) -> Strategy:
+    """`shares` in basis points by the arms' names, of which the first is the champion."""
+    shares = shares or {"champion": 10_000}
+    default = {
+        "task": "product",
+        "kind": {1: "single", 2: "canary"}.get(len(shares), "ab"),
+        "experiment": "first",
+        "champion": next(iter(shares)),
+        "arms": tuple(any_arm(name, share=share) for name, share in shares.items()),
+    }
+    return Strategy(**{**default, **values})
+
+
+def any_model_strategy(strategy: Strategy, **values: Any) -> ModelStrategy:
+    default = {
+        "task": strategy.task,
+        "version": 1,
+        "strategy": strategy,
+        "changed_at": "2026-03-01T00:00:00.000Z",
+        "changed_by": "ann",
+    }
+    return ModelStrategy(**{**default, **values})
+
+
+def any_manifest(**values: Any) -> Manifest:
+    """Of files that exist nowhere."""
+    default = {
+        "engine": "onnx",
+        "weights": "model.onnx",
+        "labels": ("Mortgage", "Student loan"),
+        "max_length": 64,
+        "files": (BundleFile(path="model.onnx", sha256=any_sha256("weights"), size=7),),
+    }
+    return Manifest(**{**default, **values})
+
+
+def any_bundle(folder: Path, *, labels: Sequence[str] = ("Mortgage", "Student loan"), **values: Any) -> Manifest:
+    """Write an ONNX model that tokenizes and runs, with its `triage.json`.
+
+    Each occurrence of a label's first word in a text adds PUSH to that label's logit.
+    """
+    any_hub_model(folder, labels=labels)
+    default = {"labels": tuple(labels), "max_length": 32, "files": hash_files(folder)}
+    manifest = any_manifest(**{**default, **values})
+    (folder / MANIFEST_FILE).write_bytes(manifest.document())
+    return manifest
+
+
+def any_hub_model(folder: Path, *, labels: Sequence[str] = ("Mortgage", "Student loan")) -> None:
+    """The same model without a `triage.json`, as anybody publishes it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    words = [label.split()[0].lower() for label in labels]
+    vocabulary = write_tokenizer(folder, words)
+    config = {"id2label": dict(enumerate(labels)), "max_position_embeddings": 64}
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    _write_graph(folder / "model.onnx", [[PUSH * (word == token) for word in words] for token in vocabulary])
+
+
+def write_tokenizer(folder: Path, words: Sequence[str] = ()) -> list[str]:
+    """A lower-casing WordPiece tokenizer of single letters and these words; returns its vocabulary."""
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+
+    letters = "abcdefghijklmnopqrstuvwxyz0123456789.,'"
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *letters, *(f"##{letter}" for letter in letters), *words]
+    tokenizer = Tokenizer(models.WordPiece({token: number for number, token in enumerate(vocabulary)}))
+    tokenizer.normalizer = normalizers.BertNormalizer()
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    tokenizer.save(str(folder / "tokenizer.json"))
+    return vocabulary
+
+
+def _write_graph(path: Path, embeddings: list[list[float]]) -> None:
+    """logits = the sum of the tokens' rows."""
+    import numpy as np
+    import onnx
+    from onnx import helper, numpy_helper
+
+    width = len(embeddings[0])
+    graph = helper.make_graph(
+        nodes=[
+            helper.make_node("Gather", ["rows", "input_ids"], ["embedded"]),
+            helper.make_node("ReduceSum", ["embedded", "axes"], ["logits"], keepdims=0),
+        ],
+        name="bag-of-words",
+        inputs=[helper.make_tensor_value_info("input_ids", onnx.TensorProto.INT64, [1, "tokens"])],
+        outputs=[helper.make_tensor_value_info("logits", onnx.TensorProto.FLOAT, [1, width])],
+        initializer=[
+            numpy_helper.from_array(np.array(embeddings, dtype=np.float32), "rows"),
+            numpy_helper.from_array(np.array([1], dtype=np.int64), "axes"),
+        ],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+
+
+def create_table(client: "DynamoDBClient", spec: TableSpec) -> None:
+    """Cut a table from its specification, as CDK does."""
+
+    def keys(partition_key: str, sort_key: str | None) -> list[Any]:
+        ranges = [{"AttributeName": sort_key, "KeyType": "RANGE"}] if sort_key else []
+        return [{"AttributeName": partition_key, "KeyType": "HASH"}, *ranges]
+
+    indexes: list[Any] = [
+        {
+            "IndexName": index.name,
+            "KeySchema": keys(index.partition_key, index.sort_key),
+            "Projection": {"ProjectionType": index.projection}
+            | ({"NonKeyAttributes": list(index.attributes)} if index.attributes else {}),
+        }
+        for index in spec.indexes
+    ]
+    client.create_table(
+        TableName=spec.name,
+        KeySchema=keys(spec.partition_key, spec.sort_key),
+        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in sorted(spec.keys)],
+        BillingMode="PAY_PER_REQUEST",
+        **({"GlobalSecondaryIndexes": indexes} if indexes else {}),
+    )

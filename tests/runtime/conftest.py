@@ -1,0 +1,256 @@
+"""One AWS in the process for each test, its tables cut from their specifications, and a Hub on loopback."""
+
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+# The client reads these once, when it is imported.
+os.environ.setdefault("HF_HUB_DISABLE_XET", "1")
+os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+
+import boto3
+import pytest
+import uvicorn
+from huggingface_hub import HfApi, close_session
+from moto import mock_aws
+
+from local.hub.api import application
+from local.hub.store import Store
+from runtime.adapters.bundles import S3Bundles
+from runtime.adapters.dynamodb import Table
+from tests.factories import any_bundle, any_model_info, any_model_reference, create_table
+from triage.bundle import Manifest
+from triage.environment import (
+    AllocateEnvironment,
+    IntakeEnvironment,
+    MirrorEnvironment,
+    ModelInferenceEnvironment,
+    SelectModelsEnvironment,
+    SweepEnvironment,
+)
+from triage.steps import ModelReference
+from triage.tables import (
+    COMPLAINTS_ALLOCATION,
+    MODEL_INFO,
+    MODEL_STRATEGY,
+    RAW_COMPLAINTS,
+    TABLES,
+    MirroredBundle,
+    ModelInfo,
+    TableSpec,
+)
+
+REGION = "eu-west-2"
+BUCKET = "bundles"
+DEFINITION = '{"StartAt": "Done", "States": {"Done": {"Type": "Pass", "End": true}}}'
+SHARED: dict[str, Any] = {"code_version": "test", "retention_days": 1095}
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """What is deployed. Executions run until a test stops them."""
+
+    state_machine_arn: str
+    queue_url: str
+
+    def session(self) -> boto3.Session:
+        """A new one: what a test hooks into it reaches the clients that are built from it, and no other."""
+        return boto3.Session(region_name=REGION)
+
+    def table(self, spec: TableSpec) -> Table:
+        return Table(self.session().client("dynamodb"), spec, spec.name)
+
+    def executions(self) -> list[str]:
+        found = self.session().client("stepfunctions").list_executions(stateMachineArn=self.state_machine_arn)
+        return sorted(execution["name"] for execution in found["executions"])
+
+    def end_executions(self) -> None:
+        client = self.session().client("stepfunctions")
+        for execution in client.list_executions(stateMachineArn=self.state_machine_arn)["executions"]:
+            client.stop_execution(executionArn=execution["executionArn"])
+
+    def messages(self) -> list[str]:
+        found = self.session().client("sqs").receive_message(QueueUrl=self.queue_url, MaxNumberOfMessages=10)
+        return [message["Body"] for message in found.get("Messages", [])]
+
+    def mirrored(self, folder: Path, *, model_id: str = "acme/model", **values: Any) -> ModelReference:
+        """Store a working bundle, as the mirror does; the reference to it."""
+        manifest = any_bundle(folder, **values)
+        reference = any_model_reference(
+            model_id=model_id, task=manifest.task or "product", manifest_sha256=manifest.sha256
+        )
+        S3Bundles(self.session().client("s3"), BUCKET).store(
+            folder, manifest, model_id=model_id, revision=reference.revision
+        )
+        return reference
+
+    def activated(self, folder: Path, *, model_id: str = "acme/model", **values: Any) -> ModelInfo:
+        """The row of a model that is mirrored and active."""
+        reference = self.mirrored(folder, model_id=model_id, **values)
+        row = any_model_info(
+            model_id=model_id, revision=reference.revision, task=reference.task, bundle=as_mirrored(any_bundle(folder, **values))
+        )
+        assert self.table(MODEL_INFO).put(row)
+        return row
+
+    @property
+    def intake(self) -> IntakeEnvironment:
+        return IntakeEnvironment(
+            **SHARED, raw_complaints_table=RAW_COMPLAINTS.name, state_machine_arn=self.state_machine_arn
+        )
+
+    @property
+    def sweep(self) -> SweepEnvironment:
+        return SweepEnvironment(
+            **SHARED,
+            raw_complaints_table=RAW_COMPLAINTS.name,
+            state_machine_arn=self.state_machine_arn,
+            parked_queue_url=self.queue_url,
+            stale_after_seconds=900,
+            max_attempts=3,
+        )
+
+    @property
+    def select_models(self) -> SelectModelsEnvironment:
+        return SelectModelsEnvironment(
+            **SHARED,
+            raw_complaints_table=RAW_COMPLAINTS.name,
+            complaints_allocation_table=COMPLAINTS_ALLOCATION.name,
+            model_info_table=MODEL_INFO.name,
+            model_strategy_table=MODEL_STRATEGY.name,
+        )
+
+    @property
+    def model_inference(self) -> ModelInferenceEnvironment:
+        return ModelInferenceEnvironment(
+            **SHARED,
+            raw_complaints_table=RAW_COMPLAINTS.name,
+            complaints_allocation_table=COMPLAINTS_ALLOCATION.name,
+            bundles_bucket=BUCKET,
+            loaded_models=2,
+        )
+
+    @property
+    def allocate(self) -> AllocateEnvironment:
+        return AllocateEnvironment(**SHARED, complaints_allocation_table=COMPLAINTS_ALLOCATION.name)
+
+    def mirror(self, hub_endpoint: str, *, max_megabytes: int = 10) -> MirrorEnvironment:
+        return MirrorEnvironment(
+            code_version="test",
+            model_info_table=MODEL_INFO.name,
+            bundles_bucket=BUCKET,
+            hub_endpoint=hub_endpoint,
+            max_bundle_megabytes=max_megabytes,
+        )
+
+
+def as_mirrored(manifest: Manifest) -> MirroredBundle:
+    return MirroredBundle(
+        engine=manifest.engine,
+        manifest_sha256=manifest.sha256,
+        weights_sha256=manifest.weights_sha256,
+        labels=len(manifest.labels),
+        size=manifest.size,
+        mirrored_at="2026-03-01T00:00:00.000Z",
+    )
+
+
+@pytest.fixture
+def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
+    for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_MAX_ATTEMPTS": "1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    with mock_aws():
+        session = boto3.Session(region_name=REGION)
+        for spec in TABLES:
+            create_table(session.client("dynamodb"), spec)
+        session.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+        machine = session.client("stepfunctions").create_state_machine(
+            name="triage", definition=DEFINITION, roleArn="arn:aws:iam::123456789012:role/triage"
+        )
+        queue = session.client("sqs").create_queue(QueueName="parked")
+        yield Cloud(state_machine_arn=machine["stateMachineArn"], queue_url=queue["QueueUrl"])
+
+
+def before(session: boto3.Session, operation: str, action: Callable[[], object]) -> None:
+    """Run `action` once, right before the session's next call of `operation` (`service.Operation`) is sent."""
+    pending = [action]
+
+    def run(**_: object) -> None:
+        if pending:
+            pending.pop()()
+
+    session.events.register(f"before-call.{operation}", run)
+
+
+def failing(session: boto3.Session, operation: str, error: Exception) -> None:
+    """Let every call of `operation` fail."""
+
+    def fail(**_: object) -> None:
+        raise error
+
+    session.events.register(f"before-call.{operation}", fail)
+
+
+def calls(session: boto3.Session, operation: str) -> list[dict[str, Any]]:
+    """The parameters of each call of `operation`, as they are made."""
+    made: list[dict[str, Any]] = []
+    session.events.register(f"provide-client-params.{operation}", lambda params, **_: made.append(params))
+    return made
+
+
+def stream_records(*keys: dict[str, str]) -> dict[str, Any]:
+    """What a stream of keys alone hands to a function."""
+    return {
+        "Records": [
+            {"eventName": "INSERT", "dynamodb": {"Keys": {name: {"S": value} for name, value in key.items()}}}
+            for key in keys
+        ]
+    }
+
+
+@pytest.fixture(scope="session")
+def hub_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a Hub that the tests share."""
+    with socket.socket(proto=socket.IPPROTO_TCP) as listener:
+        listener.bind(("127.0.0.1", 0))
+        server = uvicorn.Server(
+            uvicorn.Config(application(Store(tmp_path_factory.mktemp("hub") / "root")), log_level="warning", ws="none")
+        )
+        thread = Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            deadline = time.monotonic() + 15
+            while not server.started and time.monotonic() < deadline:
+                time.sleep(0.02)
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            close_session()
+            server.should_exit = True
+            thread.join()
+
+
+@pytest.fixture
+def hub(hub_endpoint: str) -> HfApi:
+    return HfApi(endpoint=hub_endpoint, token=False)
+
+
+@pytest.fixture(scope="session")
+def dead_endpoint() -> str:
+    """Where nothing listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    return f"http://127.0.0.1:{port}"

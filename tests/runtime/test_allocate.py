@@ -1,0 +1,120 @@
+import json
+
+import pytest
+
+from runtime.allocate import build
+from tests.factories import (
+    any_model_reference,
+    any_prediction,
+    any_selection,
+    answered,
+)
+from tests.runtime.conftest import Cloud, before, calls
+from triage.steps import Allocated, AllocationRequest, Outcome
+from triage.tables import ALLOCATION, COMPLAINTS_ALLOCATION, AllocationEntry
+from triage.taxonomy import load_taxonomy
+from triage.vulnerability import Stated
+
+MORTGAGE = load_taxonomy().product("Mortgage")
+PREDICTIONS = (
+    any_prediction(complaint_id="1", task="product", label=MORTGAGE.name),
+    any_prediction(complaint_id="1", task="issue", label=MORTGAGE.issues[0]),
+    any_prediction(complaint_id="1", task="vulnerable", label="not vulnerable", positive_label="vulnerable"),
+)
+
+
+def event(*outcomes: Outcome, **values: object):
+    request = {"complaint_id": "1", "started_at": "2026-03-02T09:29:57.500Z", "outcomes": outcomes, **values}
+    return AllocationRequest.model_validate(request).model_dump(mode="json")
+
+
+def allocations(cloud: Cloud) -> list[AllocationEntry]:
+    items = cloud.table(COMPLAINTS_ALLOCATION).query("1")
+    return [AllocationEntry.model_validate(item) for item in items if item["entry"] == ALLOCATION]
+
+
+@pytest.fixture
+def story(cloud):
+    table = cloud.table(COMPLAINTS_ALLOCATION)
+    for entry in (any_selection(complaint_id="1"), *PREDICTIONS):
+        assert table.put(entry)
+    return table
+
+
+@pytest.mark.usefixtures("story")
+def test_the_story_is_turned_into_an_allocation(cloud):
+    result = build(cloud.allocate, cloud.session())(event(*answered(*PREDICTIONS)), None)
+    announced = Allocated.model_validate(result)
+    assert (announced.product_team, announced.route, announced.journey) == (MORTGAGE.team, "auto", "standard")
+    (entry,) = allocations(cloud)
+    assert entry.announcement() == announced
+    assert entry.expires_at
+    assert entry.milliseconds > 0
+
+
+def test_an_empty_story_is_allocated_to_people(cloud):
+    result = build(cloud.allocate, cloud.session())(event(selection_error="States.Timeout"), None)
+    assert (result["route"], result["journey"], result["vulnerable"]) == ("manual", "specialist", None)
+    assert len(allocations(cloud)) == 1
+
+
+def test_what_was_stated_is_read_back_from_the_story(cloud):
+    source = Stated(source="tag", what="Servicemember")
+    cloud.table(COMPLAINTS_ALLOCATION).put(any_selection(complaint_id="1", stated=(source,)))
+    assert build(cloud.allocate, cloud.session())(event(), None)["vulnerable"] is True
+    assert allocations(cloud)[0].stated == (source,)
+
+
+@pytest.mark.usefixtures("story")
+def test_a_repeated_call_replays_the_allocation_whatever_it_is_asked(cloud):
+    allocate = build(cloud.allocate, cloud.session())
+    first = allocate(event(*answered(*PREDICTIONS)), None)
+    recorded = allocations(cloud)
+    assert allocate(event(selection_error="States.Timeout"), None) == first
+    assert allocations(cloud) == recorded
+
+
+@pytest.mark.usefixtures("story")
+def test_of_two_allocations_at_once_one_counts_for_both(cloud):
+    ours, theirs = cloud.session(), cloud.session()
+    other = build(cloud.allocate, theirs)
+    results: list[object] = []
+    before(ours, "dynamodb.PutItem", lambda: results.append(other(event(selection_error="States.Timeout"), None)))
+    results.append(build(cloud.allocate, ours)(event(*answered(*PREDICTIONS)), None))
+    assert results[0] == results[1]
+    assert len(allocations(cloud)) == 1
+
+
+@pytest.mark.usefixtures("story")
+def test_every_allocation_is_measured_once_by_route_and_journey(cloud, capsys):
+    allocate = build(cloud.allocate, cloud.session())
+    for _ in range(2):
+        allocate(event(*answered(*PREDICTIONS)), None)
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
+    measured = {name: line for line in lines for name in ("Allocated", "AllocationTime") if name in line}
+    assert len(lines) == len(measured) == 2
+    assert all((line["route"], line["journey"]) == ("auto", "standard") for line in lines)
+
+
+@pytest.mark.usefixtures("story")
+def test_a_story_of_many_predictions_is_read_to_its_end(cloud, story):
+    for number in range(40):
+        story.put(any_prediction(complaint_id="1", task=f"further-{number}", label="x" * 40_000))
+    result = build(cloud.allocate, cloud.session())(event(*answered(*PREDICTIONS)), None)
+    assert result["route"] == "auto"
+
+
+@pytest.mark.usefixtures("story")
+def test_a_model_that_failed_is_named_in_the_reasons(cloud):
+    outcomes = (*answered(*PREDICTIONS[1:]), Outcome(model=any_model_reference(), error="ModelFailedError"))
+    build(cloud.allocate, cloud.session())(event(*outcomes), None)
+    assert "product: ModelFailedError" in allocations(cloud)[0].reasons
+
+
+@pytest.mark.usefixtures("story")
+def test_the_story_is_read_consistently(cloud):
+    session = cloud.session()
+    asked = calls(session, "dynamodb.Query")
+    build(cloud.allocate, session)(event(), None)
+    assert all(call["ConsistentRead"] for call in asked)
+    assert asked

@@ -1,0 +1,104 @@
+import ast
+from pathlib import Path
+
+import pytest
+
+from cli.deployment import Deployment
+from cli.errors import NoDeploymentError
+from triage.tables import TABLES
+
+CLI = Path(__file__).parents[2] / "cli"
+PUBLISHED = {
+    "raw-complaints-table": "Data/RawComplaints/Table",
+    "complaints-allocation-table": "Data/ComplaintsAllocation/Table",
+    "model-info-table": "Data/ModelInfo/Table",
+    "model-strategy-table": "Data/ModelStrategy/Table",
+    "bundles-bucket": "Data/Bundles/Bucket",
+    "bus": "Data/Bus",
+    "parked-queue": "Data/Parked",
+    "state-machine": "Orchestration/Triage",
+    "product-team-role": "Consumers/ProductTeam.Arn",
+    "sweep-function": "Intake/Sweep",
+    "mirror-function": "MLOps/Mirror",
+}
+"""By name, the resource; `retention-days` is a number."""
+
+
+def parameters(synthesis) -> dict[str, str]:
+    found = synthesis.stateless.of_type("AWS::SSM::Parameter").values()
+    return {parameter["Name"]: synthesis.readable(parameter["Value"]) for parameter in found}
+
+
+class PublishingSession:
+    """An AWS session whose parameter store holds what a template publishes, a page for each."""
+
+    def __init__(self, parameters: dict[str, str]) -> None:
+        self._parameters = parameters
+
+    def client(self, service):
+        return self if service == "ssm" else object()
+
+    def get_paginator(self, operation):
+        assert operation == "get_parameters_by_path"
+        return self
+
+    # The name is AWS's.
+    def paginate(self, *, Path):  # noqa: N803
+        for name, value in self._parameters.items():
+            if name.startswith(Path):
+                yield {"Parameters": [{"Name": name, "Value": value}]}
+
+
+@pytest.fixture
+def deployment(synthesis):
+    return Deployment(PublishingSession(parameters(synthesis)), synthesis.environment)  # type: ignore[arg-type]
+
+
+def names_asked_for() -> set[str]:
+    """Literals in calls of `….name("…")` anywhere in the command line."""
+    calls = [n for file in CLI.rglob("*.py") for n in ast.walk(ast.parse(file.read_text())) if isinstance(n, ast.Call)]
+    return {
+        call.args[0].value
+        for call in calls
+        if isinstance(call.func, ast.Attribute) and call.func.attr == "name" and call.args
+        if isinstance(call.args[0], ast.Constant) and isinstance(call.args[0].value, str)
+    }
+
+
+def test_a_parameter_names_the_resource_that_it_says(synthesis):
+    prefix = f"/complaints-triage/{synthesis.environment}/"
+    published = {name.removeprefix(prefix): value for name, value in parameters(synthesis).items()}
+    assert published.pop("retention-days").isdigit()
+    assert published == PUBLISHED
+
+
+def test_the_command_line_finds_every_name_that_it_asks_for(deployment):
+    asked = names_asked_for()
+    assert asked >= {"state-machine", "retention-days"}
+    assert all(deployment.name(name) for name in asked)
+
+
+def test_the_command_line_finds_every_table(deployment):
+    for spec in TABLES:
+        assert deployment.table(spec)
+        named = deployment.name(f"{spec.name.replace('_', '-')}-table")
+        assert named == f"Data/{spec.name.title().replace('_', '')}/Table"
+
+
+def test_the_command_line_keeps_outbox_entries_as_long_as_the_functions_do(deployment, synthesis):
+    told = synthesis.functions["Intake/Intake"]["Environment"]["Variables"]
+    assert deployment.name("retention-days") == told["RETENTION_DAYS"]
+
+
+def test_a_name_that_is_not_published_is_refused(deployment):
+    with pytest.raises(NoDeploymentError, match="publishes no unknown"):
+        deployment.name("unknown")
+
+
+def test_parameters_hold_no_secrets(synthesis):
+    """They are plain text to everybody who may list them."""
+    assert {p["Type"] for p in synthesis.stateless.of_type("AWS::SSM::Parameter").values()} == {"String"}
+
+
+def test_the_product_teams_role_says_what_it_is_for(synthesis):
+    assert synthesis.stateless.of_type("AWS::IAM::Role")["Consumers/ProductTeam"]["Description"]

@@ -1,0 +1,84 @@
+import json
+
+import pytest
+
+from runtime.sweep import SweepRequest
+from stacks.settings import SETTINGS
+from triage.environment import SweepEnvironment
+
+
+@pytest.fixture
+def mappings(synthesis):
+    """Event source mappings by the function that they feed."""
+    found = synthesis.stateless.of_type("AWS::Lambda::EventSourceMapping").values()
+    return {synthesis.readable(mapping["FunctionName"]): mapping for mapping in found}
+
+
+@pytest.fixture
+def schedules(synthesis):
+    return synthesis.stateless.of_type("AWS::Events::Rule")
+
+
+def test_streams_feed_the_intake_and_the_mirror_alone(mappings):
+    assert mappings.keys() == {"Intake/Intake", "MLOps/Mirror"}
+
+
+def test_the_intake_reads_the_stream_of_raw_complaints_from_its_start(mappings, synthesis):
+    mapping = mappings["Intake/Intake"]
+    assert synthesis.readable(mapping["EventSourceArn"]) == "Data/RawComplaints/Table.StreamArn"
+    assert mapping["StartingPosition"] == "TRIM_HORIZON"
+
+
+def test_only_new_complaints_reach_the_intake(mappings):
+    """Not its own claims, nor what the state machine settles."""
+    (only,) = mappings["Intake/Intake"]["FilterCriteria"]["Filters"]
+    assert json.loads(only["Pattern"]) == {"eventName": ["INSERT"]}
+
+
+def test_what_cannot_be_delivered_holds_up_nothing_for_long(mappings):
+    """The embedded AWS knows no other way out than the age of a record."""
+    for mapping in mappings.values():
+        assert 60 <= mapping["MaximumRecordAgeInSeconds"] <= 3600
+        assert 0 < mapping["MaximumRetryAttempts"] <= 10
+
+
+def test_a_batch_is_cut_around_the_record_that_fails(mappings):
+    assert mappings["Intake/Intake"]["BisectBatchOnFunctionError"] is True
+
+
+def test_a_function_that_never_raises_reports_no_failed_items(mappings):
+    """The embedded AWS would take such a report for success."""
+    assert not any("FunctionResponseTypes" in mapping for mapping in mappings.values())
+
+
+def test_the_sweeper_is_scheduled_for_each_scope_it_knows(schedules, synthesis):
+    settings = SETTINGS[synthesis.environment]
+    asked = {}
+    for rule in schedules.values():
+        (target,) = rule["Targets"]
+        assert synthesis.readable(target["Arn"]) == "Intake/Sweep.Arn"
+        assert rule["State"] == "ENABLED"
+        asked[SweepRequest.model_validate_json(target["Input"]).scope] = rule["ScheduleExpression"]
+    assert asked == {"started": rate(settings.sweep_every), "all": rate(settings.sweep_all_every)}
+
+
+def rate(every) -> str:
+    minutes = every.to_minutes()
+    number, unit = (minutes // 1440, "day") if minutes % 1440 == 0 else (minutes, "minute")
+    return f"rate({number:g} {unit}{'s' if number > 1 else ''})"
+
+
+def test_nothing_but_schedules_is_a_rule(schedules):
+    assert all("EventPattern" not in rule for rule in schedules.values())
+
+
+def test_an_execution_that_waits_for_its_retries_is_not_taken_for_lost_on_aws(production):
+    """The sweeper asks whether it runs; it need not ask about one that has only just begun."""
+    told = production.functions["Intake/Sweep"]["Environment"]["Variables"]
+    sweep = SweepEnvironment.read({name: production.readable(value) for name, value in told.items()})
+    invoking = production.definition["States"]["SelectModels"]
+    assert sweep.stale_after_seconds > invoking["TimeoutSeconds"] + invoking["Retry"][-1]["MaxDelaySeconds"]
+
+
+def test_a_complaint_is_parked_after_several_attempts_and_not_at_once(synthesis):
+    assert SETTINGS[synthesis.environment].max_attempts > 1

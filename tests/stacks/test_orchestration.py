@@ -1,0 +1,355 @@
+"""The state machine's definition, read as Step Functions reads it: its states build the contracts of `triage.steps`."""
+
+import importlib
+import json
+import pkgutil
+import re
+from typing import Any, get_args
+
+import pytest
+
+import triage
+from stacks.orchestration import EVENT_SOURCE, EVENT_TYPE, Orchestration
+from stacks.settings import SETTINGS
+from triage.bundle import Engine
+from triage.contracts import Contract
+from triage.errors import CONTRACT_ERROR, TransientError, TriageError
+from triage.steps import (
+    ALLOCATE,
+    MODEL_INFERENCE,
+    SELECT_MODELS,
+    STEPS,
+    Allocated,
+    AllocationRequest,
+    ExecutionInput,
+    InferenceRequest,
+    ModelReference,
+    Outcome,
+    Selected,
+)
+from triage.tables import RAW_COMPLAINTS
+
+FAILED = {"Error": "ModelFailedError", "Cause": "{}"}
+CONTEXT = {"Execution": {"StartTime": "2026-01-02T03:04:05.678Z"}}
+
+
+def any_model(engine: Any = "onnx") -> ModelReference:
+    return ModelReference(
+        task="product", model_id="bank/product", revision="a" * 40, engine=engine, manifest_sha256="b" * 64
+    )
+
+
+def any_selected(models: int = 1) -> Selected:
+    return Selected(complaint_id="7", models=(any_model(),) * models)
+
+
+def dump(contract: Contract) -> Any:
+    """As the function behind a step returns it."""
+    return contract.model_dump(mode="json")
+
+
+def read(path: str, state: Any, context: Any) -> Any:
+    """A JSONPath of names alone, of the state's input or, from `$$`, of the context."""
+    value = context if path.startswith("$$") else state
+    for name in re.findall(r"\.(\w+)", path):
+        value = value[name]
+    return value
+
+
+def build(template: dict[str, Any], state: Any, context: Any = CONTEXT) -> dict[str, Any]:
+    """What Parameters and ItemSelector make."""
+    return {
+        name.removesuffix(".$"): read(value, state, context) if name.endswith(".$") else value
+        for name, value in template.items()
+    }
+
+
+@pytest.fixture
+def states(synthesis):
+    return synthesis.definition["States"]
+
+
+@pytest.fixture
+def judging(states):
+    """The states that each model of the map goes through."""
+    return states["EachModel"]["ItemProcessor"]["States"]
+
+
+@pytest.fixture
+def everything(states, judging):
+    return states | judging
+
+
+@pytest.fixture
+def tasks(everything):
+    return {name: state for name, state in everything.items() if state["Type"] == "Task"}
+
+
+@pytest.fixture
+def invocations(tasks, synthesis):
+    """Of our functions, not of AWS's services."""
+    return {n: t for n, t in tasks.items() if t["Resource"].removesuffix(".Arn") in synthesis.functions}
+
+
+def test_a_complaint_goes_from_selection_to_the_outbox(synthesis, states):
+    order, name = [], synthesis.definition["StartAt"]
+    while name is not None:
+        order.append(name)
+        name = states[name].get("Next")
+    assert order == ["SelectModels", "EachModel", "Judged", "Allocate", "Announce", "Settle"]
+    assert states["Settle"]["End"] is True
+
+
+def test_no_state_is_beside_the_way(states, judging):
+    assert states.keys() == {
+        *("SelectModels", "EachModel", "Judged", "Allocate", "Announce", "Settle"),
+        *("Unselected", "NoSuchComplaint"),
+    }
+    assert judging.keys() == {"Engine", "ModelInference", "ModelInferenceTransformers", "ModelFailed"}
+
+
+@pytest.mark.parametrize(
+    ("state", "function", "step"),
+    [
+        ("SelectModels", "Inference/SelectModels", SELECT_MODELS),
+        ("ModelInference", "Inference/ModelInference", MODEL_INFERENCE),
+        ("ModelInferenceTransformers", "Inference/ModelInferenceTransformers", MODEL_INFERENCE),
+        ("Allocate", "Inference/Allocate", ALLOCATE),
+    ],
+)
+def test_a_step_is_the_function_of_its_name(invocations, synthesis, state, function, step):
+    assert invocations[state]["Resource"] == f"{function}.Arn"
+    assert synthesis.functions[function].get("Handler", step.handler) == step.handler
+
+
+def test_a_function_is_given_its_whole_input_and_replaces_it(invocations):
+    """So that what the state before builds is the contract that it takes."""
+    for task in invocations.values():
+        assert not {"Parameters", "InputPath", "ResultSelector", "ResultPath", "OutputPath"} & task.keys()
+
+
+def test_the_map_goes_through_the_selected_models(states):
+    assert read(states["EachModel"]["ItemsPath"], dump(any_selected(models=3)), CONTEXT) == [dump(any_model())] * 3
+
+
+def test_each_model_is_handed_exactly_its_request(states):
+    selector = states["EachModel"]["ItemSelector"]
+    context = CONTEXT | {"Map": {"Item": {"Value": dump(any_model()), "Index": 0}}}
+    request = InferenceRequest.model_validate(build(selector, dump(any_selected()), context))
+    assert request == InferenceRequest(complaint_id="7", model=any_model())
+
+
+def test_a_model_that_fails_becomes_an_outcome_with_the_errors_name(judging):
+    state = dump(InferenceRequest(complaint_id="7", model=any_model())) | {"error": FAILED}
+    outcome = Outcome.model_validate(build(judging["ModelFailed"]["Parameters"], state))
+    assert outcome == Outcome(model=any_model(), error="ModelFailedError")
+
+
+def test_allocation_is_asked_with_every_outcome(states):
+    outcomes = [dump(Outcome(model=any_model())), dump(Outcome(model=any_model(), error="States.Timeout"))]
+    state = dump(any_selected(models=2)) | {"outcomes": outcomes}
+    assert states["EachModel"]["ResultPath"] == "$.outcomes"
+    request = AllocationRequest.model_validate(build(states["Judged"]["Parameters"], state))
+    assert dump(request)["outcomes"] == outcomes
+    assert (request.complaint_id, request.started_at) == ("7", CONTEXT["Execution"]["StartTime"])
+    assert request.selection_error is None
+
+
+def test_allocation_is_asked_without_models_where_the_selection_failed(states):
+    state = dump(ExecutionInput(complaint_id="7")) | {"error": FAILED}
+    request = AllocationRequest.model_validate(build(states["Unselected"]["Parameters"], state))
+    assert request == AllocationRequest(
+        complaint_id="7", started_at=CONTEXT["Execution"]["StartTime"], selection_error="ModelFailedError"
+    )
+    assert states["Unselected"]["Next"] == "Allocate"
+
+
+def test_a_state_that_builds_less_than_its_contract_is_refused_at_synthesis():
+    with pytest.raises(LookupError, match="Nothing does not build a Outcome"):
+        Orchestration._pass(None, "Nothing", Outcome, model="$.model")  # type: ignore[arg-type]
+
+
+def test_every_engine_has_its_function(judging):
+    choice = judging["Engine"]
+    served = {rule["StringEquals"]: rule["Next"] for rule in choice["Choices"]}
+    assert served == {"onnx": "ModelInference", "transformers": "ModelInferenceTransformers"}
+    assert served.keys() == set(get_args(Engine))
+    assert "Default" not in choice
+    for engine in get_args(Engine):
+        state = dump(InferenceRequest(complaint_id="7", model=any_model(engine)))
+        assert {read(rule["Variable"], state, CONTEXT) for rule in choice["Choices"]} == {engine}
+
+
+def test_a_failing_model_costs_its_own_prediction_alone(judging):
+    for name in ("ModelInference", "ModelInferenceTransformers"):
+        assert judging[name]["Catch"] == [
+            {"ErrorEquals": ["States.ALL"], "ResultPath": "$.error", "Next": "ModelFailed"}
+        ]
+    assert judging["ModelFailed"]["End"] is True
+
+
+def test_a_failing_selection_leads_to_people(states):
+    assert states["SelectModels"]["Catch"][-1] == {
+        "ErrorEquals": ["States.ALL"],
+        "ResultPath": "$.error",
+        "Next": "Unselected",
+    }
+
+
+def test_a_complaint_that_is_not_there_fails_the_execution(states):
+    """Before the rule for everything else: Step Functions takes the first that matches."""
+    first = states["SelectModels"]["Catch"][0]
+    assert (first["ErrorEquals"], first["Next"]) == (["ComplaintMissingError"], "NoSuchComplaint")
+    assert states["NoSuchComplaint"] == {"Type": "Fail", "Error": "ComplaintMissingError"}
+
+
+def test_nothing_after_the_selection_is_swallowed(states):
+    for name in ("EachModel", "Allocate", "Announce", "Settle"):
+        assert "Catch" not in states[name]
+
+
+def test_every_task_ends_by_itself(tasks):
+    assert all(0 < task["TimeoutSeconds"] <= 120 for task in tasks.values())
+
+
+def given_up(task) -> list[str]:
+    """Names of the errors that end a task at its first try."""
+    return [error for rule in task["Retry"] if rule["MaxAttempts"] == 0 for error in rule["ErrorEquals"]]
+
+
+def test_every_task_is_retried_whatever_else_stops_it(tasks):
+    """By its last rule: Step Functions takes the first that matches."""
+    for task in tasks.values():
+        assert task["Retry"][-1]["ErrorEquals"] == ["States.ALL"]
+        assert task["Retry"][-1]["MaxAttempts"] >= 3
+        assert all("States.ALL" not in rule["ErrorEquals"] for rule in task["Retry"][:-1])
+
+
+def test_tries_are_spread_by_jitter_and_never_more_than_a_minute_apart(tasks):
+    for task in tasks.values():
+        for rule in task["Retry"]:
+            if rule["MaxAttempts"] > 0:
+                assert rule["JitterStrategy"] == "FULL"
+                assert rule["BackoffRate"] > 1
+                assert 0 < rule["IntervalSeconds"] <= rule["MaxDelaySeconds"] <= 60
+
+
+def test_a_permanent_error_of_ours_is_not_retried(invocations):
+    """By the first rule, so that no other can match before."""
+    for task in invocations.values():
+        first, *others = task["Retry"]
+        assert first["MaxAttempts"] == 0
+        assert {"ComplaintMissingError", "ModelFailedError", "BundleCorruptError"} <= {*first["ErrorEquals"]}
+        assert all(rule["MaxAttempts"] > 0 for rule in others)
+
+
+def test_a_burst_waits_for_its_turn(invocations):
+    """Throttling is met with more patience than failure: it must not cost predictions."""
+    for task in invocations.values():
+        patience = {error: rule["MaxAttempts"] for rule in task["Retry"] for error in rule["ErrorEquals"]}
+        assert patience["Lambda.TooManyRequestsException"] > patience["States.ALL"]
+
+
+def errors_of_the_domain() -> set[type[TriageError]]:
+    """All of them, in whichever module."""
+    for module in pkgutil.walk_packages(triage.__path__, "triage."):
+        # The engines' libraries are heavy, and raise nothing of their own here.
+        if not module.name.endswith("_engine"):
+            importlib.import_module(module.name)
+
+    def below(error):
+        return {error, *(name for child in error.__subclasses__() for name in below(child))}
+
+    return {e for e in below(TriageError) - {TriageError} if e.__module__.startswith("triage.")}
+
+
+def test_no_transient_error_is_given_up_at_once(invocations):
+    transient = {error.__name__ for error in errors_of_the_domain() if issubclass(error, TransientError)}
+    assert transient
+    for task in invocations.values():
+        assert not transient & {*given_up(task)}
+
+
+@pytest.mark.xfail(strict=True, reason="permanent() knows only modules imported by then: no UnknownProductError")
+def test_every_permanent_error_of_the_domain_is_given_up_at_once(invocations):
+    named = {error.__name__ for error in errors_of_the_domain() if not issubclass(error, TransientError)}
+    for task in invocations.values():
+        assert {*given_up(task)} == named | {CONTRACT_ERROR}
+
+
+@pytest.mark.xfail(strict=True, reason="Settle retries its own failed condition, which no other try can mend")
+def test_a_complaint_that_vanished_is_not_settled_again_and_again(states):
+    assert "DynamoDB.ConditionalCheckFailedException" in given_up(states["Settle"])
+
+
+def test_the_map_is_bounded(states, synthesis):
+    assert states["EachModel"]["MaxConcurrency"] == SETTINGS[synthesis.environment].map_concurrency > 0
+
+
+def test_an_allocation_is_announced_as_the_last_step_gave_it(states):
+    (entry,) = states["Announce"]["Parameters"]["Entries"]
+    assert entry == {
+        "Detail.$": "$",
+        "DetailType": EVENT_TYPE,
+        "EventBusName": "Data/Bus.Arn",
+        "Source": EVENT_SOURCE,
+    }
+    assert EVENT_TYPE == "ComplaintAllocated"
+    assert states["Announce"]["ResultPath"] is None
+
+
+def test_at_last_the_complaint_leaves_the_outbox(states):
+    """Without the start's moment it is not in the sweeper's index any more."""
+    parameters = states["Settle"]["Parameters"]
+    assert parameters["TableName"] == "Data/RawComplaints/Table"
+    (key,) = parameters["Key"]
+    assert key == RAW_COMPLAINTS.partition_key in Allocated.model_fields
+    assert parameters["Key"][key] == {"S.$": f"$.{key}"}
+    assert parameters["ConditionExpression"] == f"attribute_exists({key})"
+    index = RAW_COMPLAINTS.index("by_triage_state")
+    assert parameters["UpdateExpression"] == f"SET {index.partition_key} = :allocated REMOVE {index.sort_key}"
+    assert parameters["ExpressionAttributeValues"] == {":allocated": {"S": "allocated"}}
+
+
+def test_no_narrative_travels(synthesis):
+    assert "narrative" not in json.dumps(synthesis.definition).lower()
+    contracts: set[type[Contract]] = {c for step in STEPS for c in (step.takes, step.gives)}
+    for contract in contracts:
+        assert "narrative" not in json.dumps(contract.model_json_schema()["properties"]).lower()
+
+
+def test_executions_are_logged_and_traced_without_their_data(synthesis):
+    (machine,) = synthesis.stateless.of_type("AWS::StepFunctions::StateMachine").values()
+    logging = machine["LoggingConfiguration"]
+    assert (logging["Level"], logging["IncludeExecutionData"]) == ("ALL", False)
+    (destination,) = logging["Destinations"]
+    group = synthesis.readable(destination["CloudWatchLogsLogGroup"]["LogGroupArn"])
+    assert group == "Orchestration/TriageLogs.Arn"
+    assert machine["TracingConfiguration"] == {"Enabled": True}
+
+
+def longest_pauses(task) -> float:
+    """Spent between the tries, where every pause is as long as its jitter allows."""
+    pauses = 0.0
+    for rule in task["Retry"]:
+        pause = rule.get("IntervalSeconds", 0)
+        for _ in range(rule["MaxAttempts"]):
+            pauses += min(pause, rule["MaxDelaySeconds"])
+            pause *= rule["BackoffRate"]
+    return float(pauses)
+
+
+@pytest.mark.xfail(strict=True, reason="waiting out a throttled burst may take longer than the whole execution may")
+def test_an_execution_lasts_until_a_throttled_task_has_had_all_its_tries(synthesis, invocations):
+    longest = max(longest_pauses(task) for task in invocations.values())
+    assert synthesis.definition["TimeoutSeconds"] > longest
+
+
+def test_an_execution_ends_within_the_hour(synthesis):
+    assert 0 < synthesis.definition["TimeoutSeconds"] <= 3600
+
+
+def test_an_execution_keeps_its_history(synthesis):
+    """An express one has none, and no name that refuses a second start."""
+    (machine,) = synthesis.stateless.of_type("AWS::StepFunctions::StateMachine").values()
+    assert machine.get("StateMachineType", "STANDARD") == "STANDARD"

@@ -1,0 +1,258 @@
+"""Each role's policies, word for word: MiniStack enforces those of functions alone, and AWS nothing that is missing."""
+
+import pytest
+
+from stacks.settings import SETTINGS
+
+RAW = "Data/RawComplaints/Table.Arn"
+STORY = "Data/ComplaintsAllocation/Table.Arn"
+MODELS = "Data/ModelInfo/Table.Arn"
+STRATEGIES = "Data/ModelStrategy/Table.Arn"
+BUNDLES = "Data/Bundles/Bucket.Arn/*"
+MACHINE = "Orchestration/Triage"
+ACCOUNT = "<region>:<AWS::AccountId>"
+NARRATIVES_KEY = "Data/NarrativesKey.Arn"
+RECORDS_KEY = "Data/RecordsKey.Arn"
+READ_STREAM = ("DescribeStream", "GetRecords", "GetShardIterator", "ListStreams")
+
+Allowed = set[tuple[str, str]]
+
+
+def on(resource: str, service: str, *actions: str) -> Allowed:
+    return {(f"{service}:{action}", resource) for action in actions}
+
+
+def table(resource: str, *actions: str) -> Allowed:
+    return on(resource, "dynamodb", *actions)
+
+
+def uses(*keys: str) -> Allowed:
+    return {permission for key in keys for permission in on(key, "kms", "Decrypt", "GenerateDataKey")}
+
+
+def reads_stream(arn: str, key: str) -> Allowed:
+    return table(arn, *READ_STREAM) | on(key, "kms", "Decrypt", "DescribeKey")
+
+
+def logs(function: str) -> Allowed:
+    return on(f"{function}Logs.Arn", "logs", "CreateLogStream", "PutLogEvents")
+
+
+def invokes(function: str) -> Allowed:
+    return on(f"{function}.Arn", "lambda", "InvokeFunction") | on(f"{function}.Arn:*", "lambda", "InvokeFunction")
+
+
+JUDGES = (
+    table(RAW, "GetItem")
+    | table(STORY, "GetItem", "PutItem")
+    | on(BUNDLES, "s3", "GetObject")
+    | uses(NARRATIVES_KEY, RECORDS_KEY)
+)
+ALLOWED: dict[str, Allowed] = {
+    "Inference/SelectModelsRole": (
+        logs("Inference/SelectModels")
+        | table(RAW, "GetItem")
+        | table(STORY, "GetItem", "PutItem")
+        | table(f"{MODELS}/index/by_state", "Query")
+        | table(STRATEGIES, "Scan")
+        | uses(NARRATIVES_KEY, RECORDS_KEY)
+    ),
+    "Inference/ModelInferenceRole": JUDGES | logs("Inference/ModelInference"),
+    "Inference/ModelInferenceTransformersRole": JUDGES | logs("Inference/ModelInferenceTransformers"),
+    "Inference/AllocateRole": (logs("Inference/Allocate") | table(STORY, "PutItem", "Query") | uses(RECORDS_KEY)),
+    "Orchestration/Triage/Role": (
+        invokes("Inference/SelectModels")
+        | invokes("Inference/ModelInference")
+        | invokes("Inference/ModelInferenceTransformers")
+        | invokes("Inference/Allocate")
+        | on("Data/Bus.Arn", "events", "PutEvents")
+        | table(f"arn:<AWS::Partition>:dynamodb:{ACCOUNT}:table/Data/RawComplaints/Table", "UpdateItem")
+        | uses(NARRATIVES_KEY)
+        | on(
+            "*",
+            "logs",
+            "CreateLogDelivery",
+            "DeleteLogDelivery",
+            "DescribeLogGroups",
+            "DescribeResourcePolicies",
+            "GetLogDelivery",
+            "ListLogDeliveries",
+            "PutResourcePolicy",
+            "UpdateLogDelivery",
+        )
+        | on("*", "xray", "GetSamplingRules", "GetSamplingTargets", "PutTelemetryRecords", "PutTraceSegments")
+    ),
+    "Intake/IntakeRole": (
+        logs("Intake/Intake")
+        | table(RAW, "UpdateItem")
+        | on(MACHINE, "states", "StartExecution")
+        | reads_stream("Data/RawComplaints/Table.StreamArn", NARRATIVES_KEY)
+        | uses(NARRATIVES_KEY)
+    ),
+    "Intake/SweepRole": (
+        logs("Intake/Sweep")
+        | table(RAW, "Scan", "UpdateItem")
+        | table(f"{RAW}/index/by_triage_state", "Query")
+        | on(MACHINE, "states", "StartExecution")
+        | on(f"arn:<AWS::Partition>:states:{ACCOUNT}:execution:{MACHINE}.split(:)[6]:*", "states", "DescribeExecution")
+        | on("Data/Parked.Arn", "sqs", "SendMessage")
+        | uses(NARRATIVES_KEY, RECORDS_KEY)
+    ),
+    "MLOps/MirrorRole": (
+        logs("MLOps/Mirror")
+        | table(MODELS, "GetItem", "UpdateItem")
+        | on(BUNDLES, "s3", "PutObject")
+        | reads_stream("Data/ModelInfo/Table.StreamArn", RECORDS_KEY)
+        | uses(RECORDS_KEY)
+    ),
+    "Consumers/ProductTeam": (
+        table(STORY, "GetItem", "Query") | table(f"{STORY}/index/by_team", "Query") | uses(RECORDS_KEY)
+    ),
+}
+
+
+def listed(value):
+    return value if isinstance(value, list) else [value]
+
+
+def permissions(synthesis, role: str) -> Allowed:
+    region = SETTINGS[synthesis.environment].region
+    return {(action, resource.replace(region, "<region>")) for action, resource in synthesis.permissions(role)}
+
+
+@pytest.mark.parametrize("role", ALLOWED)
+def test_a_role_may_do_exactly_what_it_needs(synthesis, role):
+    assert permissions(synthesis, role) == ALLOWED[role]
+
+
+def test_there_is_no_role_beside_those(synthesis):
+    assert synthesis.stateless.of_type("AWS::IAM::Role").keys() == ALLOWED.keys()
+    assert not synthesis.stateful.of_type("AWS::IAM::Role")
+
+
+def test_every_policy_belongs_to_one_of_those_roles(synthesis):
+    for template in synthesis.templates:
+        for kind in (
+            "AWS::IAM::ManagedPolicy",
+            "AWS::IAM::UserPolicy",
+            "AWS::IAM::GroupPolicy",
+            "AWS::IAM::RolePolicy",
+        ):
+            assert not template.of_type(kind)
+    for policy in synthesis.stateless.of_type("AWS::IAM::Policy").values():
+        assert not {"Users", "Groups"} & policy.keys()
+        assert {synthesis.readable(role) for role in policy["Roles"]} <= ALLOWED.keys()
+
+
+def test_no_role_has_a_managed_policy(synthesis):
+    """Those of AWS name every resource of an account."""
+    roles = synthesis.stateless.of_type("AWS::IAM::Role")
+    assert not [path for path, role in roles.items() if role.get("ManagedPolicyArns")]
+
+
+def test_every_statement_allows_and_none_is_written_by_exclusion(synthesis):
+    for role in ALLOWED:
+        for statement in synthesis.statements(role):
+            assert statement["Effect"] == "Allow"
+            assert statement.keys() <= {"Effect", "Action", "Resource", "Condition", "Sid"}
+
+
+def test_no_action_is_a_wildcard(synthesis):
+    assert not [a for role in ALLOWED for a, _ in synthesis.permissions(role) if "*" in a or "?" in a]
+
+
+def test_only_log_delivery_and_tracing_reach_every_resource(synthesis):
+    everywhere = {(role, action) for role in ALLOWED for action, where in synthesis.permissions(role) if where == "*"}
+    assert {role for role, _ in everywhere} == {"Orchestration/Triage/Role"}
+    assert {action.split(":")[0] for _, action in everywhere} == {"logs", "xray"}
+
+
+def test_a_wildcard_stays_within_one_resource_of_ours(synthesis):
+    """Objects of the bucket, versions of a function, executions of the state machine."""
+    wild = {where for role in ALLOWED for _, where in synthesis.permissions(role) if "*" in where} - {"*"}
+    assert all(where.count("*") == 1 and where.endswith(("/*", ":*")) for where in wild)
+    owners = {where[:-2] for where in wild}
+    assert all(owner.endswith(".Arn") or f":execution:{MACHINE}." in owner for owner in owners)
+
+
+def test_only_what_judges_or_selects_may_get_a_raw_complaint(synthesis):
+    readers = {role for role in ALLOWED if ("dynamodb:GetItem", RAW) in synthesis.permissions(role)}
+    assert readers == {
+        "Inference/SelectModelsRole",
+        "Inference/ModelInferenceRole",
+        "Inference/ModelInferenceTransformersRole",
+    }
+
+
+@pytest.mark.parametrize("role", ["Intake/IntakeRole", "Intake/SweepRole", "Orchestration/Triage/Role"])
+def test_what_only_moves_complaints_cannot_get_one(synthesis, role):
+    actions = {action for action, resource in synthesis.permissions(role) if resource.startswith(RAW)}
+    assert not actions & {"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:TransactGetItems"}
+
+
+@pytest.mark.xfail(strict=True, reason="the sweeper may Scan raw_complaints, and so read every narrative")
+def test_whoever_may_not_get_a_raw_complaint_cannot_scan_for_it_either(synthesis):
+    for role in ("Intake/IntakeRole", "Intake/SweepRole"):
+        for statement in synthesis.statements(role):
+            where = {synthesis.readable(resource) for resource in listed(statement["Resource"])}
+            if RAW in where and {"dynamodb:Scan", "dynamodb:Query"} & {*listed(statement["Action"])}:
+                assert "dynamodb:Attributes" in str(statement.get("Condition"))
+
+
+def test_a_raw_complaint_is_never_put_or_deleted_by_a_role_of_ours(synthesis):
+    """Operations put them; here nothing but the outbox attributes is updated."""
+    writes = {
+        action
+        for role in ALLOWED
+        for action, resource in synthesis.permissions(role)
+        if "RawComplaints" in resource and action.startswith("dynamodb:")
+    }
+    assert not writes & {"dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:BatchWriteItem"}
+
+
+def test_a_story_is_only_ever_added_to(synthesis):
+    actions = {a for role in ALLOWED for a, resource in synthesis.permissions(role) if resource.startswith(STORY)}
+    assert not actions & {"dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:BatchWriteItem"}
+
+
+def test_product_teams_reach_nothing_of_raw_complaints(synthesis):
+    allowed = synthesis.permissions("Consumers/ProductTeam")
+    assert not [(a, resource) for a, resource in allowed if "RawComplaints" in resource or "Narratives" in resource]
+
+
+def test_product_teams_write_nothing(synthesis):
+    actions = {action for action, _ in synthesis.permissions("Consumers/ProductTeam") if action.startswith("dynamodb:")}
+    assert actions <= {"dynamodb:GetItem", "dynamodb:Query"}
+
+
+def test_the_key_of_narratives_serves_only_who_touches_raw_complaints(synthesis):
+    users = {role for role in ALLOWED if any(where == NARRATIVES_KEY for _, where in synthesis.permissions(role))}
+    touching = {role for role in ALLOWED if any("RawComplaints" in where for _, where in synthesis.permissions(role))}
+    assert users == touching
+
+
+@pytest.mark.parametrize("role", [role for role in ALLOWED if role.count("/") == 1 and role.endswith("Role")])
+def test_a_functions_role_is_for_lambda_alone(synthesis, role):
+    (trust,) = synthesis.stateless.of_type("AWS::IAM::Role")[role]["AssumeRolePolicyDocument"]["Statement"]
+    assert (trust["Action"], trust["Principal"]) == ("sts:AssumeRole", {"Service": "lambda.amazonaws.com"})
+
+
+def test_product_teams_are_of_this_account(synthesis):
+    role = synthesis.stateless.of_type("AWS::IAM::Role")["Consumers/ProductTeam"]
+    (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
+    assert synthesis.readable(trust["Principal"]["AWS"]) == "arn:<AWS::Partition>:iam::<AWS::AccountId>:root"
+
+
+def test_a_function_may_be_invoked_by_its_own_schedules_alone(synthesis):
+    rules = synthesis.stateless.of_type("AWS::Events::Rule").keys()
+    for permission in synthesis.stateless.of_type("AWS::Lambda::Permission").values():
+        assert permission["Action"] == "lambda:InvokeFunction"
+        assert permission["Principal"] == "events.amazonaws.com"
+        assert synthesis.readable(permission["FunctionName"]) == "Intake/Sweep.Arn"
+        assert synthesis.readable(permission["SourceArn"]).removesuffix(".Arn") in rules
+
+
+def test_the_mirror_reads_the_hubs_token_where_there_is_one(altered):
+    secret = f"arn:<AWS::Partition>:secretsmanager:{ACCOUNT}:secret:hub/token-??????"
+    read = on(secret, "secretsmanager", "DescribeSecret", "GetSecretValue")
+    assert permissions(altered, "MLOps/MirrorRole") == ALLOWED["MLOps/MirrorRole"] | read

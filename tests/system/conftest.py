@@ -1,0 +1,88 @@
+"""One deployed embedded AWS for all system tests, with three small real models."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.submission import raw_item
+from local import up as embedded
+from local.state import ROOT
+from tests.system.machine import Machine
+from training.exports import read_export
+from training.generator import generate
+from training.pipeline import train_model
+from training.recipe import CONFIGS, load_recipe
+
+SHARED_SAMPLE = ROOT.parent / "shared" / "data" / "cfpb.parquet"
+TRAINED = ROOT / "build" / "test-models"
+VARIANTS: dict[str, dict[str, Any]] = {
+    "product": {},
+    "issue": {"examples": 400},
+    "vulnerable": {"positive_label": "vulnerable", "target_recall": 0.8},
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker("system")
+
+
+@pytest.fixture(scope="session")
+def bundles() -> dict[str, Path]:
+    """A trained bundle for each task; kept between runs, trained anew when recipe or data changed."""
+    tiny = load_recipe(CONFIGS / "tiny.toml")
+    recipes = {task: tiny.model_copy(update={"task": task, **changed}) for task, changed in VARIANTS.items()}
+    return {task: train_model(recipe, output=TRAINED / task) for task, recipe in recipes.items()}
+
+
+@pytest.fixture(scope="session")
+def machine(bundles: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    state = tmp_path_factory.mktemp("machine") / "state"
+    embedded.up(state, on_progress=lambda line: None)
+    try:
+        machine = Machine(state)
+        for task, folder in bundles.items():
+            machine.register(folder, f"megabank/{task}", task)
+        yield machine
+    finally:
+        embedded.down(state, wipe=True, on_progress=lambda line: None)
+
+
+@pytest.fixture(scope="session")
+def numbers() -> Iterator[int]:
+    return itertools.count(1)
+
+
+@pytest.fixture
+def any_item(numbers: Iterator[int]) -> Callable[..., dict[str, Any]]:
+    """A raw complaint that no other test has used; None leaves an attribute out."""
+    letters = generate(10_000, seed=3)
+
+    def item(**changed: Any) -> dict[str, Any]:
+        letter = next(letters)
+        values = {
+            "complaint_id": f"test-{next(numbers):05}",
+            "narrative": letter.narrative,
+            "received_at": letter.received_at,
+            **changed,
+        }
+        return {name: value for name, value in values.items() if value is not None}
+
+    return item
+
+
+@pytest.fixture(scope="session")
+def real_items() -> list[dict[str, Any]]:
+    """200 complaints: real ones where the shared sample is present, else generated ones."""
+    if SHARED_SAMPLE.exists():
+        return [raw_item(row) for row in read_export(SHARED_SAMPLE, limit=200)]
+    run = f"{datetime.now():%H%M%S}"
+    return [
+        {"complaint_id": f"{run}-{n}", "narrative": letter.narrative, "received_at": letter.received_at}
+        for n, letter in enumerate(generate(200, seed=5))
+    ]

@@ -1,0 +1,160 @@
+"""The narrative stays in raw_complaints, and each role does only what its function needs."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.system.machine import Machine
+
+MARKERS = ("quixotically", "zephyrous", "Quibblethorpe")
+
+
+def test_the_words_of_a_narrative_appear_in_no_state_log_metric_or_event(machine: Machine, any_item):
+    text = f"My {MARKERS[0]} {MARKERS[1]} card payment was refused by Mr {MARKERS[2]}, I am a disabled veteran."
+    items = [any_item(narrative=text), any_item(narrative=text, tags={"bad": MARKERS[0]})]
+    machine.allocate(*items)
+    for place, content in _everything_written(machine, [item["complaint_id"] for item in items]):
+        assert not [marker for marker in MARKERS if marker in content], place
+
+
+def test_the_search_would_find_a_narrative_that_leaked(machine: Machine, any_item):
+    (allocation,) = machine.allocate(any_item())
+    found = [
+        place
+        for place, content in _everything_written(machine, [allocation.complaint_id])
+        if allocation.complaint_id in content
+    ]
+    assert {place.split(" ")[0] for place in found} >= {"state", "log", "story"}
+
+
+def _everything_written(machine: Machine, ids: list[str]) -> list[tuple[str, str]]:
+    """(place, content) of executions, stories, logs, metrics and parked messages."""
+    sfn, logs = machine.aws.client("stepfunctions"), machine.aws.client("logs")
+    arn = machine.deployment.name("state-machine").replace(":stateMachine:", ":execution:")
+    written = [
+        (f"state {i}", json.dumps(sfn.get_execution_history(executionArn=f"{arn}:{i}")["events"], default=str))
+        for i in ids
+    ]
+    written += [(f"story {i}", json.dumps(list(machine.deployment.story.query(i)), default=str)) for i in ids]
+    for group in logs.describe_log_groups()["logGroups"]:
+        pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group["logGroupName"])
+        lines = [event["message"] for page in pages for event in page["events"]]
+        written.append((f"log {group['logGroupName']}", "\n".join(lines)))
+    metrics = machine.aws.client("cloudwatch").list_metrics()["Metrics"]
+    written.append(("metrics", json.dumps(metrics)))
+    for file in (machine.state / "logs").glob("*.log"):
+        written.append((f"log {file.name}", file.read_text(errors="replace")))
+    return written
+
+
+Attempt = Callable[[Machine, boto3.Session], Any]
+
+
+def _table(name: str) -> Callable[[Machine], str]:
+    return lambda machine: machine.deployment.name(f"{name}-table")
+
+
+def get_raw(machine: Machine, session: boto3.Session) -> Any:
+    return session.client("dynamodb").get_item(
+        TableName=_table("raw-complaints")(machine), Key={"complaint_id": {"S": "x"}}
+    )
+
+
+def scan_raw(machine: Machine, session: boto3.Session) -> Any:
+    return session.client("dynamodb").scan(TableName=_table("raw-complaints")(machine))
+
+
+def put_raw(machine: Machine, session: boto3.Session) -> Any:
+    return session.client("dynamodb").put_item(
+        TableName=_table("raw-complaints")(machine), Item={"complaint_id": {"S": "x"}}
+    )
+
+
+def put_story(machine: Machine, session: boto3.Session) -> Any:
+    item = {"complaint_id": {"S": "role-test"}, "entry": {"S": "ALLOCATION"}}
+    return session.client("dynamodb").put_item(TableName=_table("complaints-allocation")(machine), Item=item)
+
+
+def scan_story(machine: Machine, session: boto3.Session) -> Any:
+    return session.client("dynamodb").scan(TableName=_table("complaints-allocation")(machine))
+
+
+def delete_story(machine: Machine, session: boto3.Session) -> Any:
+    key = {"complaint_id": {"S": "role-test"}, "entry": {"S": "ALLOCATION"}}
+    return session.client("dynamodb").delete_item(TableName=_table("complaints-allocation")(machine), Key=key)
+
+
+def put_model(machine: Machine, session: boto3.Session) -> Any:
+    item = {"model_id": {"S": "a/b"}, "revision": {"S": "x"}}
+    return session.client("dynamodb").put_item(TableName=_table("model-info")(machine), Item=item)
+
+
+def put_strategy(machine: Machine, session: boto3.Session) -> Any:
+    item = {"task": {"S": "x"}, "entry": {"S": "CURRENT"}}
+    return session.client("dynamodb").put_item(TableName=_table("model-strategy")(machine), Item=item)
+
+
+def put_bundle(machine: Machine, session: boto3.Session) -> Any:
+    return session.client("s3").put_object(Bucket=machine.deployment.name("bundles-bucket"), Key="x", Body=b"x")
+
+
+def get_bundle(machine: Machine, session: boto3.Session) -> Any:
+    return session.client("s3").get_object(Bucket=machine.deployment.name("bundles-bucket"), Key="x")
+
+
+def start_execution(machine: Machine, session: boto3.Session) -> Any:
+    return session.client("stepfunctions").start_execution(stateMachineArn=machine.deployment.name("state-machine"))
+
+
+def invoke_sweep(machine: Machine, session: boto3.Session) -> Any:
+    return session.client("lambda").invoke(FunctionName=machine.deployment.name("sweep-function"))
+
+
+FORBIDDEN: dict[str, tuple[Attempt, ...]] = {
+    "Intake": (get_raw, scan_raw, put_raw, put_story, put_model, put_bundle, get_bundle, invoke_sweep),
+    "IntakeSweep": (get_raw, put_raw, put_story, scan_story, put_model, put_bundle, get_bundle),
+    "InferenceSelectModels": (
+        scan_raw,
+        put_raw,
+        scan_story,
+        delete_story,
+        put_model,
+        put_strategy,
+        get_bundle,
+        start_execution,
+    ),
+    "InferenceModelInference": (scan_raw, put_raw, scan_story, delete_story, put_model, put_bundle, start_execution),
+    "InferenceModelInferenceTransformers": (scan_raw, put_raw, scan_story, put_model, put_bundle, start_execution),
+    "InferenceAllocate": (get_raw, scan_raw, put_raw, scan_story, delete_story, put_model, get_bundle, start_execution),
+    "MLOpsMirror": (get_raw, scan_raw, put_story, put_model, put_strategy, get_bundle, start_execution),
+}
+
+
+@pytest.mark.parametrize(
+    ("function", "attempt"),
+    [(function, attempt) for function, attempts in FORBIDDEN.items() for attempt in attempts],
+    ids=lambda value: value if isinstance(value, str) else value.__name__,
+)
+def test_a_function_is_refused_what_it_does_not_need(machine: Machine, function, attempt):
+    with pytest.raises(ClientError) as refused:
+        attempt(machine, machine.as_role_of(function))
+    assert refused.value.response["Error"]["Code"] in {"AccessDenied", "AccessDeniedException"}
+
+
+def test_a_product_team_reads_allocations_and_no_narratives(machine: Machine, any_item):
+    (allocation,) = machine.allocate(any_item())
+    session = machine.as_role(machine.deployment.name("product-team-role"))
+    found = session.client("dynamodb").query(
+        TableName=_table("complaints-allocation")(machine),
+        IndexName="by_team",
+        KeyConditionExpression="product_team = :team",
+        ExpressionAttributeValues={":team": {"S": allocation.product_team}},
+    )
+    assert allocation.complaint_id in {item["complaint_id"]["S"] for item in found["Items"]}
+    for attempt in (get_raw, scan_raw, put_raw, put_story, scan_story, put_model, get_bundle, start_execution):
+        with pytest.raises(ClientError, match="AccessDenied"):
+            attempt(machine, session)

@@ -1,0 +1,329 @@
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.factories import (
+    NOW,
+    any_allocation_request,
+    any_model_reference,
+    any_prediction,
+    any_revision,
+    any_selection,
+    answered,
+)
+from triage.allocation import MANUAL_TEAM, allocate
+from triage.steps import AllocationRequest, Outcome
+from triage.tables import AllocationEntry, PredictionEntry, SelectionEntry
+from triage.taxonomy import load_taxonomy
+from triage.vulnerability import Stated
+
+TAXONOMY = load_taxonomy()
+MORTGAGE = TAXONOMY.product("Mortgage")
+SERVICEMEMBER = Stated(source="tag", what="Servicemember")
+
+PRODUCT = any_prediction(task="product", label=MORTGAGE.name)
+ISSUE = any_prediction(task="issue", label=MORTGAGE.issues[0])
+NOT_VULNERABLE = any_prediction(task="vulnerable", label="not vulnerable", positive_label="vulnerable")
+VULNERABLE = any_prediction(task="vulnerable", label="vulnerable", positive_label="vulnerable")
+
+
+def decide(
+    *predictions: PredictionEntry,
+    selection: SelectionEntry | None = None,
+    failed: dict[str, str] | None = None,
+    **request: Any,
+) -> AllocationEntry:
+    """Allocate by predictions that were made and tasks that failed with an error."""
+    outcomes = (
+        *answered(*predictions),
+        *(Outcome(model=any_model_reference(task=task), error=error) for task, error in (failed or {}).items()),
+    )
+    return allocate(
+        any_allocation_request(**{"outcomes": outcomes, **request}),
+        selection=selection or any_selection(),
+        predictions=predictions,
+        taxonomy=TAXONOMY,
+        now=NOW,
+        code_version="test",
+    )
+
+
+def test_three_confident_answers_need_nobody():
+    allocation = decide(PRODUCT, ISSUE, NOT_VULNERABLE)
+    assert (allocation.route, allocation.journey, allocation.reasons) == ("auto", "standard", ())
+    assert (allocation.product_team, allocation.product, allocation.issue, allocation.vulnerable) == (
+        MORTGAGE.team,
+        MORTGAGE.name,
+        MORTGAGE.issues[0],
+        False,
+    )
+
+
+def test_every_product_goes_to_its_own_team():
+    for product in TAXONOMY.products:
+        predictions = (
+            any_prediction(task="product", label=product.name),
+            any_prediction(task="issue", label=product.issues[-1]),
+        )
+        allocation = decide(*predictions, NOT_VULNERABLE)
+        assert (allocation.product_team, allocation.route) == (product.team, "auto")
+
+
+@pytest.mark.parametrize(("task", "prediction"), [("product", PRODUCT), ("issue", ISSUE)])
+@pytest.mark.parametrize(
+    ("values", "route"),
+    [
+        ({"confidence": 0.8}, "auto"),
+        ({"confidence": 0.7999}, "review"),
+        ({"confidence": 1.0, "thresholds": {}}, "review"),
+        ({"confidence": 0.0, "thresholds": {"auto": 0.0}}, "auto"),
+        ({"confidence": 0.999, "thresholds": {"auto": 1.0}}, "review"),
+    ],
+)
+def test_a_person_is_asked_below_the_threshold_or_without_one(task, prediction, values, route):
+    others = [p for p in (PRODUCT, ISSUE, NOT_VULNERABLE) if p.model.task != task]
+    allocation = decide(any_prediction(task=task, label=prediction.label, **values), *others)
+    assert allocation.route == route
+    assert (route == "auto") == (not allocation.reasons)
+    assert all(reason.startswith(task) for reason in allocation.reasons)
+    assert allocation.journey == "standard", "a doubt on the product is none on vulnerability"
+    assert allocation.product_team == MORTGAGE.team
+
+
+def test_an_issue_of_another_product_is_reviewed():
+    elsewhere = next(
+        issue for product in TAXONOMY.products for issue in product.issues if issue not in MORTGAGE.issues
+    )
+    allocation = decide(PRODUCT, any_prediction(task="issue", label=elsewhere, confidence=1.0), NOT_VULNERABLE)
+    assert allocation.route == "review"
+    assert allocation.product_team == MORTGAGE.team
+    assert any("not one of the product's issues" in reason for reason in allocation.reasons)
+
+
+def test_a_product_outside_the_taxonomy_is_manual():
+    allocation = decide(any_prediction(task="product", label="LABEL_3", confidence=1.0), ISSUE, NOT_VULNERABLE)
+    assert (allocation.route, allocation.product_team) == ("manual", MANUAL_TEAM)
+    assert allocation.reasons
+
+
+def test_a_product_that_failed_is_manual_and_says_why():
+    allocation = decide(ISSUE, NOT_VULNERABLE, failed={"product": "ModelFailedError"})
+    assert (allocation.route, allocation.product_team, allocation.product) == ("manual", MANUAL_TEAM, None)
+    assert "product: ModelFailedError" in allocation.reasons
+
+
+def test_an_issue_that_failed_is_reviewed_by_the_products_team():
+    allocation = decide(PRODUCT, NOT_VULNERABLE, failed={"issue": "BundleCorruptError"})
+    assert (allocation.route, allocation.product_team, allocation.issue) == ("review", MORTGAGE.team, None)
+    assert "issue: BundleCorruptError" in allocation.reasons
+
+
+def test_a_task_without_a_model_says_so():
+    allocation = decide()
+    assert {"product: no model answered", "issue: no model answered", "vulnerable: no model answered"} <= set(
+        allocation.reasons
+    )
+    assert (allocation.route, allocation.journey, allocation.vulnerable) == ("manual", "specialist", None)
+
+
+def test_a_vulnerable_customer_follows_the_specialist_journey_without_review():
+    allocation = decide(PRODUCT, ISSUE, VULNERABLE)
+    assert (allocation.route, allocation.journey, allocation.vulnerable) == ("auto", "specialist", True)
+    assert "vulnerable: model" in allocation.reasons
+
+
+@pytest.mark.parametrize("source", [SERVICEMEMBER, Stated(source="account", what="flag")], ids=lambda s: s.source)
+@pytest.mark.parametrize("prediction", [NOT_VULNERABLE, VULNERABLE], ids=lambda p: p.label)
+def test_no_model_overrules_what_was_stated(source, prediction):
+    allocation = decide(PRODUCT, ISSUE, prediction, selection=any_selection(stated=(source,)))
+    assert (allocation.journey, allocation.vulnerable) == ("specialist", True)
+    assert allocation.stated == (source,)
+    assert any(source.source in reason and source.what in reason for reason in allocation.reasons)
+
+
+def test_what_was_stated_counts_where_the_model_failed():
+    allocation = decide(
+        PRODUCT, ISSUE, selection=any_selection(stated=(SERVICEMEMBER,)), failed={"vulnerable": "ModelFailedError"}
+    )
+    assert (allocation.journey, allocation.vulnerable) == ("specialist", True)
+
+
+def test_vulnerability_that_nobody_decided_is_unknown_and_protected():
+    allocation = decide(PRODUCT, ISSUE, failed={"vulnerable": "ModelFailedError"})
+    assert (allocation.journey, allocation.vulnerable, allocation.route) == ("specialist", None, "auto")
+    assert "vulnerable: ModelFailedError" in allocation.reasons
+
+
+def test_a_doubt_on_vulnerability_is_protected():
+    allocation = decide(PRODUCT, ISSUE, NOT_VULNERABLE, selection=any_selection(doubts=("tags are not a list of texts",)))
+    assert allocation.journey == "specialist"
+    assert "tags are not a list of texts" in allocation.reasons
+
+
+@pytest.mark.xfail(strict=True, reason="every doubt counts as one on vulnerability: a customer's number as a number too")
+def test_a_doubt_on_the_customers_number_is_none_on_vulnerability():
+    allocation = decide(PRODUCT, ISSUE, NOT_VULNERABLE, selection=any_selection(doubts=("customer_id is not text",)))
+    assert allocation.journey == "standard"
+
+
+@pytest.mark.xfail(strict=True, reason="only the literal label `vulnerable` flags; the model's own positive label does not")
+@pytest.mark.parametrize("label", ["LABEL_1", "Vulnerable", "yes"])
+def test_the_models_positive_label_flags_whatever_it_is_called(label):
+    allocation = decide(PRODUCT, ISSUE, any_prediction(task="vulnerable", label=label, positive_label=label))
+    assert allocation.journey == "specialist"
+
+
+@pytest.mark.xfail(strict=True, reason="the selection is not asked for, so its tags and flags are lost silently")
+def test_without_a_selection_nothing_is_known_about_vulnerability():
+    allocation = allocate(
+        any_allocation_request(outcomes=answered(PRODUCT, ISSUE, NOT_VULNERABLE)),
+        selection=None,
+        predictions=(PRODUCT, ISSUE, NOT_VULNERABLE),
+        taxonomy=TAXONOMY,
+        now=NOW,
+        code_version="test",
+    )
+    assert allocation.journey == "specialist"
+
+
+def test_a_selection_that_failed_is_manual_and_specialist():
+    allocation = allocate(
+        any_allocation_request(selection_error="States.Timeout"),
+        selection=None,
+        predictions=(),
+        taxonomy=TAXONOMY,
+        now=NOW,
+        code_version="test",
+    )
+    assert (allocation.route, allocation.journey, allocation.vulnerable) == ("manual", "specialist", None)
+    assert "selection: States.Timeout" in allocation.reasons
+
+
+def test_a_selection_that_was_recorded_and_then_failed_keeps_what_was_stated():
+    allocation = decide(selection=any_selection(stated=(SERVICEMEMBER,)), selection_error="States.Timeout")
+    assert (allocation.route, allocation.vulnerable) == ("manual", True)
+
+
+def test_an_unreadable_complaint_gives_that_as_its_only_reason_for_a_person():
+    allocation = decide(selection=any_selection(unreadable="narrative is empty"))
+    assert (allocation.route, allocation.journey) == ("manual", "specialist")
+    assert [reason for reason in allocation.reasons if not reason.startswith("vulnerable")] == ["narrative is empty"]
+
+
+def test_a_prediction_counts_only_where_its_model_answered():
+    superseded = any_prediction(
+        model=any_model_reference(revision=any_revision("old")), label="Student loan", confidence=1.0
+    )
+    allocation = allocate(
+        any_allocation_request(outcomes=answered(PRODUCT, ISSUE, NOT_VULNERABLE)),
+        selection=any_selection(),
+        predictions=(PRODUCT, ISSUE, NOT_VULNERABLE, superseded),
+        taxonomy=TAXONOMY,
+        now=NOW,
+        code_version="test",
+    )
+    assert allocation.product == MORTGAGE.name
+
+
+def test_a_prediction_whose_outcome_reports_an_error_does_not_count():
+    outcomes = (*answered(ISSUE, NOT_VULNERABLE), Outcome(model=PRODUCT.model, error="States.Timeout"))
+    allocation = decide(PRODUCT, ISSUE, NOT_VULNERABLE, outcomes=outcomes)
+    assert (allocation.route, allocation.product) == ("manual", None)
+
+
+def test_a_further_task_is_recorded_and_changes_no_route():
+    urgent = any_prediction(task="urgency", label="high", confidence=0.1)
+    allocation = decide(PRODUCT, ISSUE, NOT_VULNERABLE, urgent)
+    assert allocation.route == "auto"
+    assert "urgency" in {decision.task for decision in allocation.decisions}
+
+
+def test_each_decision_holds_what_it_was_held_against():
+    decisions = {decision.task: decision for decision in decide(PRODUCT, ISSUE, NOT_VULNERABLE).decisions}
+    for prediction in (PRODUCT, ISSUE, NOT_VULNERABLE):
+        decision = decisions[prediction.model.task]
+        assert (decision.model, decision.label, decision.confidence) == (
+            prediction.model,
+            prediction.label,
+            prediction.confidence,
+        )
+        assert decision.auto_threshold == prediction.thresholds.auto
+        assert decision.weights_sha256 == prediction.weights_sha256
+
+
+@pytest.mark.parametrize(
+    ("started_at", "milliseconds"),
+    [
+        ("2026-03-02T09:29:57.500Z", 2500),
+        ("2026-03-02T09:29:59Z", 1000),
+        ("2026-03-02T10:30:00+01:00", 0),
+        ("2026-03-02T09:30:05Z", 0),
+    ],
+)
+def test_the_time_counts_from_the_start_of_the_execution(started_at, milliseconds):
+    assert decide(started_at=started_at).milliseconds == milliseconds
+
+
+def test_the_announcement_names_every_model_that_decided():
+    allocation = decide(PRODUCT, ISSUE, VULNERABLE)
+    announced = allocation.announcement()
+    assert set(announced.models) == {p.model.version for p in (PRODUCT, ISSUE, VULNERABLE)}
+    assert announced.route == allocation.route
+    assert announced.vulnerable is True
+
+
+LABELS = st.sampled_from([MORTGAGE.name, MORTGAGE.issues[0], "LABEL_0", "vulnerable", "not vulnerable", ""])
+PREDICTIONS = st.builds(
+    any_prediction,
+    task=st.sampled_from(["product", "issue", "vulnerable", "urgency"]),
+    label=LABELS,
+    confidence=st.floats(0, 1),
+    thresholds=st.fixed_dictionaries({}, optional={"auto": st.floats(0, 1), "flag": st.floats(0, 1)}),
+)
+SELECTIONS = st.none() | st.builds(
+    any_selection,
+    stated=st.lists(st.just(SERVICEMEMBER), max_size=1).map(tuple),
+    unreadable=st.none() | st.just("narrative is empty"),
+    doubts=st.lists(st.just("tags are not a list of texts"), max_size=1).map(tuple),
+)
+ERRORS = st.none() | st.sampled_from(["ModelFailedError", "States.Timeout", "Lambda.Unknown"])
+
+
+@settings(max_examples=300)
+@given(st.lists(PREDICTIONS, max_size=6), st.data(), SELECTIONS, ERRORS, st.timedeltas(timedelta(-9), timedelta(9)))
+def test_whatever_happened_exactly_one_well_formed_allocation_protects_the_customer(
+    predictions, data, selection, selection_error, age
+):
+    outcomes = tuple(Outcome(model=prediction.model, error=data.draw(ERRORS)) for prediction in predictions)
+    request = AllocationRequest(
+        complaint_id="1",
+        started_at=(NOW - age).isoformat(),
+        outcomes=outcomes[: data.draw(st.integers(0, len(outcomes)))],
+        selection_error=selection_error,
+    )
+    allocation = allocate(
+        request, selection=selection, predictions=predictions, taxonomy=TAXONOMY, now=NOW, code_version="test"
+    )
+    assert AllocationEntry.model_validate_json(allocation.model_dump_json()) == allocation
+    decided = {decision.task: decision.label for decision in allocation.decisions}
+    stated = selection.stated if selection else ()
+    doubted = selection.doubts if selection else ()
+    if stated or doubted or decided.get("vulnerable") in (None, "vulnerable"):
+        assert allocation.journey == "specialist"
+        assert any(reason.startswith(("vulnerable", "tags")) for reason in allocation.reasons)
+    if stated:
+        assert allocation.vulnerable is True
+    assert (allocation.route == "manual") == (allocation.product_team == MANUAL_TEAM)
+    assert allocation.product_team in {MANUAL_TEAM, *TAXONOMY.teams}
+    if allocation.route == "auto":
+        assert TAXONOMY.has_issue(str(allocation.product), str(allocation.issue))
+        assert not selection_error and not (selection and selection.unreadable)
+        for decision in allocation.decisions:
+            if decision.task in ("product", "issue"):
+                assert decision.auto_threshold is not None
+                assert decision.confidence >= decision.auto_threshold
+    else:
+        assert allocation.reasons

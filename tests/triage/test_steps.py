@@ -1,0 +1,72 @@
+import pytest
+from pydantic import ValidationError
+
+from tests.factories import any_model_reference
+from triage.steps import (
+    STEPS,
+    AllocationRequest,
+    ExecutionInput,
+    InferenceRequest,
+    ModelReference,
+    Outcome,
+    Selected,
+    path,
+)
+
+
+def test_a_path_follows_the_fields_of_a_contract():
+    assert path(InferenceRequest) == "$"
+    assert path(Selected, "models") == "$.models"
+    assert path(InferenceRequest, "model", "manifest_sha256") == "$.model.manifest_sha256"
+    assert path(ModelReference, "task", root="$.model") == "$.model.task"
+
+
+@pytest.mark.parametrize(
+    ("contract", "names"),
+    [
+        (InferenceRequest, ("narrative",)),
+        (InferenceRequest, ("model", "label")),
+        (Selected, ("models", "task")),
+        (ExecutionInput, ("complaint_id", "text")),
+    ],
+)
+def test_a_path_to_a_missing_field_is_refused(contract, names):
+    with pytest.raises(LookupError, match=names[-1]):
+        path(contract, *names)
+
+
+@pytest.mark.parametrize("contract", {c for step in STEPS for c in (step.takes, step.gives)}, ids=lambda c: c.__name__)
+def test_no_payload_can_carry_a_narrative(contract):
+    assert "narrative" not in str(contract.model_json_schema())
+    with pytest.raises(ValidationError):
+        contract.model_validate({"narrative": "text"})
+
+
+def test_a_refused_payload_does_not_show_what_it_held():
+    with pytest.raises(ValidationError) as refused:
+        ExecutionInput.model_validate({"complaint_id": ["MARKER"]})
+    assert "MARKER" not in str(refused.value)
+
+
+def test_steps_are_named_by_their_handlers():
+    for step in STEPS:
+        assert step.handler == f"runtime.{step.name}.handler"
+    assert len({step.name for step in STEPS}) == len(STEPS)
+
+
+def test_a_request_without_outcomes_is_what_a_failed_selection_sends():
+    request = AllocationRequest.model_validate(
+        {"complaint_id": "1", "started_at": "2026-03-02T09:30:00Z", "outcomes": [], "selection_error": None}
+    )
+    assert request.outcomes == ()
+
+
+def test_a_reference_travels_as_json():
+    outcome = Outcome(model=any_model_reference(arm="champion", bucket=7, strategy_version=2))
+    assert Outcome.model_validate(outcome.model_dump(mode="json")) == outcome
+
+
+@pytest.mark.parametrize("revision", ["main", "v1.0", "HEAD", "", "0" * 39, "0" * 41, "G" * 40])
+def test_a_model_is_referred_to_by_commit_alone(revision):
+    with pytest.raises(ValidationError, match="revision"):
+        any_model_reference(revision=revision)
