@@ -52,7 +52,7 @@ deploy: package  ## deploy ENVIRONMENT to AWS, with the shell's credentials
 	$(CDK) deploy --all --context environment=$(ENVIRONMENT)
 
 bench: env  ## a table of ratios against transformers.pipeline
-	$(BIN)/python -m tests.bench
+	$(BIN)/python -m benchmarks
 
 clean:  ## stop the embedded AWS and remove everything that was built or stored
 	if [ -x $(BIN)/triage ]; then $(BIN)/triage down --wipe; fi

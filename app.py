@@ -1,5 +1,6 @@
 """CDK entry point: `cdk synth -c environment=dev`."""
 
+import sys
 from dataclasses import replace
 
 from aws_cdk import App, Validations
@@ -9,7 +10,10 @@ from stacks.application import Application
 from stacks.settings import SETTINGS
 
 app = App()
-settings = SETTINGS[app.node.try_get_context("environment") or "local"]
+environment = app.node.try_get_context("environment") or "local"
+if environment not in SETTINGS:
+    sys.exit(f"there is no environment {environment!r}; -c environment= takes {', '.join(SETTINGS)}")
+settings = SETTINGS[environment]
 hub_endpoint = app.node.try_get_context("hub_endpoint")
 if hub_endpoint:
     settings = replace(settings, hub_endpoint=hub_endpoint)

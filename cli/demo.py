@@ -31,13 +31,13 @@ def demo(
     state: options.State = options.DEFAULT,
 ) -> None:
     """Start the embedded AWS, train and register three models, and triage complaints."""
-    instance = embedded.up(state, on_progress=lambda line: err.print(line, highlight=False))
+    instance = embedded.up(state, on_progress=lambda line: err.print(line, soft_wrap=True))
     deployment = find("local", state=state)
     # Only now: torch takes seconds to import, and no other command should wait for it.
     from cli.demo_models import provide_model
 
     for name in RECIPES:
-        provide_model(name, instance, deployment.registry, state)
+        provide_model(name, instance, deployment.registry, state / "models" / name)
     rows = read_export(data, limit=count) if data else _generated(count, seed)
     with progress_bar() as bar:
         putting = bar.add_task("Submitting", total=count)

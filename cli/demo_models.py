@@ -14,14 +14,14 @@ from training.recipe import CONFIGS, load_recipe
 ORGANISATION = "megabank"
 
 
-def provide_model(name: str, instance: Instance, registry: Registry, state: Path) -> None:
+def provide_model(name: str, instance: Instance, registry: Registry, output: Path) -> None:
     """Train, publish, register and activate one model; each step keeps what is there already."""
     recipe = load_recipe(CONFIGS / f"{name}.toml")
     with progress_bar() as bar:
         task = bar.add_task(f"Training {recipe.task}", total=100 * len(STEPS))
         folder = train_model(
             recipe,
-            output=state / "models" / name,
+            output=output,
             on_progress=lambda step, done: bar.update(task, completed=round(100 * (STEPS.index(step) + done))),
         )
         bar.update(task, completed=100 * len(STEPS))

@@ -17,7 +17,7 @@ LATEST = 10
 
 def up(state: options.State = options.DEFAULT) -> None:
     """Start the embedded AWS and Hub, and deploy what changed."""
-    embedded.up(state, on_progress=lambda line: err.print(line, highlight=False))
+    embedded.up(state, on_progress=lambda line: err.print(line, soft_wrap=True))
     out.print("Up. Submit complaints with `triage submit FILE --wait`; stop with `triage down`.")
 
 
@@ -26,7 +26,7 @@ def down(
     state: options.State = options.DEFAULT,
 ) -> None:
     """Stop the embedded AWS and Hub; their state is kept for the next `triage up`."""
-    embedded.down(state, wipe=wipe, on_progress=lambda line: err.print(line, highlight=False))
+    embedded.down(state, wipe=wipe, on_progress=lambda line: err.print(line, soft_wrap=True))
 
 
 def status(

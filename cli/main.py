@@ -4,17 +4,18 @@ import sys
 
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
+from rich.text import Text
 
 from cli import models, parked, strategy
 from cli.demo import demo
 from cli.environment import down, status, up
-from cli.errors import CommandError
+from cli.errors import CommandError, NotFoundError
 from cli.output import err
 from cli.show import show
 from cli.submit import submit
 from local.state import LocalError
 from training.exports import ExportError
-from triage.errors import TriageError
+from triage.errors import TriageError, UnknownModelError
 
 app = typer.Typer(
     name="triage",
@@ -35,6 +36,8 @@ def run() -> None:
         app()
     except CommandError as error:
         _fail(str(error), error.exit_code)
+    except UnknownModelError as error:
+        _fail(str(error), NotFoundError.exit_code)
     except (LocalError, TriageError, ExportError) as error:
         _fail(str(error), 1)
     except (BotoCoreError, ClientError) as error:
@@ -42,5 +45,6 @@ def run() -> None:
 
 
 def _fail(message: str, code: int) -> None:
-    err.print(f"[bold red]error:[/bold red] {message}", highlight=False)
+    # Not as markup, and not folded: messages hold paths and ids as they are.
+    err.print(Text("error: ", style="bold red").append(message, style="not bold default"), soft_wrap=True)
     sys.exit(code)

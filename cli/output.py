@@ -2,15 +2,18 @@
 
 import json
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Any
 
 from pydantic import BaseModel
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
-out = Console()
-err = Console(stderr=True)
+# Ids, labels and paths are shown as they are: none of them is markup.
+out = Console(markup=False, highlight=False)
+err = Console(stderr=True, markup=False, highlight=False)
 
 
 def print_json(value: Any) -> None:
@@ -21,9 +24,9 @@ def print_json(value: Any) -> None:
 def print_table(title: str, columns: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
     table = Table(*columns, title=title, title_justify="left")
     for row in rows:
-        table.add_row(*("" if cell is None else str(cell) for cell in row))
+        table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
     # A pipe has no width of its own, and must not cut the table to the 80 columns of a terminal.
-    wide = out if out.is_terminal else Console(width=220)
+    wide = out if out.is_terminal else Console(width=220, markup=False)
     wide.print(table)
 
 
@@ -38,4 +41,6 @@ def _plain(value: Any) -> Any:
         return value.model_dump(mode="json")
     if isinstance(value, set | frozenset):
         return sorted(value)
-    return float(value) if hasattr(value, "as_integer_ratio") else str(value)
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    return str(value)

@@ -25,7 +25,7 @@ def show(
         print_json(story)
         return
     allocation = story["allocation"]
-    out.print(f"[bold]{complaint_id}[/bold]  triage: {story['triage_state'] or 'not started'}")
+    out.print(f"{complaint_id}  triage: {story['triage_state'] or 'not started'}", soft_wrap=True)
     if allocation is not None:
         _print_allocation(allocation)
     print_table(

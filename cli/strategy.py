@@ -41,7 +41,7 @@ def set_(
     task: Annotated[str, typer.Argument(help="The task the document is for.")],
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The strategy as a JSON document.")],
     replaces: Annotated[
-        int | None, typer.Option(help="The version you saw; by default the one in force.", show_default=False)
+        int | None, typer.Option(min=0, help="The version you saw; by default the one in force.", show_default=False)
     ] = None,
     env: options.Environment = "local",
     as_json: options.AsJson = False,

@@ -1,6 +1,5 @@
 """Submitting complaints as operations do, with a put into `raw_complaints`, and waiting for their allocations."""
 
-import json
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +18,11 @@ from triage.tables import ALLOCATION, AllocationEntry
 
 WRITERS = 8
 POLL_SECONDS = 0.25
+MAX_ID_BYTES = 2048
+"""Of a partition key."""
+
+OUTBOX_BYTES = 1024
+"""Kept free for what the intake writes beside a complaint."""
 
 
 class Totals(BaseModel):
@@ -50,14 +54,14 @@ class Submission:
     """put_at: seconds since the epoch of each new complaint's put; ids that were there before are in `duplicates`."""
 
     put_at: dict[str, float] = field(default_factory=dict)
-    duplicates: set[str] = field(default_factory=set)
+    duplicates: list[str] = field(default_factory=list)
     rejections: list[Rejection] = field(default_factory=list)
     allocations: dict[str, AllocationEntry] = field(default_factory=dict)
     submitted: int = 0
 
     @property
     def ids(self) -> list[str]:
-        return [*self.put_at, *sorted(self.duplicates - self.put_at.keys())]
+        return [*self.put_at, *sorted(set(self.duplicates) - self.put_at.keys())]
 
     def totals(self) -> Totals:
         times = [
@@ -115,7 +119,7 @@ def put_all(
                 if problem is not None:
                     submission.rejections.append(Rejection(row, problem, item))
                 elif put_at is None:
-                    submission.duplicates.add(item["complaint_id"])
+                    submission.duplicates.append(item["complaint_id"])
                 else:
                     submission.put_at[item["complaint_id"]] = put_at
                 on_put()
@@ -136,10 +140,22 @@ def _refusal(item: dict[str, Any]) -> str | None:
     complaint_id = item.get("complaint_id")
     if not isinstance(complaint_id, str) or not complaint_id:
         return "it has no complaint_id"
-    if len(complaint_id.encode()) > 1024:
-        return "its complaint_id is longer than 1,024 bytes"
-    size = len(json.dumps(item, ensure_ascii=False, default=str).encode(errors="replace"))
-    return f"it is larger than {MAX_ITEM_BYTES // 1024} KB" if size > MAX_ITEM_BYTES else None
+    try:
+        size = _size(item)
+    except UnicodeEncodeError:
+        return "it holds characters that are no Unicode text"
+    if len(complaint_id.encode()) > MAX_ID_BYTES:
+        return f"its complaint_id is longer than {MAX_ID_BYTES:,} bytes"
+    return f"it is larger than {MAX_ITEM_BYTES // 1024} KB" if size > MAX_ITEM_BYTES - OUTBOX_BYTES else None
+
+
+def _size(value: Any) -> int:
+    """Bytes as DynamoDB counts them: of names and values, with a little for each value of a list or map."""
+    if isinstance(value, dict):
+        return sum(_size(name) + _size(part) for name, part in value.items()) + 3
+    if isinstance(value, list):
+        return sum(_size(part) + 1 for part in value) + 3
+    return len(value.encode()) if isinstance(value, str) else 21
 
 
 def wait_for(

@@ -35,7 +35,12 @@ def build(environment: MirrorEnvironment, session: boto3.Session) -> Handler:
     def mirror_new(event: dict[str, Any], context: object) -> None:
         for record in event["Records"]:
             keys = record["dynamodb"]["Keys"]
-            _mirror_row(keys["model_id"]["S"], keys["revision"]["S"], models, hub, bundles)
+            model_id, revision = keys["model_id"]["S"], keys["revision"]["S"]
+            try:
+                _mirror_row(model_id, revision, models, hub, bundles)
+            except Exception:
+                # A raise would block the rows behind this one; registering it again has it tried again.
+                logger.exception("row left as it is", extra={"model_id": model_id, "revision": revision})
 
     return mirror_new
 
@@ -49,10 +54,7 @@ def _token(environment: MirrorEnvironment, session: boto3.Session) -> str | None
 
 
 def _mirror_row(model_id: str, revision: str, models: Table, hub: Hub, bundles: S3Bundles) -> None:
-    """Whatever is wrong is written into the row, where the person who registered it looks.
-
-    Nothing is raised, since a raise would block the rows behind it in the stream.
-    """
+    """Whatever is wrong with the model is written into its row, where the person who registered it looks."""
     row = models.get(model_id, revision)
     if row is None or "bundle" in row or "failure" in row:
         return

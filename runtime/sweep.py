@@ -2,8 +2,9 @@
 
 import json
 from collections import Counter
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import boto3
 from aws_lambda_powertools import Logger
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 logger = Logger(service="sweep")
+Found = TypeVar("Found")
 
 
 class SweepRequest(Contract):
@@ -38,36 +40,53 @@ def build(environment: SweepEnvironment, session: boto3.Session) -> Handler:
     def sweep(event: dict[str, Any], context: object) -> dict[str, int]:
         request = SweepRequest.model_validate(event)
         found: Counter[str] = Counter()
-        if request.scope == "all":
-            for complaint_id in outbox.unseen():
-                name = outbox.claim(complaint_id, datetime.now(UTC))
-                found["unseen"] += name is not None and executions.start(complaint_id, name)
-        for item in outbox.started_before(datetime.now(UTC) - stale_after):
+
+        def start_unseen(complaint_id: str) -> str:
+            name = outbox.claim(complaint_id, datetime.now(UTC))
+            return "unseen" if name is not None and executions.start(complaint_id, name) else "taken"
+
+        def tend(item: dict[str, Any]) -> str:
             if executions.is_running(item["triage_execution"]):
-                found["running"] += 1
-            elif item["triage_attempts"] >= environment.max_attempts:
-                found["parked"] += _park(item, outbox, sqs, environment.parked_queue_url)
-            else:
-                found["restarted"] += _restart(item, outbox, executions)
+                return "running"
+            if item["triage_attempts"] >= environment.max_attempts:
+                return _park(item, outbox, sqs, environment.parked_queue_url)
+            return _restart(item, outbox, executions)
+
+        if request.scope == "all":
+            found.update(_each(start_unseen, ((i, i) for i in outbox.unseen())))
+        started = outbox.started_before(datetime.now(UTC) - stale_after)
+        found.update(_each(tend, ((item["complaint_id"], item) for item in started)))
         logger.info("swept", extra={"scope": request.scope, **found})
         return dict(found)
 
     return sweep
 
 
-def _restart(item: dict[str, Any], outbox: Outbox, executions: Executions) -> bool:
+def _each(tend: Callable[[Found], str], complaints: Iterable[tuple[str, Found]]) -> Counter[str]:
+    """What became of each complaint. One that fails is left to the next sweep, and stops no other."""
+    outcomes: Counter[str] = Counter()
+    for complaint_id, found in complaints:
+        try:
+            outcomes[tend(found)] += 1
+        except Exception as error:
+            outcomes["failed"] += 1
+            logger.error("left to the next sweep", extra={"complaint_id": complaint_id, "error": type(error).__name__})
+    return outcomes
+
+
+def _restart(item: dict[str, Any], outbox: Outbox, executions: Executions) -> str:
     name = outbox.reclaim(item, datetime.now(UTC), attempt=int(item["triage_attempts"]) + 1)
-    return name is not None and executions.start(item["complaint_id"], name)
+    return "restarted" if name is not None and executions.start(item["complaint_id"], name) else "taken"
 
 
-def _park(item: dict[str, Any], outbox: Outbox, sqs: "SQSClient", queue_url: str) -> bool:
+def _park(item: dict[str, Any], outbox: Outbox, sqs: "SQSClient", queue_url: str) -> str:
     """The message tells people; the state in the outbox is what `triage parked replay` works on."""
     if not outbox.park(item):
-        return False
+        return "taken"
     body = {"complaint_id": item["complaint_id"], "attempts": int(item["triage_attempts"])}
     sqs.send_message(QueueUrl=queue_url, MessageBody=json.dumps(body))
     logger.error("parked", extra=body)
-    return True
+    return "parked"
 
 
 handler = entry_point(SweepEnvironment, build)

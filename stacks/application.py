@@ -3,6 +3,7 @@
 from aws_cdk import CliCredentialsStackSynthesizer, DefaultStackSynthesizer, Environment, Stack
 from constructs import Construct
 
+from stacks.alarms import Alarms
 from stacks.consumers import Consumers, Published
 from stacks.data import Data
 from stacks.inference import Inference
@@ -18,8 +19,8 @@ class Application(Construct):
 
     def __init__(self, scope: Construct, construct_id: str, *, settings: Settings) -> None:
         super().__init__(scope, construct_id)
-        self.stateful = self._stack("Stateful", settings)
-        self.stateless = self._stack("Stateless", settings)
+        self.stateful = self._stack("Stateful", settings, protected=settings.protected)
+        self.stateless = self._stack("Stateless", settings, protected=False)
 
         data = Data(self.stateful, "Data", settings=settings)
         packages = Packages(self.stateless, "Packages", settings=settings)
@@ -37,6 +38,9 @@ class Application(Construct):
         )
         mlops = MLOps(self.stateless, "MLOps", data=data, packages=packages, settings=settings)
         consumers = Consumers(self.stateless, "Consumers", data=data)
+        alarms = Alarms(
+            self.stateless, "Alarms", data=data, state_machine=orchestration.state_machine, settings=settings
+        )
         Published(
             self.stateless,
             "Published",
@@ -44,6 +48,7 @@ class Application(Construct):
             names={
                 **{table.spec.name.replace("_", "-") + "-table": table.table.table_name for table in data.tables},
                 "bundles-bucket": data.bundles.bucket.bucket_name,
+                "alarms-topic": alarms.topic.topic_arn,
                 "bus": data.bus.event_bus_name,
                 "retention-days": str(settings.retention_days),
                 "parked-queue": data.parked.queue_url,
@@ -54,12 +59,12 @@ class Application(Construct):
             },
         )
 
-    def _stack(self, construct_id: str, settings: Settings) -> Stack:
+    def _stack(self, construct_id: str, settings: Settings, *, protected: bool) -> Stack:
         return Stack(
             self,
             construct_id,
             stack_name=f"{self.node.id}-{construct_id}",
             env=Environment(region=settings.region),
-            termination_protection=settings.protected,
+            termination_protection=protected,
             synthesizer=CliCredentialsStackSynthesizer() if settings.cli_credentials else DefaultStackSynthesizer(),
         )

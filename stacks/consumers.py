@@ -1,4 +1,4 @@
-"""What others need: a role for product teams, alarms, and names published as parameters."""
+"""What others need: a role for product teams, and names published as parameters."""
 
 from aws_cdk import Stack
 from aws_cdk import aws_iam as iam

@@ -17,6 +17,10 @@ from triage import tables
 from triage.tables import TableSpec
 
 EXPIRY_ATTRIBUTE = "expires_at"
+READING = frozenset({"GetItem", "Query", "Scan"})
+READING_KEY = ("kms:Decrypt", "kms:DescribeKey")
+WRITING_KEY = (*READING_KEY, "kms:Encrypt", "kms:GenerateDataKey", "kms:ReEncryptFrom", "kms:ReEncryptTo")
+"""What DynamoDB asks of a caller for a table under a customer-managed key (AWS documentation), without wildcards."""
 
 
 class SpecifiedTable(Construct):
@@ -54,16 +58,34 @@ class SpecifiedTable(Construct):
             removal_policy=settings.removal_policy,
         )
 
-    def allow(self, grantee: iam.IGrantable, *actions: str, index: str | None = None) -> None:
-        """Grant DynamoDB actions (without prefix) on the table, or on one index alone, and the use of its key."""
+    def allow(
+        self,
+        grantee: iam.IGrantable,
+        *actions: str,
+        index: str | None = None,
+        attributes: tuple[str, ...] | None = None,
+    ) -> None:
+        """Grant DynamoDB actions (without prefix) on the table, or on one index alone, and the use of its key.
+
+        attributes: the only ones that may be named or returned, beside the keys; by default all.
+        """
         resource = self.table.table_arn
         if index is not None:
             resource = f"{resource}/index/{self.spec.index(index).name}"
         iam.Grant.add_to_principal(
-            grantee=grantee, actions=[f"dynamodb:{action}" for action in actions], resource_arns=[resource]
+            grantee=grantee,
+            actions=[f"dynamodb:{action}" for action in actions],
+            resource_arns=[resource],
+            conditions=self._only(attributes) if attributes is not None else None,
         )
-        # Every access to an encrypted table, reading or writing, asks the caller for both.
-        self.key.grant(grantee, "kms:Decrypt", "kms:GenerateDataKey")
+        self.key.grant(grantee, *(READING_KEY if READING.issuperset(actions) else WRITING_KEY))
+
+    def _only(self, attributes: tuple[str, ...]) -> dict[str, dict[str, object]]:
+        """DynamoDB's fine-grained access: without the last two, all attributes could be asked for unnamed."""
+        return {
+            "ForAllValues:StringEquals": {"dynamodb:Attributes": sorted({self.spec.partition_key, *attributes})},
+            "StringEqualsIfExists": {"dynamodb:Select": "SPECIFIC_ATTRIBUTES", "dynamodb:ReturnValues": "NONE"},
+        }
 
 
 def _attribute(spec: TableSpec, name: str) -> dynamodb.Attribute:

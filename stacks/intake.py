@@ -15,6 +15,7 @@ from stacks.function import RuntimeFunction
 from stacks.packages import Packages
 from stacks.settings import Settings
 from triage.environment import IntakeEnvironment, SweepEnvironment
+from triage.outbox import ATTRIBUTES
 
 
 class Intake(Construct):
@@ -49,7 +50,7 @@ class Intake(Construct):
             settings=settings,
             timeout=Duration.minutes(1),
         )
-        data.raw_complaints.allow(function, "UpdateItem")
+        data.raw_complaints.allow(function, "UpdateItem", attributes=ATTRIBUTES)
         state_machine.grant_start_execution(function)
         read_inserts(data.raw_complaints, function, batch_size=10)
         return function
@@ -76,7 +77,7 @@ class Intake(Construct):
             # One sweep at a time: the next schedule finds what this one leaves.
             concurrency=1,
         )
-        data.raw_complaints.allow(function, "UpdateItem", "Scan")
+        data.raw_complaints.allow(function, "UpdateItem", "Scan", attributes=ATTRIBUTES)
         data.raw_complaints.allow(function, "Query", index="by_triage_state")
         state_machine.grant_start_execution(function)
         state_machine.grant_execution(function, "states:DescribeExecution")
@@ -113,4 +114,3 @@ def read_inserts(table: SpecifiedTable, function: RuntimeFunction, *, batch_size
             filters=[lambda_.FilterCriteria.filter({"eventName": lambda_.FilterRule.is_equal("INSERT")})],
         )
     )
-    table.key.grant_decrypt(function)

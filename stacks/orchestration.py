@@ -2,13 +2,13 @@
 
 from typing import TypeVar
 
-from aws_cdk import Duration
+from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_stepfunctions as sfn
 from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
 
-from stacks.data import Data
+from stacks.data import WRITING_KEY, Data
 from stacks.findings import acknowledge_wildcard, logical_id
 from stacks.function import RuntimeFunction
 from stacks.inference import Inference
@@ -51,7 +51,7 @@ class Orchestration(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         allocate = self._invoke(inference.allocate)
-        allocate.next(retried(self._announce(data))).next(retried(self._settle(data)))
+        allocate.next(retried(self._announce(data))).next(self._settle(data))
         judged = self._pass(
             "Judged",
             AllocationRequest,
@@ -80,17 +80,18 @@ class Orchestration(Construct):
             definition_body=sfn.DefinitionBody.from_chainable(
                 select.next(self._each_model(inference, settings)).next(judged)
             ),
-            timeout=Duration.minutes(15),
+            # Longer than a throttled task may wait for its turn.
+            timeout=Duration.hours(1),
             tracing_enabled=True,
             logs=sfn.LogOptions(
                 destination=logs.LogGroup(
-                    self, "TriageLogs", retention=settings.log_retention, removal_policy=settings.removal_policy
+                    self, "TriageLogs", retention=settings.log_retention, removal_policy=RemovalPolicy.DESTROY
                 ),
                 level=sfn.LogLevel.ALL,
                 include_execution_data=False,
             ),
         )
-        data.raw_complaints.key.grant(self.state_machine, "kms:Decrypt", "kms:GenerateDataKey")
+        data.raw_complaints.key.grant(self.state_machine, *WRITING_KEY)
         for function in (
             inference.select_models,
             inference.model_inference,
@@ -182,8 +183,12 @@ class Orchestration(Construct):
         )
 
     def _settle(self, data: Data) -> tasks.DynamoUpdateItem:
-        """Last of all: until here the sweeper would start the complaint again, and every step would replay."""
-        return tasks.DynamoUpdateItem(
+        """Last of all: until here the sweeper would start the complaint again, and every step would replay.
+
+        A complaint that was erased meanwhile has nothing to settle.
+        """
+        erased = ["DynamoDB.ConditionalCheckFailedException"]
+        settle = tasks.DynamoUpdateItem(
             self,
             "Settle",
             table=data.raw_complaints.table,
@@ -198,3 +203,6 @@ class Orchestration(Construct):
             result_path=sfn.JsonPath.DISCARD,
             task_timeout=sfn.Timeout.duration(Duration.seconds(30)),
         )
+        settle.add_retry(errors=erased, max_attempts=0)
+        settle.add_catch(sfn.Succeed(self, "Erased"), errors=erased, result_path=sfn.JsonPath.DISCARD)
+        return retried(settle)

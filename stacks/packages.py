@@ -2,8 +2,11 @@
 
 import hashlib
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from aws_cdk import Annotations
 from aws_cdk import aws_lambda as lambda_
@@ -53,7 +56,8 @@ class Packages(Construct):
                 f"complaints-triage:layer-{name.lower()}",
                 f"the {name} layer is empty: run `make package` before deploying",
             )
-            (folder / "python").mkdir(parents=True)
+            folder = BUILD / "empty-layer"
+            (folder / "python").mkdir(parents=True, exist_ok=True)
             (folder / "python" / "EMPTY").touch()
         return lambda_.LayerVersion(
             self,
@@ -66,21 +70,36 @@ class Packages(Construct):
 
 def stage_sources(target: Path) -> Path:
     """Copy `triage` and `runtime` alone: an asset of the root with exclusions keeps empty folders of all the rest."""
-    shutil.rmtree(target, ignore_errors=True)
-    for package in ("triage", "runtime"):
+    with _staged(target) as folder:
         ignored = shutil.ignore_patterns("__pycache__", "*.txt", "*.Dockerfile")
-        shutil.copytree(ROOT / package, target / package, ignore=ignored)
+        for package in ("triage", "runtime"):
+            shutil.copytree(ROOT / package, folder / package, ignore=ignored)
     return target
 
 
 def stage_image(sources: Path) -> Path:
     """The build context of the transformers function's image."""
-    target = BUILD / "image"
-    shutil.rmtree(target, ignore_errors=True)
-    shutil.copytree(sources, target)
-    shutil.copy(ROOT / "runtime" / "transformers.Dockerfile", target / "Dockerfile")
-    shutil.copy(ROOT / "runtime" / "requirements-transformers.txt", target / "requirements.txt")
+    target = BUILD / f"image-{sources.name}"
+    with _staged(target) as folder:
+        shutil.copytree(sources, folder, dirs_exist_ok=True)
+        shutil.copy(ROOT / "runtime" / "transformers.Dockerfile", folder / "Dockerfile")
+        shutil.copy(ROOT / "runtime" / "requirements-transformers.txt", folder / "requirements.txt")
     return target
+
+
+@contextmanager
+def _staged(target: Path) -> Iterator[Path]:
+    """A folder that becomes `target` in one step: two syntheses may run in one checkout."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=target.parent, prefix=".staging-") as name:
+        folder, replaced = Path(name) / "new", Path(name) / "old"
+        folder.mkdir()
+        yield folder
+        with suppress(FileNotFoundError):
+            target.rename(replaced)
+        # Where another synthesis was faster, its copy of the same sources stands already.
+        with suppress(OSError):
+            folder.rename(target)
 
 
 def digest(folder: Path) -> str:

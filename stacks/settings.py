@@ -1,6 +1,6 @@
 """Every difference between environments, and nothing else."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from aws_cdk import Duration, RemovalPolicy
@@ -40,26 +40,6 @@ class Settings:
 
 THREE_YEARS = 3 * 365
 
-LOCAL = Settings(
-    environment="local",
-    region="us-east-1",
-    removal_policy=RemovalPolicy.DESTROY,
-    protected=False,
-    retention_days=30,
-    log_retention=RetentionDays.ONE_MONTH,
-    packages="host",
-    cli_credentials=True,
-    https_only=False,
-    hub_endpoint="http://127.0.0.1:8090",
-    hub_token_secret=None,
-    map_concurrency=3,
-    inference_concurrency=8,
-    loaded_models=6,
-    sweep_every=Duration.minutes(1),
-    sweep_all_every=Duration.minutes(1),
-    stale_after=Duration.seconds(90),
-    max_attempts=5,
-)
 DEV = Settings(
     environment="dev",
     region="eu-west-2",
@@ -80,24 +60,29 @@ DEV = Settings(
     stale_after=Duration.minutes(10),
     max_attempts=5,
 )
-PROD = Settings(
+PROD = replace(
+    DEV,
     environment="prod",
-    region="eu-west-2",
     removal_policy=RemovalPolicy.RETAIN,
     protected=True,
     retention_days=THREE_YEARS,
     log_retention=RetentionDays.ONE_YEAR,
-    packages="built",
-    cli_credentials=False,
-    https_only=True,
-    hub_endpoint="https://huggingface.co",
-    hub_token_secret=None,
     map_concurrency=10,
     inference_concurrency=50,
-    loaded_models=6,
-    sweep_every=Duration.minutes(5),
-    sweep_all_every=Duration.days(1),
-    stale_after=Duration.minutes(10),
-    max_attempts=5,
+)
+LOCAL = replace(
+    DEV,
+    environment="local",
+    region="us-east-1",
+    retention_days=30,
+    packages="host",
+    cli_credentials=True,
+    https_only=False,
+    hub_endpoint="http://127.0.0.1:8090",
+    map_concurrency=3,
+    inference_concurrency=8,
+    sweep_every=Duration.minutes(1),
+    sweep_all_every=Duration.minutes(1),
+    stale_after=Duration.seconds(90),
 )
 SETTINGS = {settings.environment: settings for settings in (LOCAL, DEV, PROD)}

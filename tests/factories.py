@@ -240,10 +240,11 @@ def create_table(client: "DynamoDBClient", spec: TableSpec) -> None:
         }
         for index in spec.indexes
     ]
+    options: dict[str, Any] = {"GlobalSecondaryIndexes": indexes} if indexes else {}
     client.create_table(
         TableName=spec.name,
         KeySchema=keys(spec.partition_key, spec.sort_key),
         AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in sorted(spec.keys)],
         BillingMode="PAY_PER_REQUEST",
-        **({"GlobalSecondaryIndexes": indexes} if indexes else {}),
+        **options,
     )

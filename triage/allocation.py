@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Literal
 
 from triage.complaint import timestamp
+from triage.errors import UnknownProductError
 from triage.steps import AllocationRequest
 from triage.tables import AllocationEntry, Decision, PredictionEntry, SelectionEntry
-from triage.taxonomy import Taxonomy, UnknownProductError
+from triage.taxonomy import Taxonomy
 
 PRODUCT, ISSUE, VULNERABLE = "product", "issue", "vulnerable"
 MANUAL_TEAM = "manual-triage"

@@ -8,28 +8,16 @@ TriageError
 │   └── BundleUnsafeError         code, pickles, or no safetensors or ONNX weights
 ├── ComplaintMissingError         no such item in `raw_complaints`: there is nothing to allocate
 ├── ModelFailedError              the model raised, or returned what is no distribution over its labels
-├── RegistryError                 `model_info` refuses: unknown, not mirrored, in the wrong state
+├── RegistryError                 `model_info` refuses: not mirrored, or in the wrong state
+│   └── UnknownModelError         no such row
 ├── StrategyRefusedError          a strategy that names unknown models, or that somebody else changed
-└── UnknownProductError           a product that is not in the taxonomy (in `triage.taxonomy`)
+├── UnknownNameError              a name in an export that the crosswalk does not map
+└── UnknownProductError           a product that is not in the taxonomy
 """
 
 
 class TriageError(Exception):
     """Base of all. Messages never carry a narrative."""
-
-
-CONTRACT_ERROR = "ValidationError"
-"""What pydantic raises where a payload, a record or an environment is not what its contract says."""
-
-
-def permanent() -> tuple[str, ...]:
-    """Names of the errors that another try cannot mend: all but those below TransientError."""
-    ours = {error.__name__ for error in _below(TriageError) if not issubclass(error, TransientError)}
-    return tuple(sorted(ours | {CONTRACT_ERROR}))
-
-
-def _below(error: type[TriageError]) -> set[type[TriageError]]:
-    return {error, *(name for child in error.__subclasses__() for name in _below(child))} - {TriageError}
 
 
 class TransientError(TriageError):
@@ -64,5 +52,34 @@ class RegistryError(TriageError):
     pass
 
 
+class UnknownModelError(RegistryError):
+    pass
+
+
 class StrategyRefusedError(TriageError):
     pass
+
+
+class UnknownNameError(TriageError, LookupError):
+    """A name that no form since 2011 had at this place: the field, the value and the nearest known name."""
+
+    def __init__(self, field: str, value: str, *, nearest: str, under: str | None = None) -> None:
+        place = f" under {under!r}" if under else ""
+        super().__init__(f"{field} {value!r} is unknown{place}; the nearest known name is {nearest!r}")
+        self.field = field
+        self.value = value
+
+
+class UnknownProductError(TriageError, LookupError):
+    """An older form's name, another bank's, or a slip."""
+
+
+CONTRACT_ERROR = "ValidationError"
+"""What pydantic raises where a payload, a record or an environment is not what its contract says."""
+
+
+def permanent() -> tuple[str, ...]:
+    """Names of the errors that another try cannot mend: all of this module but those below TransientError."""
+    ours = {error for error in globals().values() if isinstance(error, type) and issubclass(error, TriageError)}
+    mendable = {error for error in ours if issubclass(error, TransientError)}
+    return tuple(sorted({error.__name__ for error in ours - mendable - {TriageError}} | {CONTRACT_ERROR}))

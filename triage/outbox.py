@@ -9,6 +9,15 @@ STARTED: Final = "started"
 ALLOCATED: Final = "allocated"
 PARKED: Final = "parked"
 
+ATTRIBUTES: Final = (
+    "triage_state",
+    "triage_started_at",
+    "triage_execution",
+    "triage_attempts",
+    "expires_at",
+)
+"""What intake and sweeper may see and change of a raw complaint, beside its id."""
+
 _EXECUTION_NAME = re.compile(r"[A-Za-z0-9_-]{1,60}")
 
 

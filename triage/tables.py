@@ -127,6 +127,7 @@ class ModelInfo(Contract):
     """A registered model version. `model_id`, `revision` and `task` suffice for a row written by hand.
 
     state: `active` rows take part as soon as their bundle is mirrored. failure: why mirroring failed.
+    mirror_asked_at: when it was asked for again; any change of an unmirrored row asks for it.
     """
 
     model_id: ModelId
@@ -135,6 +136,7 @@ class ModelInfo(Contract):
     state: Literal["registered", "active", "retired"] = "registered"
     bundle: MirroredBundle | None = None
     failure: str | None = None
+    mirror_asked_at: str | None = None
     registered_at: str | None = None
     registered_by: str | None = None
     activated_at: str | None = None

@@ -13,14 +13,10 @@ from typing import Annotated, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from triage.contracts import Contract
-from triage.errors import TriageError
+from triage.errors import UnknownProductError
 
 Name = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 Team = Annotated[str, StringConstraints(pattern=r"^[a-z]+(-[a-z]+)*$")]
-
-
-class UnknownProductError(TriageError, LookupError):
-    """A product the taxonomy does not list: an older form's name, another bank's, or a slip."""
 
 
 class Product(Contract):

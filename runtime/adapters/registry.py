@@ -2,14 +2,17 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from typing import TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from runtime.adapters.dynamodb import Condition, Table
 from triage.complaint import timestamp
-from triage.errors import RegistryError, StrategyRefusedError
+from triage.errors import RegistryError, StrategyRefusedError, UnknownModelError
 from triage.strategy import Strategy, check_arms
 from triage.tables import CURRENT, ModelInfo, ModelStrategy
+
+Row = TypeVar("Row", bound=BaseModel)
 
 
 class Registry:
@@ -19,17 +22,19 @@ class Registry:
 
     def models(self) -> list[ModelInfo]:
         """Every well-formed row, by task."""
-        return sorted(_valid(self._models.scan()), key=lambda model: (model.task, model.model_id, model.revision))
+        return sorted(
+            _valid(ModelInfo, self._models.scan()), key=lambda model: (model.task, model.model_id, model.revision)
+        )
 
     def get(self, model_id: str, revision: str) -> ModelInfo:
-        """Raises: RegistryError."""
+        """Raises: UnknownModelError."""
         row = self._models.get(model_id, revision)
         if row is None:
-            raise RegistryError(f"{model_id}@{revision} is not registered; `triage models list` shows what is")
+            raise UnknownModelError(f"{model_id}@{revision} is not registered; `triage models list` shows what is")
         return ModelInfo.model_validate(row)
 
     def register(self, model_id: str, revision: str, *, task: str, by: str) -> None:
-        """Add a row; its bundle is then mirrored. A row whose mirroring failed is tried again.
+        """Add a row; its bundle is then mirrored. A row that was not mirrored is tried again.
 
         Raises:
             RegistryError: the row exists for another task.
@@ -50,9 +55,11 @@ class Registry:
         existing = self.get(model_id, revision)
         if existing.task != task:
             raise RegistryError(f"{model_id}@{revision} is registered for {existing.task}")
-        if existing.failure is not None:
-            condition = Condition("attribute_exists(#failure)", failure="failure")
-            self._models.update(model_id, revision, assign={}, remove=("failure",), condition=condition)
+        if existing.bundle is None:
+            # Any change of the row has it mirrored again, whether the last try failed or never ended.
+            condition = Condition("attribute_not_exists(#bundle)", bundle="bundle")
+            again = {"mirror_asked_at": row.registered_at}
+            self._models.update(model_id, revision, assign=again, remove=("failure",), condition=condition)
 
     def activate(self, model_id: str, revision: str) -> None:
         """Raises: RegistryError if its bundle has not been mirrored."""
@@ -82,7 +89,8 @@ class Registry:
         return ModelStrategy.model_validate(row) if row else None
 
     def strategies(self) -> list[ModelStrategy]:
-        return [ModelStrategy.model_validate(row) for row in self._strategies.scan() if row["entry"] == CURRENT]
+        """Every well-formed strategy in force."""
+        return list(_valid(ModelStrategy, (row for row in self._strategies.scan() if row["entry"] == CURRENT)))
 
     def set_strategy(self, strategy: Strategy, *, by: str, replaces: int) -> ModelStrategy:
         """Put a strategy in force.
@@ -117,9 +125,10 @@ class Registry:
             raise RegistryError(f"{model.model_id}@{model.revision} was changed by somebody else; look again")
 
 
-def _valid(rows: Iterable[dict[str, object]]) -> Iterable[ModelInfo]:
+def _valid(row_type: type[Row], rows: Iterable[dict[str, object]]) -> Iterable[Row]:
+    """Rows edited by hand may be anything; a bad one hides no other."""
     for row in rows:
         try:
-            yield ModelInfo.model_validate(row)
+            yield row_type.model_validate(row)
         except ValidationError:
             continue

@@ -7,13 +7,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import Any, Literal
 
 # The client reads these once, when it is imported.
 os.environ.setdefault("HF_HUB_DISABLE_XET", "1")
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
 import boto3
+import botocore.loaders
+import botocore.session
 import pytest
 import uvicorn
 from huggingface_hub import HfApi, close_session
@@ -23,8 +25,7 @@ from local.hub.api import application
 from local.hub.store import Store
 from runtime.adapters.bundles import S3Bundles
 from runtime.adapters.dynamodb import Table
-from tests.factories import any_bundle, any_model_info, any_model_reference, create_table
-from triage.bundle import Manifest
+from tests.factories import any_bundle, any_model_reference, create_table
 from triage.environment import (
     AllocateEnvironment,
     IntakeEnvironment,
@@ -40,12 +41,13 @@ from triage.tables import (
     MODEL_STRATEGY,
     RAW_COMPLAINTS,
     TABLES,
-    MirroredBundle,
-    ModelInfo,
     TableSpec,
 )
 
-REGION = "eu-west-2"
+LOADER = botocore.loaders.create_loader()
+"""Keeps the descriptions of the services, whose reading makes a client ten times as slow."""
+
+REGION: Literal["eu-west-2"] = "eu-west-2"
 BUCKET = "bundles"
 DEFINITION = '{"StartAt": "Done", "States": {"Done": {"Type": "Pass", "End": true}}}'
 SHARED: dict[str, Any] = {"code_version": "test", "retention_days": 1095}
@@ -60,7 +62,9 @@ class Cloud:
 
     def session(self) -> boto3.Session:
         """A new one: what a test hooks into it reaches the clients that are built from it, and no other."""
-        return boto3.Session(region_name=REGION)
+        core = botocore.session.get_session()
+        core.register_component("data_loader", LOADER)
+        return boto3.Session(botocore_session=core, region_name=REGION)
 
     def table(self, spec: TableSpec) -> Table:
         return Table(self.session().client("dynamodb"), spec, spec.name)
@@ -81,22 +85,12 @@ class Cloud:
     def mirrored(self, folder: Path, *, model_id: str = "acme/model", **values: Any) -> ModelReference:
         """Store a working bundle, as the mirror does; the reference to it."""
         manifest = any_bundle(folder, **values)
-        reference = any_model_reference(
-            model_id=model_id, task=manifest.task or "product", manifest_sha256=manifest.sha256
-        )
+        task = manifest.task or "product"
+        reference = any_model_reference(model_id=model_id, task=task, manifest_sha256=manifest.sha256)
         S3Bundles(self.session().client("s3"), BUCKET).store(
             folder, manifest, model_id=model_id, revision=reference.revision
         )
         return reference
-
-    def activated(self, folder: Path, *, model_id: str = "acme/model", **values: Any) -> ModelInfo:
-        """The row of a model that is mirrored and active."""
-        reference = self.mirrored(folder, model_id=model_id, **values)
-        row = any_model_info(
-            model_id=model_id, revision=reference.revision, task=reference.task, bundle=as_mirrored(any_bundle(folder, **values))
-        )
-        assert self.table(MODEL_INFO).put(row)
-        return row
 
     @property
     def intake(self) -> IntakeEnvironment:
@@ -149,17 +143,6 @@ class Cloud:
         )
 
 
-def as_mirrored(manifest: Manifest) -> MirroredBundle:
-    return MirroredBundle(
-        engine=manifest.engine,
-        manifest_sha256=manifest.sha256,
-        weights_sha256=manifest.weights_sha256,
-        labels=len(manifest.labels),
-        size=manifest.size,
-        mirrored_at="2026-03-01T00:00:00.000Z",
-    )
-
-
 @pytest.fixture
 def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL"):
@@ -174,9 +157,10 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     }.items():
         monkeypatch.setenv(name, value)
     with mock_aws():
-        session = boto3.Session(region_name=REGION)
+        session = Cloud("", "").session()
+        dynamodb = session.client("dynamodb")
         for spec in TABLES:
-            create_table(session.client("dynamodb"), spec)
+            create_table(dynamodb, spec)
         session.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
         machine = session.client("stepfunctions").create_state_machine(
             name="triage", definition=DEFINITION, roleArn="arn:aws:iam::123456789012:role/triage"

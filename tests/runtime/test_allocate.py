@@ -4,10 +4,10 @@ import pytest
 
 from runtime.allocate import build
 from tests.factories import (
+    answered,
     any_model_reference,
     any_prediction,
     any_selection,
-    answered,
 )
 from tests.runtime.conftest import Cloud, before, calls
 from triage.steps import Allocated, AllocationRequest, Outcome

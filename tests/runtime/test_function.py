@@ -1,6 +1,7 @@
 import importlib
-import logging
-from typing import Any, get_type_hints
+import io
+import json
+from typing import get_type_hints
 
 import boto3
 import pytest
@@ -29,9 +30,7 @@ def test_the_handlers_of_the_steps_exist():
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_each_function_is_built_from_its_environment_and_a_session(name):
     module = importlib.import_module(f"runtime.{name}")
-    environment, session = (
-        hint for parameter, hint in get_type_hints(module.build).items() if parameter != "return"
-    )
+    environment, session = (hint for parameter, hint in get_type_hints(module.build).items() if parameter != "return")
     assert issubclass(environment, Environment)
     assert environment.__name__.removesuffix("Environment").lower() == name.replace("_", "")
     assert session is boto3.Session
@@ -47,7 +46,7 @@ def test_a_step_is_annotated_with_its_contract(step, cloud):
 
 
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: step.name)
-@pytest.mark.parametrize("event", [{}, {"narrative": "text"}, {"complaint_id": "1", "surprise": 1}, {"complaint_id": 7}])
+@pytest.mark.parametrize("event", [{}, {"narrative": "text"}, {"complaint_id": "1", "more": 1}, {"complaint_id": 7}])
 def test_a_step_refuses_an_event_outside_its_contract(step, event, cloud):
     handler = importlib.import_module(f"runtime.{step.name}").build(getattr(cloud, step.name), cloud.session())
     with pytest.raises(ValidationError):
@@ -95,19 +94,10 @@ def test_a_result_is_plain_json():
 
 
 def test_one_line_is_logged_with_the_complaint_and_its_time():
-    lines: list[Any] = []
-
-    class Kept(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            lines.append(record)
-
-    kept = Kept()
-    logger.addHandler(kept)
-    try:
-        step = Step("echo", takes=ExecutionInput, gives=ExecutionInput)
-        keeps(step, lambda request: request, logger)({"complaint_id": "1"}, None)
-    finally:
-        logger.removeHandler(kept)
-    (line,) = lines
-    assert line.complaint_id == "1"
-    assert line.milliseconds >= 0
+    written = io.StringIO()
+    step = Step("echo", takes=ExecutionInput, gives=ExecutionInput)
+    echo = keeps(step, lambda request: request, Logger(service="echo", stream=written))
+    echo({"complaint_id": "1"}, None)
+    line = json.loads(written.getvalue())
+    assert line["complaint_id"] == "1"
+    assert line["milliseconds"] >= 0

@@ -63,9 +63,7 @@ def test_a_recorded_selection_is_replayed_whatever_changed_since(cloud):
     first = select(cloud)
     cloud.table(MODEL_INFO).put(any_model_info(state="retired"))
     cloud.table(MODEL_INFO).put(any_model_info(revision=any_revision("new")))
-    cloud.session().client("dynamodb").delete_item(
-        TableName=RAW_COMPLAINTS.name, Key={"complaint_id": {"S": "1"}}
-    )
+    cloud.session().client("dynamodb").delete_item(TableName=RAW_COMPLAINTS.name, Key={"complaint_id": {"S": "1"}})
     assert select(cloud) == first != Selected(complaint_id="1", models=())
 
 

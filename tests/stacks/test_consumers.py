@@ -9,6 +9,7 @@ from triage.tables import TABLES
 
 CLI = Path(__file__).parents[2] / "cli"
 PUBLISHED = {
+    "alarms-topic": "Alarms/Topic",
     "raw-complaints-table": "Data/RawComplaints/Table",
     "complaints-allocation-table": "Data/ComplaintsAllocation/Table",
     "model-info-table": "Data/ModelInfo/Table",

@@ -123,9 +123,11 @@ def test_no_item_but_the_raw_complaint_has_room_for_a_narrative():
 def test_a_key_is_rotated_and_is_the_accounts_own(synthesis):
     for key in synthesis.stateful.of_type("AWS::KMS::Key").values():
         assert key["EnableKeyRotation"] is True
-        (statement,) = key["KeyPolicy"]["Statement"]
-        principal = synthesis.readable(statement["Principal"]["AWS"], synthesis.stateful)
-        assert principal == "arn:<AWS::Partition>:iam::<AWS::AccountId>:root"
+        principals = [statement["Principal"] for statement in key["KeyPolicy"]["Statement"]]
+        accounts = [synthesis.readable(p["AWS"], synthesis.stateful) for p in principals if "AWS" in p]
+        assert accounts == ["arn:<AWS::Partition>:iam::<AWS::AccountId>:root"]
+        # Alarms publish to a topic under the records' key.
+        assert {p["Service"] for p in principals if "Service" in p} <= {"cloudwatch.amazonaws.com"}
 
 
 def test_the_bucket_is_private_versioned_and_encrypted_with_our_key(synthesis):

@@ -148,7 +148,6 @@ def test_an_empty_layer_warns_and_says_what_to_do(build):
     assert all("`make package`" in warning for warning in found)
 
 
-@pytest.mark.xfail(strict=True, reason="the marker file of the first synthesis counts as a built layer in the second")
 def test_an_empty_layer_still_warns_at_the_second_synthesis(build):
     packaged()
     assert warnings(packaged())

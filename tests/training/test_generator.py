@@ -18,7 +18,8 @@ from training.generator.phrases import load_phrases
 from training.generator.slots import Slots
 from triage.complaint import Complaint
 from triage.contracts import Contract
-from triage.taxonomy import UnknownProductError, load_taxonomy
+from triage.errors import UnknownProductError
+from triage.taxonomy import load_taxonomy
 
 MONEY = "Money transfer, virtual currency, or money service"
 SEEDS = st.integers(0, 2**32)

@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 
 from tests.factories import (
     NOW,
+    answered,
     any_allocation_request,
     any_model_reference,
     any_prediction,
     any_revision,
     any_selection,
-    answered,
 )
 from triage.allocation import MANUAL_TEAM, allocate
 from triage.steps import AllocationRequest, Outcome
@@ -94,9 +94,7 @@ def test_a_person_is_asked_below_the_threshold_or_without_one(task, prediction, 
 
 
 def test_an_issue_of_another_product_is_reviewed():
-    elsewhere = next(
-        issue for product in TAXONOMY.products for issue in product.issues if issue not in MORTGAGE.issues
-    )
+    elsewhere = next(issue for product in TAXONOMY.products for issue in product.issues if issue not in MORTGAGE.issues)
     allocation = decide(PRODUCT, any_prediction(task="issue", label=elsewhere, confidence=1.0), NOT_VULNERABLE)
     assert allocation.route == "review"
     assert allocation.product_team == MORTGAGE.team
@@ -158,18 +156,20 @@ def test_vulnerability_that_nobody_decided_is_unknown_and_protected():
 
 
 def test_a_doubt_on_vulnerability_is_protected():
-    allocation = decide(PRODUCT, ISSUE, NOT_VULNERABLE, selection=any_selection(doubts=("tags are not a list of texts",)))
+    allocation = decide(
+        PRODUCT, ISSUE, NOT_VULNERABLE, selection=any_selection(doubts=("tags are not a list of texts",))
+    )
     assert allocation.journey == "specialist"
     assert "tags are not a list of texts" in allocation.reasons
 
 
-@pytest.mark.xfail(strict=True, reason="every doubt counts as one on vulnerability: a customer's number as a number too")
+@pytest.mark.xfail(strict=True, reason="every doubt counts as one on vulnerability, whatever it is about")
 def test_a_doubt_on_the_customers_number_is_none_on_vulnerability():
     allocation = decide(PRODUCT, ISSUE, NOT_VULNERABLE, selection=any_selection(doubts=("customer_id is not text",)))
     assert allocation.journey == "standard"
 
 
-@pytest.mark.xfail(strict=True, reason="only the literal label `vulnerable` flags; the model's own positive label does not")
+@pytest.mark.xfail(strict=True, reason="only the literal label `vulnerable` flags, whatever the manifest says")
 @pytest.mark.parametrize("label", ["LABEL_1", "Vulnerable", "yes"])
 def test_the_models_positive_label_flags_whatever_it_is_called(label):
     allocation = decide(PRODUCT, ISSUE, any_prediction(task="vulnerable", label=label, positive_label=label))

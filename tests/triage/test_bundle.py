@@ -179,7 +179,7 @@ def test_a_file_that_may_not_be_loaded_is_refused_before_it_is_looked_at(tmp_pat
         verify(tmp_path, [any_file(name)])
 
 
-@pytest.mark.xfail(strict=True, reason="fnmatch's * also matches slashes, so a shard's name may climb out of the folder")
+@pytest.mark.xfail(strict=True, reason="fnmatch's * also matches slashes, so a shard may lie outside of the folder")
 @pytest.mark.parametrize("name", ["model-x/../../other.safetensors", "model-/etc/any.safetensors"])
 def test_a_shard_lies_beside_its_index(name):
     assert not is_allowed(name)
@@ -274,7 +274,7 @@ def test_all_shards_of_the_weights_are_served():
     assert {file.path for file in manifest.served} == set(names)
 
 
-@pytest.mark.xfail(strict=True, reason="the hash of a sharded model's weights is that of its index, which names no bytes")
+@pytest.mark.xfail(strict=True, reason="the hash of sharded weights is that of their index, which names no bytes")
 def test_other_shards_are_other_weights():
     index = any_file("model.safetensors.index.json")
     ours, theirs = (
@@ -299,7 +299,7 @@ def test_only_allowed_files_are_hashed_and_the_manifest_is_not(tmp_path):
     assert not {"modeling.py", MANIFEST_FILE} & set(names)
 
 
-@pytest.mark.xfail(strict=True, reason="a triage.json may call any file its weights; that shows when it is first loaded")
+@pytest.mark.xfail(strict=True, reason="a triage.json may call any file its weights; loading it fails later")
 def test_a_manifest_of_its_own_names_weights_that_its_engine_reads(tmp_path):
     any_bundle(tmp_path, weights="tokenizer.json")
     with pytest.raises(BundleCorruptError):

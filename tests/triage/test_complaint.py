@@ -12,9 +12,11 @@ from triage.complaint import Complaint, RawComplaint, timestamp
 SCALARS = st.none() | st.booleans() | st.integers() | st.decimals() | st.text(max_size=20) | st.binary(max_size=20)
 VALUES = st.recursive(
     SCALARS,
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.text(max_size=5), inner, max_size=3)
-    | st.sets(st.text(max_size=5) | st.integers(), max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+        | st.sets(st.text(max_size=5) | st.integers(), max_size=3)
+    ),
     max_leaves=6,
 )
 ITEMS = st.dictionaries(st.sampled_from(sorted(RawComplaint.model_fields)) | st.text(max_size=8), VALUES, max_size=6)

@@ -3,7 +3,6 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from tests.factories import any_revision
 from triage.contracts import Contract, ModelId, TaskName
 
 
@@ -40,7 +39,8 @@ def test_a_repository_is_an_organisation_and_a_name(model_id):
 
 
 @pytest.mark.parametrize(
-    "model_id", ["model", "a/b/c", "/model", "acme/", "../model", "acme/..", "acme/.x", "a b/c", "a/b\n", "acme/" + "m" * 97]
+    "model_id",
+    ["model", "a/b/c", "/model", "acme/", "../model", "acme/..", "acme/.x", "a b/c", "a/b\n", "acme/" + "m" * 97],
 )
 def test_whatever_could_leave_the_bucket_prefix_is_no_repository(model_id):
     assert not accepts(ModelId, model_id)
@@ -51,6 +51,6 @@ def test_a_task_is_a_short_lower_case_name(task):
     assert accepts(TaskName, task)
 
 
-@pytest.mark.parametrize("task", ["", "Product", "2fast", "a#b", "a b", "a" * 49, "product\n", any_revision() + "#" + "x"])
+@pytest.mark.parametrize("task", ["", "Product", "2fast", "a#b", "a b", "a" * 49, "product\n"])
 def test_a_task_cannot_hold_the_separators_of_a_key(task):
     assert not accepts(TaskName, task)

@@ -76,7 +76,6 @@ def test_any_text_and_number_comes_back(text, number, name):
     assert MirrorEnvironment.read(written.variables()) == written
 
 
-
 def test_an_environment_is_closed():
     with pytest.raises(ValidationError, match="surprise"):
         any_environment(SweepEnvironment, surprise="x")

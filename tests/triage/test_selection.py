@@ -30,9 +30,7 @@ def select(
 
 
 def models_of(strategy: Strategy) -> list[ModelInfo]:
-    return [
-        any_model_info(model_id=arm.model_id, revision=arm.revision, task=strategy.task) for arm in strategy.arms
-    ]
+    return [any_model_info(model_id=arm.model_id, revision=arm.revision, task=strategy.task) for arm in strategy.arms]
 
 
 def subject_of(arm: str, strategy: Strategy) -> str:
@@ -60,9 +58,7 @@ def test_a_row_without_a_time_comes_after_those_with_one():
 def test_the_assigned_arm_answers(arm):
     strategy = any_strategy({"champion": 6_000, "challenger": 4_000})
     complaint = any_complaint(customer_id=subject_of(arm, strategy))
-    selection = select(
-        *models_of(strategy), complaint=complaint, strategies=(any_model_strategy(strategy, version=7),)
-    )
+    selection = select(*models_of(strategy), complaint=complaint, strategies=(any_model_strategy(strategy, version=7),))
     (model,) = selection.models
     assert (model.arm, model.model_id, model.strategy_version) == (arm, f"acme/{arm}", 7)
     assert model.bucket == assign(strategy, complaint.subject).bucket

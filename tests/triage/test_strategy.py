@@ -115,6 +115,16 @@ def test_the_delivered_shares_are_the_intended_ones(shares):
     assert chisquare([delivered[name] for name in shares], expected).pvalue > UNLIKELY
 
 
+def test_arms_own_contiguous_buckets_from_zero_on_and_the_champion_the_rest():
+    strategy = any_strategy({"champion": 7_000, "b": 2_000, "c": 1_000})
+    dealt = {assign(strategy, subject) for subject in SUBJECTS[:100_000]}
+    owned = {
+        name: {assignment.bucket for assignment in dealt if assignment.arm.name == name}
+        for name in ("b", "c", "champion")
+    }
+    assert owned == {"b": set(range(2_000)), "c": set(range(2_000, 3_000)), "champion": set(range(3_000, BUCKETS))}
+
+
 def test_a_canary_that_widens_only_adds():
     narrow, wide = (any_strategy({"champion": BUCKETS - share, "challenger": share}) for share in (1_000, 2_500))
 
@@ -149,7 +159,7 @@ def test_a_bucket_is_a_basis_point(experiment, salt, subject):
     assert 0 <= bucket_of(experiment, salt, subject) < BUCKETS
 
 
-@pytest.mark.xfail(strict=True, reason="a lone surrogate, which Complaint.read lets pass in a customer's id, has no UTF-8")
+@pytest.mark.xfail(strict=True, reason="a lone surrogate, which Complaint.read lets pass here, has no UTF-8")
 def test_any_subject_that_a_complaint_can_have_gets_a_bucket():
     assert bucket_of("first", "", "\ud800") >= 0
 

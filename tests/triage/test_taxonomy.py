@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from triage.taxonomy import Product, Taxonomy, UnknownProductError, load_taxonomy
+from triage.errors import UnknownProductError
+from triage.taxonomy import Product, Taxonomy, load_taxonomy
 
 SAMPLE = Path(__file__).parents[3] / "shared/data/cfpb.parquet"
 LAST_DAY_OF_THE_OLD_FORM = "2023-08-24"

@@ -6,7 +6,9 @@ from hypothesis import strategies as st
 
 from triage.text import clean
 
-ANY_TEXT = st.text(st.characters(codec=None, exclude_categories=())) | st.text("\x00\x85\xa0\u2028\u0301\ufffe\ud800 \tae")
+ANY_TEXT = st.text(st.characters(codec=None, exclude_categories=())) | st.text(
+    "\x00\x85\xa0\u2028\u0301\ufffe\ud800 \tae"
+)
 
 
 @given(ANY_TEXT)

@@ -125,6 +125,10 @@ def test_the_positive_label_is_given_from_its_own_threshold_on(flag, label):
     assert answer.confidence == pytest.approx(0.2 if label == "vulnerable" else 0.8, abs=1e-3)
 
 
+def test_a_probability_at_its_threshold_is_enough():
+    assert classify("text", engine=Scorer(0.0, 0.0), manifest=a_detector(0.5)).label == "vulnerable"
+
+
 def test_a_high_flag_threshold_holds_back_even_the_most_probable_label():
     answer = classify("text", engine=Scorer(0.0, 1.0), manifest=a_detector(0.95))
     assert answer.label == "not vulnerable"

@@ -139,7 +139,7 @@ def test_a_store_that_does_not_answer_is_transient(tmp_path):
         loaded_models(tmp_path, store=DeadStore()).get(model("a"))
 
 
-@pytest.mark.xfail(strict=True, reason="what the engine raises while it loads is not translated, and is retried in vain")
+@pytest.mark.xfail(strict=True, reason="what an engine raises while it loads is not translated, and retried in vain")
 def test_weights_that_cannot_be_loaded_are_refused(tmp_path):
     def load(folder: Path, manifest: Manifest) -> Engine:
         raise RuntimeError("Protobuf parsing failed")

@@ -16,7 +16,7 @@ MAX_LENGTH = 32
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     """A real, untrained BERT of two small layers, as transformers saves it."""
-    folder = tmp_path_factory.mktemp("transformers")
+    folder: Path = tmp_path_factory.mktemp("transformers")
     vocabulary = write_tokenizer(folder, ["mortgage"])
     torch.manual_seed(0)
     config = BertConfig(
@@ -87,7 +87,7 @@ def test_odd_texts_are_scored(engine, text):
 
 
 def test_threads_share_an_engine(engine):
-    texts = ["mortgage " * number for number in range(40)]
+    texts = ["mortgage " * number for number in range(16)]
     alone = [engine.score(text) for text in texts]
     with ThreadPoolExecutor(4) as pool:
         together = list(pool.map(engine.score, texts))

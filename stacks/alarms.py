@@ -1,0 +1,54 @@
+"""Alarms that a person has to look at, on one topic."""
+
+from aws_cdk import Duration
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_cloudwatch_actions as actions
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_stepfunctions as sfn
+from constructs import Construct
+
+from stacks.data import Data
+from stacks.findings import acknowledge
+from stacks.settings import Settings
+
+
+class Alarms(Construct):
+    """Subscribe to `topic`, published as the parameter `alarms-topic`."""
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, data: Data, state_machine: sfn.StateMachine, settings: Settings
+    ) -> None:
+        super().__init__(scope, construct_id)
+        key = data.keys["records"]
+        self.topic = sns.Topic(self, "Topic", master_key=key, enforce_ssl=settings.https_only)
+        if not settings.https_only:
+            acknowledge(self.topic, "AwsSolutions-SNS3", "The embedded AWS listens on loopback without TLS.")
+        key.grant(iam.ServicePrincipal("cloudwatch.amazonaws.com"), "kms:Decrypt", "kms:GenerateDataKey")
+        every = Duration.minutes(5)
+        self._alarm(
+            "ComplaintsParked",
+            data.parked.metric_approximate_number_of_messages_visible(period=every, statistic="Maximum"),
+            "Complaints that no attempt could allocate: triage parked list",
+        )
+        self._alarm(
+            "ExecutionsFailed",
+            state_machine.metric_failed(period=every),
+            "Executions ended without an allocation; the sweeper starts them again",
+        )
+        self._alarm(
+            "ExecutionsTimedOut",
+            state_machine.metric_timed_out(period=every),
+            "Executions took longer than they may; the sweeper starts them again",
+        )
+
+    def _alarm(self, construct_id: str, metric: cloudwatch.Metric, description: str) -> None:
+        alarm = metric.create_alarm(
+            self,
+            construct_id,
+            alarm_description=description,
+            threshold=1,
+            evaluation_periods=1,
+            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+        )
+        alarm.add_alarm_action(actions.SnsAction(self.topic))
