@@ -1,12 +1,13 @@
 """`triage parked`: complaints that failed again and again."""
 
+import json
 from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
 from cli import options
-from cli.deployment import find
+from cli.deployment import Deployment, find
 from cli.errors import NotFoundError
 from cli.output import out, print_json, print_table
 from runtime.adapters.executions import Executions
@@ -38,9 +39,21 @@ def replay(
     outbox = deployment.outbox()
     executions = Executions(deployment.session.client("stepfunctions"), deployment.name("state-machine"))
     parked = {item["complaint_id"]: item for item in outbox.parked()}
-    for complaint_id in complaint_ids or parked:
+    chosen = complaint_ids or list(parked)
+    for complaint_id in chosen:
         if complaint_id not in parked:
             raise NotFoundError(f"{complaint_id} is not parked; `triage parked list` shows what is")
         name = outbox.reclaim(parked[complaint_id], datetime.now(UTC), attempt=1)
         if name is not None and executions.start(complaint_id, name):
             out.print(f"{complaint_id} started again")
+    _dismiss(deployment, set(chosen))
+
+
+def _dismiss(deployment: Deployment, complaint_ids: set[str]) -> None:
+    """Take the messages of these complaints from the queue, which would keep the alarm on."""
+    sqs, queue = deployment.session.client("sqs"), deployment.name("parked-queue")
+    # Each message is received once within the visibility time-out, so this ends.
+    while messages := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, VisibilityTimeout=30).get("Messages"):
+        for message in messages:
+            if json.loads(message["Body"])["complaint_id"] in complaint_ids:
+                sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])

@@ -71,7 +71,9 @@ def read_story(deployment: Deployment, complaint_id: str) -> dict[str, Any]:
     raw = deployment.complaints.get(complaint_id)
     entries = list(deployment.story.query(complaint_id))
     if raw is None and not entries:
-        raise NotFoundError(f"no complaint {complaint_id!r} in {deployment.environment}")
+        raise NotFoundError(
+            f"no complaint {complaint_id!r} in {deployment.environment}; `triage status` shows what was allocated last"
+        )
     by_key = {entry["entry"]: entry for entry in entries}
     return {
         "complaint_id": complaint_id,

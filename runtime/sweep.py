@@ -84,7 +84,11 @@ def _park(item: dict[str, Any], outbox: Outbox, sqs: "SQSClient", queue_url: str
     if not outbox.park(item):
         return "taken"
     body = {"complaint_id": item["complaint_id"], "attempts": int(item["triage_attempts"])}
-    sqs.send_message(QueueUrl=queue_url, MessageBody=json.dumps(body))
+    try:
+        sqs.send_message(QueueUrl=queue_url, MessageBody=json.dumps(body))
+    except Exception:
+        outbox.unpark(item)
+        raise
     logger.error("parked", extra=body)
     return "parked"
 

@@ -1,6 +1,6 @@
 """Data layer: everything that holds state, and nothing that runs."""
 
-from typing import get_args
+from typing import Any, get_args
 
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_dynamodb as dynamodb
@@ -76,15 +76,17 @@ class SpecifiedTable(Construct):
             grantee=grantee,
             actions=[f"dynamodb:{action}" for action in actions],
             resource_arns=[resource],
-            conditions=self._only(attributes) if attributes is not None else None,
+            conditions=self._only(attributes, actions) if attributes is not None else None,
         )
         self.key.grant(grantee, *(READING_KEY if READING.issuperset(actions) else WRITING_KEY))
 
-    def _only(self, attributes: tuple[str, ...]) -> dict[str, dict[str, object]]:
-        """DynamoDB's fine-grained access: without the last two, all attributes could be asked for unnamed."""
+    def _only(self, attributes: tuple[str, ...], actions: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+        """DynamoDB's fine-grained access: without the second condition, all attributes could be had unnamed."""
+        reading = READING.issuperset(actions)
+        unnamed = {"dynamodb:Select": "SPECIFIC_ATTRIBUTES"} if reading else {"dynamodb:ReturnValues": "NONE"}
         return {
             "ForAllValues:StringEquals": {"dynamodb:Attributes": sorted({self.spec.partition_key, *attributes})},
-            "StringEqualsIfExists": {"dynamodb:Select": "SPECIFIC_ATTRIBUTES", "dynamodb:ReturnValues": "NONE"},
+            "StringEqualsIfExists": unnamed,
         }
 
 

@@ -77,7 +77,8 @@ class Intake(Construct):
             # One sweep at a time: the next schedule finds what this one leaves.
             concurrency=1,
         )
-        data.raw_complaints.allow(function, "UpdateItem", "Scan", attributes=ATTRIBUTES)
+        data.raw_complaints.allow(function, "UpdateItem", attributes=ATTRIBUTES)
+        data.raw_complaints.allow(function, "Scan", attributes=ATTRIBUTES)
         data.raw_complaints.allow(function, "Query", index="by_triage_state")
         state_machine.grant_start_execution(function)
         state_machine.grant_execution(function, "states:DescribeExecution")

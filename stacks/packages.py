@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 
 from aws_cdk import Annotations
 from aws_cdk import aws_lambda as lambda_
+from aws_cdk.aws_ecr_assets import Platform
 from constructs import Construct
 
 from stacks.settings import Settings
@@ -47,7 +48,8 @@ class Packages(Construct):
         else:
             self.control = Package(source_code, (self._layer("Control"),))
             self.onnx = Package(source_code, (self._layer("Onnx"),))
-            self.transformers = Package(lambda_.Code.from_asset_image(str(stage_image(sources))), is_image=True)
+            image = lambda_.Code.from_asset_image(str(stage_image(sources)), platform=Platform.LINUX_ARM64)
+            self.transformers = Package(image, is_image=True)
 
     def _layer(self, name: str) -> lambda_.LayerVersion:
         folder = BUILD / "layers" / name.lower()

@@ -153,12 +153,13 @@ def any_model_strategy(strategy: Strategy, **values: Any) -> ModelStrategy:
 
 def any_manifest(**values: Any) -> Manifest:
     """Of files that exist nowhere."""
+    weights = "model.safetensors" if values.get("engine") == "transformers" else "model.onnx"
     default = {
         "engine": "onnx",
-        "weights": "model.onnx",
+        "weights": weights,
         "labels": ("Mortgage", "Student loan"),
         "max_length": 64,
-        "files": (BundleFile(path="model.onnx", sha256=any_sha256("weights"), size=7),),
+        "files": (BundleFile(path=weights, sha256=any_sha256("weights"), size=7),),
     }
     return Manifest(**{**default, **values})
 

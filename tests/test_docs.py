@@ -192,6 +192,11 @@ def empty_diagrams(text: str) -> Problems:
     return {body or "(nothing)" for body in fences(text, "mermaid") if not drawn.match(body)}
 
 
+def broken_spans(text: str) -> Problems:
+    """A span that goes on in the next line is neither shown as code nor checked."""
+    return {line for line in prose(text).splitlines() if line.count("`") % 2}
+
+
 def foreign_places(text: str) -> Problems:
     return {*MACHINE.findall(text), *REGISTRY.findall(text)}
 
@@ -237,6 +242,7 @@ CHECKS: dict[Callable[[str], Problems], str] = {
     wrong_modules: "`triage.strategy.forget`",
     wrong_words: "`by_colour`",
     empty_diagrams: "```mermaid\nflowchart LR\n```",
+    broken_spans: "say `triage\nup`",
     foreign_places: "see /root/notes",
     wrong_examples: "```python doctest\n>>> 1 + 1\n3\n```",
     wrong_json: '```json\n{"arms": []}\n```',

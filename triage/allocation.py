@@ -12,6 +12,8 @@ from triage.tables import AllocationEntry, Decision, PredictionEntry, SelectionE
 from triage.taxonomy import Taxonomy
 
 PRODUCT, ISSUE, VULNERABLE = "product", "issue", "vulnerable"
+NOT_VULNERABLE = "not vulnerable"
+ATTRIBUTES_OF_VULNERABILITY = ("tags", "account_vulnerable")
 MANUAL_TEAM = "manual-triage"
 """Where a complaint goes whose product no model could name."""
 
@@ -84,6 +86,7 @@ def _decisions(request: AllocationRequest, predictions: Iterable[PredictionEntry
             label=prediction.label,
             confidence=prediction.confidence,
             auto_threshold=prediction.thresholds.auto,
+            positive=_positive(prediction),
             model=prediction.model,
             weights_sha256=prediction.weights_sha256,
             taxonomy_version=prediction.taxonomy_version,
@@ -91,6 +94,13 @@ def _decisions(request: AllocationRequest, predictions: Iterable[PredictionEntry
         for prediction in predictions
         if (prediction.model.task, prediction.model_version) in answered
     }
+
+
+def _positive(prediction: PredictionEntry) -> bool | None:
+    """By the model's own positive label; without one only our own labels are understood."""
+    if prediction.positive_label is not None:
+        return prediction.label == prediction.positive_label
+    return {VULNERABLE: True, NOT_VULNERABLE: False}.get(prediction.label)
 
 
 def _team(product: Decision | None, taxonomy: Taxonomy) -> str | None:
@@ -130,16 +140,18 @@ def _vulnerability(
     request: AllocationRequest, selection: SelectionEntry | None, decision: Decision | None
 ) -> _Vulnerability:
     stated = selection.stated if selection else ()
-    flagged = decision is not None and decision.label == VULNERABLE
+    doubts = selection.doubts if selection else (f"{VULNERABLE}: what the complaint states was not recorded",)
+    found = decision.positive if decision else None
     reasons = [
         *(f"vulnerable: {source.source} ({source.what})" for source in stated),
-        *(["vulnerable: model"] if flagged else []),
-        *(selection.doubts if selection else []),
+        *([f"{VULNERABLE}: model"] if found else []),
+        *(doubt for doubt in doubts if doubt.startswith((VULNERABLE, *ATTRIBUTES_OF_VULNERABILITY))),
     ]
     if decision is None:
         reasons.append(_undecided(request, VULNERABLE))
-    vulnerable = True if stated or flagged else None if decision is None else False
-    return _Vulnerability(vulnerable, tuple(reasons))
+    elif found is None:
+        reasons.append(f"{VULNERABLE}: the model does not say which label is the positive one")
+    return _Vulnerability(True if stated or found else found, tuple(reasons))
 
 
 def _undecided(request: AllocationRequest, task: str) -> str:

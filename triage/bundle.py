@@ -40,8 +40,11 @@ ALLOWED_FILES = (
 
 ONNX_WEIGHTS = ("model.onnx", "onnx/model_quantized.onnx", "onnx/model.onnx")
 SAFETENSORS_WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
+FORMATS = {".onnx", ".safetensors"}
 
 Engine = Literal["onnx", "transformers"]
+WEIGHTS: dict[Engine, tuple[str, ...]] = {"onnx": ONNX_WEIGHTS, "transformers": SAFETENSORS_WEIGHTS}
+"""What each engine loads, the preferred first."""
 
 DEFAULT_MAX_LENGTH = 512
 """Tokens, where neither tokenizer nor config states a limit that makes sense."""
@@ -91,6 +94,8 @@ class Manifest(Contract):
     def _is_consistent(self) -> Self:
         if len(set(self.labels)) != len(self.labels):
             raise ValueError("two labels have the same name")
+        if self.weights not in WEIGHTS[self.engine]:
+            raise ValueError(f"{self.weights} are no weights for {self.engine}")
         if self.weights not in {file.path for file in self.files}:
             raise ValueError(f"the weights {self.weights} are not among the files")
         if self.positive_label is not None and self.positive_label not in self.labels:
@@ -99,13 +104,18 @@ class Manifest(Contract):
 
     @property
     def weights_sha256(self) -> str:
-        return next(file.sha256 for file in self.files if file.path == self.weights)
+        """Of the weights' file; for sharded weights, of the hashes of index and shards."""
+        hashes = [file.sha256 for file in self.files if self._is_weights(file)]
+        return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
 
     @property
     def served(self) -> tuple[BundleFile, ...]:
         """The files that its engine reads: weights in another format are kept for replay elsewhere, not loaded."""
-        formats = {".onnx", ".safetensors"} - {Path(self.weights.removesuffix(".index.json")).suffix}
-        return tuple(file for file in self.files if Path(file.path).suffix not in formats)
+        return tuple(file for file in self.files if self._is_weights(file) or Path(file.path).suffix not in FORMATS)
+
+    def _is_weights(self, file: BundleFile) -> bool:
+        shard = self.weights.endswith(".index.json") and fnmatch(file.path, "model-*.safetensors")
+        return file.path == self.weights or shard
 
     @property
     def size(self) -> int:
@@ -137,7 +147,8 @@ def hash_files(folder: Path) -> tuple[BundleFile, ...]:
 
 
 def is_allowed(name: str) -> bool:
-    return any(fnmatch(name, pattern) for pattern in ALLOWED_FILES)
+    """Only in the folder that the pattern names: fnmatch's star would match a slash."""
+    return any(fnmatch(name, pattern) and name.count("/") == pattern.count("/") for pattern in ALLOWED_FILES)
 
 
 def read_manifest(document: bytes, *, expected_sha256: str | None = None) -> Manifest:

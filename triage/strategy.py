@@ -29,8 +29,9 @@ class Strategy(Contract):
 
     task: TaskName
     kind: Literal["single", "canary", "ab"]
-    experiment: str = Field(min_length=1, max_length=64)
-    salt: str = Field(default="", max_length=64)
+    # No separator inside: two experiments must never deal alike by accident.
+    experiment: str = Field(min_length=1, max_length=64, pattern=r"^[^|]+$")
+    salt: str = Field(default="", max_length=64, pattern=r"^[^|]*$")
     champion: str
     arms: tuple[Arm, ...] = Field(min_length=1)
 
@@ -66,7 +67,7 @@ class Assignment(Contract):
 
 def bucket_of(experiment: str, salt: str, subject: str) -> int:
     """The subject's bucket in [0, 10,000): independent across experiments and salts."""
-    digest = hashlib.sha256(f"{experiment}|{salt}|{subject}".encode()).digest()
+    digest = hashlib.sha256(f"{experiment}|{salt}|{subject}".encode(errors="replace")).digest()
     return int.from_bytes(digest, "big") % BUCKETS
 
 

@@ -72,12 +72,16 @@ class PredictionEntry(Entry):
 
 
 class Decision(Contract):
-    """What was taken over from one prediction, with the threshold it was held against."""
+    """What was taken over from one prediction, with the threshold it was held against.
+
+    positive: for a model that looks for one label, whether it found it.
+    """
 
     task: TaskName
     label: str
     confidence: float
     auto_threshold: float | None = None
+    positive: bool | None = None
     model: ModelReference
     weights_sha256: Sha256
     taxonomy_version: str | None = None

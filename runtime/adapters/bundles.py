@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from boto3.exceptions import Boto3Error
 from botocore.exceptions import BotoCoreError, ClientError
 
 from triage.bundle import MANIFEST_FILE, Manifest, read_manifest
@@ -11,6 +12,9 @@ from triage.steps import ModelReference
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+_FAILURES = (BotoCoreError, ClientError, Boto3Error)
+"""botocore's own, and those of boto3's transfers, which derive from neither."""
 
 
 class S3Bundles:
@@ -22,7 +26,7 @@ class S3Bundles:
         key = _key(model.model_id, model.revision, MANIFEST_FILE)
         try:
             document = self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
-        except (BotoCoreError, ClientError) as error:
+        except _FAILURES as error:
             raise BundleUnavailableError(f"{key}: {type(error).__name__}") from error
         return read_manifest(document, expected_sha256=model.manifest_sha256)
 
@@ -36,16 +40,21 @@ class S3Bundles:
             key = _key(model.model_id, model.revision, file.path)
             try:
                 self._client.download_file(self._bucket, key, str(target))
-            except (BotoCoreError, ClientError) as error:
+            except _FAILURES as error:
                 raise BundleUnavailableError(f"{key}: {type(error).__name__}") from error
 
     def store(self, folder: Path, manifest: Manifest, *, model_id: str, revision: str) -> None:
-        """The manifest goes last: where it lies, the bundle is complete."""
-        for file in manifest.files:
-            self._client.upload_file(str(folder / file.path), self._bucket, _key(model_id, revision, file.path))
-        self._client.put_object(
-            Bucket=self._bucket, Key=_key(model_id, revision, MANIFEST_FILE), Body=manifest.document()
-        )
+        """The manifest goes last: where it lies, the bundle is complete.
+
+        Raises: BundleUnavailableError.
+        """
+        try:
+            for file in manifest.files:
+                self._client.upload_file(str(folder / file.path), self._bucket, _key(model_id, revision, file.path))
+            key = _key(model_id, revision, MANIFEST_FILE)
+            self._client.put_object(Bucket=self._bucket, Key=key, Body=manifest.document())
+        except _FAILURES as error:
+            raise BundleUnavailableError(f"{model_id}@{revision}: {type(error).__name__}") from error
 
 
 def _key(model_id: str, revision: str, name: str) -> str:

@@ -66,7 +66,7 @@ class Table:
 
     def get_many(self, keys: Iterable[tuple[str, ...]]) -> Iterator[dict[str, Any]]:
         """The items that exist among these keys, in no order."""
-        for batch in batched(keys, 100):
+        for batch in batched(dict.fromkeys(keys), 100):
             requests: Any = {self._name: {"Keys": [self._key(key) for key in batch]}}
             while requests:
                 answer = self._client.batch_get_item(RequestItems=requests)
@@ -176,14 +176,20 @@ def from_item(item: Mapping[str, Any]) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     """What the serializer takes: models as JSON objects, floats as decimals, no nulls."""
     if isinstance(value, BaseModel):
-        return json.loads(value.model_dump_json(exclude_none=True), parse_float=Decimal)
+        return json.loads(value.model_dump_json(exclude_none=True), parse_float=_decimal)
     if isinstance(value, float):
-        return Decimal(str(value))
+        return _decimal(str(value))
     if isinstance(value, tuple | list):
         return [_plain(element) for element in value]
     if isinstance(value, Mapping):
         return {name: _plain(element) for name, element in value.items()}
     return value
+
+
+def _decimal(text: str) -> Decimal:
+    """DynamoDB knows no number between zero and 1E-130."""
+    number = Decimal(text)
+    return number if number.adjusted() > -130 else Decimal(0)
 
 
 def batched(elements: Iterable[Element], size: int) -> Iterator[list[Element]]:

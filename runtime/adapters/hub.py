@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import httpx2
 from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
 
@@ -33,7 +34,7 @@ class Hub:
             self._api.snapshot_download(model_id, revision=revision, local_dir=folder, allow_patterns=list(sizes))
         except (RepositoryNotFoundError, RevisionNotFoundError) as error:
             raise RegistryError(f"the Hub has no {model_id}@{revision}, or the token may not see it") from error
-        except (HfHubHTTPError, OSError) as error:
+        except (HfHubHTTPError, httpx2.HTTPError, OSError) as error:
             raise BundleUnavailableError(f"the Hub did not answer: {type(error).__name__}") from error
         _compare(hash_files(folder), hashes)
 

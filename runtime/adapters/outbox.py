@@ -6,9 +6,9 @@ from typing import Any
 
 from runtime.adapters.dynamodb import Condition, Table
 from triage.complaint import timestamp
-from triage.outbox import ALLOCATED, PARKED, STARTED, execution_name, expiry
+from triage.outbox import PARKED, STARTED, execution_name, expiry
 
-_ATTRIBUTES = ("complaint_id", "triage_execution", "triage_attempts")
+_ATTRIBUTES = ("complaint_id", "triage_state", "triage_execution", "triage_attempts")
 
 
 class Outbox:
@@ -33,6 +33,11 @@ class Outbox:
         return self._complaints.update(
             item["complaint_id"], assign={"triage_state": PARKED}, condition=_unchanged(item)
         )
+
+    def unpark(self, item: dict[str, Any]) -> None:
+        """Back to the next sweep: nobody could be told."""
+        parked = _unchanged({**item, "triage_state": PARKED})
+        self._complaints.update(item["complaint_id"], assign={"triage_state": STARTED}, condition=parked)
 
     def unseen(self) -> Iterator[str]:
         """Ids of complaints that no intake has taken: reads the whole table."""
@@ -63,6 +68,6 @@ class Outbox:
 def _unchanged(item: dict[str, Any]) -> Condition:
     """Nobody has settled, restarted or parked the complaint since the item was read."""
     condition = Condition(
-        "#execution = :execution AND #state <> :allocated", execution="triage_execution", state="triage_state"
+        "#execution = :execution AND #state = :state", execution="triage_execution", state="triage_state"
     )
-    return condition.comparing(execution=item["triage_execution"], allocated=ALLOCATED)
+    return condition.comparing(execution=item["triage_execution"], state=item["triage_state"])

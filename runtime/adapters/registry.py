@@ -27,11 +27,11 @@ class Registry:
         )
 
     def get(self, model_id: str, revision: str) -> ModelInfo:
-        """Raises: UnknownModelError."""
+        """Raises: UnknownModelError, or RegistryError where somebody wrote a row that is none."""
         row = self._models.get(model_id, revision)
         if row is None:
             raise UnknownModelError(f"{model_id}@{revision} is not registered; `triage models list` shows what is")
-        return ModelInfo.model_validate(row)
+        return _checked(ModelInfo, row, f"{model_id}@{revision}")
 
     def register(self, model_id: str, revision: str, *, task: str, by: str) -> None:
         """Add a row; its bundle is then mirrored. A row that was not mirrored is tried again.
@@ -86,7 +86,7 @@ class Registry:
 
     def strategy(self, task: str) -> ModelStrategy | None:
         row = self._strategies.get(task, CURRENT)
-        return ModelStrategy.model_validate(row) if row else None
+        return _checked(ModelStrategy, row, f"the strategy of {task}") if row else None
 
     def strategies(self) -> list[ModelStrategy]:
         """Every well-formed strategy in force."""
@@ -123,6 +123,15 @@ class Registry:
         seen = Condition("#state = :seen", state="state").comparing(seen=model.state)
         if not self._models.update(model.model_id, model.revision, assign={"state": state, **dates}, condition=seen):
             raise RegistryError(f"{model.model_id}@{model.revision} was changed by somebody else; look again")
+
+
+def _checked(row_type: type[Row], row: dict[str, object], what: str) -> Row:
+    try:
+        return row_type.model_validate(row)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        place = ".".join(map(str, problem["loc"]))
+        raise RegistryError(f"{what} was written by hand and is ill-formed: {place}: {problem['msg']}") from error
 
 
 def _valid(row_type: type[Row], rows: Iterable[dict[str, object]]) -> Iterable[Row]:

@@ -81,7 +81,8 @@ def aws(no_credentials, monkeypatch):
 @pytest.fixture
 def deployment(aws) -> Deployment:
     dynamodb, ssm, states = aws.client("dynamodb"), aws.client("ssm"), aws.client("stepfunctions")
-    names = {"retention-days": "90", "state-machine": MACHINE}
+    queue = aws.client("sqs").create_queue(QueueName="parked")["QueueUrl"]
+    names = {"retention-days": "90", "state-machine": MACHINE, "parked-queue": queue}
     for spec in TABLES:
         create_table(dynamodb, spec)
         names[f"{spec.name.replace('_', '-')}-table"] = spec.name
@@ -380,6 +381,18 @@ def test_a_parked_complaint_starts_again_under_a_new_name(triage, deployment):
     (execution,) = deployment.session.client("stepfunctions").list_executions(stateMachineArn=MACHINE)["executions"]
     assert execution["name"].startswith("8123456-")
     assert not list(deployment.outbox().parked())
+
+
+def test_a_replayed_complaint_is_reported_no_longer(triage, deployment):
+    parked(deployment, "1")
+    parked(deployment, "2")
+    sqs, queue = deployment.session.client("sqs"), deployment.name("parked-queue")
+    for complaint_id in ("1", "2"):
+        sqs.send_message(QueueUrl=queue, MessageBody=json.dumps({"complaint_id": complaint_id, "attempts": 5}))
+    triage("parked", "replay", "1", *ENV)
+    attributes = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    left = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=attributes)["Attributes"]
+    assert sum(map(int, left.values())) == 1
 
 
 def test_all_parked_complaints_start_again_where_none_is_named(triage, deployment):

@@ -145,7 +145,6 @@ def test_a_hub_that_is_down_is_written_into_the_row(cloud, dead_endpoint):
     assert row.failure
 
 
-@pytest.mark.xfail(strict=True, reason="the client raises httpx2.ConnectError, which is no OSError")
 def test_a_hub_that_is_down_is_unavailable(cloud, dead_endpoint):
     row = mirror(cloud, dead_endpoint, "acme/model", any_revision())
     assert str(row.failure).startswith("BundleUnavailableError: the Hub did not answer")
@@ -160,7 +159,6 @@ def test_a_bucket_that_is_down_is_written_into_the_row(cloud, hub_endpoint, publ
     assert row.failure
 
 
-@pytest.mark.xfail(strict=True, reason="what the upload raises is not translated, so the row asks to read a log")
 def test_a_bucket_that_is_down_is_unavailable(cloud, hub_endpoint, publish, tmp_path):
     any_bundle(tmp_path)
     session = cloud.session()

@@ -140,7 +140,6 @@ def test_a_manifest_other_than_the_registered_one_is_corrupt(cloud, model):
         build(cloud.model_inference, cloud.session())(request(other), None)
 
 
-@pytest.mark.xfail(strict=True, reason="a corrupt copy of the right size is kept, so a warm function never recovers")
 @pytest.mark.usefixtures("complaint")
 def test_a_repaired_bundle_is_used_by_a_warm_function(cloud, model):
     infer = build(cloud.model_inference, cloud.session())
@@ -154,7 +153,6 @@ def test_a_repaired_bundle_is_used_by_a_warm_function(cloud, model):
     assert story(cloud)
 
 
-@pytest.mark.xfail(strict=True, reason="DynamoDB's numbers end at 1E-130, and the smaller probability is not rounded")
 @pytest.mark.usefixtures("complaint")
 def test_a_model_that_is_all_but_certain_is_recorded(cloud, tmp_path):
     certain = cloud.mirrored(tmp_path, calibration=Calibration(temperature=0.02))

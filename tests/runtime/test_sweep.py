@@ -126,7 +126,6 @@ def test_of_two_sweepers_at_once_one_restarts(cloud):
     assert [len(made) for made in started] == [0, 1]
 
 
-@pytest.mark.xfail(strict=True, reason="what was parked meanwhile counts as unchanged, and is reported twice")
 def test_of_two_sweepers_at_once_one_parks(cloud):
     start(cloud, "1", attempts=3)
     cloud.end_executions()
@@ -204,7 +203,6 @@ def test_a_start_that_fails_stops_nobody_else(cloud):
     assert {item(cloud, complaint_id)["triage_attempts"] for complaint_id in ("1", "2")} == {2}
 
 
-@pytest.mark.xfail(strict=True, reason="the state is written before the message and nothing sends the message again")
 def test_a_parked_complaint_is_reported_although_the_queue_was_away(cloud):
     start(cloud, "1", attempts=3)
     cloud.end_executions()

@@ -76,7 +76,8 @@ def test_there_is_no_function_beside_those(synthesis):
 
 
 def test_every_kind_of_environment_is_told_to_a_function():
-    assert set(ENVIRONMENTS.values()) == set(Environment.__subclasses__())
+    ours = {kind for kind in Environment.__subclasses__() if kind.__module__ == Environment.__module__}
+    assert set(ENVIRONMENTS.values()) == ours
 
 
 def test_a_function_runs_the_handler_of_its_module(path, function):

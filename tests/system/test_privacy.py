@@ -116,7 +116,7 @@ def invoke_sweep(machine: Machine, session: boto3.Session) -> Any:
 
 FORBIDDEN: dict[str, tuple[Attempt, ...]] = {
     "Intake": (get_raw, scan_raw, put_raw, put_story, put_model, put_bundle, get_bundle, invoke_sweep),
-    "IntakeSweep": (get_raw, put_raw, put_story, scan_story, put_model, put_bundle, get_bundle),
+    "IntakeSweep": (get_raw, scan_raw, put_raw, put_story, scan_story, put_model, put_bundle, get_bundle),
     "InferenceSelectModels": (
         scan_raw,
         put_raw,

@@ -163,20 +163,17 @@ def test_a_doubt_on_vulnerability_is_protected():
     assert "tags are not a list of texts" in allocation.reasons
 
 
-@pytest.mark.xfail(strict=True, reason="every doubt counts as one on vulnerability, whatever it is about")
 def test_a_doubt_on_the_customers_number_is_none_on_vulnerability():
     allocation = decide(PRODUCT, ISSUE, NOT_VULNERABLE, selection=any_selection(doubts=("customer_id is not text",)))
     assert allocation.journey == "standard"
 
 
-@pytest.mark.xfail(strict=True, reason="only the literal label `vulnerable` flags, whatever the manifest says")
 @pytest.mark.parametrize("label", ["LABEL_1", "Vulnerable", "yes"])
 def test_the_models_positive_label_flags_whatever_it_is_called(label):
     allocation = decide(PRODUCT, ISSUE, any_prediction(task="vulnerable", label=label, positive_label=label))
     assert allocation.journey == "specialist"
 
 
-@pytest.mark.xfail(strict=True, reason="the selection is not asked for, so its tags and flags are lost silently")
 def test_without_a_selection_nothing_is_known_about_vulnerability():
     allocation = allocate(
         any_allocation_request(outcomes=answered(PRODUCT, ISSUE, NOT_VULNERABLE)),

@@ -1,5 +1,6 @@
 """Loaded models, kept by the warm function that loaded them."""
 
+import shutil
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from triage.bundle import Manifest, verify
+from triage.errors import BundleRefusedError, ModelFailedError
 from triage.inference.engine import Engine, load_engine
 from triage.steps import ModelReference
 
@@ -49,12 +51,14 @@ class LoadedModels:
         self._lock = threading.Lock()
 
     def get(self, model: ModelReference) -> LoadedModel:
-        """Raises: BundleUnavailableError, BundleRefusedError."""
+        """Raises: BundleUnavailableError, BundleRefusedError, ModelFailedError."""
         with self._lock:
             if model.manifest_sha256 not in self._loaded:
                 # Make room first: the new model must fit beside what stays.
                 while len(self._loaded) >= self._capacity:
-                    self._loaded.popitem(last=False)
+                    evicted = next(iter(self._loaded))
+                    del self._loaded[evicted]
+                    shutil.rmtree(self._folder / evicted, ignore_errors=True)
                 self._loaded[model.manifest_sha256] = self._fetch(model)
             self._loaded.move_to_end(model.manifest_sha256)
             return self._loaded[model.manifest_sha256]
@@ -63,5 +67,14 @@ class LoadedModels:
         manifest = self._store.manifest(model)
         folder = self._folder / model.manifest_sha256
         self._store.fetch(model, manifest, folder)
-        verify(folder, manifest.served)
-        return LoadedModel(self._load(folder, manifest), manifest)
+        try:
+            verify(folder, manifest.served)
+        except BundleRefusedError:
+            # Not kept: the next call fetches what may have been repaired.
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        try:
+            engine = self._load(folder, manifest)
+        except Exception as error:  # whatever a foreign model's files make a library raise
+            raise ModelFailedError(f"loading raised {type(error).__name__}") from error
+        return LoadedModel(engine, manifest)

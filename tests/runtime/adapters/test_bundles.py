@@ -52,7 +52,6 @@ def test_weights_in_another_format_are_stored_and_not_fetched(bundles, model, ma
     assert (tmp_path / "other/model.safetensors").read_bytes() == b"another format"
 
 
-@pytest.mark.xfail(strict=True, reason="of several graphs only one is loaded, and all of them are fetched")
 def test_only_the_graph_that_is_loaded_is_fetched(bundles, model, manifest, tmp_path):
     bundles.fetch(model, manifest, tmp_path / "served")
     assert not (tmp_path / "served/onnx/model.onnx").exists()
@@ -128,7 +127,6 @@ def test_a_download_that_breaks_off_once_is_repeated(cloud, bundles, model, mani
     verify(tmp_path / "served", manifest.served)
 
 
-@pytest.mark.xfail(strict=True, reason="boto3's RetriesExceededError is neither a ClientError nor a BotoCoreError")
 def test_a_download_that_keeps_breaking_off_is_unavailable(cloud, bundles, model, manifest, tmp_path):
     session = cloud.session()
     session.events.register_first(

@@ -52,7 +52,6 @@ def test_files_that_are_too_large_together_are_not_fetched(hub_endpoint, publish
     assert not list((tmp_path / "mirror").rglob("model.*"))
 
 
-@pytest.mark.xfail(strict=True, reason="the client raises httpx2.ConnectError, which is no OSError")
 def test_a_hub_that_is_down_is_unavailable(dead_endpoint, tmp_path):
     with pytest.raises(BundleUnavailableError):
         client(dead_endpoint).download("acme/model", any_revision(), tmp_path)

@@ -45,7 +45,12 @@ def test_the_started_are_found_by_their_time(outbox):
     outbox.claim("1", NOW)
     assert list(outbox.started_before(NOW - timedelta(seconds=1))) == []
     (item,) = outbox.started_before(NOW)
-    assert item == {"complaint_id": "1", "triage_execution": "1", "triage_attempts": 1}
+    assert item == {
+        "complaint_id": "1",
+        "triage_state": "started",
+        "triage_execution": "1",
+        "triage_attempts": 1,
+    }
 
 
 def test_a_second_reclaim_of_what_was_read_once_is_refused(outbox):

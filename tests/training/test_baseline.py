@@ -1,0 +1,189 @@
+"""Small data of our own. Several tests are attempts to leak: each is shown to succeed without the guard it tests."""
+
+import csv
+import random
+from collections.abc import Callable
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from training.baseline import Examples, baselines, constant, coverage_at, examples, linear, main, measure, splits
+from training.dataset import LabelledData, LabelledRow
+from training.groups import near_duplicate_groups
+from training.splits import grouped_split
+
+PRODUCTS = {
+    "Credit card": ("card", "limit", "rewards", "statement"),
+    "Mortgage": ("escrow", "house", "closing", "refinance"),
+    "Student loan": ("college", "servicer", "forbearance", "degree"),
+    "Vehicle loan or lease": ("car", "dealer", "lease", "title"),
+}
+FILLER = [f"filler{chr(97 + first)}{chr(97 + second)}" for first in range(20) for second in range(26)]
+START = date(2020, 1, 1)
+
+
+def words_of(product: str, chance: random.Random) -> str:
+    """A text of its own, with words that tell the product."""
+    return " ".join([*chance.sample(FILLER, 12), *chance.choices(PRODUCTS[product], k=4)])
+
+
+def only_filler(product: str, chance: random.Random) -> str:
+    """A text of its own that tells nothing of the product."""
+    return " ".join(chance.sample(FILLER, 16))
+
+
+def any_data(*, n: int = 200, copies: int = 1, text: Callable[[str, random.Random], str] = words_of) -> LabelledData:
+    """`n` rows, a day apart, in which each text occurs `copies` times in a row under one label."""
+    chance = random.Random(1)
+    letters = [(product, text(product, chance)) for product in chance.choices(list(PRODUCTS), k=n // copies)]
+    rows = tuple(
+        LabelledRow(
+            row=number + 1,
+            complaint_id=str(number),
+            narrative=narrative,
+            product=product,
+            issue="Incorrect information on your report",
+            vulnerable=None if number % 5 == 0 else "degree" in narrative,
+            received=START + timedelta(days=number),
+            channel="Web",
+        )
+        for number, (product, narrative) in enumerate(letter for letter in letters for _ in range(copies))
+    )
+    groups = near_duplicate_groups([row.narrative for row in rows])
+    return LabelledData(rows=rows, groups=groups, without_narrative=0, crosswalk="1", taxonomy="1")
+
+
+def accuracy(data: LabelledData, groups: np.ndarray) -> float:
+    split = grouped_split(groups, test=0.3, validation=0.2, seed=1)
+    return baselines(data, split, task="product")["TF-IDF + linear"].accuracy
+
+
+def test_words_that_tell_the_product_beat_the_most_frequent_label():
+    data = any_data()
+    measured = baselines(data, grouped_split(data.groups, seed=1), task="product")
+    assert measured["TF-IDF + linear"].accuracy > 0.95 > 0.5 > measured["constant"].accuracy
+
+
+def test_both_baselines_are_measured_on_the_same_rows():
+    data = any_data()
+    split = grouped_split(data.groups, seed=1)
+    assert {measures.n for measures in baselines(data, split, task="product").values()} == {len(split.test)}
+
+
+def test_copies_of_a_letter_do_not_help_across_a_grouped_split():
+    """With every row a group of its own the labels of noise are learnt by heart."""
+    data = any_data(copies=4, text=only_filler)
+    assert accuracy(data, np.arange(len(data.rows))) > 0.9
+    assert accuracy(data, data.groups) < 0.5
+
+
+def test_no_text_of_the_test_is_trained_on():
+    data = any_data(copies=3)
+    by_name = splits(data, test=0.2, gap=timedelta(0), seed=1)
+    assert by_name["time"].counts["straddling"], "a letter before the border has a copy behind it"
+    for split in by_name.values():
+        trained = {data.rows[row].narrative for row in (*split.train, *split.validation)}
+        assert not trained & {data.rows[row].narrative for row in split.test}
+
+
+def test_neither_label_nor_channel_goes_into_the_text():
+    data = any_data(text=only_filler)
+    part = examples(data, np.arange(len(data.rows)), task="product")
+    assert part.texts == [row.narrative for row in data.rows]
+    assert accuracy(data, data.groups) < 0.5, "only the label could tell the product here"
+
+
+def test_complaints_of_unknown_vulnerability_take_no_part():
+    data = any_data()
+    part = examples(data, np.arange(len(data.rows)), task="vulnerable")
+    assert len(part.labels) == 160
+    assert set(part.labels) == {"vulnerable", "not vulnerable"}
+
+
+def test_average_precision_is_of_the_vulnerable():
+    data = any_data()
+    measured = baselines(data, grouped_split(data.groups, test=0.3, seed=1), task="vulnerable")
+    found, base_rate = (measured[model].average_precision for model in ("TF-IDF + linear", "constant"))
+    assert found is not None and base_rate is not None
+    assert found > 0.8 > 0.5 > base_rate
+    assert measured["constant"].top3 is None
+
+
+def test_a_part_with_one_label_is_nothing_to_learn():
+    data = any_data()
+    with pytest.raises(ValueError, match="needs two labels"):
+        baselines(data, grouped_split(data.groups, seed=1), task="issue")
+
+
+def test_probabilities_sum_to_one():
+    data = any_data()
+    part = examples(data, np.arange(150), task="product")
+    rest = examples(data, np.arange(150, 200), task="product")
+    for given in (linear(part, rest, rest.texts), constant(part, rest.texts)):
+        assert given.shape == (50, 4)
+        assert np.allclose(given.sum(axis=1), 1)
+
+
+def test_the_constant_answers_are_the_shares_of_the_training_part():
+    assert constant(Examples(["a", "b", "c", "d"], ["x", "y", "y", "y"]), ["e"]).tolist() == [[0.25, 0.75]]
+
+
+def test_a_label_that_was_never_trained_on_is_missed():
+    given = np.array([[0.7, 0.3], [0.2, 0.8]])
+    measures = measure(given, ["a", "new"], labels=["a", "b"])
+    assert (measures.accuracy, measures.n) == (0.5, 2)
+    assert measures.macro_f1 == pytest.approx(1 / 3), "a is right, new is missed, b is wrong"
+
+
+def test_top_three_counts_the_three_best():
+    given = np.array([[0.4, 0.3, 0.2, 0.1]] * 2)
+    assert measure(given, ["c", "d"], labels=["a", "b", "c", "d"]).top3 == 0.5
+
+
+@pytest.mark.parametrize(
+    ("confidence", "correct", "expected"),
+    [
+        ([0.9, 0.8, 0.7, 0.6], [1, 1, 0, 0], 0.5),
+        ([0.6, 0.7, 0.8, 0.9], [0, 0, 1, 1], 0.5),
+        ([0.9, 0.8, 0.7, 0.6], [1, 1, 1, 1], 1.0),
+        ([0.9, 0.8, 0.7, 0.6], [0, 1, 1, 1], 0.0),
+        ([0.9, 0.9, 0.9, 0.9], [1, 1, 0, 0], 0.0),
+    ],
+)
+def test_coverage_is_the_largest_share_that_is_right_often_enough(confidence, correct, expected):
+    assert coverage_at(np.array(confidence), np.array(correct, dtype=bool), target=0.9) == expected
+
+
+def test_both_splits_test_on_about_the_share_that_was_asked_for():
+    data = any_data()
+    by_name = splits(data, test=0.2, gap=timedelta(days=10), seed=1)
+    assert {name: len(split.test) for name, split in by_name.items()} == {"grouped random": 40, "time": 40}
+    assert by_name["time"].counts["purged"] == 10
+
+
+def test_the_command_prints_one_row_for_each_split_task_and_model(tmp_path: Path):
+    app = typer.Typer()
+    app.command()(main)
+    result = CliRunner().invoke(app, [str(_export(tmp_path)), "--gap", "3"], env={"COLUMNS": "200"})
+    assert result.exit_code == 0, result.output
+    for split in ("grouped random", "time"):
+        for task in ("product", "issue", "vulnerable"):
+            lines = [line for line in result.output.splitlines() if f"│ {split}" in line and f" {task} " in line]
+            assert len(lines) == 2
+    assert "200 complaints in" in result.output
+
+
+def _export(folder: Path) -> Path:
+    issues = dict(zip(PRODUCTS, ("Rewards", "Closing on a mortgage", "Getting a loan", "Repossession"), strict=True))
+    columns = ("Complaint ID", "Date received", "Product", "Issue", "Consumer complaint narrative", "Tags")
+    with (folder / "export.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        for row in any_data().rows:
+            tag = "Servicemember" if row.vulnerable else ""
+            writer.writerow((row.complaint_id, row.received, row.product, issues[row.product], row.narrative, tag))
+    return folder / "export.csv"
