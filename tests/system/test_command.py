@@ -44,7 +44,7 @@ def test_show_tells_the_whole_story(machine: Machine, any_item):
     [
         (("show", "nobody"), 3),
         (("strategy", "show", "nothing"), 3),
-        (("models", "retire", "a/b", "--revision", "0" * 40), 1),
+        (("models", "retire", "a/b", "--revision", "0" * 40), 3),
         (("submit", "/does/not/exist.csv"), 2),
     ],
 )
