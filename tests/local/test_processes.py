@@ -72,6 +72,7 @@ def test_ending_what_has_ended_does_nothing(started):
     child.kill()
     child.wait()
     end(process)
+    assert not processes.is_running(process)
 
 
 def test_nobody_at_a_port_is_not_healthy():

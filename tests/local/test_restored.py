@@ -25,6 +25,7 @@ def any_functions(code: str) -> dict[str, object]:
 
 def test_a_first_start_has_nothing_to_prepare(tmp_path):
     prepare(tmp_path / "not yet there")
+    assert not any(tmp_path.iterdir())
 
 
 def test_readers_start_at_the_beginning_of_the_empty_stream(tmp_path):
