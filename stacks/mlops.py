@@ -31,6 +31,7 @@ class MLOps(Construct):
                 bundles_bucket=data.bundles.bucket.bucket_name,
                 hub_endpoint=settings.hub_endpoint,
                 hub_token_secret=settings.hub_token_secret,
+                hf_home=settings.hub_home,
                 max_bundle_megabytes=MAX_BUNDLE_MEGABYTES,
             ),
             settings=settings,

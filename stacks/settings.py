@@ -14,6 +14,7 @@ class Settings:
     packages: `built` layers and image for AWS, or `host`: the libraries of the machine that runs the functions.
     cli_credentials: deploy with the caller's own rights instead of the roles of `cdk bootstrap`.
     https_only: whether buckets, queues and topics refuse plain HTTP.
+    hub_home: where the Hub's client keeps its files, if not in the home of whoever runs the functions.
     sweep_all_every: how often the sweeper reads all of `raw_complaints`, besides its index every `sweep_every`.
     loaded_models: how many models a warm inference function keeps; each takes up to 150 MB with its session.
     """
@@ -29,6 +30,7 @@ class Settings:
     https_only: bool
     hub_endpoint: str
     hub_token_secret: str | None
+    hub_home: str | None
     map_concurrency: int
     inference_concurrency: int
     loaded_models: int
@@ -52,6 +54,7 @@ DEV = Settings(
     https_only=True,
     hub_endpoint="https://huggingface.co",
     hub_token_secret=None,
+    hub_home="/tmp/huggingface",
     map_concurrency=5,
     inference_concurrency=10,
     loaded_models=6,
@@ -79,6 +82,7 @@ LOCAL = replace(
     cli_credentials=True,
     https_only=False,
     hub_endpoint="http://127.0.0.1:8090",
+    hub_home=None,
     map_concurrency=3,
     inference_concurrency=8,
     sweep_every=Duration.minutes(1),

@@ -42,10 +42,13 @@ class SweepEnvironment(Environment):
 
 
 class MirrorEnvironment(Environment):
+    """`hf_home` is read by huggingface_hub itself: of Lambda's disk only the temporary folder can be written."""
+
     model_info_table: str
     bundles_bucket: str
     hub_endpoint: str
     hub_token_secret: str | None = None
+    hf_home: str | None = None
     max_bundle_megabytes: int = Field(ge=1)
 
 

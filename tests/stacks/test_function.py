@@ -125,6 +125,7 @@ def test_settings_reach_the_functions(synthesis):
     assert judge.loaded_models == settings.loaded_models
     mirror = MirrorEnvironment.read(variables(synthesis, "MLOps/Mirror"))
     assert (mirror.hub_endpoint, mirror.hub_token_secret) == (settings.hub_endpoint, settings.hub_token_secret)
+    assert mirror.hf_home == settings.hub_home
 
 
 def test_all_functions_keep_data_equally_long_and_run_the_same_code(synthesis):
