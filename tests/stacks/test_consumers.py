@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from cli.deployment import Deployment
+from cli.deployment import REGIONS, Deployment
 from cli.errors import NoDeploymentError
+from stacks.settings import SETTINGS
 from triage.tables import TABLES
 
 CLI = Path(__file__).parents[2] / "cli"
@@ -103,3 +104,8 @@ def test_parameters_hold_no_secrets(synthesis):
 
 def test_the_product_teams_role_says_what_it_is_for(synthesis):
     assert synthesis.stateless.of_type("AWS::IAM::Role")["Consumers/ProductTeam"]["Description"]
+
+
+def test_the_command_line_looks_for_each_environment_in_its_region():
+    """Said twice, because the command must not import the CDK."""
+    assert {name: settings.region for name, settings in SETTINGS.items() if name != "local"} == REGIONS

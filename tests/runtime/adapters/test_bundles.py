@@ -40,6 +40,8 @@ def bundles(cloud, tmp_path, manifest, model):
 
 def test_what_is_stored_is_fetched(bundles, model, manifest, tmp_path):
     assert bundles.manifest(model) == manifest
+    with pytest.raises(BundleCorruptError):
+        verify(tmp_path / "served", manifest.served)
     bundles.fetch(model, manifest, tmp_path / "served")
     verify(tmp_path / "served", manifest.served)
 
@@ -90,13 +92,18 @@ def test_what_was_fetched_before_is_not_fetched_again(cloud, bundles, model, man
     bundles.fetch(model, manifest, tmp_path / "served")
     session = cloud.session()
     failing(session, "s3.GetObject", DOWN)
-    S3Bundles(session.client("s3"), BUCKET).fetch(model, manifest, tmp_path / "served")
+    broken = S3Bundles(session.client("s3"), BUCKET)
+    broken.fetch(model, manifest, tmp_path / "served")
+    with pytest.raises(BundleUnavailableError):
+        broken.fetch(model, manifest, tmp_path / "elsewhere")
 
 
 def test_what_was_fetched_in_part_is_fetched_again(bundles, model, manifest, tmp_path):
     bundles.fetch(model, manifest, tmp_path / "served")
     (tmp_path / "served/model.onnx").write_bytes(b"half")
     (tmp_path / "served/tokenizer.json").unlink()
+    with pytest.raises(BundleCorruptError):
+        verify(tmp_path / "served", manifest.served)
     bundles.fetch(model, manifest, tmp_path / "served")
     verify(tmp_path / "served", manifest.served)
 
