@@ -11,15 +11,15 @@ from pathlib import Path
 from statistics import median
 
 import cli  # noqa: F401  # settles how huggingface_hub speaks to the Hub, before it is imported
-from cli.demo import RECIPES
-from cli.demo_models import provide_model
+from cli.demo import RECIPE
+from cli.demo_models import provide_models
 from cli.deployment import Deployment, find
 from cli.output import err, out, print_table, progress_bar
 from cli.submission import allocations, percentile_95
 from local import up as embedded
 from local.state import ROOT
 from training.generator import generate
-from training.pipeline import train_model
+from training.pipeline import train_models
 from training.recipe import CONFIGS, load_recipe
 from triage.bundle import describe
 
@@ -42,7 +42,7 @@ class Measured:
 
 
 def main() -> None:
-    folders = {name: train_model(load_recipe(CONFIGS / f"{name}.toml"), output=MODELS / name) for name in RECIPES}
+    folders = train_models(load_recipe(CONFIGS / f"{RECIPE}.toml"), output=MODELS)
     letters = [letter.narrative for letter in islice(generate(COUNT, seed=8), COUNT)]
     baseline = in_a_loop(folders.values(), letters[: COUNT // 2])
     with tempfile.TemporaryDirectory() as name:
@@ -50,8 +50,7 @@ def main() -> None:
         instance = embedded.up(state, on_progress=lambda line: err.print(line, highlight=False))
         try:
             deployment = find("local", state=state)
-            for recipe in RECIPES:
-                provide_model(recipe, instance, deployment.registry, folders[recipe])
+            provide_models(RECIPE, instance, deployment.registry, MODELS)
             put_and_wait(deployment, "warm-up", letters[:20], in_flight=4)
             measured = [
                 put_and_wait(deployment, "end to end, one at a time", letters[:SINGLE], in_flight=1),

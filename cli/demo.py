@@ -18,7 +18,7 @@ from local import up as embedded
 from training.exports import ExportRow, read_export
 from training.generator import generate
 
-RECIPES = ("demo-product", "demo-issue", "demo-vulnerable")
+RECIPE = "demo"
 
 
 def demo(
@@ -34,10 +34,9 @@ def demo(
     instance = embedded.up(state, on_progress=lambda line: err.print(line, soft_wrap=True))
     deployment = find("local", state=state)
     # Only now: torch takes seconds to import, and no other command should wait for it.
-    from cli.demo_models import provide_model
+    from cli.demo_models import provide_models
 
-    for name in RECIPES:
-        provide_model(name, instance, deployment.registry, state / "models" / name)
+    provide_models(RECIPE, instance, deployment.registry, state / "models")
     rows = read_export(data, limit=count) if data else _generated(count, seed)
     with progress_bar() as bar:
         putting = bar.add_task("Submitting", total=count)

@@ -7,26 +7,28 @@ from cli.models import wait_until_mirrored
 from cli.output import progress_bar
 from local.state import Instance
 from runtime.adapters.registry import Registry
-from training.pipeline import STEPS, train_model
+from training.pipeline import STEPS, Bundles, train_models
 from training.publish import publish
 from training.recipe import CONFIGS, load_recipe
 
 ORGANISATION = "megabank"
 
 
-def provide_model(name: str, instance: Instance, registry: Registry, output: Path) -> None:
-    """Train, publish, register and activate one model; each step keeps what is there already."""
+def provide_models(name: str, instance: Instance, registry: Registry, output: Path) -> Bundles:
+    """Train, publish, register and activate the models of a recipe; each step keeps what is there already."""
     recipe = load_recipe(CONFIGS / f"{name}.toml")
     with progress_bar() as bar:
-        task = bar.add_task(f"Training {recipe.task}", total=100 * len(STEPS))
-        folder = train_model(
+        training = bar.add_task(f"Training {', '.join(recipe.tasks)}", total=100 * len(STEPS))
+        bundles = train_models(
             recipe,
             output=output,
-            on_progress=lambda step, done: bar.update(task, completed=round(100 * (STEPS.index(step) + done))),
+            on_progress=lambda step, done: bar.update(training, completed=round(100 * (STEPS.index(step) + done))),
         )
-        bar.update(task, completed=100 * len(STEPS))
-    model_id = f"{ORGANISATION}/{recipe.task}-minilm"
-    revision = publish(folder, model_id=model_id, endpoint=instance.hub_endpoint)
-    registry.register(model_id, revision, task=recipe.task, by=options.operator())
-    wait_until_mirrored(registry, model_id, revision)
-    registry.activate(model_id, revision)
+        bar.update(training, completed=100 * len(STEPS))
+    for task, folder in bundles.items():
+        model_id = f"{ORGANISATION}/{task}-minilm"
+        revision = publish(folder, model_id=model_id, endpoint=instance.hub_endpoint)
+        registry.register(model_id, revision, task=task, by=options.operator())
+        wait_until_mirrored(registry, model_id, revision)
+        registry.activate(model_id, revision)
+    return bundles

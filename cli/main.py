@@ -6,13 +6,16 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.text import Text
 
-from cli import models, parked, strategy
+from cli import dataset, models, parked, strategy
 from cli.demo import demo
 from cli.environment import down, status, up
 from cli.errors import CommandError, NotFoundError
+from cli.evaluate import evaluate
 from cli.output import err
+from cli.publish import publish
 from cli.show import show
 from cli.submit import submit
+from cli.train import train
 from local.state import LocalError
 from training.exports import ExportError
 from triage.errors import TriageError, UnknownModelError
@@ -24,11 +27,12 @@ app = typer.Typer(
     help="Operate complaints triage: an environment, its models, and complaints.",
     epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 no deployment to talk to.",
 )
-for command in (up, down, status, demo, submit, show):
+for command in (up, down, status, demo, submit, show, train, evaluate, publish):
     app.command()(command)
 app.add_typer(models.app, name="models")
 app.add_typer(strategy.app, name="strategy")
 app.add_typer(parked.app, name="parked")
+app.add_typer(dataset.app, name="dataset")
 
 
 def run() -> None:

@@ -4,8 +4,9 @@ Two baselines: always the most frequent label, and TF-IDF of words and word pair
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,41 +17,25 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.metrics import accuracy_score, average_precision_score, f1_score
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 
 from training.dataset import LABELS, LabelledData, load_labelled
+from training.evaluation.judged import Judged
+from training.evaluation.measures import TARGET_ACCURACY, figures
 from training.prepare import VULNERABLE
 from training.splits import GAP, Split, grouped_split, latest, time_split
-from training.thresholds import fit_temperature, probabilities
+from training.thresholds import Floats, auto_threshold, fit_temperature, flag_threshold, probabilities
+from triage.bundle import Thresholds
 
-TARGET_ACCURACY = 0.9
+TARGET_RECALL = 0.6
+"""Of the vulnerable: what people find at first contact."""
+
 POSITIVE = VULNERABLE[True]
 MAX_FEATURES = 200_000
 """The most frequent words and pairs, so that time and memory stay bounded on an export of any size."""
 
-Floats = npt.NDArray[np.floating]
-Booleans = npt.NDArray[np.bool_]
 Texts = Sequence[str]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Measures:
-    """Of one model on one test part; all but `n` are shares.
-
-    macro_f1: mean over the labels that occur in the test part or among the answers.
-    top3: None for a task of fewer than four labels. average_precision: of the positive label, where the task has one.
-    coverage: the largest share of answers, most confident first, of which TARGET_ACCURACY are right. The threshold is
-        chosen on the test part itself, so it is what a perfect choice would give.
-    """
-
-    n: int
-    accuracy: float
-    macro_f1: float
-    top3: float | None
-    coverage: float
-    average_precision: float | None
 
 
 @dataclass(frozen=True)
@@ -61,17 +46,40 @@ class Examples:
     labels: list[str]
 
 
-def baselines(data: LabelledData, split: Split, *, task: str) -> Mapping[str, Measures]:
-    """Train on `train`, calibrate on `validation`, measure on `test`. Rows whose label is unknown take no part.
+def baselines(data: LabelledData, split: Split, *, task: str) -> Mapping[str, Judged]:
+    """Train on `train`, calibrate on `validation`, answer `test`. Rows whose label is unknown take no part.
 
     Raises:
         ValueError: the training part has one label only.
     """
     train, validation, test = (examples(data, rows, task=task) for rows in (split.train, split.validation, split.test))
-    positive = POSITIVE if task == "vulnerable" else None
-    models = {"constant": constant(train, test.texts), "TF-IDF + linear": linear(train, validation, test.texts)}
-    labels = label_space(train)
-    return {name: measure(given, test.labels, labels=labels, positive=positive) for name, given in models.items()}
+    return judged_baselines(train, validation, test, positive=POSITIVE if task == "vulnerable" else None)
+
+
+def judged_baselines(
+    train: Examples, validation: Examples, test: Examples, *, positive: str | None
+) -> Mapping[str, Judged]:
+    """Raises ValueError: the training part has one label only."""
+    labels, validated = label_space(train), len(validation.texts)
+    probability = linear(train, validation, [*validation.texts, *test.texts])
+    judged = partial(Judged, labels=tuple(labels), positive=positive)
+    free = judged(probability=probability[:validated], truth=np.array(validation.labels))
+    return {
+        "constant": judged(probability=constant(train, test.texts), truth=np.array(test.labels)),
+        "TF-IDF + linear": judged(
+            probability=probability[validated:], truth=np.array(test.labels), thresholds=thresholds(free)
+        ),
+    }
+
+
+def thresholds(validation: Judged) -> Thresholds:
+    """As a model's are chosen, for TARGET_ACCURACY and TARGET_RECALL."""
+    flag, place = None, validation.positive_place
+    if place is not None and (validation.true == place).any():
+        probability = validation.probability[:, place]
+        flag = flag_threshold(probability, validation.true == place, target_recall=TARGET_RECALL)
+    flagging = replace(validation, thresholds=Thresholds(flag=flag))
+    return Thresholds(auto=auto_threshold(flagging.confidence, flagging.correct, target=TARGET_ACCURACY), flag=flag)
 
 
 def examples(data: LabelledData, rows: npt.NDArray[np.int64], *, task: str) -> Examples:
@@ -112,38 +120,6 @@ def _margins(model: Any, texts: Texts) -> Floats:
     return np.stack([-margins, margins], axis=1) if margins.ndim == 1 else margins
 
 
-def measure(given: Floats, truth: Sequence[str], *, labels: Sequence[str], positive: str | None = None) -> Measures:
-    """given: probabilities of shape (n, labels). A true label that is none of `labels` is an answer missed."""
-    answers = np.array(labels)[given.argmax(axis=1)]
-    correct = answers == np.array(truth)
-    best = np.array(labels)[np.argsort(-given, axis=1, kind="stable")[:, :3]]
-    is_positive = np.array(truth) == positive
-    return Measures(
-        n=len(truth),
-        accuracy=float(accuracy_score(truth, answers)),
-        macro_f1=float(f1_score(truth, answers, average="macro", zero_division=0.0)),
-        top3=float((best == np.array(truth)[:, None]).any(axis=1).mean()) if len(labels) > 3 else None,
-        coverage=coverage_at(given.max(axis=1), correct, target=TARGET_ACCURACY),
-        average_precision=(
-            float(average_precision_score(is_positive, given[:, labels.index(positive)])) if positive else None
-        ),
-    )
-
-
-def coverage_at(confidence: Floats, correct: Booleans, *, target: float) -> float:
-    """The largest share of answers, most confident first, of which `target` are right; shapes (n,).
-
-    >>> coverage_at(np.array([0.9, 0.8, 0.7, 0.6]), np.array([True, True, False, True]), target=0.75)
-    1.0
-    """
-    order = np.argsort(-confidence, kind="stable")
-    ranked = confidence[order]
-    # A threshold takes all answers of the same confidence, so only the last of them counts.
-    last = np.append(ranked[:-1] != ranked[1:], True)
-    reached = np.cumsum(correct[order]) / np.arange(1, len(ranked) + 1) >= target
-    return float(np.flatnonzero(np.append(True, last & reached))[-1] / len(ranked))
-
-
 def splits(data: LabelledData, *, test: float, gap: timedelta, seed: int) -> Mapping[str, Split]:
     """The two splits with about the same share of rows to test on."""
     received = [row.received for row in data.rows]
@@ -169,17 +145,26 @@ def main(
     console.print(table(measured))
 
 
-def table(measured: Sequence[tuple[str, str, Mapping[str, Measures]]]) -> Table:
-    shown = Table("split", "task", "model", "n", "accuracy", "macro-F1", "top-3", "coverage at 90 %", "avg. precision")
-    for name, task, models in measured:
-        for model, measures in models.items():
-            shown.add_row(name, task, model, str(measures.n), *_figures(measures))
+SHOWN = {
+    "accuracy": "accuracy",
+    "macro_f1": "macro-F1",
+    "top3_accuracy": "top-3",
+    "coverage_at_90": "coverage at 90 %",
+    "average_precision": "avg. precision",
+}
+
+
+def table(judged: Sequence[tuple[str, str, Mapping[str, Judged]]]) -> Table:
+    shown = Table("split", "task", "model", "n", *SHOWN.values())
+    for name, task, models in judged:
+        for model, answers in models.items():
+            shown.add_row(name, task, model, str(len(answers)), *_figures(answers))
     return shown
 
 
-def _figures(measures: Measures) -> Iterator[str]:
-    shares = (measures.accuracy, measures.macro_f1, measures.top3, measures.coverage, measures.average_precision)
-    return ("-" if share is None else f"{share:.3f}" for share in shares)
+def _figures(answers: Judged) -> Iterator[str]:
+    measured = figures(answers)
+    return ("-" if (share := measured[name]) is None else f"{share:.3f}" for name in SHOWN)
 
 
 if __name__ == "__main__":

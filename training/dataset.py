@@ -4,14 +4,14 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import cache
 from pathlib import Path
 
+from training import prepare
 from training.exports import ExportError, ExportRow, read_export
 from training.groups import Groups, near_duplicate_groups
-from training.prepare import VULNERABLE
 from triage.crosswalk import Label, load_crosswalk
 from triage.errors import UnknownNameError
 from triage.text import clean
@@ -38,9 +38,7 @@ class LabelledRow:
         """The label for a task: `product`, `issue`, or `vulnerable` as `training.prepare` names it."""
         if task not in LABELS:
             raise ValueError(f"no label is known for the task {task!r}, only for {', '.join(LABELS)}")
-        if task == "vulnerable":
-            return None if self.vulnerable is None else VULNERABLE[self.vulnerable]
-        return self.product if task == "product" else self.issue
+        return prepare.LABELS[task](self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +58,10 @@ class LabelledData:
     def counts(self, task: str) -> Mapping[str, int]:
         """Complaints of each label, the most frequent first. Rows whose label is unknown are not counted."""
         return _counted(label for row in self.rows if (label := row.label(task)) is not None)
+
+    def at(self, places: Groups) -> "LabelledData":
+        """Some of the rows, by their places."""
+        return replace(self, rows=tuple(self.rows[place] for place in places), groups=self.groups[places])
 
     @property
     def years(self) -> Mapping[int, int]:

@@ -1,335 +1,216 @@
 """From a trained model to a bundle: ONNX, int8 where it is as good, calibration, manifest and model card."""
 
-import logging
 import shutil
-import warnings
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
-import torch
-from huggingface_hub import EvalResult, ModelCardData
-from onnxruntime.quantization import QuantType, quantize_dynamic
-from onnxruntime.quantization.shape_inference import quant_pre_process
-from sklearn.metrics import average_precision_score, f1_score
-from torch import Tensor, nn
-from torch.export import Dim
-from transformers import BertForSequenceClassification
+from tokenizers import Tokenizer
 
-from training.prepare import Prepared
+from training.blend import ENCODER_ALONE, Blend, fit_blend
+from training.card import model_card
+from training.encoding import Progress
+from training.evaluation.judged import Judged
+from training.evaluation.measures import figures
+from training.evaluation.predictions import logits as scored
+from training.evaluation.ranking import precision_at_recalls
+from training.graph import combine
+from training.groups import Groups
+from training.hub import CARD_FILE
+from training.onnx_graph import export_onnx, quantise
+from training.parity import compare
+from training.prepare import Example, Prepared
 from training.recipe import Recipe
-from training.thresholds import Booleans, Floats, Integers, choose, confidence_of_answers, flag_threshold, probabilities
-from training.train import THREADS, Progress, quiet
-from triage.bundle import MANIFEST_FILE, Manifest, Thresholds, hash_files
+from training.thresholds import Floats, Integers, choose, probabilities
+from training.wide import WidePart, features_of, read, save
+from triage.bundle import MANIFEST_FILE, WIDE_FILE, Manifest, hash_files
 from triage.inference.engine import load_engine
+from triage.redaction import REDACTION_VERSION
 from triage.taxonomy import load_taxonomy
 
-ONNX_FILE = "model.onnx"
-
-CARD_FILE = "README.md"
-
-INT8_MAY_COST = 0.005
-"""Accuracy on the validation part. A model that loses more in int8 is served in float32, four times as large."""
-
-RECALLS = (0.5, 0.6, 0.7, 0.8, 0.9)
-"""At which the price in precision is reported."""
+ONNX_FILE, ENCODER_FILE = "model.onnx", "encoder.onnx"
 
 TASKS_OF_THE_TAXONOMY = ("product", "issue")
 
+PROVEN = 100
+"""Texts on which the graph that serves must give what its parts gave apart."""
+
+TOLERANCE = 0.02
+"""Of a logit; the wide part's weights are stored in half precision."""
+
+
+class ExportFailedError(Exception):
+    """The graph does not compute what its parts do."""
+
 
 @dataclass(frozen=True)
-class Parity:
-    """What int8 changes on the validation part.
+class Held:
+    """The validation part of one task: texts, places of their true labels and near-duplicate groups, n of each."""
 
-    agreement: share of texts with the same most probable label. probability_difference: the largest of any label.
-    accuracy_change: of int8 over float32.
+    texts: tuple[str, ...]
+    truth: Integers
+    groups: Groups
+
+
+@dataclass(frozen=True)
+class Exporter:
+    """What the steps of one export share.
+
+    workspace: a folder for the candidates, to be deleted afterwards.
     """
 
-    agreement: float
-    probability_difference: float
-    accuracy_change: float
+    task: str
+    labels: tuple[str, ...]
+    recipe: Recipe
+    wide: WidePart | None
+    workspace: Path
 
+    def export(self, folder: Path, prepared: Prepared, progress: Progress) -> Manifest:
+        """Complete the bundle in `folder`, which holds a saved model and its tokenizer.
 
-def export(folder: Path, prepared: Prepared, recipe: Recipe, *, workspace: Path, progress: Progress) -> Manifest:
-    """Complete the bundle in `folder`, which holds a saved model and its tokenizer.
+        Raises:
+            ExportFailedError: the graph that would serve differs from its parts.
+        """
+        held = held_out(prepared, self.task)
+        full, small = self.candidates(folder)
+        progress(0.3)
+        exact = self.serve(full, held.texts, lambda done: progress(0.3 + 0.45 * done))
+        quantised = self.serve(small, held.texts, lambda done: progress(0.75 + 0.2 * done))
+        blend, apart = ENCODER_ALONE, {}
+        if self.wide is not None:
+            scores = self.scores_of(self.wide, folder, held.texts)
+            blend = fit_blend(quantised, scores, held.truth)
+            apart = parts_apart(quantised, scores, held.truth, blend)
+            exact, quantised = blend.of(exact, scores), blend.of(quantised, scores)
+            save(self.wide, folder / WIDE_FILE)
+        parity = compare(exact, quantised, held.truth, held.groups)
+        chosen, logits = (small, quantised) if parity.holds else (full, exact)
+        self.assemble(chosen, blend)
+        self.prove(chosen, held.texts[:PROVEN], logits[:PROVEN])
+        (chosen / ONNX_FILE).rename(folder / ONNX_FILE)
+        progress(1.0)
+        more = apart | {f"parity_{name}": value for name, value in asdict(parity).items()}
+        return describe_run(folder, self.task, prepared, self.recipe, logits=logits, truth=held.truth, more=more)
 
-    workspace: an empty folder for the candidates, to be deleted afterwards.
-    """
-    full, small = _candidate(workspace / "float32", folder), _candidate(workspace / "int8", folder)
-    export_onnx(folder, full / ONNX_FILE, max_length=recipe.max_length)
-    progress(0.4)
-    quantise(full / ONNX_FILE, small / ONNX_FILE, workspace=workspace)
-    progress(0.6)
-    texts = [example.text for example in prepared.validation]
-    truth = np.array([prepared.labels.index(example.label) for example in prepared.validation])
-    exact = serve(full, texts, prepared.labels, recipe, lambda done: progress(0.6 + 0.3 * done))
-    quantised = serve(small, texts, prepared.labels, recipe, lambda done: progress(0.9 + 0.1 * done))
-    parity = compare(exact, quantised, truth)
-    chosen, logits = (small, quantised) if parity.accuracy_change >= -INT8_MAY_COST else (full, exact)
-    (chosen / ONNX_FILE).rename(folder / ONNX_FILE)
-    return describe_run(folder, prepared, recipe, logits=logits, truth=truth, parity=parity)
+    def candidates(self, folder: Path) -> tuple[Path, Path]:
+        """A folder with the graph in float32, and one in int8; both serve the encoder alone."""
+        full, small = self.workspace / "float32", self.workspace / "int8"
+        for candidate in (full, small):
+            candidate.mkdir(parents=True)
+            shutil.copy(folder / "tokenizer.json", candidate)
+        export_onnx(folder, full / ENCODER_FILE, max_length=self.recipe.max_length)
+        quantise(full / ENCODER_FILE, small / ENCODER_FILE, workspace=self.workspace)
+        for candidate in (full, small):
+            self.assemble(candidate, ENCODER_ALONE)
+        return full, small
 
+    def assemble(self, candidate: Path, blend: Blend) -> None:
+        """Write the graph that serves beside the encoder's."""
+        graph = onnx.load(candidate / ENCODER_FILE)
+        if self.wide is not None:
+            graph = combine(graph, self.wide, blend, window=self.recipe.max_length)
+        onnx.save(graph, candidate / ONNX_FILE)
 
-def _candidate(candidate: Path, folder: Path) -> Path:
-    """A folder with the tokenizer, for a graph that may become the bundle's."""
-    candidate.mkdir()
-    shutil.copy(folder / "tokenizer.json", candidate)
-    return candidate
+    def scores_of(self, wide: WidePart, folder: Path, texts: Sequence[str]) -> Floats:
+        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        return wide.scores(features_of(read(tokenizer, texts, length=self.recipe.length), wide.vocabulary))
 
-
-class Logits(nn.Module):
-    """The classifier as a graph: `input_ids` and `attention_mask` in, logits out."""
-
-    def __init__(self, model: BertForSequenceClassification) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        logits: Tensor = self.model(input_ids=input_ids, attention_mask=attention_mask).logits
-        return logits
-
-
-def export_onnx(folder: Path, target: Path, *, max_length: int) -> None:
-    """Write the saved model as one float32 graph with dynamic batch and sequence.
-
-    Attention is exported as plain matrix products: the fused one costs a quarter of int8's speed.
-    """
-    with quiet():
-        model = BertForSequenceClassification.from_pretrained(folder, attn_implementation="eager")
-    example = torch.ones((2, 8), dtype=torch.long)
-    sizes = {0: Dim("batch"), 1: Dim("sequence", max=max_length)}
-    with _quiet_export():
-        torch.onnx.export(
-            Logits(model).eval(),
-            (example, torch.ones_like(example)),
-            target,
-            dynamo=True,
-            external_data=False,
-            verbose=False,
-            input_names=["input_ids", "attention_mask"],
-            output_names=["logits"],
-            # The mask follows the ids; giving its axes the same names makes the exporter warn.
-            dynamic_shapes={"input_ids": sizes, "attention_mask": {0: Dim.DYNAMIC, 1: Dim.DYNAMIC}},
+    def serve(self, candidate: Path, texts: Sequence[str], progress: Progress = lambda _: None) -> Floats:
+        """Logits of shape (n, labels) from the very engine that serves."""
+        manifest = Manifest(
+            engine="onnx",
+            weights=ONNX_FILE,
+            labels=self.labels,
+            max_length=self.recipe.length,
+            files=hash_files(candidate),
         )
-    graph = onnx.load(target)
-    _forget_origin(graph)
-    onnx.save(graph, target)
+        done = 0
+
+        def count(more: int) -> None:
+            nonlocal done
+            done += more
+            progress(done / len(texts))
+
+        return scored(load_engine(candidate, manifest), texts, labels=len(self.labels), progress=count)
+
+    def prove(self, candidate: Path, texts: Sequence[str], expected: Floats) -> None:
+        difference = float(np.abs(self.serve(candidate, texts) - expected).max())
+        if difference > TOLERANCE:
+            raise ExportFailedError(f"the graph of {self.task} differs from its parts by {difference:.3g}")
 
 
-def _forget_origin(graph: onnx.ModelProto) -> None:
-    """Drop the stack traces that the exporter attaches, with the paths of the machine that exported."""
-    for node in [*graph.graph.node, *(node for function in graph.functions for node in function.node)]:
-        del node.metadata_props[:]
-        node.doc_string = ""
+def held_out(prepared: Prepared, task: str) -> Held:
+    """Validation examples whose label the task knows."""
+    places = {label: place for place, label in enumerate(prepared.labels[task])}
+    known = [example for example in prepared.validation if example.labels.get(task) in places]
+    truth = np.array([places[example.labels[task]] for example in known])
+    return Held(tuple(example.text for example in known), truth, _numbered(known))
 
 
-@contextmanager
-def _quiet_export() -> Iterator[None]:
-    """Without the exporter's notes on operators of torchvision, which no classifier of text has."""
-    logger = logging.getLogger("torch.onnx._internal.exporter._registration")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            # torch.export calls a deprecated function of its own.
-            warnings.filterwarnings("ignore", message=r"`isinstance\(treespec, LeafSpec\)`", category=FutureWarning)
-            yield
-    finally:
-        logger.setLevel(level)
+def parts_apart(logits: Floats, scores: Floats, truth: Integers, blend: Blend) -> dict[str, float]:
+    """What each part gives without the other, and what it counts."""
+    right = {"encoder": logits.argmax(axis=1) == truth, "wide": scores.argmax(axis=1) == truth}
+    return {
+        **{f"{part}_alone_accuracy": float(correct.mean()) for part, correct in right.items()},
+        "blend_deep": blend.deep,
+        "blend_wide": blend.wide,
+    }
 
 
-def quantise(source: Path, target: Path, *, workspace: Path) -> None:
-    """int8 weights per channel, activations scaled per text at run time.
-
-    Signed and per channel: unsigned is no faster than float32, and per tensor loses a tenth of the issues.
-    """
-    shaped = workspace / "shaped.onnx"
-    # The exporter has optimised already, and symbolic inference takes longer than the export.
-    quant_pre_process(source, shaped, skip_optimization=True, skip_symbolic_shape=True)
-    quantize_dynamic(shaped, target, per_channel=True, weight_type=QuantType.QInt8)
-
-
-def serve(
-    folder: Path, texts: Sequence[str], labels: tuple[str, ...], recipe: Recipe, progress: Progress = lambda _: None
-) -> Floats:
-    """Logits of shape (n, labels) for cleaned texts, from the very engine that serves, one text at a time."""
-    manifest = Manifest(
-        engine="onnx", weights=ONNX_FILE, labels=labels, max_length=recipe.max_length, files=hash_files(folder)
-    )
-    engine = load_engine(folder, manifest)
-    rows = []
-    with ThreadPoolExecutor(THREADS) as pool:
-        for count, scores in enumerate(pool.map(engine.score, texts), start=1):
-            rows.append(scores.logits)
-            progress(count / len(texts))
-    return np.array(rows)
-
-
-def compare(exact: Floats, quantised: Floats, truth: Integers) -> Parity:
-    """Logits of shape (n, labels) from both graphs, and the true labels of shape (n,)."""
-    difference = np.abs(probabilities(exact, 1.0) - probabilities(quantised, 1.0)).max()
-    right = [float((logits.argmax(axis=1) == truth).mean()) for logits in (exact, quantised)]
-    return Parity(
-        agreement=float((exact.argmax(axis=1) == quantised.argmax(axis=1)).mean()),
-        probability_difference=float(difference),
-        accuracy_change=right[1] - right[0],
-    )
+def _numbered(examples: Sequence[Example]) -> Groups:
+    """An example without a group is one of its own."""
+    names = [f"alone {row}" if each.group is None else f"group {each.group}" for row, each in enumerate(examples)]
+    groups: Groups = np.unique(names, return_inverse=True)[1].astype(np.int64)
+    return groups
 
 
 def describe_run(
-    folder: Path, prepared: Prepared, recipe: Recipe, *, logits: Floats, truth: Integers, parity: Parity
+    folder: Path,
+    task: str,
+    prepared: Prepared,
+    recipe: Recipe,
+    *,
+    logits: Floats,
+    truth: Integers,
+    more: Mapping[str, float],
 ) -> Manifest:
-    """Write `triage.json` and the model card beside the weights."""
-    calibration, thresholds = choose(logits, truth, labels=prepared.labels, recipe=recipe)
-    probability = probabilities(logits, calibration.temperature)
+    """Write `triage.json`, with `more` metrics, and the model card beside the weights."""
+    labels, aim = prepared.labels[task], recipe.tasks[task]
+    calibration, thresholds = choose(logits, truth, labels=labels, aim=aim)
+    judged = Judged(
+        labels=labels,
+        probability=probabilities(logits, calibration.temperature),
+        truth=np.array(labels)[truth],
+        positive=aim.positive_label,
+        thresholds=thresholds,
+    )
     metrics = {
-        **measure(probability, truth, labels=prepared.labels, recipe=recipe, thresholds=thresholds),
-        **{f"parity_{name}": value for name, value in asdict(parity).items()},
+        **{name: value for name, value in figures(judged).items() if value is not None},
+        **{f"precision_at_recall_{recall}": value for recall, value in precision_at_recalls(judged).items()},
+        **more,
         "train_examples": float(len(prepared.train)),
-        "validation_examples": float(len(prepared.validation)),
+        "validation_examples": float(len(truth)),
     }
     manifest = Manifest(
-        task=recipe.task,
+        task=task,
         engine="onnx",
         weights=ONNX_FILE,
-        labels=prepared.labels,
-        positive_label=recipe.positive_label,
-        max_length=recipe.max_length,
+        labels=labels,
+        label_counts=tuple(prepared.counts(task).values()),
+        positive_label=aim.positive_label,
+        max_length=recipe.length,
         files=hash_files(folder),
         calibration=calibration,
         thresholds=thresholds,
-        taxonomy_version=load_taxonomy().version if recipe.task in TASKS_OF_THE_TAXONOMY else None,
+        taxonomy_version=load_taxonomy().version if task in TASKS_OF_THE_TAXONOMY else None,
+        redaction_version=REDACTION_VERSION,
         data_fingerprint=prepared.fingerprint,
+        source_fingerprint=prepared.source,
         recipe=recipe.reference,
         metrics=metrics,
     )
     (folder / MANIFEST_FILE).write_bytes(manifest.document())
     (folder / CARD_FILE).write_text(model_card(manifest, recipe), encoding="utf-8")
     return manifest
-
-
-def measure(
-    probability: Floats, truth: Integers, *, labels: tuple[str, ...], recipe: Recipe, thresholds: Thresholds
-) -> dict[str, float]:
-    """What the answers are worth, for calibrated probabilities of shape (n, labels) and the truth of shape (n,).
-
-    constant_accuracy: of always giving the most common label. auto_coverage: share that no person sees.
-    """
-    positive = labels.index(recipe.positive_label) if recipe.positive_label is not None else None
-    given, confidence = confidence_of_answers(probability, positive=positive, flag=thresholds.flag)
-    right = given == truth
-    alone = confidence >= thresholds.auto if thresholds.auto is not None else np.zeros_like(right)
-    metrics = {
-        "accuracy": right.mean(),
-        "constant_accuracy": np.bincount(truth).max() / len(truth),
-        "macro_f1": f1_score(truth, given, average="macro", zero_division=0.0),
-        "calibration_error": calibration_error(confidence, right),
-        "auto_coverage": alone.mean(),
-    }
-    if alone.any():
-        metrics["auto_accuracy"] = right[alone].mean()
-    if positive is not None:
-        found, flagged = truth == positive, given == positive
-        metrics["recall"] = flagged[found].mean()
-        metrics["precision"] = found[flagged].mean()
-        metrics["flagged"] = flagged.mean()
-        metrics["average_precision"] = average_precision_score(found, probability[:, positive])
-        metrics |= precision_curve(probability[:, positive], found)
-    return {name: float(value) for name, value in metrics.items()}
-
-
-def precision_curve(probability: Floats, found: Booleans) -> dict[str, Any]:
-    """What each recall costs: text does not show every vulnerability, so beyond some recall flags are chance."""
-    flags = {recall: flag_threshold(probability, found, target_recall=recall) for recall in RECALLS}
-    return {f"precision_at_recall_{recall}": found[probability >= flag].mean() for recall, flag in flags.items()}
-
-
-def calibration_error(confidence: Floats, right: Booleans, *, bins: int = 10) -> float:
-    """Expected calibration error: by how much confidence and accuracy differ, over bins of equal width."""
-    place = np.minimum((confidence * bins).astype(int), bins - 1)
-    gaps = [abs(float(confidence[place == bin_].sum() - right[place == bin_].sum())) for bin_ in range(bins)]
-    return sum(gaps) / len(confidence)
-
-
-def model_card(manifest: Manifest, recipe: Recipe) -> str:
-    """The card that the Hub shows, made from the run alone."""
-    return f"""---
-{_card_data(manifest, recipe).to_yaml()}
----
-
-# {recipe.name}
-
-Gives the **{recipe.task}** of a complaint to a bank: {len(manifest.labels)} labels. Its lowest {recipe.frozen_layers}
-layers are those of `{recipe.encoder}`, the others were trained. `model.onnx` is what serves, `model.safetensors` the
-same model in float32 for `transformers`; `triage.json` holds the labels, the calibration, the thresholds and the
-hashes of all files.
-
-## Use
-
-Only behind a person: a prediction below the automatic threshold is reviewed, a sample of the others is audited, and a
-prediction of vulnerability may only ever add protection. The text is read up to {recipe.max_length} tokens.
-
-| | |
-|---|---|
-| temperature | {manifest.calibration.temperature:.3f} |
-| automatic from | {_or_never(manifest.thresholds.auto)} |
-| flagged from | {_or_never(manifest.thresholds.flag)} |
-
-## Figures
-
-On {manifest.metrics["validation_examples"]:.0f} complaints that were not trained on, but that chose checkpoint,
-calibration and thresholds, and measured on the file that serves. Generated complaints are easier than real ones:
-figures on real complaints are lower.
-
-| measure | value |
-|---|---|
-{_table(manifest.metrics)}
-
-## Origin
-
-Recipe `{manifest.recipe}`, data sha256 `{manifest.data_fingerprint}`,
-taxonomy {manifest.taxonomy_version or "not used"}.
-
-```json
-{recipe.model_dump_json(indent=2)}
-```
-"""
-
-
-def _card_data(manifest: Manifest, recipe: Recipe) -> ModelCardData:
-    names = ("accuracy", "macro_f1", *(("recall", "precision") if recipe.positive_label else ()))
-    results = [
-        EvalResult(
-            task_type="text-classification",
-            dataset_type="complaints",
-            dataset_name=f"complaints with sha256 {manifest.data_fingerprint}",
-            dataset_split="validation",
-            metric_type="f1" if name == "macro_f1" else name,
-            metric_name=name,
-            metric_value=round(manifest.metrics[name], 4),
-        )
-        for name in names
-    ]
-    return ModelCardData(
-        language="en",
-        license="apache-2.0",
-        library_name="transformers",
-        pipeline_tag="text-classification",
-        base_model="sentence-transformers/all-MiniLM-L6-v2" if "==" in recipe.encoder else recipe.encoder.split("@")[0],
-        tags=["complaints", recipe.task, "onnx"],
-        model_name=recipe.name,
-        eval_results=results,
-    )
-
-
-def _table(metrics: dict[str, float]) -> str:
-    return "\n".join(f"| {name.replace('_', ' ')} | {value:.4g} |" for name, value in sorted(metrics.items()))
-
-
-def _or_never(threshold: float | None) -> str:
-    return "never" if threshold is None else f"{threshold:.3f}"

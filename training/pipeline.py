@@ -1,16 +1,21 @@
 """The whole procedure: prepare, train, export. Publication is a step of its own."""
 
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
+from tokenizers import Tokenizer
+
 from training.encoder import locate
-from training.export import export
-from training.prepare import Example, Prepared, prepare
+from training.encoding import Progress
+from training.export import Exporter
+from training.prepare import Prepared, prepare
 from training.recipe import Recipe
-from training.train import fine_tune
+from training.train import Trained, fine_tune
+from training.wide import WidePart, features_of, fit, learn_vocabulary, read
 from triage.bundle import MANIFEST_FILE, read_manifest, verify
 from triage.errors import BundleRefusedError
 
@@ -19,38 +24,88 @@ STEPS = ("prepare", "train", "export")
 OnProgress = Callable[[str, float], None]
 """Told the step, one of `STEPS`, and the share of it that is done, 0 to 1."""
 
+Bundles = Mapping[str, Path]
+"""The folder of each task's bundle."""
 
-def train_model(
+
+def train_models(
     recipe: Recipe,
     *,
     output: Path,
-    examples: Iterable[Example] | None = None,
+    prepared: Prepared | None = None,
+    checkpoints: Path | None = None,
     on_progress: OnProgress | None = None,
-) -> Path:
-    """Train the recipe's model into the bundle folder `output`, and return it.
+) -> Bundles:
+    """Train a model for each task of the recipe, into bundle folders `output/TASK`.
 
-    A bundle of the same recipe and data that is intact is kept; any other content of `output` is replaced, at the
-    end and at once. Without `examples`, the recipe's number of complaints is generated.
+    Bundles of the same recipe and data that are intact are kept; any other content of `output` is replaced, at the
+    end and at once.
+
+    prepared: the data, by default the complaints that the recipe has generated.
+    checkpoints: a folder from which a run that was cut off goes on; without one it starts again.
 
     Raises:
         EncoderError: the encoder is missing, or not the one that is known.
-        ValueError: the examples or the encoder do not fit the recipe.
+        ExportFailedError: a graph does not compute what its parts do.
+        ValueError: the data or the encoder do not fit the recipe.
     """
     report = on_progress or (lambda step, done: None)
-    prepared = prepare(recipe, examples)
+    prepared = prepare(recipe) if prepared is None else prepared
     report("prepare", 1.0)
-    if is_current(output, recipe, prepared):
-        return output
+    if all(is_current(output / task, recipe, prepared) for task in recipe.tasks):
+        return {task: output / task for task in recipe.tasks}
     output.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-") as temporary:
-        bundle, checkpoints, graphs = (Path(temporary, name) for name in ("bundle", "checkpoints", "graphs"))
-        graphs.mkdir()
-        encoder = locate(recipe.encoder)
-        trained = fine_tune(prepared, recipe, encoder=encoder, workspace=checkpoints, progress=partial(report, "train"))
-        trained.save(bundle)
-        export(bundle, prepared, recipe, workspace=graphs, progress=partial(report, "export"))
-        _replace(output, bundle)
-    return output
+        workspace = Path(temporary)
+        trained = fine_tune(
+            prepared,
+            recipe,
+            encoder=locate(recipe.encoder),
+            checkpoints=checkpoints or workspace / "checkpoints",
+            progress=partial(report, "train"),
+        )
+        _export(trained, prepared, recipe, workspace, partial(report, "export"))
+        _replace(output, workspace / "bundles")
+    return {task: output / task for task in recipe.tasks}
+
+
+def _export(trained: Trained, prepared: Prepared, recipe: Recipe, workspace: Path, progress: Progress) -> None:
+    for number, task in enumerate(recipe.tasks):
+        bundle = workspace / "bundles" / task
+        trained.save(task, bundle)
+        exporter = Exporter(
+            task=task,
+            labels=prepared.labels[task],
+            recipe=recipe,
+            wide=wide_part(bundle, task, prepared, recipe),
+            workspace=workspace / "candidates" / task,
+        )
+        exporter.export(bundle, prepared, _within(progress, number, of=len(recipe.tasks)))
+
+
+def _within(progress: Progress, number: int, *, of: int) -> Progress:
+    """Progress of one of several equal parts."""
+    return lambda done: progress((number + done) / of)
+
+
+def wide_part(bundle: Path, task: str, prepared: Prepared, recipe: Recipe) -> WidePart | None:
+    """Fit on the training part what the recipe wants beside the encoder."""
+    if recipe.wide is None:
+        return None
+    places = {label: place for place, label in enumerate(prepared.labels[task])}
+    known = [example for example in prepared.train if example.labels.get(task) in places]
+    tokenizer = Tokenizer.from_file(str(bundle / "tokenizer.json"))
+    texts = read(tokenizer, [example.text for example in known], length=recipe.wide.length)
+    vocabulary = learn_vocabulary(texts, recipe.wide)
+    labels = np.array([places[example.labels[task]] for example in known])
+    return fit(
+        features_of(texts, vocabulary),
+        labels,
+        vocabulary=vocabulary,
+        aim=recipe.tasks[task],
+        recipe=recipe.wide,
+        seed=recipe.seed,
+    )
 
 
 def is_current(output: Path, recipe: Recipe, prepared: Prepared) -> bool:
@@ -66,7 +121,7 @@ def is_current(output: Path, recipe: Recipe, prepared: Prepared) -> bool:
     return (manifest.recipe, manifest.data_fingerprint) == (recipe.reference, prepared.fingerprint)
 
 
-def _replace(output: Path, bundle: Path) -> None:
+def _replace(output: Path, bundles: Path) -> None:
     if output.exists():
         shutil.rmtree(output)
-    bundle.replace(output)
+    bundles.replace(output)

@@ -1,15 +1,16 @@
-"""Examples: complaints with the label that one task wants, cleaned as in serving, split and fingerprinted."""
+"""Examples: complaints with the labels that the tasks want, as they read in serving, split and fingerprinted."""
 
 import hashlib
 import json
 import random
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from training.generator import generate
 from training.recipe import Recipe
+from triage.redaction import redact_text
 from triage.text import clean
 
 VULNERABLE = {True: "vulnerable", False: "not vulnerable"}
@@ -17,18 +18,31 @@ VULNERABLE = {True: "vulnerable", False: "not vulnerable"}
 
 @dataclass(frozen=True)
 class Example:
+    """labels: by task; a task whose label is not known is absent. group: near-duplicates share one, None is alone."""
+
     text: str
-    label: str
+    labels: Mapping[str, str]
+    group: int | None = None
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """What one run reads. `labels[i]` is the name of logit `i`; `fingerprint` is the sha256 of all of it."""
+    """What one run reads.
 
-    labels: tuple[str, ...]
+    labels[task][i]: the name of logit `i`. fingerprint: sha256 of all examples and of the part each is in.
+    source: sha256 of the whole export that they come from, None where they were generated.
+    """
+
+    labels: Mapping[str, tuple[str, ...]]
     train: tuple[Example, ...]
     validation: tuple[Example, ...]
     fingerprint: str
+    source: str | None = None
+
+    def counts(self, task: str) -> Mapping[str, int]:
+        """Training examples of each label of a task, in the order of the logits."""
+        counted = Counter(example.labels[task] for example in self.train if task in example.labels)
+        return {label: counted[label] for label in self.labels[task]}
 
 
 class Labelled(Protocol):
@@ -41,63 +55,100 @@ class Labelled(Protocol):
     @property
     def issue(self) -> str: ...
     @property
-    def vulnerable(self) -> bool: ...
+    def vulnerable(self) -> bool | None: ...
 
 
-LABELS: dict[str, Callable[[Labelled], str]] = {
+LABELS: Mapping[str, Callable[[Labelled], str | None]] = {
     "product": lambda complaint: complaint.product,
     "issue": lambda complaint: complaint.issue,
-    "vulnerable": lambda complaint: VULNERABLE[complaint.vulnerable],
+    "vulnerable": lambda complaint: None if complaint.vulnerable is None else VULNERABLE[complaint.vulnerable],
+    "product-issue": lambda complaint: f"{complaint.product}: {complaint.issue}",
 }
-"""How each task reads its label off a complaint. A further task adds its line."""
+"""How each task reads its label off a complaint. A further task adds its line; the last one is only learnt besides."""
 
 
-def prepare(recipe: Recipe, examples: Iterable[Example] | None = None) -> Prepared:
-    """Clean, deduplicate and split `examples`, by default the generated complaints that the recipe asks for.
+def prepare(recipe: Recipe, examples: Iterable[Example] | None = None, *, source: str | None = None) -> Prepared:
+    """Clean, redact, deduplicate and split `examples`, by default the generated complaints that the recipe asks for.
 
     Raises:
-        ValueError: nothing is known of the task's labels, or fewer than two labels are left to learn.
+        ValueError: nothing is known of a task's labels, or fewer than two of its labels are left to learn.
     """
     distinct = _distinct(generated_examples(recipe) if examples is None else examples)
     train, validation = split(distinct, share=recipe.validation, seed=recipe.seed)
-    labels = tuple(sorted({example.label for example in train}))
+    labels = {task: _label_space(task, train) for task in recipe.learnt}
+    return Prepared(labels, train, validation, fingerprint=fingerprint(train, validation), source=source)
+
+
+def _label_space(task: str, train: Iterable[Example]) -> tuple[str, ...]:
+    labels = tuple(sorted({example.labels[task] for example in train if task in example.labels}))
     if len(labels) < 2:
-        raise ValueError(f"a classifier needs two labels, the examples have {len(labels)}")
-    return Prepared(labels=labels, train=train, validation=validation, fingerprint=fingerprint(train, validation))
+        raise ValueError(f"a classifier of the {task} needs two labels, the examples have {len(labels)}")
+    return labels
 
 
 def generated_examples(recipe: Recipe) -> list[Example]:
-    return examples_of(generate(recipe.examples, seed=recipe.seed), task=recipe.task)
+    return examples_of(generate(recipe.examples, seed=recipe.seed), tasks=recipe.learnt)
 
 
-def examples_of(complaints: Iterable[Labelled], *, task: str) -> list[Example]:
-    if task not in LABELS:
-        raise ValueError(f"no label is known for the task {task!r}, only for {', '.join(LABELS)}")
-    return [Example(text=complaint.narrative, label=LABELS[task](complaint)) for complaint in complaints]
+def examples_of(
+    complaints: Iterable[Labelled], *, tasks: Iterable[str], groups: Iterable[int | None] | None = None
+) -> list[Example]:
+    """`groups`: of each complaint, in their order."""
+    if unknown := sorted(set(tasks) - set(LABELS)):
+        raise ValueError(f"no label is known for the task {unknown[0]!r}, only for {', '.join(LABELS)}")
+    readers = {task: LABELS[task] for task in tasks}
+    paired = zip(complaints, groups, strict=True) if groups is not None else ((each, None) for each in complaints)
+    return [
+        Example(
+            text=complaint.narrative,
+            labels={task: label for task, read in readers.items() if (label := read(complaint)) is not None},
+            group=group,
+        )
+        for complaint, group in paired
+    ]
+
+
+def as_served(narrative: str) -> str:
+    """What a model that was trained here is given to read, in training and in serving."""
+    return redact_text(clean(narrative))
 
 
 def _distinct(examples: Iterable[Example]) -> list[Example]:
-    """Cleaned, and each text once: a text on both sides of the split would flatter the model."""
-    cleaned = (Example(text=clean(example.text), label=example.label) for example in examples)
-    by_text = {example.text: example for example in cleaned if example.text}
-    return list(by_text.values())
+    """Each text once: on both sides of the split it would flatter the model."""
+    read = (Example(as_served(example.text), example.labels, example.group) for example in examples)
+    return list({example.text: example for example in read if example.text}.values())
 
 
 def split(examples: Sequence[Example], *, share: float, seed: int) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
-    """Train and validation, label by label, so that a label keeps its share; a label seen once is trained on."""
-    by_label: defaultdict[str, list[Example]] = defaultdict(list)
-    for example in examples:
-        by_label[example.label].append(example)
+    """Train and validation in whole groups, so that each combination of labels keeps its share; one that only a
+    single group has is trained on."""
+    by_labels: defaultdict[str, list[list[Example]]] = defaultdict(list)
+    for group in _groups(examples):
+        by_labels[json.dumps(group[0].labels, sort_keys=True)].append(group)
     chance = random.Random(seed)
     train: list[Example] = []
     validation: list[Example] = []
-    for label in sorted(by_label):
-        group = sorted(by_label[label], key=lambda example: example.text)
-        chance.shuffle(group)
-        held = min(round(share * len(group)), len(group) - 1)
-        validation += group[:held]
-        train += group[held:]
+    for labels in sorted(by_labels):
+        groups = by_labels[labels]
+        chance.shuffle(groups)
+        held = min(_rounded(share * len(groups), chance), len(groups) - 1)
+        validation += [example for group in groups[:held] for example in group]
+        train += [example for group in groups[held:] for example in group]
     return tuple(train), tuple(validation)
+
+
+def _groups(examples: Iterable[Example]) -> list[list[Example]]:
+    """In an order that does not depend on that of the examples."""
+    groups: defaultdict[object, list[Example]] = defaultdict(list)
+    for example in sorted(examples, key=lambda example: example.text):
+        groups[example.text if example.group is None else example.group].append(example)
+    return list(groups.values())
+
+
+def _rounded(number: float, chance: random.Random) -> int:
+    """Up or down by chance, so that many small combinations of labels give their share together."""
+    whole = int(number)
+    return whole + (chance.random() < number - whole)
 
 
 def fingerprint(train: Iterable[Example], validation: Iterable[Example]) -> str:
@@ -105,5 +156,5 @@ def fingerprint(train: Iterable[Example], validation: Iterable[Example]) -> str:
     digest = hashlib.sha256()
     for part, examples in (("train", train), ("validation", validation)):
         for example in examples:
-            digest.update(json.dumps([part, example.label, example.text]).encode() + b"\n")
+            digest.update(json.dumps([part, example.labels, example.text], sort_keys=True).encode() + b"\n")
     return digest.hexdigest()

@@ -18,22 +18,58 @@ Encoder = Annotated[str, StringConstraints(pattern=r"^([\w.\-]+==[\w.]+|[\w.\-]+
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
-class Recipe(Contract):
-    """One training run.
+class TaskRecipe(Contract):
+    """What one task asks of the training run that it shares.
 
-    examples: complaints that are generated for training and validation together.
-    validation: the share of them that chooses the checkpoint, the calibration and the thresholds.
-    frozen_layers: encoder layers, from the embeddings up, that keep their weights.
-    max_length: tokens, the rest of a text is not read.
     balance: classes weigh `frequency ** -balance`; at 0 by their number, at 1 all the same.
-    learning_rate, head_learning_rate: of the encoder's upper layers, and of pooler and classifier.
-    patience: epochs without a better validation loss after which training stops.
     target_accuracy: what the predictions that no person sees have to reach.
     positive_label, target_recall: for a task that looks for one label, and the share of it that has to be found.
+    wide_units: of the hidden layer of the wide part; with 0 it is a logistic regression.
+    wide_decay: strength of its penalty on large weights, the inverse of a regression's C.
+    """
+
+    balance: float = Field(ge=0, le=1)
+    target_accuracy: Share
+    positive_label: str | None = None
+    target_recall: Share | None = None
+    wide_units: int = Field(default=0, ge=0, le=1024)
+    wide_decay: float = Field(default=0.3, gt=0)
+
+    @model_validator(mode="after")
+    def _looks_for_a_label_with_a_recall(self) -> Self:
+        if (self.positive_label is None) != (self.target_recall is None):
+            raise ValueError("positive_label and target_recall belong together")
+        return self
+
+
+class WideRecipe(Contract):
+    """The part beside the encoder: tokens and pairs of tokens, weighed by TF-IDF, in a small network for each task.
+
+    length: tokens that it reads of a text; the encoder reads fewer, since it costs a thousand times as much.
+    features: the most frequent tokens and pairs that are kept.
+    """
+
+    length: int = Field(ge=8, le=8192)
+    features: int = Field(ge=100, le=200_000)
+    epochs: int = Field(ge=1)
+    batch_size: int = Field(ge=1)
+    learning_rate: float = Field(gt=0)
+
+
+class Recipe(Contract):
+    """One training run: an encoder that its tasks share, and a model for each of them.
+
+    examples: complaints that are generated where no data are given, for training and validation together.
+    validation: the share of the data that chooses the checkpoint, the calibration and the thresholds.
+    frozen_layers: encoder layers, from the embeddings up, that keep their weights.
+    max_length: tokens that the encoder reads, the first two thirds and the last third of a longer text.
+    learning_rate, head_learning_rate: of the encoder's upper layers, and of pooler and classifiers.
+    auxiliary: labels that the encoder learns besides, for what they teach it; no model is made of them.
+    label_smoothing: share of the truth that is spread over all labels, since some of the labels are wrong.
+    patience: epochs without a better validation loss after which training stops.
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,47}$")
-    task: TaskName
     encoder: Encoder
     seed: int = Field(ge=0, lt=2**32)
     examples: int = Field(ge=20)
@@ -47,16 +83,20 @@ class Recipe(Contract):
     head_learning_rate: float = Field(gt=0)
     warmup: float = Field(ge=0, lt=1)
     weight_decay: float = Field(ge=0)
-    balance: float = Field(ge=0, le=1)
-    target_accuracy: Share
-    positive_label: str | None = None
-    target_recall: Share | None = None
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    tasks: dict[TaskName, TaskRecipe] = Field(min_length=1)
+    auxiliary: tuple[TaskName, ...] = ()
+    wide: WideRecipe | None = None
 
-    @model_validator(mode="after")
-    def _looks_for_a_label_with_a_recall(self) -> Self:
-        if (self.positive_label is None) != (self.target_recall is None):
-            raise ValueError("positive_label and target_recall belong together")
-        return self
+    @property
+    def learnt(self) -> tuple[TaskName, ...]:
+        """What the encoder learns: the tasks, then what is auxiliary."""
+        return (*self.tasks, *self.auxiliary)
+
+    @property
+    def length(self) -> int:
+        """Tokens that a model reads of a text, by either part."""
+        return self.max_length if self.wide is None else self.wide.length
 
     @property
     def sha256(self) -> str:

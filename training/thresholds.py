@@ -8,7 +8,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 from scipy.stats import beta
 
-from training.recipe import Recipe
+from training.recipe import TaskRecipe
 from triage.bundle import Calibration, Thresholds
 
 CONFIDENCE = 0.95
@@ -87,7 +87,7 @@ def confidence_of_answers(probability: Floats, *, positive: int | None, flag: fl
 
 
 def choose(
-    logits: Floats, truth: Integers, *, labels: tuple[str, ...], recipe: Recipe
+    logits: Floats, truth: Integers, *, labels: tuple[str, ...], aim: TaskRecipe
 ) -> tuple[Calibration, Thresholds]:
     """Calibration and thresholds for validation logits of shape (n, labels) and their true labels of shape (n,).
 
@@ -97,9 +97,9 @@ def choose(
     calibration = Calibration(temperature=fit_temperature(logits, truth))
     probability = probabilities(logits, calibration.temperature)
     positive, flag = None, None
-    if recipe.positive_label is not None and recipe.target_recall is not None:
-        positive = labels.index(recipe.positive_label)
-        flag = flag_threshold(probability[:, positive], truth == positive, target_recall=recipe.target_recall)
+    if aim.positive_label is not None and aim.target_recall is not None:
+        positive = labels.index(aim.positive_label)
+        flag = flag_threshold(probability[:, positive], truth == positive, target_recall=aim.target_recall)
     given, confidence = confidence_of_answers(probability, positive=positive, flag=flag)
-    auto = auto_threshold(confidence, given == truth, target=recipe.target_accuracy)
+    auto = auto_threshold(confidence, given == truth, target=aim.target_accuracy)
     return calibration, Thresholds(auto=auto, flag=flag)

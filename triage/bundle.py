@@ -18,6 +18,9 @@ from triage.errors import BundleCorruptError, BundleUnsafeError
 
 MANIFEST_FILE = "triage.json"
 
+WIDE_FILE = "wide.safetensors"
+"""The linear part of a model of ours, which its ONNX graph holds too."""
+
 ALLOWED_FILES = (
     "config.json",
     "tokenizer.json",
@@ -34,6 +37,7 @@ ALLOWED_FILES = (
     "model.onnx",
     "onnx/model.onnx",
     "onnx/model_quantized.onnx",
+    WIDE_FILE,
     MANIFEST_FILE,
 )
 """What is fetched from the Hub, and nothing else: no code, no pickles, no external data of an ONNX graph."""
@@ -74,19 +78,27 @@ class Thresholds(Contract):
 
 
 class Manifest(Contract):
-    """What a bundle is. `labels[i]` is the name of logit `i`."""
+    """What a bundle is. `labels[i]` is the name of logit `i`.
+
+    label_counts: training examples of each label. redaction_version: of the redactor that the training texts went
+    through, and that texts go through in serving; None where they were not redacted. data_fingerprint: sha256 of the
+    examples; source_fingerprint: of the whole export that they are a part of.
+    """
 
     task: TaskName | None = None
     engine: Engine
     weights: str
     labels: tuple[str, ...] = Field(min_length=2)
+    label_counts: tuple[int, ...] | None = None
     positive_label: str | None = None
     max_length: int = Field(ge=8)
     files: tuple[BundleFile, ...]
     calibration: Calibration = Calibration()
     thresholds: Thresholds = Thresholds()
     taxonomy_version: str | None = None
+    redaction_version: str | None = None
     data_fingerprint: str | None = None
+    source_fingerprint: str | None = None
     recipe: str | None = None
     metrics: dict[str, float] = Field(default_factory=dict)
 
@@ -123,8 +135,12 @@ class Manifest(Contract):
         return sum(file.size for file in self.files)
 
     def document(self) -> bytes:
-        """The canonical bytes, whose hash pins the bundle."""
-        return json.dumps(self.model_dump(mode="json"), sort_keys=True, ensure_ascii=False).encode()
+        """The canonical bytes, whose hash pins the bundle.
+
+        Of what was stated alone: a field that this class gains later changes no document that exists.
+        """
+        stated = self.model_dump(mode="json", exclude_unset=True)
+        return json.dumps(stated, sort_keys=True, ensure_ascii=False).encode()
 
     @property
     def sha256(self) -> str:

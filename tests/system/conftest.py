@@ -14,14 +14,14 @@ from local.state import ROOT
 from tests.system.machine import Machine
 from training.exports import read_export
 from training.generator import generate
-from training.pipeline import train_model
+from training.pipeline import train_models
 from training.recipe import CONFIGS, load_recipe
 
 SHARED_SAMPLE = ROOT.parent / "shared" / "data" / "cfpb.parquet"
 TRAINED = ROOT / "build" / "test-models"
-VARIANTS: dict[str, dict[str, Any]] = {
+AIMS: dict[str, dict[str, Any]] = {
     "product": {},
-    "issue": {"examples": 400},
+    "issue": {},
     "vulnerable": {"positive_label": "vulnerable", "target_recall": 0.8},
 }
 
@@ -36,8 +36,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def bundles() -> dict[str, Path]:
     """A trained bundle for each task; kept between runs, trained anew when recipe or data changed."""
     tiny = load_recipe(CONFIGS / "tiny.toml")
-    recipes = {task: tiny.model_copy(update={"task": task, **changed}) for task, changed in VARIANTS.items()}
-    return {task: train_model(recipe, output=TRAINED / task) for task, recipe in recipes.items()}
+    tasks = {task: tiny.tasks["product"].model_copy(update=aim) for task, aim in AIMS.items()}
+    recipe = tiny.model_copy(update={"examples": 400, "tasks": tasks})
+    return dict(train_models(recipe, output=TRAINED))
 
 
 @pytest.fixture(scope="session")

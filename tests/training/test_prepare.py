@@ -1,15 +1,31 @@
 from collections import Counter
+from types import SimpleNamespace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from training.prepare import Example, examples_of, fingerprint, generated_examples, prepare, split
+from training.prepare import (
+    LABELS,
+    Example,
+    as_served,
+    examples_of,
+    fingerprint,
+    generated_examples,
+    prepare,
+    split,
+)
 from training.recipe import CONFIGS, load_recipe
 
 TINY = load_recipe(CONFIGS / "tiny.toml")
 
 
 def any_examples(**counts: int) -> list[Example]:
-    return [Example(text=f"{label} number {index}", label=label) for label, n in counts.items() for index in range(n)]
+    return [
+        Example(text=f"{label} number {index}", labels={"product": label})
+        for label, n in counts.items()
+        for index in range(n)
+    ]
 
 
 def test_preparing_twice_gives_the_same():
@@ -26,16 +42,24 @@ def test_no_text_is_on_both_sides():
 
 
 def test_labels_are_sorted():
-    assert prepare(TINY, any_examples(loan=4, card=4)).labels == ("card", "loan")
+    assert prepare(TINY, any_examples(loan=4, card=4)).labels == {"product": ("card", "loan")}
 
 
 def test_texts_are_cleaned_as_in_serving():
-    prepared = prepare(TINY, [Example("  two\x00 \n words ", "card"), Example("other", "loan")])
-    assert {example.text for example in prepared.train} == {"two words", "other"}
+    examples = [Example("  two\x00 \n words ", {"product": "card"}), Example("other", {"product": "loan"})]
+    assert {example.text for example in prepare(TINY, examples).train} == {"two words", "other"}
+
+
+def test_personal_data_are_redacted_before_anything_is_learnt():
+    examples = [*any_examples(card=4, loan=4), Example("Write to jane.roe@example.com", {"product": "card"})]
+    prepared = prepare(TINY, examples)
+    texts = {example.text for example in (*prepared.train, *prepared.validation)}
+    assert as_served("Write to jane.roe@example.com") in texts
+    assert not any("jane.roe" in text for text in texts)
 
 
 def test_empty_texts_are_left_out():
-    prepared = prepare(TINY, [*any_examples(card=4, loan=4), Example(" \n", "card")])
+    prepared = prepare(TINY, [*any_examples(card=4, loan=4), Example(" \n", {"product": "card"})])
     assert all(example.text for example in (*prepared.train, *prepared.validation))
 
 
@@ -46,7 +70,7 @@ def test_one_label_is_nothing_to_learn():
 
 def test_each_label_keeps_its_share():
     _, validation = split(any_examples(card=80, loan=20), share=0.25, seed=1)
-    assert Counter(example.label for example in validation) == {"card": 20, "loan": 5}
+    assert Counter(example.labels["product"] for example in validation) == {"card": 20, "loan": 5}
 
 
 def test_a_label_seen_once_is_trained_on():
@@ -64,13 +88,41 @@ def test_the_fingerprint_tells_the_two_parts_apart():
     assert fingerprint(examples, []) != fingerprint([], examples)
 
 
-@pytest.mark.parametrize("task", ["product", "issue", "vulnerable"])
+@pytest.mark.parametrize("task", LABELS)
 def test_every_task_reads_its_label_off_generated_complaints(task):
-    examples = generated_examples(TINY.model_copy(update={"task": task}))
+    examples = generated_examples(TINY.model_copy(update={"tasks": {task: TINY.tasks["product"]}}))
     assert len(examples) == TINY.examples
-    assert len({example.label for example in examples}) > 1
+    assert len({example.labels[task] for example in examples}) > 1
+
+
+@given(
+    sizes=st.lists(st.integers(1, 6), min_size=2, max_size=40),
+    share=st.floats(0.05, 0.6),
+    seed=st.integers(0, 2**16),
+)
+def test_a_near_duplicate_group_is_never_on_both_sides(sizes, share, seed):
+    examples = [
+        Example(text=f"{group} copy {copy}", labels={"product": f"label {group % 3}"}, group=group)
+        for group, size in enumerate(sizes)
+        for copy in range(size)
+    ]
+    train, validation = split(examples, share=share, seed=seed)
+    assert not {example.group for example in train} & {example.group for example in validation}
+    assert len(train) + len(validation) == len(examples)
+    assert train
+
+
+def test_a_label_that_no_source_states_is_absent():
+    unknown = SimpleNamespace(narrative="Text", product="card", issue="fees", vulnerable=None)
+    (example,) = examples_of([unknown], tasks=["product", "vulnerable"])
+    assert example.labels == {"product": "card"}
+
+
+def test_labels_are_counted_over_the_training_part():
+    prepared = prepare(TINY, any_examples(card=40, loan=20))
+    assert prepared.counts("product") == {"card": 30, "loan": 15}
 
 
 def test_a_task_without_known_labels_is_refused():
     with pytest.raises(ValueError, match="no label is known for the task 'tone'"):
-        examples_of([], task="tone")
+        examples_of([], tasks=["product", "tone"])

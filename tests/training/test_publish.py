@@ -1,49 +1,10 @@
-import os
-import socket
-import subprocess
-import sys
-import time
-
-import httpx2
 import pytest
-from huggingface_hub import HfApi, constants, snapshot_download
+from huggingface_hub import HfApi, snapshot_download
 
-from training.export import CARD_FILE
+from training.hub import CARD_FILE
 from training.publish import publish
 from triage.bundle import MANIFEST_FILE, Manifest, describe, hash_files
 from triage.errors import BundleCorruptError
-
-
-@pytest.fixture(scope="module")
-def endpoint(tmp_path_factory):
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
-    command = [sys.executable, "-m", "local.hub", "--root", str(tmp_path_factory.mktemp("hub")), "--port", str(port)]
-    with subprocess.Popen(command) as hub:
-        try:
-            await_health(f"http://127.0.0.1:{port}")
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            hub.terminate()
-
-
-def await_health(endpoint: str) -> None:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        try:
-            if httpx2.get(f"{endpoint}/health").status_code == httpx2.codes.OK:
-                return
-        except httpx2.TransportError:
-            time.sleep(0.1)
-    raise TimeoutError(f"{endpoint} does not answer")
-
-
-@pytest.fixture(autouse=True)
-def without_xet(monkeypatch):
-    # As HF_HUB_DISABLE_XET=1 does, which is read when the client is imported.
-    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
-    monkeypatch.setitem(os.environ, "HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from training.recipe import CONFIGS, load_recipe
+from training.recipe import TaskRecipe
 from training.thresholds import (
     accuracy_at_least,
     auto_threshold,
@@ -16,7 +16,7 @@ from training.thresholds import (
     probabilities,
 )
 
-TINY = load_recipe(CONFIGS / "tiny.toml")
+AIM = TaskRecipe(balance=0.0, target_accuracy=0.6)
 
 # Few distinct values, so that ties are common.
 shares = st.integers(0, 20).map(lambda value: value / 20)
@@ -88,7 +88,7 @@ def test_a_flag_is_given_from_its_own_threshold_on():
 
 def test_a_model_that_guesses_automates_nothing():
     logits = np.zeros((60, 2))
-    _, thresholds = choose(logits, np.arange(60) % 2, labels=("card", "loan"), recipe=TINY)
+    _, thresholds = choose(logits, np.arange(60) % 2, labels=("card", "loan"), aim=AIM)
     assert thresholds.auto is None
     assert thresholds.flag is None
 
@@ -96,14 +96,14 @@ def test_a_model_that_guesses_automates_nothing():
 def test_a_model_that_knows_automates_everything():
     truth = np.arange(60) % 2
     logits = np.where(np.arange(2) == truth[:, None], 4.0, 0.0)
-    _, thresholds = choose(logits, truth, labels=("card", "loan"), recipe=TINY)
+    _, thresholds = choose(logits, truth, labels=("card", "loan"), aim=AIM)
     assert thresholds.auto is not None
     assert math.isclose(thresholds.auto, 1, abs_tol=0.05)
 
 
 def test_a_task_that_looks_for_a_label_gets_a_flag_threshold():
-    recipe = TINY.model_copy(update={"positive_label": "vulnerable", "target_recall": 0.9})
+    aim = AIM.model_copy(update={"positive_label": "vulnerable", "target_recall": 0.9})
     logits, truth = np.array([[2.0, 0.0], [0.0, 1.0], [1.0, 0.0]]), np.array([0, 1, 1])
-    calibration, thresholds = choose(logits, truth, labels=("not vulnerable", "vulnerable"), recipe=recipe)
+    calibration, thresholds = choose(logits, truth, labels=("not vulnerable", "vulnerable"), aim=aim)
     weakest = probabilities(logits, calibration.temperature)[2, 1]
     assert thresholds.flag == pytest.approx(weakest)

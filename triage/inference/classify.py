@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from triage.bundle import Manifest
 from triage.errors import ModelFailedError
 from triage.inference.engine import Engine, Scores
+from triage.redaction import redact_text
 
 TOP = 5
 """How many labels a prediction keeps."""
@@ -30,7 +31,7 @@ def classify(text: str, *, engine: Engine, manifest: Manifest) -> Classification
             never holds the text.
     """
     try:
-        scores = engine.score(text)
+        scores = engine.score(as_read(text, manifest))
     except Exception as error:  # whatever a foreign model raises costs its own prediction only
         raise ModelFailedError(f"the model raised {type(error).__name__}") from None
     probabilities = softmax(_checked(scores, len(manifest.labels)), manifest.calibration.temperature)
@@ -43,6 +44,11 @@ def classify(text: str, *, engine: Engine, manifest: Manifest) -> Classification
         tokens_seen=scores.tokens_seen,
         tokens_total=scores.tokens_total,
     )
+
+
+def as_read(text: str, manifest: Manifest) -> str:
+    """A cleaned text as the model is given it: redacted, where what it was trained on was."""
+    return text if manifest.redaction_version is None else redact_text(text)
 
 
 def softmax(logits: tuple[float, ...], temperature: float = 1.0) -> tuple[float, ...]:

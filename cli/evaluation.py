@@ -1,0 +1,94 @@
+"""The steps of `triage evaluate`, and what it shows. Imports what computes, so commands import it late."""
+
+from pathlib import Path
+
+from rich.progress import Progress, TaskID
+
+from cli.errors import CommandError, WrongUsageError
+from cli.named_model import NamedModel
+from cli.output import err, out, print_table
+from training.dataset import LABELS, load_labelled
+from training.evaluation.beside import training_part
+from training.evaluation.evaluation import Evaluation, beside_baselines, evaluate
+from training.evaluation.predictions import NothingToEvaluateError, Predictions, predict
+from training.evaluation.report import columns
+from training.evaluation.words import NAMES, comparison, figure, left_out, recall_of, shown, warnings
+
+
+class Steps:
+    """A bar for each step; the next one ends the last."""
+
+    def __init__(self, bar: Progress) -> None:
+        self._bar = bar
+        self._last: TaskID | None = None
+
+    def next(self, name: str, *, total: int | None = None) -> None:
+        self.end()
+        self._last = self._bar.add_task(name, total=total)
+
+    def advance(self, more: int) -> None:
+        if self._last is not None:
+            self._bar.advance(self._last, more)
+
+    def end(self) -> None:
+        if self._last is not None and self._bar.tasks[self._last].total is None:
+            self._bar.update(self._last, total=1, completed=1)
+
+
+def evaluate_named(
+    model: NamedModel, file: Path, *, task: str | None, train: Path | None, limit: int | None, bar: Progress
+) -> Evaluation:
+    """Raises: WrongUsageError on the task, CommandError where there is nothing to measure or to learn, ExportError."""
+    chosen, steps = task_of(model, task), Steps(bar)
+    steps.next(f"Reading {file.name}")
+    data = load_labelled(file, min_products=1)
+    known = sum(row.label(chosen) is not None for row in data.rows)
+    steps.next(f"Predicting {chosen}", total=min(known, limit or known))
+    try:
+        predictions = predict(model.engine, model.manifest, data, task=chosen, limit=limit, progress=steps.advance)
+    except NothingToEvaluateError as error:
+        raise CommandError(str(error)) from error
+    steps.next("Measuring")
+    evaluation = evaluate(predictions, model.manifest, data, model=model.name)
+    if train is not None:
+        evaluation = _beside(evaluation, predictions, train, steps)
+    steps.end()
+    return evaluation
+
+
+def task_of(model: NamedModel, asked: str | None) -> str:
+    """Raises: WrongUsageError where the model decides another task, none is known, or no export labels it."""
+    if model.task is not None and asked not in {None, model.task}:
+        raise WrongUsageError(f"{model.name} decides {model.task}, not {asked}")
+    task = model.task or asked
+    if task is None:
+        raise WrongUsageError(f"{model.name} does not say what it decides; say it with --task")
+    if task not in LABELS:
+        raise WrongUsageError(f"no export has a label for the task {task}, only for {', '.join(LABELS)}")
+    return task
+
+
+def _beside(evaluation: Evaluation, predictions: Predictions, train: Path, steps: Steps) -> Evaluation:
+    steps.next(f"Reading {train.name}")
+    try:
+        part = training_part(predictions, load_labelled(train, min_products=1))
+        return beside_baselines(evaluation, predictions, part, step=steps.next)
+    except (NothingToEvaluateError, ValueError) as error:
+        raise CommandError(f"the baselines cannot learn from {train}: {error}") from error
+
+
+def show(evaluation: Evaluation) -> None:
+    for warning in warnings(evaluation):
+        err.print(f"Warning: {warning}", soft_wrap=True)
+    side_by_side = columns(evaluation)
+    print_table(
+        f"{evaluation.task}: {evaluation.subject.model}",
+        ("measure (95 % interval)", *side_by_side),
+        (
+            (NAMES[name], *(figure(column, name) for column in side_by_side.values()))
+            for name in shown(evaluation.measured)
+        ),
+    )
+    out.print(f"{left_out(evaluation)}. Recall and precision: of {recall_of(evaluation)}.", soft_wrap=True)
+    for human in evaluation.measured.humans:
+        out.print(f"Beside people: {comparison(human)}.", soft_wrap=True)

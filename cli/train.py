@@ -1,0 +1,128 @@
+"""`triage train`"""
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from cli import options
+from cli.errors import CommandError, NotFoundError, WrongUsageError
+from cli.output import err, out, print_json, print_table, progress_bar
+
+if TYPE_CHECKING:
+    from training.held_back import Keep
+    from training.pipeline import Bundles
+    from training.recipe import Recipe
+
+
+def train(
+    recipe: Annotated[str, typer.Argument(help="A file, or the name of one in training/configs, such as complaints.")],
+    output: Annotated[Path, typer.Option(file_okay=False, help="A folder for the bundles; it is replaced.")],
+    data: Annotated[
+        str | None,
+        typer.Option(
+            help="An export with CFPB's column names, or hf://organisation/name@sha; else complaints are generated."
+        ),
+    ] = None,
+    keep: Annotated[
+        Literal["none", "grouped", "time"],
+        typer.Option(help="Rows to keep back and measure on: none, whole groups at random, or the latest."),
+    ] = "none",
+    test_from: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="With --keep time: keep back what was received from this day on."),
+    ] = None,
+    checkpoints: Annotated[
+        Path | None, typer.Option(file_okay=False, help="A folder from which a run that was cut off goes on.")
+    ] = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Train the models of a recipe, and measure them on complaints they have not seen."""
+    if data is None and keep != "none":
+        raise WrongUsageError("--keep needs --data: figures on generated complaints would say nothing")
+    # Only now: torch takes seconds to import, and no other command should wait for it.
+    from training.encoder import EncoderError
+
+    try:
+        bundles = _trained(_recipe(recipe), output, data, keep, test_from, checkpoints)
+    except (EncoderError, ValueError) as error:
+        raise CommandError(str(error)) from error
+    _report(bundles, as_json)
+
+
+def _recipe(name: str) -> "Recipe":
+    from training.recipe import CONFIGS, load_recipe
+
+    path = Path(name) if Path(name).suffix == ".toml" else CONFIGS / f"{name}.toml"
+    if not path.is_file():
+        known = ", ".join(sorted(found.stem for found in CONFIGS.glob("*.toml")))
+        raise NotFoundError(f"there is no recipe {name}; in training/configs are {known}")
+    return load_recipe(path)
+
+
+def _trained(
+    recipe: "Recipe",
+    output: Path,
+    data: str | None,
+    keep: "Keep",
+    test_from: datetime | None,
+    checkpoints: Path | None,
+) -> "Bundles":
+    from cli.evaluation import Steps
+    from training.dataset import load_labelled
+    from training.held_back import measure, part, prepared_from
+    from training.pipeline import STEPS, train_models
+    from training.sources import SourceError, located
+
+    with progress_bar() as bar:
+        prepared = parts = labelled = None
+        if data is not None:
+            steps = Steps(bar)
+            steps.next(f"Reading {data}")
+            try:
+                labelled = load_labelled(located(data))
+            except SourceError as error:
+                raise CommandError(str(error)) from error
+            parts = part(labelled, keep, test_from=test_from.date() if test_from else None)
+            steps.next("Preparing")
+            prepared = prepared_from(recipe, labelled, parts.learn)
+            steps.end()
+        training = bar.add_task(f"Training {recipe.name}", total=100 * len(STEPS))
+        bundles = train_models(
+            recipe,
+            output=output,
+            prepared=prepared,
+            checkpoints=checkpoints,
+            on_progress=lambda step, done: bar.update(training, completed=round(100 * (STEPS.index(step) + done))),
+        )
+        bar.update(training, completed=100 * len(STEPS))
+        if labelled is not None and parts is not None and len(parts.test):
+            steps = Steps(bar)
+            measure(bundles, labelled, parts, folder=output, step=steps.next)
+            steps.end()
+    return bundles
+
+
+def _report(bundles: "Bundles", as_json: bool) -> None:
+    from training.held_back import REPORTS
+    from triage.bundle import describe
+
+    manifests = {task: describe(folder) for task, folder in bundles.items()}
+    if as_json:
+        print_json({task: {"folder": str(bundles[task]), "manifest": manifest} for task, manifest in manifests.items()})
+        return
+    print_table(
+        "On the validation part, which chose checkpoint, calibration and thresholds",
+        ("task", "bundle", "weights", "measure", "value"),
+        (
+            (task, bundles[task], manifest.weights_sha256[:16], name, f"{value:.4g}")
+            for task, manifest in manifests.items()
+            for name, value in sorted(manifest.metrics.items())
+        ),
+    )
+    for task, folder in bundles.items():
+        page = folder.parent / REPORTS / task / "report.html"
+        if page.is_file():
+            out.print(f"The report of {task} is {page}", soft_wrap=True)
+    err.print("Publish with `triage publish FOLDER ORGANISATION/NAME`.", soft_wrap=True)

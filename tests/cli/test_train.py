@@ -1,0 +1,66 @@
+"""`triage train` and `triage publish`, up to the line that registers."""
+
+import json
+import re
+
+import pytest
+from typer.testing import CliRunner
+
+from cli import publish as publishing
+from cli.main import app
+from tests.hub import served
+from tests.training.exports import any_export
+from training.recipe import CONFIGS
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("train")
+    export = any_export(folder, complaints=160)
+    recipe = folder / "quick.toml"
+    recipe.write_text((CONFIGS / "tiny.toml").read_text().replace("epochs = 2", "epochs = 1"))
+    arguments = ["train", str(recipe), "--data", str(export), "--keep", "grouped", "--output", str(folder / "models")]
+    return folder / "models", CliRunner().invoke(app, [*arguments, "--json"], catch_exceptions=False)
+
+
+def test_training_prints_the_manifest_of_each_task(trained):
+    models, result = trained
+    assert result.exit_code == 0
+    printed = json.loads(result.stdout)
+    assert printed["product"]["folder"] == str(models / "product")
+    assert printed["product"]["manifest"]["recipe"].startswith("quick@")
+
+
+def test_training_measures_on_what_it_kept_back(trained):
+    models, _ = trained
+    assert (models / "reports" / "product" / "report.html").is_file()
+
+
+def test_a_published_bundle_prints_the_line_that_registers_it(trained, monkeypatch, tmp_path):
+    models, _ = trained
+    with served(tmp_path) as endpoint:
+        monkeypatch.setattr(publishing, "running_instance", lambda state: type("I", (), {"hub_endpoint": endpoint}))
+        lines = [
+            CliRunner().invoke(app, ["publish", str(models / "product"), "megabank/quick"], catch_exceptions=False)
+            for _ in range(2)
+        ]
+    assert lines[0].stdout == lines[1].stdout
+    assert re.fullmatch(
+        r"triage models register megabank/quick --revision [0-9a-f]{40} --task product --activate\n", lines[0].stdout
+    )
+
+
+def test_a_folder_without_a_bundle_is_not_published(tmp_path, monkeypatch):
+    monkeypatch.setattr(publishing, "running_instance", lambda state: type("I", (), {"hub_endpoint": "http://hub"}))
+    result = CliRunner().invoke(app, ["publish", str(tmp_path), "megabank/quick"])
+    assert "is no bundle" in str(result.exception)
+
+
+def test_an_unknown_recipe_names_those_that_there_are(tmp_path):
+    result = CliRunner().invoke(app, ["train", "best", "--output", str(tmp_path / "models")])
+    assert "complaints, complaints-gpu, demo, tiny" in str(result.exception)
+
+
+def test_keeping_back_needs_data(tmp_path):
+    result = CliRunner().invoke(app, ["train", "tiny", "--keep", "time", "--output", str(tmp_path / "models")])
+    assert "--keep needs --data" in str(result.exception)

@@ -1,0 +1,42 @@
+"""A Hub in a process of its own."""
+
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx2
+import pytest
+from huggingface_hub import constants
+
+
+@contextmanager
+def served(root: Path) -> Iterator[str]:
+    """The address of a Hub that keeps its files in `root`, and to which the client uploads as it takes them."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    command = [sys.executable, "-m", "local.hub", "--root", str(root), "--port", str(port)]
+    with subprocess.Popen(command) as hub, pytest.MonkeyPatch.context() as patch:
+        # As HF_HUB_DISABLE_XET=1 does, which is read when the client is imported.
+        patch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+        patch.setenv("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+        try:
+            _await_health(f"http://127.0.0.1:{port}")
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            hub.terminate()
+
+
+def _await_health(endpoint: str) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            if httpx2.get(f"{endpoint}/health").status_code == httpx2.codes.OK:
+                return
+        except httpx2.TransportError:
+            time.sleep(0.1)
+    raise TimeoutError(f"{endpoint} does not answer")

@@ -1,0 +1,62 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.training.evaluation.examples import any_judged
+from training.evaluation.intervals import WITH_INTERVAL, intervals, percentile_interval, redraws
+from training.evaluation.measures import figures
+
+
+@settings(max_examples=25)
+@given(st.integers(0, 1000), st.integers(30, 120), st.integers(1, 4))
+def test_the_interval_of_an_accuracy_holds_the_accuracy(seed, n, copies):
+    judged = any_judged(n, seed=seed)
+    around = intervals(judged, np.arange(n) // copies, names=["accuracy"], draws=200)["accuracy"]
+    accuracy = figures(judged)["accuracy"]
+    assert around is not None and accuracy is not None
+    assert around.low <= accuracy <= around.high
+
+
+def test_copies_of_a_letter_do_not_narrow_the_interval():
+    letters = any_judged(40)
+    copied = letters.at(np.repeat(np.arange(40), 10))
+    once = intervals(letters, np.arange(40), names=["accuracy"])["accuracy"]
+    grouped = intervals(copied, np.repeat(np.arange(40), 10), names=["accuracy"])["accuracy"]
+    alone = intervals(copied, np.arange(400), names=["accuracy"])["accuracy"]
+    assert once is not None and grouped is not None and alone is not None
+    assert grouped == pytest.approx(once)
+    assert alone.high - alone.low < (grouped.high - grouped.low) / 2
+
+
+def test_an_accuracy_is_as_uncertain_as_the_binomial_says():
+    judged = any_judged(1000)
+    around = intervals(judged, np.arange(1000), names=["accuracy"])["accuracy"]
+    share = judged.correct.mean()
+    assert around is not None
+    assert around.high - around.low == pytest.approx(2 * 1.96 * np.sqrt(share * (1 - share) / 1000), rel=0.15)
+
+
+def test_what_is_not_defined_has_no_interval():
+    around = intervals(any_judged(30), np.arange(30), draws=50)
+    assert around["average_precision"] is None
+    assert around["accuracy"] is not None
+    assert tuple(around) == WITH_INTERVAL
+
+
+def test_the_same_complaints_are_drawn_for_every_model():
+    first, again = (np.concatenate(list(redraws(np.arange(9), draws=5))) for _ in range(2))
+    assert (first == again).all()
+    assert first.shape == (5, 9)
+    assert (first.sum(axis=1) == 9).all()
+
+
+def test_a_group_is_drawn_as_a_whole():
+    drawn = np.concatenate(list(redraws(np.array([4, 4, 7, 7, 7]), draws=20)))
+    assert (drawn[:, 0] == drawn[:, 1]).all() and (drawn[:, 2] == drawn[:, 4]).all()
+    assert set(drawn[:, 0]) == {0.0, 1.0, 2.0}
+
+
+def test_draws_in_which_nothing_is_defined_say_nothing():
+    assert percentile_interval(np.array([np.nan, 0.25, np.nan])) == (0.25, 0.25)
+    assert percentile_interval(np.array([np.nan])) is None

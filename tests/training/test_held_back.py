@@ -1,0 +1,129 @@
+"""What is kept back must stay unseen: these tests try to get it into training."""
+
+import json
+from datetime import date
+
+import numpy as np
+import pytest
+
+from tests.training.exports import any_export
+from training.dataset import load_labelled
+from training.held_back import REPORTS, measure, part, prepared_from
+from training.hub import CARD_FILE
+from training.pipeline import train_models
+from training.prepare import as_served
+from training.recipe import CONFIGS, TaskRecipe, WideRecipe, load_recipe
+from triage.bundle import MANIFEST_FILE, WIDE_FILE, describe
+from triage.redaction import REDACTION_VERSION
+
+TINY = load_recipe(CONFIGS / "tiny.toml")
+RECIPE = TINY.model_copy(
+    update={
+        "epochs": 1,
+        "auxiliary": ("product-issue",),
+        "label_smoothing": 0.05,
+        "wide": WideRecipe(length=256, features=2000, epochs=8, batch_size=16, learning_rate=5e-3),
+        "tasks": {
+            "product": TaskRecipe(balance=0.0, target_accuracy=0.6, wide_units=16, wide_decay=1e-4),
+            "vulnerable": TaskRecipe(
+                balance=0.0, target_accuracy=0.9, positive_label="vulnerable", target_recall=0.6, wide_decay=0.1
+            ),
+        },
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return load_labelled(any_export(tmp_path_factory.mktemp("export"), complaints=240))
+
+
+@pytest.fixture(scope="module")
+def trained(data, tmp_path_factory):
+    output = tmp_path_factory.mktemp("trained") / "models"
+    parts = part(data, "grouped")
+    bundles = train_models(RECIPE, output=output, prepared=prepared_from(RECIPE, data, parts.learn))
+    evaluations = measure(bundles, data, parts, folder=output, step=lambda said: None)
+    return output, bundles, evaluations, parts
+
+
+@pytest.mark.parametrize("keep", ["grouped", "time"])
+def test_no_near_duplicate_of_what_is_kept_back_is_learnt(data, keep):
+    parts = part(data, keep)
+    assert len(parts.test)
+    assert not set(data.groups[parts.learn]) & set(data.groups[parts.test])
+
+
+@pytest.mark.parametrize("keep", ["grouped", "time"])
+def test_no_text_that_is_kept_back_is_learnt(data, keep):
+    parts = part(data, keep)
+    prepared = prepared_from(RECIPE, data, parts.learn)
+    learnt = {example.text for example in (*prepared.train, *prepared.validation)}
+    assert not learnt & {as_served(data.rows[place].narrative) for place in parts.test}
+
+
+def test_no_group_is_on_both_sides_of_the_validation(data):
+    prepared = prepared_from(RECIPE, data, part(data, "none").learn)
+    assert not {e.group for e in prepared.train} & {e.group for e in prepared.validation}
+
+
+def test_no_column_but_the_narrative_is_read(data, tmp_path):
+    """A label beside the text, in whatever column, cannot leak: no other column reaches the examples."""
+    elsewhere = load_labelled(any_export(tmp_path, complaints=240, Submitted_via="Referral: Mortgage"))
+    texts = [
+        [e.text for e in prepared_from(RECIPE, each, part(each, "none").learn).train] for each in (data, elsewhere)
+    ]
+    assert texts[0] == texts[1]
+
+
+def test_what_is_kept_back_by_time_is_later_than_what_is_learnt(data):
+    parts = part(data, "time", test_from=date(2025, 6, 1))
+    received = np.array([row.received for row in data.rows])
+    assert received[parts.test].min() >= date(2025, 6, 1)
+    assert received[parts.learn].max() < date(2025, 6, 1)
+
+
+def test_without_anything_kept_back_everything_is_learnt(data):
+    parts = part(data, "none")
+    assert (len(parts.learn), len(parts.test)) == (len(data.rows), 0)
+
+
+def test_every_run_keeps_back_the_same_rows(data):
+    assert part(data, "grouped").test.tolist() == part(data, "grouped").test.tolist()
+
+
+def test_a_bundle_for_each_task_says_where_it_comes_from(trained, data):
+    _, bundles, _, _ = trained
+    assert list(bundles) == list(RECIPE.tasks)
+    for task, folder in bundles.items():
+        manifest = describe(folder)
+        assert (manifest.task, manifest.max_length) == (task, 256)
+        assert manifest.source_fingerprint == data.fingerprint
+        assert manifest.redaction_version == REDACTION_VERSION
+        assert WIDE_FILE in {file.path for file in manifest.files}
+        assert sum(manifest.label_counts or ()) <= manifest.metrics["train_examples"]
+
+
+def test_the_wide_part_makes_a_model_that_beats_always_saying_the_same(trained):
+    _, bundles, _, _ = trained
+    metrics = describe(bundles["product"]).metrics
+    assert metrics["accuracy"] > metrics["constant_accuracy"]
+
+
+def test_a_report_stands_beside_the_bundles(trained):
+    output, bundles, evaluations, parts = trained
+    for task, folder in bundles.items():
+        document = json.loads((output / REPORTS / task / "report.json").read_text())
+        assert document["n"] == evaluations[task].n == len(parts.test)
+        assert set(document["baselines"]) == {"constant", "TF-IDF + linear"}
+        assert not document["trained_on_these"]
+        card = (folder / CARD_FILE).read_text()
+        assert card.index("## Figures") < card.index("## On the validation part")
+        assert (folder / MANIFEST_FILE).is_file()
+
+
+def test_an_evaluation_of_the_very_export_says_that_it_flatters(trained, data):
+    from training.evaluation.evaluation import subject
+
+    _, bundles, _, _ = trained
+    assert subject(describe(bundles["product"]), data, model="mine").trained_on_these

@@ -1,0 +1,54 @@
+"""How pictures look: SVG that stands in a page by itself. Colours are those of Okabe and Ito, which people who see few
+colours can tell apart."""
+
+import re
+from io import StringIO
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#595959"
+
+STYLE: Any = {
+    "svg.fonttype": "none",
+    # So that the same figures give the same bytes.
+    "svg.hashsalt": "evaluation",
+    "font.family": "sans-serif",
+    "font.sans-serif": ["Arial", "Helvetica", "DejaVu Sans"],
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#e5e5e5",
+    "axes.axisbelow": True,
+}
+
+
+def svg(figure: Figure) -> str:
+    """The element alone, without prologue and without a date."""
+    buffer = StringIO()
+    with mpl.rc_context(STYLE):
+        figure.savefig(buffer, format="svg", bbox_inches="tight", metadata={"Date": None, "Creator": None})
+    drawn = buffer.getvalue()
+    return re.sub(r"<metadata>.*?</metadata>", "", drawn[drawn.index("<svg") :], flags=re.DOTALL)
+
+
+def axes(*, width: float = 6.4, height: float = 3.6) -> tuple[Figure, Axes]:
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(width, height))
+        return figure, figure.add_subplot()
+
+
+def in_percent(*along: Axis) -> None:
+    for axis in along:
+        # As many decimals as the axis needs: 67.5 must not be shown as 68.
+        axis.set_major_formatter(PercentFormatter(xmax=1, decimals=None, symbol=" %"))
+
+
+def short(label: str, width: int = 34) -> str:
+    """A label of any origin, as text: a dollar would begin a formula."""
+    return (label if len(label) <= width else label[: width - 1] + "…").replace("$", r"\$")

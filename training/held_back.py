@@ -1,0 +1,88 @@
+"""Which rows of an export a run learns from, and which are kept back to measure it on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from training.card import state_figures
+from training.dataset import LabelledData
+from training.evaluation.beside import Step, training_part
+from training.evaluation.evaluation import Evaluation, beside_baselines, evaluate
+from training.evaluation.predictions import predict
+from training.evaluation.report import card_section, write_report
+from training.pipeline import Bundles
+from training.prepare import Prepared, examples_of, prepare
+from training.recipe import Recipe
+from training.splits import Indices, grouped_split, latest, time_split
+from triage.bundle import describe
+from triage.inference.engine import load_engine
+
+Keep = Literal["none", "grouped", "time"]
+"""grouped: whole near-duplicate groups at random. time: the latest rows, after a gap. none: learn from everything."""
+
+SHARE = 0.2
+"""Of the rows that are kept back."""
+
+SEED = 7
+"""Of the groups that are kept back: of every recipe the same, so that figures can be compared."""
+
+REPORTS = "reports"
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Places of rows, ascending; `test` is empty where nothing is kept back."""
+
+    learn: Indices
+    test: Indices
+
+
+def part(
+    data: LabelledData, keep: Keep, *, share: float = SHARE, seed: int = SEED, test_from: date | None = None
+) -> Parts:
+    """`share` of the rows, or with `time` those since `test_from`.
+
+    Raises:
+        ValueError: a part would be empty.
+    """
+    if keep == "none":
+        return Parts(np.arange(len(data.rows)), np.arange(0))
+    if keep == "grouped":
+        split = grouped_split(data.groups, test=share, seed=seed)
+    else:
+        received = [row.received for row in data.rows]
+        split = time_split(received, data.groups, test_from=test_from or latest(received, share=share))
+    return Parts(np.sort(np.concatenate([split.train, split.validation])), split.test)
+
+
+def prepared_from(recipe: Recipe, data: LabelledData, rows: Indices) -> Prepared:
+    """Raises ValueError: a task has fewer than two labels."""
+    kept = data.at(rows)
+    groups = [int(group) for group in kept.groups]
+    return prepare(recipe, examples_of(kept.rows, tasks=recipe.learnt, groups=groups), source=data.fingerprint)
+
+
+def measure(
+    bundles: Bundles, data: LabelledData, parts: Parts, *, folder: Path, step: Step
+) -> Mapping[str, Evaluation]:
+    """Measure every bundle on the test part beside the baselines; its report is `folder/reports/TASK`, and its figures
+    go into its model card."""
+    reports = folder / REPORTS
+    return {task: _measure(task, bundle, data, parts, reports / task, step) for task, bundle in bundles.items()}
+
+
+def _measure(task: str, bundle: Path, data: LabelledData, parts: Parts, report: Path, step: Step) -> Evaluation:
+    manifest = describe(bundle)
+    step(f"Predicting {task}")
+    predictions = predict(load_engine(bundle, manifest), manifest, data.at(parts.test), task=task)
+    step(f"Measuring {task}")
+    evaluation = evaluate(predictions, manifest, data.at(parts.test), model=str(manifest.recipe))
+    part_to_learn = training_part(predictions, data.at(parts.learn))
+    evaluation = beside_baselines(evaluation, predictions, part_to_learn, step=lambda said: step(f"{said}, {task}"))
+    write_report(evaluation, report)
+    state_figures(bundle, card_section(evaluation))
+    return evaluation

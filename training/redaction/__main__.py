@@ -1,0 +1,81 @@
+"""`python -m training.redaction`: what the redactor finds of the labelled set, and what it does to an export."""
+
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from training.redaction.labelled import load_parts
+from training.redaction.measure import Score, measure
+from training.redaction.word_lists import read_half
+from triage.redaction import REDACTION_VERSION, Entity, redact
+from triage.text import clean
+
+LENGTH = 1_000
+"""Characters of the text that is timed: about the mean of a real narrative."""
+
+
+def main(
+    data: Annotated[
+        Path | None, typer.Option(exists=True, help="A CFPB export in Parquet, to measure on as well.")
+    ] = None,
+    count: Annotated[int, typer.Option(help="Narratives of the export.")] = 2_000,
+) -> None:
+    """Print precision and recall of each entity on each part of the labelled set, and the time a text takes."""
+    console = Console(width=120)
+    for part, examples in load_parts().items():
+        console.print(table(part, len(examples), measure(examples)))
+    marked = " ".join(example.text for examples in load_parts().values() for example in examples)
+    console.print(f"{LENGTH} characters full of personal data: {milliseconds([marked[:LENGTH]] * 50):.1f} ms")
+    if data:
+        console.print(real(data, count))
+
+
+def table(part: str, texts: int, scores: dict[Entity, Score]) -> Table:
+    """One part's scores, the sum of all entities last."""
+    title = f"{part}: {texts} texts, redaction {REDACTION_VERSION}"
+    shown = Table(
+        "entity", "marked", "recall", "characters hidden", "found", "precision", "harmed characters", title=title
+    )
+    for name, score in [*scores.items(), ("all", sum(scores.values(), Score()))]:
+        shown.add_row(
+            str(name),
+            str(score.marked),
+            f"{score.recall:.3f}",
+            f"{score.hidden_share:.3f}",
+            str(score.found),
+            f"{score.precision:.3f}",
+            f"{score.harmed_share:.3f}",
+        )
+    return shown
+
+
+def real(data: Path, count: int) -> Table:
+    """What is replaced in narratives that CFPB has scrubbed, of the half that the word lists were not made from."""
+    narratives = [clean(narrative) for narrative in read_half(data, even=False)][:count]
+    redacted = [redact(narrative) for narrative in narratives]
+    changed = sum(bool(one.counts) for one in redacted)
+    shown = Table("measure", "value", title=f"{len(narratives)} narratives of {data.name}")
+    shown.add_row("narratives changed", f"{changed / len(narratives):.2%}")
+    for entity, replaced in sum((Counter(one.counts) for one in redacted), Counter[Entity]()).most_common():
+        shown.add_row(f"{entity} replaced", str(replaced))
+    shown.add_row("mean length", f"{sum(map(len, narratives)) / len(narratives):.0f} characters")
+    shown.add_row("time a narrative", f"{milliseconds(narratives):.2f} ms")
+    return shown
+
+
+def milliseconds(texts: list[str]) -> float:
+    """Mean time to redact one of them."""
+    redact(texts[0])
+    start = time.perf_counter()
+    for text in texts:
+        redact(text)
+    return (time.perf_counter() - start) * 1e3 / len(texts)
+
+
+if __name__ == "__main__":
+    typer.run(main)

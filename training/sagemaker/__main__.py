@@ -1,0 +1,68 @@
+"""`python -m training.sagemaker`: `train` in the container, `run` on this machine, `request` for the job."""
+
+import json
+import os
+import sys
+import tomllib
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from training.sagemaker.contract import FAILURE, MODEL, ROOT, ContractError
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
+
+
+@app.command()
+def train(root: Annotated[Path, typer.Option(help="Another folder than SageMaker's, for a local run.")] = ROOT) -> None:
+    """Train as SageMaker tells the container: its command."""
+    from training.sagemaker.entry import train as train_as_told
+
+    sys.exit(train_as_told(os.environ, root=root))
+
+
+@app.command()
+def run(
+    data: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="The export of the channel.")],
+    recipe: Annotated[str, typer.Option(help="Name of a recipe in training/configs.")],
+    root: Annotated[Path, typer.Option(help="Folder that stands for /opt/ml.")],
+    override: Annotated[list[str] | None, typer.Option("--set", help="name=value, as hyperparameters.")] = None,
+) -> None:
+    """Lay out SageMaker's folders below ROOT and run the container's command on them."""
+    from training.sagemaker import local
+
+    pairs = dict(_pair(text) for text in override or [])
+    local.lay_out(root.resolve(), export=data, hyperparameters={"recipe": recipe, **pairs})
+    if code := local.run(root.resolve()):
+        print(f"failed; the reason is in {root / FAILURE}", file=sys.stderr)
+        sys.exit(code)
+    print(f"the bundle is in {root / MODEL}")
+
+
+@app.command()
+def request(
+    job: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Like training/sagemaker/job.toml.")],
+    recipe: Annotated[str | None, typer.Option(help="Instead of the file's.")] = None,
+    name: Annotated[str | None, typer.Option(help="Instead of the file's; a job's name is used once.")] = None,
+) -> None:
+    """Print a job's request as JSON, for `aws sagemaker create-training-job --cli-input-json`."""
+    from training.sagemaker.request import TrainingJob
+
+    given = {key: value for key, value in {"recipe": recipe, "name": name}.items() if value is not None}
+    settings = {**tomllib.loads(job.read_text(encoding="utf-8")), **given}
+    try:
+        print(json.dumps(TrainingJob.model_validate(settings).request(), indent=2))
+    except (ContractError, ValueError) as error:
+        sys.exit(f"error: {error}")
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise typer.BadParameter(f"{text!r} is not name=value")
+    return name, value
+
+
+if __name__ == "__main__":
+    app()

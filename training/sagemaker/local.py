@@ -1,0 +1,30 @@
+"""SageMaker's folders on this machine, and the container's own command in a process of its own."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from training.sagemaker.contract import CHANNEL, CHECKPOINTS, DATA, HYPERPARAMETERS, MODEL, OUTPUT_DATA, VARIABLES
+
+
+def lay_out(root: Path, *, export: Path, hyperparameters: Mapping[str, str]) -> None:
+    """Make what a job finds at its start. What an earlier run left is removed, but for its checkpoints."""
+    for folder in (MODEL, DATA, "output"):
+        shutil.rmtree(root / folder, ignore_errors=True)
+    for folder in (MODEL, DATA, OUTPUT_DATA, CHECKPOINTS, "input/config"):
+        (root / folder).mkdir(parents=True, exist_ok=True)
+    shutil.copy(export, root / DATA)
+    (root / HYPERPARAMETERS).write_text(json.dumps(dict(hyperparameters)), encoding="utf-8")
+
+
+def run(root: Path) -> int:
+    """Run the container's command on the folders below `root`, with the variables that a toolkit would set."""
+    told = {"model_dir": root / MODEL, "channel": root / DATA, "output_data_dir": root / OUTPUT_DATA, "gpus": 0}
+    variables = {VARIABLES[field]: str(value) for field, value in told.items()}
+    variables["SM_CHANNELS"] = json.dumps([CHANNEL])
+    command = [sys.executable, "-m", "training.sagemaker", "train", "--root", str(root)]
+    return subprocess.run(command, env={**os.environ, **variables}, check=False).returncode

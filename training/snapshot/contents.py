@@ -1,0 +1,65 @@
+"""What a snapshot holds, and on which terms."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow
+
+from training.hub import CARD_FILE
+
+DEFAULT_CONFIG = "time"
+"""The honest one: what is tested came later, on templates that were not trained on."""
+
+
+SCHEMA = pyarrow.schema(
+    {
+        "complaint_id": pyarrow.string(),
+        "date_received": pyarrow.date32(),
+        "product": pyarrow.string(),
+        "issue": pyarrow.string(),
+        "narrative": pyarrow.string(),
+        "submitted_via": pyarrow.string(),
+        "tags": pyarrow.string(),
+        "group": pyarrow.int64(),
+    }
+)
+"""CFPB's names, so that `training.exports` reads the files back; `group` is ours."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """licence, language: as the Hub spells them. redaction: the version of what was done to the narratives."""
+
+    licence: str
+    language: str
+    redaction: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One Parquet file. file_bytes: on disk; memory_bytes: read into Arrow."""
+
+    path: str
+    rows: int
+    file_bytes: int
+    memory_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """A folder ready for the Hub.
+
+    configs: the parts of each config, by name of the split.
+    fingerprints: of each config, as `training.dataset` computes it for whoever reads the config back.
+    source_fingerprint: of the complaints before redaction and splitting.
+    """
+
+    folder: Path
+    configs: Mapping[str, Mapping[str, Part]]
+    fingerprints: Mapping[str, str]
+    source_fingerprint: str
+
+    @property
+    def names(self) -> set[str]:
+        return {CARD_FILE} | {part.path for parts in self.configs.values() for part in parts.values()}

@@ -1,0 +1,154 @@
+"""Names of people: introduced by the words before them, or known from the lists.
+
+A capital alone makes no name: what is neither introduced nor known stays, so that firms and products stay.
+"""
+
+from collections.abc import Iterator
+
+from triage.redaction.entities import Entity, Span
+from triage.redaction.firms import WORDS as FIRM_WORDS
+from triage.redaction.firms import phrases
+from triage.redaction.introductions import Strength, introductions
+from triage.redaction.lexicon import Lexicon, load_lexicon
+from triage.redaction.words import Word, adjoin, words_of
+
+LONGEST = 5
+"""Words in a name."""
+
+_PARTICLES = frozenset(
+    {"van", "von", "de", "der", "den", "del", "della", "la", "le", "bin", "ibn", "al", "el", "da", "di", "dos"}
+)
+_OF_PLACES = frozenset(
+    {"san", "santa", "st", "saint", "fort", "los", "las", "port", "lake", "mount", "new", "el", "hurricane"}
+)
+
+
+def find_names(text: str) -> Iterator[Span]:
+    yield from _Search(text).spans()
+
+
+class _Search:
+    """One text's words, read once from left to right."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._words = words_of(text)
+        self._expected = introductions(text)
+        self._lexicon: Lexicon = load_lexicon()
+
+    def spans(self) -> Iterator[Span]:
+        place = 0
+        while place < len(self._words):
+            if length := self._firm(place):
+                place += length
+                continue
+            expected = self._expected.get(self._words[place].start)
+            if (expected and self._begins(place, expected)) or self._is_known(place):
+                end = self._end(place, expected)
+                if expected == "surely" or not self._is_of_a_firm(place, end):
+                    yield Span(self._words[place].start, self._words[end - 1].end, Entity.NAME)
+                place = end
+            else:
+                place += 1
+
+    def _firm(self, place: int) -> int:
+        """Words of a firm that is called like a person and begins here, else 0."""
+        for rest in phrases().get(self._words[place].text.lower(), ()):
+            following = self._words[place + 1 : place + 1 + len(rest)]
+            if tuple(word.text.lower() for word in following) == rest:
+                return 1 + len(rest)
+        return 0
+
+    def _begins(self, place: int, expected: Strength) -> bool:
+        word, lexicon = self._words[place], self._lexicon
+        if word.is_scrubbed or word.is_brand or (len(word.text) == 1 and word.text.islower()):
+            return False
+        if word.is_initial:
+            return self._leads_to_a_name(place)
+        if word.is_capitalised and expected == "surely":
+            return self._may_be_last(word)
+        if word.is_capitalised:
+            return self._may_be_first(word)
+        if expected == "surely":
+            return lexicon.is_name(word.text) or not lexicon.is_ordinary(word.text)
+        return lexicon.is_given(word.text)
+
+    def _leads_to_a_name(self, place: int) -> bool:
+        """Whether at most three initials end in a word that can be a last name."""
+        for initial in range(place, place + 3):
+            follower = self._follows(initial)
+            if follower is None or not follower.is_initial:
+                return follower is not None and follower.text[0].isupper() and self._may_be_last(follower)
+        return False
+
+    def _is_known(self, place: int) -> bool:
+        """A name that nothing introduces."""
+        word, lexicon = self._words[place], self._lexicon
+        if word.is_scrubbed or any(
+            near.text.lower() in _OF_PLACES for near in self._words[max(0, place - 1) : place + 1]
+        ):
+            return False
+        follower = self._follows(place)
+        is_last = follower is not None and lexicon.is_surname(follower.text) and not lexicon.is_ordinary(follower.text)
+        if word.is_initial:
+            return is_last and follower is not None and follower.is_capitalised
+        if word.is_shouted:
+            return follower is not None and lexicon.is_given(word.text) and lexicon.is_surname(follower.text)
+        if not word.is_capitalised:
+            return lexicon.is_given(word.text) and (is_last or self._is_apposed(place))
+        if lexicon.is_given(word.text):
+            return follower is None or not follower.is_capitalised or self._may_be_last(follower)
+        return is_last and follower is not None and follower.is_capitalised and self._may_be_first(word)
+
+    def _is_apposed(self, place: int) -> bool:
+        """Between commas, as in: the lady at the desk, yolanda, said."""
+        return self._gap(place).startswith(",") and self._gap(place + 1).startswith(",")
+
+    def _may_be_first(self, word: Word) -> bool:
+        return self._lexicon.may_be_given(word.text) or not self._lexicon.is_ordinary(word.text)
+
+    def _may_be_last(self, word: Word) -> bool:
+        return self._lexicon.is_surname(word.text) or self._may_be_first(word)
+
+    def _follows(self, place: int) -> Word | None:
+        if place + 1 < len(self._words) and adjoin(self._text, self._words[place], self._words[place + 1]):
+            return self._words[place + 1]
+        return None
+
+    def _end(self, place: int, expected: Strength | None) -> int:
+        """Behind the last word of the name that begins here."""
+        first, end = self._words[place], place + 1
+        while end - place < LONGEST and self._follows(end - 1) and self._continues(end - 1, first, expected):
+            end += 1
+        return end
+
+    def _continues(self, place: int, first: Word, expected: Strength | None) -> bool:
+        """Whether the word after this one is of the name that began with `first`."""
+        word, lexicon = self._words[place + 1], self._lexicon
+        if word.is_scrubbed:
+            return False
+        if word.is_initial:
+            return word.text != "I" and (self._text[word.end : word.end + 1] == "." or self._leads_to_a_name(place + 1))
+        if word.text.lower() in _PARTICLES:
+            follower = self._follows(place + 1)
+            return follower is not None and not follower.is_scrubbed and not lexicon.is_ordinary(follower.text)
+        if word.is_capitalised:
+            return self._may_be_last(word)
+        if word.is_shouted:
+            return first.text.isupper() and self._may_be_last(word)
+        return first.text.islower() and (
+            lexicon.is_name(word.text) or (expected is not None and not lexicon.is_ordinary(word.text))
+        )
+
+    def _is_of_a_firm(self, place: int, end: int) -> bool:
+        """By what stands around it: "Peter Roberts & Associates", "Lustig & Wilson, P.C."."""
+        before, after = self._gap(place), self._gap(end)
+        if "&" in (before.strip(), after.strip()):
+            return True
+        return end < len(self._words) and self._words[end].text.lower() in FIRM_WORDS and len(after) <= 3
+
+    def _gap(self, place: int) -> str:
+        """What is between a word and the one before it."""
+        if not 0 < place < len(self._words):
+            return ""
+        return self._text[self._words[place - 1].end : self._words[place].start]
