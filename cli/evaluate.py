@@ -37,7 +37,7 @@ def evaluate(
 ) -> None:
     """Measure a model on labelled complaints: figures with intervals, beside people and baselines."""
     # Only now: what computes takes seconds to import, and no other command should wait for it.
-    from cli.evaluation import evaluate_named, show
+    from cli.evaluation import evaluate_named, show, warn
     from cli.named_model import load_named
     from training.evaluation.evaluation import document
     from training.evaluation.report import write_report
@@ -46,6 +46,7 @@ def evaluate(
         named = load_named(model, deployment=lambda: find(env, state=state), workspace=Path(workspace))
         evaluation = evaluate_named(named, data, task=task, train=train, limit=limit, bar=bar)
     page = write_report(evaluation, report) if report is not None else None
+    warn(evaluation)
     if as_json:
         print_json(document(evaluation))
     else:

@@ -77,9 +77,12 @@ def _beside(evaluation: Evaluation, predictions: Predictions, train: Path, steps
         raise CommandError(f"the baselines cannot learn from {train}: {error}") from error
 
 
-def show(evaluation: Evaluation) -> None:
+def warn(evaluation: Evaluation) -> None:
     for warning in warnings(evaluation):
         err.print(f"Warning: {warning}", soft_wrap=True)
+
+
+def show(evaluation: Evaluation) -> None:
     side_by_side = columns(evaluation)
     print_table(
         f"{evaluation.task}: {evaluation.subject.model}",

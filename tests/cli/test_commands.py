@@ -7,7 +7,6 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from cli import main
 from cli.deployment import Deployment
 from cli.environment import latest
 from tests.factories import (
@@ -44,19 +43,13 @@ class Result:
 
 
 @pytest.fixture
-def triage(monkeypatch, capsys, tmp_path):
+def triage(shell, monkeypatch, tmp_path):
     """The command as the shell runs it."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TRIAGE_OPERATOR", "ann")
 
     def run(*arguments: object) -> Result:
-        monkeypatch.setattr("sys.argv", ["triage", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main.run()
-        code = ended.value.code
-        assert isinstance(code, int) or code is None
-        return Result(code or 0, *capsys.readouterr())
+        return Result(*shell(*arguments))
 
     return run
 

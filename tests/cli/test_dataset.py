@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from huggingface_hub import HfApi, constants
 
-from cli import dataset, main
+from cli import dataset
 from local.state import Instance, Ports, Process
 from tests.hub import served
 from tests.training.exports import any_export
@@ -23,7 +23,7 @@ def endpoint(tmp_path_factory):
 
 
 @pytest.fixture
-def triage(endpoint, monkeypatch, capsys, tmp_path):
+def triage(shell, endpoint, monkeypatch, tmp_path):
     """The command as the shell runs it, on an instance whose Hub is that of the tests."""
     monkeypatch.setattr(constants, "HF_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "home/hub"))
@@ -32,14 +32,8 @@ def triage(endpoint, monkeypatch, capsys, tmp_path):
     monkeypatch.setattr(dataset, "running_instance", lambda state: instance)
 
     def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["triage", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main.run()
-        code = ended.value.code
-        assert isinstance(code, int) or code is None
-        out, err = capsys.readouterr()
-        return code or 0, out, " ".join(err.split())
+        code, out, err = shell(*arguments)
+        return code, out, " ".join(err.split())
 
     return run
 

@@ -9,7 +9,6 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from cli import main
 from cli.deployment import Deployment
 from cli.named_model import champion
 from runtime.adapters.bundles import S3Bundles
@@ -37,18 +36,12 @@ ENV = ("--env", "dev")
 
 
 @pytest.fixture
-def triage(monkeypatch, capsys):
+def triage(shell):
     """The command as the shell runs it: exit code, standard output, and standard error in one line."""
 
     def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["triage", "evaluate", *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main.run()
-        code = ended.value.code
-        assert isinstance(code, int) or code is None
-        out, err = capsys.readouterr()
-        return code or 0, out, " ".join(err.split())
+        code, out, err = shell("evaluate", *arguments)
+        return code, out, " ".join(err.split())
 
     return run
 
@@ -101,6 +94,7 @@ def test_figures_are_the_only_thing_on_standard_output(triage, bundle, export):
     assert (told["task"], told["n"], told["model"]) == ("product", 80, str(bundle))
     assert told["intervals"]["accuracy"][0] <= told["accuracy"] <= told["intervals"]["accuracy"][1]
     assert "Predicting product" in err
+    assert "is none that the model can give" in err
 
 
 def test_people_see_tables_warnings_and_what_was_not_reached(triage, bundle, export):

@@ -16,7 +16,7 @@ def invoke(*arguments):
 
 def test_a_request_is_printed_as_json():
     request = json.loads(invoke("request", JOB).stdout)
-    assert request["HyperParameters"]["recipe"] == "complaints"
+    assert request["HyperParameters"]["recipe"] == "complaints-gpu"
 
 
 def test_recipe_and_name_can_be_given_beside_the_file():
