@@ -79,7 +79,8 @@ class Registry:
         """
         model = self.get(model_id, revision)
         strategy = self.strategy(model.task)
-        if strategy and any((arm.model_id, arm.revision) == (model_id, revision) for arm in strategy.strategy.arms):
+        named = strategy.strategy.all_arms if strategy else ()
+        if any((arm.model_id, arm.revision) == (model_id, revision) for arm in named):
             raise RegistryError(f"the strategy of {model.task} names {model_id}@{revision}; change the strategy first")
         if model.state != "retired":
             self._change(model, "retired")
