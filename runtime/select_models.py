@@ -46,6 +46,8 @@ def build(environment: SelectModelsEnvironment, session: boto3.Session) -> Handl
             code_version=environment.code_version,
         ).model_copy(update={"expires_at": expiry(now, environment.retention_days)})
         if story.put_if_absent(selection):
+            if selection.missing_shadows:
+                logger.warning("shadows skipped", extra={"shadows": selection.missing_shadows})
             return _selected(selection)
         # Another execution of this complaint was faster: its selection counts.
         return select(request)

@@ -58,6 +58,29 @@ def test_the_strategy_in_force_decides(cloud):
 
 
 @pytest.mark.usefixtures("complaint")
+def test_sampled_shadows_are_recorded_and_do_not_travel_with_the_models(cloud):
+    strategy = any_strategy(shadows={"next": 10_000})
+    for arm in strategy.all_arms:
+        cloud.table(MODEL_INFO).put(any_model_info(model_id=arm.model_id, revision=arm.revision))
+    cloud.table(MODEL_STRATEGY).put(any_model_strategy(strategy))
+    (model,) = select(cloud).models
+    assert model.arm == "champion"
+    (shadow,) = recorded(cloud).shadows
+    assert (shadow.arm, shadow.shadow) == ("next", True)
+
+
+@pytest.mark.usefixtures("complaint")
+def test_a_shadow_that_is_not_active_any_more_is_skipped_with_a_line_in_the_log(cloud, caplog):
+    strategy = any_strategy(shadows={"next": 10_000})
+    cloud.table(MODEL_INFO).put(any_model_info(model_id=any_arm().model_id, revision=any_arm().revision))
+    cloud.table(MODEL_STRATEGY).put(any_model_strategy(strategy))
+    (model,) = select(cloud).models
+    assert model.arm == "champion"
+    assert recorded(cloud).missing_shadows == ("product/next",)
+    assert "shadows skipped" in caplog.text
+
+
+@pytest.mark.usefixtures("complaint")
 def test_a_recorded_selection_is_replayed_whatever_changed_since(cloud):
     cloud.table(MODEL_INFO).put(any_model_info())
     first = select(cloud)
