@@ -19,6 +19,7 @@ SHADOW: Final = f"{PREDICTION}SHADOW#"
 """No task is spelled in capitals, so no prediction of a model that answers begins like this."""
 SHADOW_FAILURE: Final = "FAILED#SHADOW#"
 CURRENT: Final = "CURRENT"
+VALIDATED: Final = "VALIDATED"
 
 
 class Entry(Contract):
@@ -169,10 +170,13 @@ class ModelInfo(Contract):
 
 
 class ModelStrategy(Contract):
-    """The strategy in force for a task. `version` counts its changes; writers state the one they replace."""
+    """The strategy in force for a task. `version` counts its changes; writers state the one they replace.
+
+    entry: `CURRENT`, which people may edit, or `VALIDATED`: what the command accepted last, for when they err.
+    """
 
     task: TaskName
-    entry: Literal["CURRENT"] = CURRENT
+    entry: Literal["CURRENT", "VALIDATED"] = CURRENT
     version: int = Field(ge=1)
     strategy: Strategy
     changed_at: str
