@@ -12,7 +12,7 @@ from cli.show import read_story
 from tests.system.bundles import constant_model, hanging_model, raising_model
 from tests.system.machine import Machine, until
 from triage.strategy import Arm, Strategy, sample
-from triage.tables import ModelInfo
+from triage.tables import CURRENT, ModelInfo
 
 LABELS = ["Mortgage", "Student loan"]
 COMPLAINTS = 10
@@ -98,11 +98,20 @@ def test_shadows_that_hang_and_fail_touch_neither_allocations_nor_their_latency(
     with short_of_time(machine, 5):
         ids, beside = allocate_one_by_one()
         print(f"median ms of an allocation: {alone:.0f} alone, {beside:.0f} beside shadows that hang and fail")
-        assert until(lambda: any(failures_of(machine, i).get("hangs") for i in ids), seconds=90)
-        assert until(lambda: any(failures_of(machine, i).get("fails") for i in ids), seconds=90)
+        for name, error in (("hangs", "Sandbox.Timedout"), ("fails", "ModelFailedError")):
+            assert until(lambda: any(failures_of(machine, i).get(name) == error for i in ids), seconds=90)  # noqa: B023
     failures = [failures_of(machine, i) for i in ids]
     assert {f["hangs"] for f in failures if "hangs" in f} <= {"Sandbox.Timedout", "Lambda.TooManyRequestsException"}
     assert {f["fails"] for f in failures if "fails" in f} <= {"ModelFailedError", "Lambda.TooManyRequestsException"}
     # A shadow that were waited for would cost seconds. What is left is that it shares the processors of this machine.
     assert beside < 2 * alone + 300
     assert not any(shadows_of(machine, i) for i in ids)
+
+
+def test_a_bad_edit_by_hand_stops_nobody_and_changes_nothing(machine: Machine, any_item, shadowed):
+    shadowed(kept=(constant_model, 0))
+    table = machine.aws.resource("dynamodb").Table(machine.deployment.name("model-strategy-table"))
+    table.put_item(Item={"task": "product", "entry": CURRENT, "strategy": {"arms": []}})
+    (allocation,) = machine.allocate(any_item())
+    (decision,) = (d for d in allocation.decisions if d.task == "product")
+    assert (decision.model.arm, decision.model.strategy_version) == ("champion", 1)
