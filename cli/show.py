@@ -8,9 +8,17 @@ from cli import options
 from cli.deployment import Deployment, find
 from cli.errors import NotFoundError
 from cli.output import out, print_json, print_table
-from triage.tables import ALLOCATION, SELECTION, AllocationEntry, PredictionEntry, SelectionEntry
-
-ENTRIES: dict[str, type[SelectionEntry | AllocationEntry]] = {SELECTION: SelectionEntry, ALLOCATION: AllocationEntry}
+from triage.steps import ModelReference
+from triage.tables import (
+    ALLOCATION,
+    PREDICTION,
+    SELECTION,
+    SHADOW_FAILURE,
+    AllocationEntry,
+    PredictionEntry,
+    SelectionEntry,
+    ShadowFailureEntry,
+)
 
 
 def show(
@@ -39,12 +47,22 @@ def show(
                 p.thresholds.auto if p.positive_label is None else p.thresholds.flag,
                 f"{p.tokens_seen}/{p.tokens_total}",
                 p.milliseconds,
-                p.model.arm or "—",
+                _arm(p.model),
                 p.model_version,
             )
             for p in story["predictions"]
         ),
     )
+    if story["failed_shadows"]:
+        print_table(
+            "Shadows that failed",
+            ("task", "error", "arm", "model version"),
+            ((f.model.task, f.error, _arm(f.model), f.model.version) for f in story["failed_shadows"]),
+        )
+
+
+def _arm(model: ModelReference) -> str:
+    return (model.arm or "—") + (" (shadow)" if model.shadow else "")
 
 
 def _print_allocation(allocation: AllocationEntry) -> None:
@@ -81,6 +99,9 @@ def read_story(deployment: Deployment, complaint_id: str) -> dict[str, Any]:
         "triage_state": (raw or {}).get("triage_state"),
         "attempts": int((raw or {}).get("triage_attempts", 0)),
         "selection": SelectionEntry.model_validate(by_key[SELECTION]) if SELECTION in by_key else None,
-        "predictions": [PredictionEntry.model_validate(e) for key, e in by_key.items() if key not in ENTRIES],
+        "predictions": [PredictionEntry.model_validate(e) for key, e in by_key.items() if key.startswith(PREDICTION)],
+        "failed_shadows": [
+            ShadowFailureEntry.model_validate(e) for key, e in by_key.items() if key.startswith(SHADOW_FAILURE)
+        ],
         "allocation": AllocationEntry.model_validate(by_key[ALLOCATION]) if ALLOCATION in by_key else None,
     }

@@ -1,7 +1,7 @@
 """`triage strategy`"""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
@@ -10,7 +10,7 @@ from cli import options
 from cli.deployment import find
 from cli.errors import NotFoundError, WrongUsageError
 from cli.output import out, print_json, print_table
-from triage.strategy import Strategy
+from triage.strategy import Arm, Strategy, assign, sample
 from triage.tables import ModelStrategy
 
 app = typer.Typer(no_args_is_help=True, help="How the models of a task share traffic.")
@@ -59,6 +59,53 @@ def set_(
         out.print(f"{task} is at strategy version {changed.version}")
 
 
+@app.command("assign")
+def assign_(
+    task: Annotated[str, typer.Argument(help="The task whose strategy in force is asked.")],
+    subjects: Annotated[
+        Path,
+        typer.Option(
+            "--subjects", exists=True, dir_okay=False, help="Customers, else complaints: one id in each line."
+        ),
+    ],
+    env: options.Environment = "local",
+    as_json: options.AsJson = False,
+    state: options.State = options.DEFAULT,
+) -> None:
+    """Show which arm answers each subject, and which shadows predict beside it. Nothing is written."""
+    current = find(env, state=state).registry.strategy(task)
+    if current is None:
+        raise NotFoundError(f"{task} has no strategy; set one with `triage strategy set {task} FILE`")
+    strategy = current.strategy
+    assignments = [_assignment(strategy, subject) for subject in _subjects(subjects)]
+    if as_json:
+        print_json({"experiment": strategy.experiment, "assignments": assignments})
+    else:
+        print_table(
+            f"Assignments of {task}, experiment {strategy.experiment}",
+            ("subject", "bucket", "arm", "shadows"),
+            (
+                (a["subject"], a["bucket"], a["arm"], " ".join(s["arm"] for s in a.get("shadows", ())))
+                for a in assignments
+            ),
+        )
+
+
+def _subjects(file: Path) -> list[str]:
+    try:
+        return [line for line in file.read_text(encoding="utf-8").split("\n") if line.strip()]
+    except UnicodeDecodeError as error:
+        raise WrongUsageError(f"{file} is not a text in UTF-8 with one id in each line") from error
+
+
+def _assignment(strategy: Strategy, subject: str) -> dict[str, Any]:
+    """`shadows` is there where the strategy has any, and lists those that the subject is sampled for."""
+    answering = assign(strategy, subject)
+    beside = [{"arm": shadow.arm.name, "bucket": shadow.bucket} for shadow in sample(strategy, subject)]
+    dealt = {"subject": subject, "bucket": answering.bucket, "arm": answering.arm.name}
+    return dealt | ({"shadows": beside} if strategy.shadows else {})
+
+
 def _read(file: Path, task: str) -> Strategy:
     try:
         strategy = Strategy.model_validate_json(file.read_bytes())
@@ -82,12 +129,18 @@ def _table(strategies: list[ModelStrategy]) -> None:
                 strategy.version,
                 strategy.strategy.kind,
                 strategy.strategy.experiment,
-                arm.name + (" (champion)" if arm.name == strategy.strategy.champion else ""),
+                arm.name + _role(arm, strategy.strategy),
                 f"{arm.share / 100:g} %",
                 f"{arm.model_id}@{arm.revision[:12]}",
                 f"{strategy.changed_at} by {strategy.changed_by}",
             )
             for strategy in strategies
-            for arm in strategy.strategy.arms
+            for arm in strategy.strategy.all_arms
         ),
     )
+
+
+def _role(arm: Arm, strategy: Strategy) -> str:
+    if arm in strategy.shadows:
+        return " (shadow)"
+    return " (champion)" if arm.name == strategy.champion else ""

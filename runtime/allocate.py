@@ -13,7 +13,7 @@ from triage.allocation import allocate
 from triage.environment import AllocateEnvironment
 from triage.outbox import expiry
 from triage.steps import ALLOCATE, Allocated, AllocationRequest
-from triage.tables import ALLOCATION, PREDICTION, SELECTION, AllocationEntry, PredictionEntry, SelectionEntry
+from triage.tables import ALLOCATION, PREDICTION, SELECTION, SHADOW, AllocationEntry, PredictionEntry, SelectionEntry
 from triage.taxonomy import load_taxonomy
 
 logger = Logger(service="allocate")
@@ -31,7 +31,9 @@ def build(environment: AllocateEnvironment, session: boto3.Session) -> Handler:
                 request,
                 selection=SelectionEntry.model_validate(selection) if selection else None,
                 predictions=[
-                    PredictionEntry.model_validate(item) for key, item in entries.items() if key.startswith(PREDICTION)
+                    PredictionEntry.model_validate(item)
+                    for key, item in entries.items()
+                    if key.startswith(PREDICTION) and not key.startswith(SHADOW)
                 ],
                 taxonomy=load_taxonomy(),
                 now=now,

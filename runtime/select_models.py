@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import boto3
 from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics import MetricUnit, single_metric
 from pydantic import BaseModel, ValidationError
 
 from runtime.adapters.dynamodb import Table
@@ -14,10 +15,11 @@ from triage import tables
 from triage.complaint import Complaint, timestamp
 from triage.environment import SelectModelsEnvironment
 from triage.errors import ComplaintMissingError
+from triage.in_force import strategies_in_force
 from triage.outbox import expiry
 from triage.selection import select_models
 from triage.steps import SELECT_MODELS, ExecutionInput, Selected
-from triage.tables import SELECTION, ModelInfo, ModelStrategy, SelectionEntry
+from triage.tables import SELECTION, ModelInfo, SelectionEntry
 
 logger = Logger(service="select_models")
 Row = TypeVar("Row", bound=BaseModel)
@@ -38,14 +40,20 @@ def build(environment: SelectModelsEnvironment, session: boto3.Session) -> Handl
         if item is None:
             raise ComplaintMissingError(f"{request.complaint_id} is not in raw_complaints")
         now = datetime.now(UTC)
+        active = list(_valid(ModelInfo, models.query("active", index="by_state")))
+        found = strategies_in_force(strategies.scan(), active)
+        for task, problem in found.refused.items():
+            _report(task, problem)
         selection = select_models(
             Complaint.read(item),
-            active=_valid(ModelInfo, models.query("active", index="by_state")),
-            strategies={strategy.task: strategy for strategy in _valid(ModelStrategy, strategies.scan())},
+            active=active,
+            strategies=found.strategies,
             selected_at=timestamp(now),
             code_version=environment.code_version,
         ).model_copy(update={"expires_at": expiry(now, environment.retention_days)})
         if story.put_if_absent(selection):
+            if selection.missing_shadows:
+                logger.warning("shadows skipped", extra={"shadows": selection.missing_shadows})
             return _selected(selection)
         # Another execution of this complaint was faster: its selection counts.
         return select(request)
@@ -55,6 +63,13 @@ def build(environment: SelectModelsEnvironment, session: boto3.Session) -> Handl
 
 def _selected(selection: SelectionEntry) -> Selected:
     return Selected(complaint_id=selection.complaint_id, models=selection.models)
+
+
+def _report(task: str, problem: str) -> None:
+    """An alarm watches this metric."""
+    logger.error("bad strategy not followed", extra={"task": task, "problem": problem})
+    with single_metric(name="StrategyRefused", unit=MetricUnit.Count, value=1, namespace="ComplaintsTriage"):
+        pass
 
 
 def _valid(row_type: type[Row], items: Iterable[dict[str, Any]]) -> Iterable[Row]:

@@ -42,6 +42,14 @@ class Alarms(Construct):
             "Executions took longer than they may; the sweeper starts them again",
         )
 
+        self._alarm(
+            "StrategyRefused",
+            cloudwatch.Metric(
+                namespace="ComplaintsTriage", metric_name="StrategyRefused", period=every, statistic="Sum"
+            ),
+            "A strategy edited by hand is not followed; the logs of select_models say which and why",
+        )
+
     def _alarm(self, construct_id: str, metric: cloudwatch.Metric, description: str) -> None:
         alarm = metric.create_alarm(
             self,

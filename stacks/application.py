@@ -12,6 +12,7 @@ from stacks.mlops import MLOps
 from stacks.orchestration import Orchestration
 from stacks.packages import Packages
 from stacks.settings import Settings
+from stacks.shadows import Shadows
 
 
 class Application(Construct):
@@ -36,6 +37,7 @@ class Application(Construct):
             state_machine=orchestration.state_machine,
             settings=settings,
         )
+        Shadows(self.stateless, "Shadows", data=data, packages=packages, settings=settings)
         mlops = MLOps(self.stateless, "MLOps", data=data, packages=packages, settings=settings)
         consumers = Consumers(self.stateless, "Consumers", data=data)
         alarms = Alarms(

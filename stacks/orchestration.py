@@ -1,5 +1,6 @@
 """Orchestration layer: the order of the steps, in the names of their contracts."""
 
+from collections.abc import Iterable
 from typing import TypeVar
 
 from aws_cdk import Duration, RemovalPolicy
@@ -39,6 +40,51 @@ def retried(task: Task) -> Task:
     return task
 
 
+def building(scope: Construct, name: str, contract: type[Contract], **parameters: object) -> sfn.Pass:
+    """A state that builds exactly one contract."""
+    if set(parameters) != set(contract.model_fields):
+        raise LookupError(f"{name} does not build a {contract.__name__}: {sorted(parameters)}")
+    return sfn.Pass(scope, name, parameters=parameters)
+
+
+class LoggedStateMachine(sfn.StateMachine):
+    """Logs and traces every execution, without its data; invokes any version of the functions it is given."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        definition: sfn.IChainable,
+        timeout: Duration,
+        functions: Iterable[RuntimeFunction],
+        settings: Settings,
+    ) -> None:
+        super().__init__(
+            scope,
+            construct_id,
+            definition_body=sfn.DefinitionBody.from_chainable(definition),
+            timeout=timeout,
+            tracing_enabled=True,
+            logs=sfn.LogOptions(
+                destination=logs.LogGroup(
+                    scope, f"{construct_id}Logs", retention=settings.log_retention, removal_policy=RemovalPolicy.DESTROY
+                ),
+                level=sfn.LogLevel.ALL,
+                include_execution_data=False,
+            ),
+        )
+        for function in functions:
+            acknowledge_wildcard(
+                self,
+                f"<{logical_id(function)}.Arn>:*",
+                "The state machine may invoke any version of this one function.",
+            )
+        acknowledge_wildcard(
+            self, "*", "Log delivery and X-Ray have no resources to name in a policy (AWS documentation)."
+        )
+
+
 class Orchestration(Construct):
     """select models → each model judges → allocate → announce → settle the outbox.
 
@@ -52,7 +98,8 @@ class Orchestration(Construct):
         super().__init__(scope, construct_id)
         allocate = self._invoke(inference.allocate)
         allocate.next(retried(self._announce(data))).next(self._settle(data))
-        judged = self._pass(
+        judged = building(
+            self,
             "Judged",
             AllocationRequest,
             complaint_id=sfn.JsonPath.string_at(path(Selected, "complaint_id")),
@@ -60,7 +107,8 @@ class Orchestration(Construct):
             outcomes=sfn.JsonPath.object_at("$.outcomes"),
             selection_error=None,
         ).next(allocate)
-        unselected = self._pass(
+        unselected = building(
+            self,
             "Unselected",
             AllocationRequest,
             complaint_id=sfn.JsonPath.string_at(path(ExecutionInput, "complaint_id")),
@@ -74,38 +122,21 @@ class Orchestration(Construct):
             errors=[ComplaintMissingError.__name__],
         )
         select.add_catch(unselected, errors=[sfn.Errors.ALL], result_path=ERROR)
-        self.state_machine = sfn.StateMachine(
+        self.state_machine = LoggedStateMachine(
             self,
             "Triage",
-            definition_body=sfn.DefinitionBody.from_chainable(
-                select.next(self._each_model(inference, settings)).next(judged)
-            ),
+            definition=select.next(self._each_model(inference, settings)).next(judged),
             # Longer than a throttled task may wait for its turn.
             timeout=Duration.hours(1),
-            tracing_enabled=True,
-            logs=sfn.LogOptions(
-                destination=logs.LogGroup(
-                    self, "TriageLogs", retention=settings.log_retention, removal_policy=RemovalPolicy.DESTROY
-                ),
-                level=sfn.LogLevel.ALL,
-                include_execution_data=False,
+            functions=(
+                inference.select_models,
+                inference.model_inference,
+                inference.model_inference_transformers,
+                inference.allocate,
             ),
+            settings=settings,
         )
         data.raw_complaints.key.grant(self.state_machine, *WRITING_KEY)
-        for function in (
-            inference.select_models,
-            inference.model_inference,
-            inference.model_inference_transformers,
-            inference.allocate,
-        ):
-            acknowledge_wildcard(
-                self.state_machine,
-                f"<{logical_id(function)}.Arn>:*",
-                "The state machine may invoke any version of this one function.",
-            )
-        acknowledge_wildcard(
-            self.state_machine, "*", "Log delivery and X-Ray have no resources to name in a policy (AWS documentation)."
-        )
 
     def _invoke(self, function: RuntimeFunction, *, payload: sfn.TaskInput | None = None) -> tasks.LambdaInvoke:
         task = tasks.LambdaInvoke(
@@ -131,14 +162,9 @@ class Orchestration(Construct):
         )
         return retried(task)
 
-    def _pass(self, name: str, contract: type[Contract], **parameters: object) -> sfn.Pass:
-        """A state that builds exactly one contract."""
-        if set(parameters) != set(contract.model_fields):
-            raise LookupError(f"{name} does not build a {contract.__name__}: {sorted(parameters)}")
-        return sfn.Pass(self, name, parameters=parameters)
-
     def _each_model(self, inference: Inference, settings: Settings) -> sfn.Map:
-        failed = self._pass(
+        failed = building(
+            self,
             "ModelFailed",
             Outcome,
             model=sfn.JsonPath.object_at(path(InferenceRequest, "model")),

@@ -15,6 +15,7 @@ from constructs import Construct
 
 from stacks.settings import Settings
 from triage import __version__
+from triage.steps import SHADOW_INFERENCE
 
 ROOT = Path(__file__).parents[1]
 BUILD = ROOT / "build"
@@ -44,12 +45,18 @@ class Packages(Construct):
         self.code_version = f"{__version__}+{digest(sources)[:12]}"
         source_code = lambda_.Code.from_asset(str(sources))
         if settings.packages == "host":
-            self.control = self.onnx = self.transformers = Package(source_code)
+            self.control = self.onnx = self.transformers = self.shadow_transformers = Package(source_code)
         else:
             self.control = Package(source_code, (self._layer("Control"),))
             self.onnx = Package(source_code, (self._layer("Onnx"),))
-            image = lambda_.Code.from_asset_image(str(stage_image(sources)), platform=Platform.LINUX_ARM64)
+            context = str(stage_image(sources))
+            image = lambda_.Code.from_asset_image(context, platform=Platform.LINUX_ARM64)
             self.transformers = Package(image, is_image=True)
+            # The same image; its Dockerfile names the handler of the models that answer.
+            shadow_image = lambda_.Code.from_asset_image(
+                context, platform=Platform.LINUX_ARM64, cmd=[SHADOW_INFERENCE.handler]
+            )
+            self.shadow_transformers = Package(shadow_image, is_image=True)
 
     def _layer(self, name: str) -> lambda_.LayerVersion:
         folder = BUILD / "layers" / name.lower()

@@ -16,6 +16,7 @@ class Settings:
     https_only: whether buckets, queues and topics refuse plain HTTP.
     hub_home: where the Hub's client keeps its files, if not in the home of whoever runs the functions.
     sweep_all_every: how often the sweeper reads all of `raw_complaints`, besides its index every `sweep_every`.
+    shadow_concurrency: how many shadows of one engine predict at a time, apart from what answers.
     loaded_models: how many models a warm inference function keeps; each takes up to 150 MB with its session.
     """
 
@@ -33,6 +34,7 @@ class Settings:
     hub_home: str | None
     map_concurrency: int
     inference_concurrency: int
+    shadow_concurrency: int
     loaded_models: int
     sweep_every: Duration
     sweep_all_every: Duration
@@ -57,6 +59,7 @@ DEV = Settings(
     hub_home="/tmp/huggingface",
     map_concurrency=5,
     inference_concurrency=10,
+    shadow_concurrency=2,
     loaded_models=6,
     sweep_every=Duration.minutes(5),
     sweep_all_every=Duration.days(1),
@@ -72,6 +75,7 @@ PROD = replace(
     log_retention=RetentionDays.ONE_YEAR,
     map_concurrency=10,
     inference_concurrency=50,
+    shadow_concurrency=10,
 )
 LOCAL = replace(
     DEV,
@@ -85,6 +89,7 @@ LOCAL = replace(
     hub_home=None,
     map_concurrency=3,
     inference_concurrency=8,
+    shadow_concurrency=1,
     sweep_every=Duration.minutes(1),
     sweep_all_every=Duration.minutes(1),
     stale_after=Duration.seconds(90),

@@ -127,12 +127,15 @@ def any_arm(name: str = "champion", **values: Any) -> Arm:
     return Arm(name=name, **{**default, **values})
 
 
-def any_strategy(shares: dict[str, int] | None = None, **values: Any) -> Strategy:
-    """`shares` in basis points by the arms' names, of which the first is the champion."""
+def any_strategy(
+    shares: dict[str, int] | None = None, *, shadows: dict[str, int] | None = None, **values: Any
+) -> Strategy:
+    """`shares` in basis points by the arms' names, of which the first is the champion; `shadows` likewise."""
     shares = shares or {"champion": 10_000}
     default = {
         "task": "product",
-        "kind": {1: "single", 2: "canary"}.get(len(shares), "ab"),
+        "kind": {1: "shadow" if shadows else "single", 2: "canary"}.get(len(shares), "ab"),
+        "shadows": tuple(any_arm(name, share=share) for name, share in (shadows or {}).items()),
         "experiment": "first",
         "champion": next(iter(shares)),
         "arms": tuple(any_arm(name, share=share) for name, share in shares.items()),

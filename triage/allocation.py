@@ -74,6 +74,7 @@ def allocate(
         started_at=request.started_at,
         allocated_at=timestamp(now),
         milliseconds=_milliseconds_since(request.started_at, now),
+        shadows=selection.shadows if selection else (),
     )
 
 

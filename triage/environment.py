@@ -70,6 +70,15 @@ class ModelInferenceEnvironment(Environment):
     loaded_models: int = Field(ge=1)
 
 
+class ShadowInferenceEnvironment(ModelInferenceEnvironment):
+    """The same knowledge: a shadow is asked as a model that answers is."""
+
+
+class ShadowFailedEnvironment(Environment):
+    complaints_allocation_table: str
+    retention_days: int
+
+
 class AllocateEnvironment(Environment):
     complaints_allocation_table: str
     retention_days: int

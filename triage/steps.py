@@ -22,6 +22,7 @@ class ModelReference(Contract):
     """One registered model version, and why it was selected.
 
     arm, bucket, strategy_version: None where the task has no strategy and its only active model answers.
+    shadow: it predicts beside the model that answers, and decides nothing.
     """
 
     task: TaskName
@@ -32,6 +33,7 @@ class ModelReference(Contract):
     arm: str | None = None
     bucket: int | None = None
     strategy_version: int | None = None
+    shadow: bool = False
 
     @property
     def version(self) -> str:
@@ -55,6 +57,14 @@ class Outcome(Contract):
     error: str | None = None
 
 
+class ShadowFailure(Contract):
+    """error: the name of what stopped the shadow, as Step Functions caught it."""
+
+    complaint_id: str
+    model: ModelReference
+    error: str
+
+
 class AllocationRequest(Contract):
     """started_at: when the execution started, ISO 8601. selection_error: the error's name where selection failed."""
 
@@ -65,7 +75,10 @@ class AllocationRequest(Contract):
 
 
 class Allocated(Contract):
-    """The detail of the event `ComplaintAllocated`: everything a consumer may know without reading the story."""
+    """The detail of the event `ComplaintAllocated`: everything a consumer may know without reading the story.
+
+    shadows: what predicts beside the answer from here on. Nothing that is decided depends on them.
+    """
 
     complaint_id: str
     product_team: str
@@ -76,6 +89,7 @@ class Allocated(Contract):
     route: Literal["auto", "review", "manual"]
     allocated_at: str
     models: tuple[str, ...]
+    shadows: tuple[ModelReference, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -94,7 +108,9 @@ class Step:
 SELECT_MODELS = Step("select_models", takes=ExecutionInput, gives=Selected)
 MODEL_INFERENCE = Step("model_inference", takes=InferenceRequest, gives=Outcome)
 ALLOCATE = Step("allocate", takes=AllocationRequest, gives=Allocated)
-STEPS = (SELECT_MODELS, MODEL_INFERENCE, ALLOCATE)
+SHADOW_INFERENCE = Step("shadow_inference", takes=InferenceRequest, gives=Outcome)
+SHADOW_FAILED = Step("shadow_failed", takes=ShadowFailure, gives=Outcome)
+STEPS = (SELECT_MODELS, MODEL_INFERENCE, ALLOCATE, SHADOW_INFERENCE, SHADOW_FAILED)
 
 
 def path(contract: type[BaseModel], *names: str, root: str = "$") -> str:

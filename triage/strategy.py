@@ -24,31 +24,42 @@ class Arm(Contract):
 class Strategy(Contract):
     """The champion arm answers whatever no other arm owns.
 
-    single: the champion answers all. canary and ab: challengers answer their shares.
+    single: the champion answers all. canary and ab: challengers answer their shares. shadow: the champion answers all.
+    shadows: predict beside whoever answers, each for its own share of the subjects, and never answer themselves.
     """
 
     task: TaskName
-    kind: Literal["single", "canary", "ab"]
+    kind: Literal["single", "canary", "ab", "shadow"]
     # No separator inside: two experiments must never deal alike by accident.
     experiment: str = Field(min_length=1, max_length=64, pattern=r"^[^|]+$")
     salt: str = Field(default="", max_length=64, pattern=r"^[^|]*$")
     champion: str
     arms: tuple[Arm, ...] = Field(min_length=1)
+    shadows: tuple[Arm, ...] = ()
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
-        if (self.kind == "single") != (len(self.arms) == 1):
-            raise ValueError("a single strategy has one arm, every other has several")
+        if (self.kind in {"single", "shadow"}) != (len(self.arms) == 1):
+            raise ValueError("a single and a shadow strategy have one arm, every other has several")
+        if self.kind == "single" and self.shadows:
+            raise ValueError("a single strategy has no shadows; its kind is shadow")
+        if self.kind == "shadow" and not self.shadows:
+            raise ValueError("a shadow strategy has at least one shadow beside its arm")
         total = sum(arm.share for arm in self.arms)
         if total != BUCKETS:
             raise ValueError(f"the arms' shares sum to {total}, not {BUCKETS} basis points")
-        if len({arm.name for arm in self.arms}) != len(self.arms):
+        if len({arm.name for arm in self.all_arms}) != len(self.all_arms):
             raise ValueError("two arms have the same name")
-        if len({(arm.model_id, arm.revision) for arm in self.arms}) != len(self.arms):
+        if len({(arm.model_id, arm.revision) for arm in self.all_arms}) != len(self.all_arms):
             raise ValueError("two arms name the same model version")
         if self.champion not in {arm.name for arm in self.arms}:
             raise ValueError(f"the champion {self.champion!r} is not among the arms")
         return self
+
+    @property
+    def all_arms(self) -> tuple[Arm, ...]:
+        """Those that answer and those that predict beside them."""
+        return self.arms + self.shadows
 
     @property
     def champion_arm(self) -> Arm:
@@ -86,13 +97,26 @@ def assign(strategy: Strategy, subject: str) -> Assignment:
     return Assignment(arm=strategy.champion_arm, bucket=bucket)
 
 
+def sample(strategy: Strategy, subject: str) -> tuple[Assignment, ...]:
+    """The shadows that predict beside the answer for this subject, by name.
+
+    Each has buckets of its own: a shadow that widens only adds subjects, and changes neither who answers nor which
+    other shadows take part.
+    """
+    dealt = (
+        Assignment(arm=arm, bucket=bucket_of(strategy.experiment, strategy.salt, f"{arm.name}|{subject}"))
+        for arm in sorted(strategy.shadows, key=lambda arm: arm.name)
+    )
+    return tuple(assignment for assignment in dealt if assignment.bucket < assignment.arm.share)
+
+
 def check_arms(strategy: Strategy, active: frozenset[tuple[str, str, str]]) -> None:
     """Refuse arms that are not active for the task; `active` holds (task, model_id, revision).
 
     Raises:
         StrategyRefusedError: naming the first such arm and what to do.
     """
-    for arm in strategy.arms:
+    for arm in strategy.all_arms:
         if (strategy.task, arm.model_id, arm.revision) not in active:
             raise StrategyRefusedError(
                 f"arm {arm.name!r}: {arm.model_id}@{arm.revision} is not active for {strategy.task}; "

@@ -15,7 +15,11 @@ from triage.vulnerability import Stated
 SELECTION: Final = "SELECTION"
 ALLOCATION: Final = "ALLOCATION"
 PREDICTION: Final = "PREDICTION#"
+SHADOW: Final = f"{PREDICTION}SHADOW#"
+"""No task is spelled in capitals, so no prediction of a model that answers begins like this."""
+SHADOW_FAILURE: Final = "FAILED#SHADOW#"
 CURRENT: Final = "CURRENT"
+VALIDATED: Final = "VALIDATED"
 
 
 class Entry(Contract):
@@ -28,12 +32,18 @@ class Entry(Contract):
 
 
 class SelectionEntry(Entry):
-    """Written once, before inference: a retry replays it, whatever has happened to strategies since."""
+    """Written once, before inference: a retry replays it, whatever has happened to strategies since.
+
+    shadows: sampled to predict once the complaint is allocated. missing_shadows: `task/arm` of those that were sampled
+    too, and whose model is not active or not mirrored.
+    """
 
     entry: Literal["SELECTION"] = SELECTION
     selected_at: str
     subject: str
     models: tuple[ModelReference, ...]
+    shadows: tuple[ModelReference, ...] = ()
+    missing_shadows: tuple[str, ...] = ()
     stated: tuple[Stated, ...]
     unreadable: str | None = None
     doubts: tuple[str, ...]
@@ -68,7 +78,19 @@ class PredictionEntry(Entry):
 
     @staticmethod
     def key(model: ModelReference) -> str:
-        return f"{PREDICTION}{model.task}#{model.version}"
+        return f"{SHADOW if model.shadow else PREDICTION}{model.task}#{model.version}"
+
+
+class ShadowFailureEntry(Entry):
+    """That a sampled shadow gave no prediction, and the name of the error that stopped it."""
+
+    model: ModelReference
+    error: str
+    failed_at: str
+
+    @staticmethod
+    def key(model: ModelReference) -> str:
+        return f"{SHADOW_FAILURE}{model.task}#{model.version}"
 
 
 class Decision(Contract):
@@ -91,7 +113,7 @@ class AllocationEntry(Entry):
     """The current allocation: exactly one for each complaint.
 
     reasons: why a person is asked, or why the journey is specialist; empty where neither.
-    milliseconds: from the start of the execution.
+    milliseconds: from the start of the execution. shadows: announced with it, and without part in it.
     """
 
     entry: Literal["ALLOCATION"] = ALLOCATION
@@ -108,6 +130,7 @@ class AllocationEntry(Entry):
     started_at: str
     allocated_at: str
     milliseconds: int
+    shadows: tuple[ModelReference, ...] = ()
 
     def announcement(self) -> Allocated:
         shared = set(Allocated.model_fields) - {"models"}
@@ -147,10 +170,13 @@ class ModelInfo(Contract):
 
 
 class ModelStrategy(Contract):
-    """The strategy in force for a task. `version` counts its changes; writers state the one they replace."""
+    """The strategy in force for a task. `version` counts its changes; writers state the one they replace.
+
+    entry: `CURRENT`, which people may edit, or `VALIDATED`: what the command accepted last, for when they err.
+    """
 
     task: TaskName
-    entry: Literal["CURRENT"] = CURRENT
+    entry: Literal["CURRENT", "VALIDATED"] = CURRENT
     version: int = Field(ge=1)
     strategy: Strategy
     changed_at: str
@@ -216,7 +242,7 @@ RAW_COMPLAINTS = TableSpec(
 )
 COMPLAINTS_ALLOCATION = TableSpec(
     name="complaints_allocation",
-    items=(SelectionEntry, PredictionEntry, AllocationEntry),
+    items=(SelectionEntry, PredictionEntry, AllocationEntry, ShadowFailureEntry),
     partition_key="complaint_id",
     sort_key="entry",
     data_class="records",

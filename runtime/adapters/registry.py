@@ -10,7 +10,7 @@ from runtime.adapters.dynamodb import Condition, Table
 from triage.complaint import timestamp
 from triage.errors import RegistryError, StrategyRefusedError, UnknownModelError
 from triage.strategy import Strategy, check_arms
-from triage.tables import CURRENT, ModelInfo, ModelStrategy
+from triage.tables import CURRENT, VALIDATED, ModelInfo, ModelStrategy
 
 Row = TypeVar("Row", bound=BaseModel)
 
@@ -79,7 +79,8 @@ class Registry:
         """
         model = self.get(model_id, revision)
         strategy = self.strategy(model.task)
-        if strategy and any((arm.model_id, arm.revision) == (model_id, revision) for arm in strategy.strategy.arms):
+        named = strategy.strategy.all_arms if strategy else ()
+        if any((arm.model_id, arm.revision) == (model_id, revision) for arm in named):
             raise RegistryError(f"the strategy of {model.task} names {model_id}@{revision}; change the strategy first")
         if model.state != "retired":
             self._change(model, "retired")
@@ -117,6 +118,11 @@ class Registry:
             raise StrategyRefusedError(
                 f"the strategy of {strategy.task} is not at version {replaces} any more; look again"
             )
+        # Of two writers the later one counts. Not by version, which begins anew where somebody deleted the row.
+        older = Condition("attribute_not_exists(#task) OR #at <= :at", task="task", at="changed_at")
+        self._strategies.put(
+            changed.model_copy(update={"entry": VALIDATED}), condition=older.comparing(at=changed.changed_at)
+        )
         return changed
 
     def _change(self, model: ModelInfo, state: str, **dates: str) -> None:

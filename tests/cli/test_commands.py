@@ -21,7 +21,8 @@ from tests.factories import (
     create_table,
 )
 from triage.allocation import MANUAL_TEAM
-from triage.tables import TABLES, AllocationEntry
+from triage.strategy import assign, sample
+from triage.tables import TABLES, AllocationEntry, ShadowFailureEntry
 
 ACCOUNT = "123456789012"
 MACHINE = f"arn:aws:states:eu-west-2:{ACCOUNT}:stateMachine:triage"
@@ -279,6 +280,63 @@ def test_a_strategy_is_put_in_force_and_shown(triage, deployment, tmp_path):
     assert "90 %" in triage("strategy", "show", *ENV).out
 
 
+def in_force(deployment, strategy):
+    for arm in strategy.all_arms:
+        registered(deployment, model_id=arm.model_id, revision=arm.revision)
+    deployment.registry.set_strategy(strategy, by="ann", replaces=0)
+    return strategy
+
+
+def test_shadows_are_put_in_force_and_shown_as_such(triage, deployment):
+    in_force(deployment, any_strategy(shadows={"next": 2_500}))
+    shown = triage("strategy", "show", *ENV).out
+    assert "next (shadow)" in shown and "25 %" in shown
+
+
+def test_a_shadow_that_is_not_active_is_refused(triage, deployment, tmp_path):
+    registered(deployment, model_id=any_arm().model_id, revision=any_arm().revision)
+    file = tmp_path / "strategy.json"
+    file.write_text(any_strategy(shadows={"next": 2_500}).model_dump_json())
+    result = triage("strategy", "set", "product", file, *ENV)
+    assert result.code == 1
+    assert "arm 'next'" in result.err and "is not active for product" in result.err
+
+
+def test_the_arm_of_each_subject_can_be_asked(triage, deployment, tmp_path):
+    strategy = in_force(deployment, any_strategy({"champion": 5_000, "challenger": 5_000}))
+    subjects = [f"c-{number}" for number in range(20)]
+    file = tmp_path / "subjects"
+    file.write_text("\n".join(["", *subjects, ""]))
+    dealt = triage("strategy", "assign", "product", "--subjects", file, "--json", *ENV).json
+    expected = [(subject, assign(strategy, subject)) for subject in subjects]
+    assert dealt == {
+        "experiment": "first",
+        "assignments": [{"subject": s, "bucket": a.bucket, "arm": a.arm.name} for s, a in expected],
+    }
+    assert "challenger" in triage("strategy", "assign", "product", "--subjects", file, *ENV).out
+
+
+def test_the_shadows_of_each_subject_are_told_with_its_arm(triage, deployment, tmp_path):
+    strategy = in_force(deployment, any_strategy(shadows={"next": 5_000}))
+    file = tmp_path / "subjects"
+    file.write_text("\n".join(f"c-{number}" for number in range(20)))
+    dealt = triage("strategy", "assign", "product", "--subjects", file, "--json", *ENV).json["assignments"]
+    assert {assignment["arm"] for assignment in dealt} == {"champion"}
+    told = {a["subject"]: [(shadow["arm"], shadow["bucket"]) for shadow in a["shadows"]] for a in dealt}
+    assert told == {s: [(a.arm.name, a.bucket) for a in sample(strategy, s)] for s in told}
+    assert 0 < sum(map(bool, told.values())) < len(told)
+
+
+def test_no_arm_is_told_without_a_strategy_or_without_a_text(triage, deployment, tmp_path):
+    file = tmp_path / "subjects"
+    file.write_bytes(b"\xff")
+    assert triage("strategy", "assign", "product", "--subjects", file, *ENV).code == 3
+    in_force(deployment, any_strategy())
+    result = triage("strategy", "assign", "product", "--subjects", file, *ENV)
+    assert result.code == 2
+    assert "UTF-8" in result.err
+
+
 def test_a_strategy_replaces_the_version_that_its_author_saw(triage, deployment, tmp_path):
     registered(deployment, model_id=any_arm().model_id, revision=any_arm().revision)
     file = tmp_path / "strategy.json"
@@ -417,6 +475,27 @@ def test_a_story_is_told_without_its_narrative(triage, deployment):
     assert story["allocation"]["product_team"] == "mortgage"
     assert any_item()["narrative"] not in result.out
     assert "narrative" not in story
+
+
+def test_shadows_of_a_story_are_marked_and_apart_from_what_answered(triage, deployment):
+    said, silent = (any_model_reference(model_id=f"acme/{arm}", arm=arm, bucket=7, shadow=True) for arm in ("b", "c"))
+    failure = ShadowFailureEntry(
+        complaint_id="8123456",
+        entry=ShadowFailureEntry.key(silent),
+        code_version="test",
+        model=silent,
+        error="Sandbox.Timedout",
+        failed_at="2026-03-02T09:31:00.000Z",
+    )
+    answering = any_model_reference()
+    predictions = (any_prediction(model=answering), any_prediction(model=said))
+    for entry in (any_selection(models=(answering,), shadows=(said, silent)), *predictions, failure):
+        deployment.story.put(entry)
+    story = triage("show", "8123456", "--json", *ENV).json
+    assert sorted(prediction["model"]["shadow"] for prediction in story["predictions"]) == [False, True]
+    assert [failed["error"] for failed in story["failed_shadows"]] == ["Sandbox.Timedout"]
+    told = triage("show", "8123456", *ENV).out
+    assert "b (shadow)" in told and "c (shadow)" in told and "Sandbox.Timedout" in told
 
 
 def test_a_complaint_that_waits_has_an_empty_story(triage, deployment):

@@ -32,6 +32,8 @@ from triage.environment import (
     MirrorEnvironment,
     ModelInferenceEnvironment,
     SelectModelsEnvironment,
+    ShadowFailedEnvironment,
+    ShadowInferenceEnvironment,
     SweepEnvironment,
 )
 from triage.steps import ModelReference
@@ -128,6 +130,14 @@ class Cloud:
             bundles_bucket=BUCKET,
             loaded_models=2,
         )
+
+    @property
+    def shadow_inference(self) -> ShadowInferenceEnvironment:
+        return ShadowInferenceEnvironment(**self.model_inference.model_dump())
+
+    @property
+    def shadow_failed(self) -> ShadowFailedEnvironment:
+        return ShadowFailedEnvironment(**SHARED, complaints_allocation_table=COMPLAINTS_ALLOCATION.name)
 
     @property
     def allocate(self) -> AllocateEnvironment:

@@ -11,7 +11,7 @@ from tests.factories import (
 )
 from tests.runtime.conftest import Cloud, before, calls
 from triage.steps import Allocated, AllocationRequest, Outcome
-from triage.tables import ALLOCATION, COMPLAINTS_ALLOCATION, AllocationEntry
+from triage.tables import ALLOCATION, COMPLAINTS_ALLOCATION, AllocationEntry, PredictionEntry
 from triage.taxonomy import load_taxonomy
 from triage.vulnerability import Stated
 
@@ -50,6 +50,20 @@ def test_the_story_is_turned_into_an_allocation(cloud):
     assert entry.announcement() == announced
     assert entry.expires_at
     assert entry.milliseconds > 0
+
+
+def test_shadows_are_announced_and_nothing_that_they_said_is_read(cloud):
+    shadow = any_model_reference(model_id="acme/next", arm="next", bucket=7, shadow=True)
+    said = any_prediction(complaint_id="1", model=shadow, label="Student loan").model_dump(mode="json")
+    table = cloud.table(COMPLAINTS_ALLOCATION)
+    garbage = {**said, "entry": PredictionEntry.key(shadow), "confidence": "none"}
+    for entry in (any_selection(complaint_id="1", shadows=(shadow,)), *PREDICTIONS, garbage):
+        assert table.put(entry)
+    result = build(cloud.allocate, cloud.session())(event(*answered(*PREDICTIONS)), None)
+    announced = Allocated.model_validate(result)
+    assert (announced.product, announced.route) == (MORTGAGE.name, "auto")
+    assert announced.shadows == (shadow,)
+    assert shadow.version not in announced.models
 
 
 def test_an_empty_story_is_allocated_to_people(cloud):

@@ -13,7 +13,16 @@ from triage.contracts import Contract
 from triage.environment import Environment
 from triage.steps import SELECT_MODELS, STEPS, ExecutionInput, Selected, Step
 
-FUNCTIONS = ("intake", "sweep", "select_models", "model_inference", "allocate", "mirror")
+FUNCTIONS = (
+    "intake",
+    "sweep",
+    "select_models",
+    "model_inference",
+    "allocate",
+    "mirror",
+    "shadow_inference",
+    "shadow_failed",
+)
 logger = Logger(service="test")
 
 

@@ -1,5 +1,8 @@
+import json
+
 import pytest
 
+from runtime.adapters.registry import Registry
 from runtime.select_models import build
 from tests.factories import (
     any_arm,
@@ -55,6 +58,29 @@ def test_the_strategy_in_force_decides(cloud):
     (model,) = select(cloud).models
     assert (model.arm, model.strategy_version) == ("challenger", 4)
     assert model.bucket is not None
+
+
+@pytest.mark.usefixtures("complaint")
+def test_sampled_shadows_are_recorded_and_do_not_travel_with_the_models(cloud):
+    strategy = any_strategy(shadows={"next": 10_000})
+    for arm in strategy.all_arms:
+        cloud.table(MODEL_INFO).put(any_model_info(model_id=arm.model_id, revision=arm.revision))
+    cloud.table(MODEL_STRATEGY).put(any_model_strategy(strategy))
+    (model,) = select(cloud).models
+    assert model.arm == "champion"
+    (shadow,) = recorded(cloud).shadows
+    assert (shadow.arm, shadow.shadow) == ("next", True)
+
+
+@pytest.mark.usefixtures("complaint")
+def test_a_shadow_that_is_not_active_any_more_is_skipped_with_a_line_in_the_log(cloud, caplog):
+    strategy = any_strategy(shadows={"next": 10_000})
+    cloud.table(MODEL_INFO).put(any_model_info(model_id=any_arm().model_id, revision=any_arm().revision))
+    cloud.table(MODEL_STRATEGY).put(any_model_strategy(strategy))
+    (model,) = select(cloud).models
+    assert model.arm == "champion"
+    assert recorded(cloud).missing_shadows == ("product/next",)
+    assert "shadows skipped" in caplog.text
 
 
 @pytest.mark.usefixtures("complaint")
@@ -124,6 +150,25 @@ def test_a_bad_row_in_model_strategy_leaves_the_longest_active(cloud, bad):
     cloud.table(MODEL_INFO).put(any_model_info())
     (model,) = select(cloud).models
     assert model.arm is None
+
+
+@pytest.mark.usefixtures("complaint")
+def test_a_bad_edit_leaves_the_last_good_strategy_in_force_and_is_measured_for_the_alarm(cloud, capsys):
+    strategy = any_strategy(
+        {"champion": 0, "challenger": 10_000}, arms=(any_arm(share=0), any_arm("challenger", share=10_000))
+    )
+    for arm in strategy.arms:
+        cloud.table(MODEL_INFO).put(any_model_info(model_id=arm.model_id, revision=arm.revision))
+    registry = Registry(cloud.table(MODEL_INFO), cloud.table(MODEL_STRATEGY))
+    registry.set_strategy(strategy, by="ann", replaces=0)
+    edited = any_model_strategy(strategy).model_dump(mode="json") | {"strategy": {"arms": []}}
+    cloud.table(MODEL_STRATEGY).put(edited)
+    (model,) = select(cloud).models
+    assert (model.arm, model.strategy_version) == ("challenger", 1)
+    (line,) = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
+    assert line["StrategyRefused"] == [1.0]
+    # The alarm names no dimension, and would not see one that has any.
+    assert line["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [[]]
 
 
 @pytest.mark.usefixtures("complaint")

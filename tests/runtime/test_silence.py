@@ -11,7 +11,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from runtime import allocate, intake, mirror, model_inference, select_models, sweep
+from runtime import allocate, intake, mirror, model_inference, select_models, shadow_failed, shadow_inference, sweep
 from runtime.function import Handler
 from tests.factories import any_item, any_model_info, any_model_reference, any_revision
 from tests.runtime.conftest import Cloud, failing, stream_records
@@ -38,7 +38,16 @@ def logged() -> Iterator[io.StringIO]:
     """Everything that any logger says at its usual level, as it is formatted for CloudWatch."""
     written = io.StringIO()
     handlers = []
-    for module in (allocate, intake, mirror, model_inference, select_models, sweep):
+    for module in (
+        allocate,
+        intake,
+        mirror,
+        model_inference,
+        select_models,
+        shadow_failed,
+        shadow_inference,
+        sweep,
+    ):
         handler = logging.StreamHandler(written)
         handler.setFormatter(module.logger.registered_formatter)
         module.logger.addHandler(handler)
@@ -86,6 +95,8 @@ def test_no_handler_repeats_a_narrative(cloud: Cloud, tmp_path, capsys, logged, 
         for model in (missing, reference):
             request = {**key, "model": model.model_dump(mode="json")}
             hear(model_inference.build, cloud.model_inference, session, request)
+            hear(shadow_inference.build, cloud.shadow_inference, session, request)
+            hear(shadow_failed.build, cloud.shadow_failed, session, {**request, "error": "ModelFailedError"})
         request = {**key, "started_at": "2026-03-02T09:29:57Z", "outcomes": [{"model": reference.model_dump()}]}
         hear(allocate.build, cloud.allocate, session, request)
         hear(select_models.build, cloud.select_models, session, {**key, "narrative": MARKER})

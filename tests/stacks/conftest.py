@@ -157,8 +157,15 @@ class Synthesis:
 
     @cached_property
     def definition(self) -> dict[str, Any]:
-        """Of the state machine, in Amazon's States Language."""
-        (machine,) = self.stateless.of_type("AWS::StepFunctions::StateMachine").values()
+        """Of the state machine that triages, in Amazon's States Language."""
+        return self._definition("Orchestration/Triage")
+
+    @cached_property
+    def shadow_definition(self) -> dict[str, Any]:
+        return self._definition("Shadows/Shadow")
+
+    def _definition(self, path: str) -> dict[str, Any]:
+        machine = self.stateless.of_type("AWS::StepFunctions::StateMachine")[path]
         definition: dict[str, Any] = json.loads(self.readable(machine["DefinitionString"]))
         return definition
 

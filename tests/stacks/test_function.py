@@ -11,6 +11,8 @@ from triage.environment import (
     MirrorEnvironment,
     ModelInferenceEnvironment,
     SelectModelsEnvironment,
+    ShadowFailedEnvironment,
+    ShadowInferenceEnvironment,
     SweepEnvironment,
 )
 from triage.steps import STEPS
@@ -20,6 +22,9 @@ ENVIRONMENTS: dict[str, type[Environment]] = {
     "Inference/ModelInference": ModelInferenceEnvironment,
     "Inference/ModelInferenceTransformers": ModelInferenceEnvironment,
     "Inference/Allocate": AllocateEnvironment,
+    "Shadows/ShadowInference": ShadowInferenceEnvironment,
+    "Shadows/ShadowInferenceTransformers": ShadowInferenceEnvironment,
+    "Shadows/ShadowFailed": ShadowFailedEnvironment,
     "Intake/Intake": IntakeEnvironment,
     "Intake/Sweep": SweepEnvironment,
     "MLOps/Mirror": MirrorEnvironment,
@@ -29,10 +34,14 @@ MODULES = {
     "Inference/ModelInference": "model_inference",
     "Inference/ModelInferenceTransformers": "model_inference",
     "Inference/Allocate": "allocate",
+    "Shadows/ShadowInference": "shadow_inference",
+    "Shadows/ShadowInferenceTransformers": "shadow_inference",
+    "Shadows/ShadowFailed": "shadow_failed",
     "Intake/Intake": "intake",
     "Intake/Sweep": "sweep",
     "MLOps/Mirror": "mirror",
 }
+TRANSFORMERS = ("Inference/ModelInferenceTransformers", "Shadows/ShadowInferenceTransformers")
 NAMED_RESOURCES = {
     "RAW_COMPLAINTS_TABLE": "Data/RawComplaints/Table",
     "COMPLAINTS_ALLOCATION_TABLE": "Data/ComplaintsAllocation/Table",
@@ -76,13 +85,19 @@ def test_there_is_no_function_beside_those(synthesis):
 
 
 def test_every_kind_of_environment_is_told_to_a_function():
-    ours = {kind for kind in Environment.__subclasses__() if kind.__module__ == Environment.__module__}
+    def below(kind: type[Environment]) -> set[type[Environment]]:
+        return {kind, *(name for child in kind.__subclasses__() for name in below(child))}
+
+    ours = {kind for kind in below(Environment) - {Environment} if kind.__module__ == Environment.__module__}
     assert set(ENVIRONMENTS.values()) == ours
 
 
 def test_a_function_runs_the_handler_of_its_module(path, function):
     if function.get("PackageType") == "Image":
-        assert "Handler" not in function  # The Dockerfile names it.
+        # The Dockerfile names that of the models that answer.
+        assert "Handler" not in function
+        named = function.get("ImageConfig", {}).get("Command", ["runtime.model_inference.handler"])
+        assert named == [f"runtime.{MODULES[path]}.handler"]
     else:
         assert function["Handler"] == f"runtime.{MODULES[path]}.handler"
 
@@ -168,13 +183,14 @@ def test_functions_run_on_arm(function):
 
 
 def test_control_and_onnx_functions_are_zip_packages_everywhere(path, function):
-    if path != "Inference/ModelInferenceTransformers":
+    if path not in TRANSFORMERS:
         assert "ImageUri" not in function["Code"]
         assert function["Runtime"] == "python3.14"
 
 
-def test_the_transformers_function_is_an_image_on_aws_and_a_zip_package_locally(synthesis):
-    function = synthesis.functions["Inference/ModelInferenceTransformers"]
+@pytest.mark.parametrize("path", TRANSFORMERS)
+def test_the_transformers_functions_are_images_on_aws_and_zip_packages_locally(synthesis, path):
+    function = synthesis.functions[path]
     is_image = function.get("PackageType") == "Image"
     assert is_image is ("ImageUri" in function["Code"])
     assert is_image is (synthesis.environment != "local")
@@ -183,15 +199,17 @@ def test_the_transformers_function_is_an_image_on_aws_and_a_zip_package_locally(
 def test_zip_functions_bring_their_libraries_on_aws_and_borrow_them_locally(path, function, synthesis):
     brings = function.get("PackageType") != "Image" and synthesis.environment != "local"
     layers = [synthesis.readable(layer) for layer in function.get("Layers", [])]
-    layer = "Packages/Onnx" if path == "Inference/ModelInference" else "Packages/Control"
+    layer = "Packages/Onnx" if path in ("Inference/ModelInference", "Shadows/ShadowInference") else "Packages/Control"
     assert layers == ([layer] if brings else [])
 
 
 def test_inference_is_bounded_and_one_sweep_runs_at_a_time(path, function, synthesis):
     bound = SETTINGS[synthesis.environment].inference_concurrency
+    shadows = SETTINGS[synthesis.environment].shadow_concurrency
     expected = {
         "Inference/ModelInference": bound,
         "Inference/ModelInferenceTransformers": bound,
+        **dict.fromkeys((path for path in MODULES if path.startswith("Shadows/")), shadows),
         "Intake/Sweep": 1,
     }
     assert function.get("ReservedConcurrentExecutions") == expected.get(path)
@@ -203,9 +221,10 @@ def test_the_mirror_has_room_for_the_largest_bundle_it_takes(synthesis):
     assert function["EphemeralStorage"]["Size"] >= 2 * megabytes
 
 
-def test_inference_has_memory_for_its_models(synthesis):
+@pytest.mark.parametrize("path", ["Inference/ModelInference", "Shadows/ShadowInference"])
+def test_inference_has_memory_for_its_models(synthesis, path):
     """Settings: each takes up to 150 MB with its session; the interpreter and its libraries about 100."""
-    function = synthesis.functions["Inference/ModelInference"]
+    function = synthesis.functions[path]
     assert function["MemorySize"] >= 100 + 150 * SETTINGS[synthesis.environment].loaded_models
 
 

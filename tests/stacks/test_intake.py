@@ -16,7 +16,8 @@ def mappings(synthesis):
 
 @pytest.fixture
 def schedules(synthesis):
-    return synthesis.stateless.of_type("AWS::Events::Rule")
+    rules = synthesis.stateless.of_type("AWS::Events::Rule")
+    return {path: rule for path, rule in rules.items() if path.startswith("Intake/")}
 
 
 def test_streams_feed_the_intake_and_the_mirror_alone(mappings):
@@ -68,8 +69,9 @@ def rate(every) -> str:
     return f"rate({number:g} {unit}{'s' if number > 1 else ''})"
 
 
-def test_nothing_but_schedules_is_a_rule(schedules):
+def test_nothing_but_schedules_and_the_announcement_for_shadows_is_a_rule(schedules, synthesis):
     assert all("EventPattern" not in rule for rule in schedules.values())
+    assert synthesis.stateless.of_type("AWS::Events::Rule").keys() - schedules.keys() == {"Shadows/Allocated"}
 
 
 def test_an_execution_that_waits_for_its_retries_is_not_taken_for_lost_on_aws(production):

@@ -7,9 +7,10 @@ import re
 from typing import Any, get_args
 
 import pytest
+from aws_cdk import Stack
 
 import triage
-from stacks.orchestration import EVENT_SOURCE, EVENT_TYPE, Orchestration
+from stacks.orchestration import EVENT_SOURCE, EVENT_TYPE, building
 from stacks.settings import SETTINGS
 from triage.bundle import Engine
 from triage.contracts import Contract
@@ -166,7 +167,7 @@ def test_allocation_is_asked_without_models_where_the_selection_failed(states):
 
 def test_a_state_that_builds_less_than_its_contract_is_refused_at_synthesis():
     with pytest.raises(LookupError, match="Nothing does not build a Outcome"):
-        Orchestration._pass(None, "Nothing", Outcome, model="$.model")  # type: ignore[arg-type]
+        building(Stack(), "Nothing", Outcome, model="$.model")
 
 
 def test_every_engine_has_its_function(judging):
@@ -322,13 +323,14 @@ def test_no_narrative_travels(synthesis):
         assert "narrative" not in json.dumps(contract.model_json_schema()["properties"]).lower()
 
 
-def test_executions_are_logged_and_traced_without_their_data(synthesis):
-    (machine,) = synthesis.stateless.of_type("AWS::StepFunctions::StateMachine").values()
+@pytest.mark.parametrize("path", ["Orchestration/Triage", "Shadows/Shadow"])
+def test_executions_are_logged_and_traced_without_their_data(synthesis, path):
+    machine = synthesis.stateless.of_type("AWS::StepFunctions::StateMachine")[path]
     logging = machine["LoggingConfiguration"]
     assert (logging["Level"], logging["IncludeExecutionData"]) == ("ALL", False)
     (destination,) = logging["Destinations"]
     group = synthesis.readable(destination["CloudWatchLogsLogGroup"]["LogGroupArn"])
-    assert group == "Orchestration/TriageLogs.Arn"
+    assert group == f"{path}Logs.Arn"
     assert machine["TracingConfiguration"] == {"Enabled": True}
 
 
@@ -354,5 +356,5 @@ def test_an_execution_ends_within_the_hour(synthesis):
 
 def test_an_execution_keeps_its_history(synthesis):
     """An express one has none, and no name that refuses a second start."""
-    (machine,) = synthesis.stateless.of_type("AWS::StepFunctions::StateMachine").values()
+    machine = synthesis.stateless.of_type("AWS::StepFunctions::StateMachine")["Orchestration/Triage"]
     assert machine.get("StateMachineType", "STANDARD") == "STANDARD"

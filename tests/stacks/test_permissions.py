@@ -10,6 +10,7 @@ MODELS = "Data/ModelInfo/Table.Arn"
 STRATEGIES = "Data/ModelStrategy/Table.Arn"
 BUNDLES = "Data/Bundles/Bucket.Arn/*"
 MACHINE = "Orchestration/Triage"
+SHADOW_MACHINE = "Shadows/Shadow"
 ACCOUNT = "<region>:<AWS::AccountId>"
 NARRATIVES_KEY = "Data/NarrativesKey.Arn"
 RECORDS_KEY = "Data/RecordsKey.Arn"
@@ -59,6 +60,18 @@ JUDGES = (
     | reads(NARRATIVES_KEY)
     | writes(RECORDS_KEY)
 )
+DELIVERS_LOGS_AND_TRACES = on(
+    "*",
+    "logs",
+    "CreateLogDelivery",
+    "DeleteLogDelivery",
+    "DescribeLogGroups",
+    "DescribeResourcePolicies",
+    "GetLogDelivery",
+    "ListLogDeliveries",
+    "PutResourcePolicy",
+    "UpdateLogDelivery",
+) | on("*", "xray", "GetSamplingRules", "GetSamplingTargets", "PutTelemetryRecords", "PutTraceSegments")
 ALLOWED: dict[str, Allowed] = {
     "Inference/SelectModelsRole": (
         logs("Inference/SelectModels")
@@ -80,20 +93,18 @@ ALLOWED: dict[str, Allowed] = {
         | on("Data/Bus.Arn", "events", "PutEvents")
         | table(f"arn:<AWS::Partition>:dynamodb:{ACCOUNT}:table/Data/RawComplaints/Table", "UpdateItem")
         | writes(NARRATIVES_KEY)
-        | on(
-            "*",
-            "logs",
-            "CreateLogDelivery",
-            "DeleteLogDelivery",
-            "DescribeLogGroups",
-            "DescribeResourcePolicies",
-            "GetLogDelivery",
-            "ListLogDeliveries",
-            "PutResourcePolicy",
-            "UpdateLogDelivery",
-        )
-        | on("*", "xray", "GetSamplingRules", "GetSamplingTargets", "PutTelemetryRecords", "PutTraceSegments")
+        | DELIVERS_LOGS_AND_TRACES
     ),
+    "Shadows/ShadowInferenceRole": JUDGES | logs("Shadows/ShadowInference"),
+    "Shadows/ShadowInferenceTransformersRole": JUDGES | logs("Shadows/ShadowInferenceTransformers"),
+    "Shadows/ShadowFailedRole": logs("Shadows/ShadowFailed") | table(STORY, "PutItem") | writes(RECORDS_KEY),
+    "Shadows/Shadow/Role": (
+        invokes("Shadows/ShadowInference")
+        | invokes("Shadows/ShadowInferenceTransformers")
+        | invokes("Shadows/ShadowFailed")
+        | DELIVERS_LOGS_AND_TRACES
+    ),
+    "Shadows/Shadow/EventsRole": on(SHADOW_MACHINE, "states", "StartExecution"),
     "Intake/IntakeRole": (
         logs("Intake/Intake")
         | table(RAW, "UpdateItem")
@@ -176,7 +187,7 @@ def test_no_action_is_a_wildcard(synthesis):
 
 def test_only_log_delivery_and_tracing_reach_every_resource(synthesis):
     everywhere = {(role, action) for role in ALLOWED for action, where in synthesis.permissions(role) if where == "*"}
-    assert {role for role, _ in everywhere} == {"Orchestration/Triage/Role"}
+    assert {role for role, _ in everywhere} == {"Orchestration/Triage/Role", "Shadows/Shadow/Role"}
     assert {action.split(":")[0] for _, action in everywhere} == {"logs", "xray"}
 
 
@@ -194,10 +205,14 @@ def test_only_what_judges_or_selects_may_get_a_raw_complaint(synthesis):
         "Inference/SelectModelsRole",
         "Inference/ModelInferenceRole",
         "Inference/ModelInferenceTransformersRole",
+        "Shadows/ShadowInferenceRole",
+        "Shadows/ShadowInferenceTransformersRole",
     }
 
 
-@pytest.mark.parametrize("role", ["Intake/IntakeRole", "Intake/SweepRole", "Orchestration/Triage/Role"])
+@pytest.mark.parametrize(
+    "role", ["Intake/IntakeRole", "Intake/SweepRole", "Orchestration/Triage/Role", "Shadows/Shadow/Role"]
+)
 def test_what_only_moves_complaints_cannot_get_one(synthesis, role):
     actions = {action for action, resource in synthesis.permissions(role) if resource.startswith(RAW)}
     assert not actions & {"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:TransactGetItems"}

@@ -69,3 +69,44 @@ def transformers_model(folder: Path, labels: list[str]) -> Path:
     BertForSequenceClassification(config).save_pretrained(folder)
     AutoTokenizer.from_pretrained(locate(ENCODER), model_max_length=64).save_pretrained(folder)
     return folder
+
+
+def constant_model(folder: Path, labels: list[str]) -> Path:
+    """Answers the first label, whatever the text."""
+    scores = helper.make_tensor("scores", TensorProto.FLOAT, [1, len(labels)], [2.0] + [0.0] * (len(labels) - 1))
+    return _graph(folder, labels, [helper.make_node("Constant", [], ["logits"], value=scores)])
+
+
+def hanging_model(folder: Path, labels: list[str]) -> Path:
+    """Never answers: it counts its way through all whole numbers."""
+    scalar = helper.make_tensor_value_info
+    body = helper.make_graph(
+        [
+            helper.make_node("Identity", ["going"], ["goes_on"]),
+            helper.make_node("Add", ["scores", "one"], ["more"]),
+        ],
+        "counting",
+        [
+            scalar("number", TensorProto.INT64, []),
+            scalar("going", TensorProto.BOOL, []),
+            scalar("scores", TensorProto.FLOAT, None),
+        ],
+        [scalar("goes_on", TensorProto.BOOL, []), scalar("more", TensorProto.FLOAT, None)],
+        [helper.make_tensor("one", TensorProto.FLOAT, [1], [1.0])],
+    )
+    # From the text, or ONNX Runtime would count while it loads the model.
+    nodes = [
+        helper.make_node("Cast", ["input_ids"], ["floats"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMax", ["floats"], ["largest"], keepdims=1),
+        helper.make_node(
+            "Constant",
+            [],
+            ["row"],
+            value=helper.make_tensor("row", TensorProto.FLOAT, [1, len(labels)], [1.0] * len(labels)),
+        ),
+        helper.make_node("Mul", ["largest", "row"], ["start"]),
+        helper.make_node("Constant", [], ["all"], value=helper.make_tensor("all", TensorProto.INT64, [], [2**62])),
+        helper.make_node("Constant", [], ["true"], value=helper.make_tensor("true", TensorProto.BOOL, [], [True])),
+        helper.make_node("Loop", ["all", "true", "start"], ["logits"], body=body),
+    ]
+    return _graph(folder, labels, nodes)

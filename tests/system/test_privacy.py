@@ -130,6 +130,9 @@ FORBIDDEN: dict[str, tuple[Attempt, ...]] = {
     "InferenceModelInference": (scan_raw, put_raw, scan_story, delete_story, put_model, put_bundle, start_execution),
     "InferenceModelInferenceTransformers": (scan_raw, put_raw, scan_story, put_model, put_bundle, start_execution),
     "InferenceAllocate": (get_raw, scan_raw, put_raw, scan_story, delete_story, put_model, get_bundle, start_execution),
+    "ShadowsShadowInference": (scan_raw, put_raw, scan_story, delete_story, put_model, put_bundle, start_execution),
+    "ShadowsShadowInferenceTransformers": (scan_raw, put_raw, scan_story, put_model, put_bundle, start_execution),
+    "ShadowsShadowFailed": (get_raw, scan_raw, put_raw, scan_story, put_model, get_bundle, start_execution),
     "MLOpsMirror": (get_raw, scan_raw, put_story, put_model, put_strategy, get_bundle, start_execution),
 }
 

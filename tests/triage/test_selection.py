@@ -12,7 +12,7 @@ from tests.factories import (
 )
 from triage.complaint import Complaint
 from triage.selection import select_models
-from triage.strategy import Strategy, assign
+from triage.strategy import Strategy, assign, sample
 from triage.tables import ModelInfo, ModelStrategy, SelectionEntry
 from triage.vulnerability import stated
 
@@ -30,7 +30,9 @@ def select(
 
 
 def models_of(strategy: Strategy) -> list[ModelInfo]:
-    return [any_model_info(model_id=arm.model_id, revision=arm.revision, task=strategy.task) for arm in strategy.arms]
+    return [
+        any_model_info(model_id=arm.model_id, revision=arm.revision, task=strategy.task) for arm in strategy.all_arms
+    ]
 
 
 def subject_of(arm: str, strategy: Strategy) -> str:
@@ -124,6 +126,45 @@ def test_what_was_stated_and_doubted_is_recorded():
     selection = select(complaint=complaint)
     assert selection.stated == stated(complaint) != ()
     assert selection.doubts == complaint.doubts != ()
+
+
+def shadowed(*, share: int = 10_000) -> ModelStrategy:
+    return any_model_strategy(any_strategy(shadows={"next": share}), version=3)
+
+
+def test_a_sampled_shadow_is_recorded_with_arm_and_bucket_and_answers_nothing():
+    selection = select(*models_of(shadowed().strategy), strategies=(shadowed(),))
+    (model,), (shadow,) = selection.models, selection.shadows
+    assert (model.arm, model.shadow) == ("champion", False)
+    assert (shadow.arm, shadow.strategy_version, shadow.shadow) == ("next", 3, True)
+    (sampled,) = sample(shadowed().strategy, selection.subject)
+    assert shadow.bucket == sampled.bucket
+
+
+def test_a_shadow_that_is_not_sampled_takes_no_part():
+    selection = select(*models_of(shadowed().strategy), strategies=(shadowed(share=0),))
+    assert (selection.shadows, selection.missing_shadows) == ((), ())
+
+
+@pytest.mark.parametrize("values", [{"state": "retired"}, {"bundle": None}])
+def test_a_shadow_that_is_not_there_any_more_is_skipped_and_named(values):
+    champion, challenger = models_of(shadowed().strategy)
+    selection = select(champion, challenger.model_copy(update=values), strategies=(shadowed(),))
+    assert [model.arm for model in selection.models] == ["champion"]
+    assert (selection.shadows, selection.missing_shadows) == ((), ("product/next",))
+
+
+def test_a_model_that_answers_for_want_of_another_is_no_shadow_of_itself():
+    _, challenger = models_of(shadowed().strategy)
+    selection = select(challenger, strategies=(shadowed(),))
+    assert [model.model_id for model in selection.models] == [challenger.model_id]
+    assert selection.shadows == ()
+
+
+def test_a_complaint_that_cannot_be_read_has_no_shadows():
+    complaint = any_complaint(narrative=None)
+    selection = select(*models_of(shadowed().strategy), complaint=complaint, strategies=(shadowed(),))
+    assert (selection.shadows, selection.missing_shadows) == ((), ())
 
 
 TASKS = st.sampled_from(["product", "issue", "vulnerable", "urgency"])

@@ -8,7 +8,7 @@ from scipy.stats import chi2_contingency, chisquare
 
 from tests.factories import any_arm, any_revision, any_strategy
 from triage.errors import StrategyRefusedError
-from triage.strategy import BUCKETS, Strategy, assign, bucket_of, check_arms
+from triage.strategy import BUCKETS, Strategy, assign, bucket_of, check_arms, sample
 
 SUBJECTS = tuple(f"customer-{number}" for number in range(200_000))
 UNLIKELY = 1e-6
@@ -31,7 +31,23 @@ SHARES = st.lists(NAMES, min_size=1, max_size=5, unique=True).flatmap(
         ({"champion": "nobody"}, "not among the arms"),
         ({"arms": ()}, "at least 1"),
         ({"arms": (any_arm(share=9_999),)}, "9999"),
-        ({"kind": "shadow"}, "kind"),
+        ({"kind": "mirror"}, "kind"),
+        ({"kind": "shadow"}, "at least one shadow"),
+        ({"kind": "single", "shadows": (any_arm("next", share=1),)}, "its kind is shadow"),
+        ({"kind": "shadow", "shadows": (any_arm("next", share=1),), "arms": (any_arm(share=9_999),)}, "9999"),
+        ({"kind": "shadow", "shadows": (any_arm(share=1, revision=any_revision("b")),)}, "same name"),
+        (
+            {"kind": "shadow", "shadows": (any_arm("b", model_id="acme/champion", revision=any_revision("champion")),)},
+            "same model version",
+        ),
+        (
+            {
+                "kind": "shadow",
+                "arms": (any_arm(share=9_000), any_arm("b", share=1_000)),
+                "shadows": (any_arm("c", share=1),),
+            },
+            "have one arm",
+        ),
         ({"experiment": ""}, "experiment"),
         ({"task": "Product"}, "task"),
         ({"winner": "champion"}, "winner"),
@@ -39,7 +55,7 @@ SHARES = st.lists(NAMES, min_size=1, max_size=5, unique=True).flatmap(
 )
 def test_an_inconsistent_strategy_is_refused(values, complaint):
     with pytest.raises(ValidationError, match=complaint):
-        any_strategy(**values)
+        Strategy(**{**any_strategy().model_dump(), **values})
 
 
 @pytest.mark.parametrize(
@@ -162,6 +178,85 @@ def test_a_bucket_is_a_basis_point(experiment, salt, subject):
 
 def test_any_subject_that_a_complaint_can_have_gets_a_bucket():
     assert bucket_of("first", "", "\ud800") >= 0
+
+
+def sampled(strategy: Strategy, subject: str) -> set[str]:
+    return {assignment.arm.name for assignment in sample(strategy, subject)}
+
+
+@pytest.mark.parametrize("shadows", [{"next": 2_500}, {"a": 100, "b": 5_000, "c": 9_900}], ids=["one", "three"])
+def test_shadows_are_sampled_at_their_shares(shadows):
+    strategy = any_strategy(shadows=shadows)
+    delivered = Counter(name for subject in SUBJECTS for name in sampled(strategy, subject))
+    for name, share in shadows.items():
+        expected = share * len(SUBJECTS) / BUCKETS
+        observed = [delivered[name], len(SUBJECTS) - delivered[name]]
+        assert chisquare(observed, [expected, len(SUBJECTS) - expected]).pvalue > UNLIKELY
+
+
+@given(st.integers(0, BUCKETS), st.lists(st.text(max_size=10), max_size=20))
+def test_shadows_change_nothing_about_who_answers(share, subjects):
+    shares = {"champion": 6_000, "challenger": 4_000}
+    alone, beside = any_strategy(shares), any_strategy(shares, shadows={"next": share})
+    assert [assign(alone, subject) for subject in subjects] == [assign(beside, subject) for subject in subjects]
+
+
+@given(st.text(max_size=20), st.integers(0, BUCKETS))
+def test_the_champion_of_a_shadow_strategy_answers_all(subject, share):
+    assert assign(any_strategy(shadows={"next": share}), subject).arm.name == "champion"
+
+
+@given(
+    st.dictionaries(NAMES, st.integers(0, BUCKETS), min_size=1, max_size=4),
+    st.integers(0, BUCKETS),
+    st.lists(st.text(max_size=10), max_size=30),
+)
+def test_no_id_leaves_a_shadow_that_widens_and_no_other_shadow_notices(shadows, more, subjects):
+    first = min(shadows)
+    wider = {**shadows, first: min(BUCKETS, shadows[first] + more)}
+    for subject in subjects:
+        before, after = (sampled(any_strategy(shadows=each), subject) for each in (shadows, wider))
+        assert before <= after <= before | {first}
+
+
+@given(
+    st.dictionaries(NAMES, st.integers(0, BUCKETS), min_size=1, max_size=4),
+    st.randoms(use_true_random=False),
+    st.lists(st.text(max_size=10), max_size=20),
+)
+def test_the_order_of_the_shadows_changes_nothing(shadows, random, subjects):
+    names = list(shadows)
+    random.shuffle(names)
+    one, other = any_strategy(shadows=shadows), any_strategy(shadows={name: shadows[name] for name in names})
+    assert [sample(one, subject) for subject in subjects] == [sample(other, subject) for subject in subjects]
+
+
+def test_a_shadow_without_a_share_is_never_sampled_and_one_with_all_always():
+    strategy = any_strategy(shadows={"none": 0, "all": BUCKETS})
+    assert all(sampled(strategy, subject) == {"all"} for subject in SUBJECTS[:1_000])
+
+
+def test_two_shadows_are_sampled_independently_of_each_other_and_of_the_arms():
+    strategy = any_strategy({"champion": 5_000, "challenger": 5_000}, shadows={"a": 5_000, "b": 5_000})
+    seen = Counter(
+        (assign(strategy, subject).arm.name, "a" in names, "b" in names)
+        for subject in SUBJECTS[:50_000]
+        for names in [sampled(strategy, subject)]
+    )
+    cells = [seen[arm, a, b] for arm in ("champion", "challenger") for a in (True, False) for b in (True, False)]
+    assert chisquare(cells).pvalue > UNLIKELY
+
+
+def test_the_same_shadow_of_two_experiments_is_sampled_independently():
+    one, other = (any_strategy(shadows={"next": 5_000}, experiment=experiment) for experiment in ("one", "other"))
+    seen = Counter((bool(sample(one, subject)), bool(sample(other, subject))) for subject in SUBJECTS[:50_000])
+    assert chi2_contingency([[seen[a, b] for b in (True, False)] for a in (True, False)]).pvalue > UNLIKELY
+
+
+def test_shadows_must_be_active_for_the_task_too():
+    strategy = any_strategy(shadows={"next": 100})
+    with pytest.raises(StrategyRefusedError, match=r"'next'.*not active for product"):
+        check_arms(strategy, frozenset({("product", any_arm().model_id, any_arm().revision)}))
 
 
 def test_arms_must_be_active_for_the_task():

@@ -9,10 +9,12 @@ from triage.tables import (
     PREDICTION,
     RAW_COMPLAINTS,
     SELECTION,
+    SHADOW,
     TABLES,
     Index,
     ModelInfo,
     PredictionEntry,
+    ShadowFailureEntry,
     TableSpec,
 )
 
@@ -66,6 +68,11 @@ def test_the_entries_of_a_story_do_not_collide():
     predictions = {PredictionEntry.key(any_model_reference(task=task)) for task in ("product", "issue")}
     keys = {SELECTION, ALLOCATION, *predictions}
     assert len(keys) == 4
+    shadow = any_model_reference(task="product", shadow=True)
+    beside = {PredictionEntry.key(shadow), ShadowFailureEntry.key(shadow)}
+    assert len(keys | beside) == 6
+    assert not any(key.startswith(SHADOW) for key in keys)
+    assert [key for key in sorted(beside) if key.startswith(SHADOW)] == [PredictionEntry.key(shadow)]
     assert all(key.startswith(PREDICTION) for key in predictions)
     assert not any(key.startswith(PREDICTION) for key in (SELECTION, ALLOCATION))
 

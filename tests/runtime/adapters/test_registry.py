@@ -6,7 +6,7 @@ from tests.factories import any_arm, any_model_info, any_revision, any_strategy
 from tests.runtime.conftest import Cloud, before
 from triage.errors import RegistryError, StrategyRefusedError
 from triage.strategy import Strategy
-from triage.tables import CURRENT, MODEL_INFO, MODEL_STRATEGY, ModelInfo
+from triage.tables import CURRENT, MODEL_INFO, MODEL_STRATEGY, VALIDATED, ModelInfo, ModelStrategy
 
 KEY = ("acme/model", any_revision())
 
@@ -21,7 +21,7 @@ def mirrored(cloud: Cloud, *key: str, **values: object) -> None:
 
 
 def activate_arms(cloud: Cloud, strategy: Strategy) -> Strategy:
-    for arm in strategy.arms:
+    for arm in strategy.all_arms:
         cloud.table(MODEL_INFO).put(any_model_info(model_id=arm.model_id, revision=arm.revision, task=strategy.task))
     return strategy
 
@@ -133,6 +133,35 @@ def test_of_two_changes_at_once_one_is_refused(cloud, registry, change):
     with pytest.raises(RegistryError, match="somebody else"):
         getattr(slow, change)(*KEY)
     assert registry.get(*KEY).state == "active"
+
+
+def test_a_model_that_only_shadows_is_not_retired_either(registry, cloud):
+    strategy = activate_arms(cloud, any_strategy(shadows={"next": 100}))
+    registry.set_strategy(strategy, by="ann", replaces=0)
+    (shadow,) = strategy.shadows
+    with pytest.raises(RegistryError, match="change the strategy first"):
+        registry.retire(shadow.model_id, shadow.revision)
+
+
+def test_what_was_validated_last_is_kept_beside_what_may_be_edited(registry, cloud):
+    strategy = activate_arms(cloud, any_strategy())
+    table = cloud.table(MODEL_STRATEGY)
+    for seen in (0, 1):
+        changed = registry.set_strategy(strategy, by="ann", replaces=seen)
+        kept = ModelStrategy.model_validate(table.get("product", VALIDATED))
+        assert kept == changed.model_copy(update={"entry": VALIDATED})
+    assert registry.strategies() == [changed]
+
+
+def test_what_was_validated_is_replaced_after_the_strategy_was_deleted_by_hand(registry, cloud):
+    for arm in ("champion", "other"):
+        strategy = activate_arms(cloud, any_strategy({arm: 10_000}))
+        registry.set_strategy(strategy, by="ann", replaces=0)
+        kept = ModelStrategy.model_validate(cloud.table(MODEL_STRATEGY).get("product", VALIDATED))
+        assert kept.strategy == strategy
+        client = cloud.session().client("dynamodb")
+        key = {"task": {"S": "product"}, "entry": {"S": CURRENT}}
+        client.delete_item(TableName=MODEL_STRATEGY.name, Key=key)
 
 
 def test_a_strategy_counts_its_versions(registry, cloud):

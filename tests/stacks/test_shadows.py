@@ -1,0 +1,126 @@
+"""Shadows apart from triage: started by its announcement, on functions, turns and time of their own."""
+
+import json
+from typing import get_args
+
+import pytest
+
+from stacks.orchestration import EVENT_SOURCE, EVENT_TYPE
+from stacks.settings import SETTINGS
+from tests.factories import any_model_reference
+from tests.stacks.test_orchestration import CONTEXT, FAILED, any_model, build, dump, given_up, longest_pauses, read
+from triage.bundle import Engine
+from triage.errors import CONTRACT_ERROR
+from triage.steps import Allocated, InferenceRequest, ShadowFailure
+
+SHADOW = any_model_reference(arm="next", bucket=7, strategy_version=1, shadow=True)
+ALLOCATED = Allocated(
+    complaint_id="7",
+    product_team="team",
+    product=None,
+    issue=None,
+    vulnerable=None,
+    journey="standard",
+    route="auto",
+    allocated_at="2026-03-02T09:30:00.000Z",
+    models=(),
+    shadows=(SHADOW,),
+)
+
+
+@pytest.fixture
+def map_(synthesis):
+    (state,) = synthesis.shadow_definition["States"].values()
+    return state
+
+
+@pytest.fixture
+def judging(map_):
+    return map_["ItemProcessor"]["States"]
+
+
+@pytest.fixture
+def rule(synthesis):
+    return synthesis.stateless.of_type("AWS::Events::Rule")["Shadows/Allocated"]
+
+
+def test_triage_neither_knows_nor_waits_for_shadows(synthesis):
+    assert "shadow" not in json.dumps(synthesis.definition).lower()
+
+
+def test_no_function_of_triage_is_shared_with_shadows(synthesis):
+    ours = {path for path in synthesis.functions if path in json.dumps(synthesis.shadow_definition)}
+    assert ours == {"Shadows/ShadowInference", "Shadows/ShadowInferenceTransformers", "Shadows/ShadowFailed"}
+
+
+def test_the_announcement_starts_them_where_there_is_one(rule, synthesis):
+    assert synthesis.readable(rule["EventBusName"]).startswith("Data/Bus")
+    assert rule["EventPattern"] == {
+        "source": [EVENT_SOURCE],
+        "detail-type": [EVENT_TYPE],
+        "detail": {"shadows": {"shadow": [True]}},
+    }
+    (target,) = rule["Targets"]
+    assert synthesis.readable(target["Arn"]) == "Shadows/Shadow"
+    assert target["InputPath"] == "$.detail"
+    assert [shadow["shadow"] for shadow in dump(ALLOCATED)["shadows"]] == [True]
+
+
+def test_each_shadow_is_handed_exactly_its_request(map_):
+    assert read(map_["ItemsPath"], dump(ALLOCATED), CONTEXT) == [dump(SHADOW)]
+    context = CONTEXT | {"Map": {"Item": {"Value": dump(SHADOW), "Index": 0}}}
+    request = InferenceRequest.model_validate(build(map_["ItemSelector"], dump(ALLOCATED), context))
+    assert request == InferenceRequest(complaint_id="7", model=SHADOW)
+
+
+def test_every_engine_has_its_shadow_function(judging):
+    served = {rule["StringEquals"]: rule["Next"] for rule in judging["Engine"]["Choices"]}
+    assert served == {"onnx": "ShadowInference", "transformers": "ShadowInferenceTransformers"}
+    assert served.keys() == set(get_args(Engine))
+
+
+@pytest.mark.parametrize("name", ["ShadowInference", "ShadowInferenceTransformers"])
+def test_a_failure_is_recorded_and_ends_no_other_shadow(judging, name):
+    erased, failed = judging[name]["Catch"]
+    assert (erased["ErrorEquals"], erased["Next"]) == (["ComplaintMissingError"], "Erased")
+    assert (failed["ErrorEquals"], failed["Next"]) == (["States.ALL"], "Failed")
+    assert judging["Failed"]["Next"] == "ShadowFailed"
+    assert [rule["Next"] for rule in judging["ShadowFailed"]["Catch"]] == ["Unrecorded"]
+    assert all(judging[end]["Type"] == "Pass" and judging[end]["End"] for end in ("Erased", "Unrecorded"))
+
+
+def test_what_is_recorded_of_a_failure_is_its_contract(judging):
+    state = dump(InferenceRequest(complaint_id="7", model=any_model())) | {"error": FAILED}
+    failure = ShadowFailure.model_validate(build(judging["Failed"]["Parameters"], state))
+    assert failure == ShadowFailure(complaint_id="7", model=any_model(), error="ModelFailedError")
+
+
+def test_a_shadow_that_hangs_or_fails_for_good_is_not_asked_again(judging):
+    for name in ("ShadowInference", "ShadowInferenceTransformers", "ShadowFailed"):
+        assert {"Sandbox.Timedout", "States.Timeout", "ModelFailedError", CONTRACT_ERROR} <= {*given_up(judging[name])}
+
+
+def test_a_shadow_is_tried_a_few_times_and_throttled_ones_wait_a_few_minutes(judging, synthesis):
+    for name in ("ShadowInference", "ShadowInferenceTransformers", "ShadowFailed"):
+        task = judging[name]
+        tries = {error: rule["MaxAttempts"] for rule in task["Retry"] for error in rule["ErrorEquals"]}
+        assert tries["States.ALL"] == 2
+        assert task["Retry"][-1]["ErrorEquals"] == ["States.ALL"]
+        assert longest_pauses(task) < synthesis.shadow_definition["TimeoutSeconds"] / 4
+
+
+def test_a_shadow_has_less_time_and_fewer_turns_than_what_answers(judging, synthesis):
+    settings = SETTINGS[synthesis.environment]
+    assert 0 < settings.shadow_concurrency < settings.inference_concurrency
+    for suffix in ("", "Transformers"):
+        shadow = synthesis.functions[f"Shadows/ShadowInference{suffix}"]
+        assert shadow["Timeout"] < synthesis.functions[f"Inference/ModelInference{suffix}"]["Timeout"]
+        assert shadow["Timeout"] < judging[f"ShadowInference{suffix}"]["TimeoutSeconds"]
+        assert shadow["ReservedConcurrentExecutions"] == settings.shadow_concurrency
+
+
+def test_no_alarm_watches_shadows(synthesis):
+    alarms = synthesis.stateless.of_type("AWS::CloudWatch::Alarm")
+    assert alarms
+    watched = [d["Value"] for alarm in alarms.values() for d in alarm.get("Dimensions", [])]
+    assert not [value for value in map(synthesis.readable, watched) if "Shadow" in value]
