@@ -43,10 +43,11 @@ def train(
         raise WrongUsageError("--keep needs --data: figures on generated complaints would say nothing")
     # Only now: torch takes seconds to import, and no other command should wait for it.
     from training.encoder import EncoderError
+    from training.export import ExportFailedError
 
     try:
         bundles = _trained(_recipe(recipe), output, data, keep, test_from, checkpoints)
-    except (EncoderError, ValueError) as error:
+    except (EncoderError, ExportFailedError, ValueError) as error:
         raise CommandError(str(error)) from error
     _report(bundles, as_json)
 
@@ -105,7 +106,7 @@ def _trained(
 
 
 def _report(bundles: "Bundles", as_json: bool) -> None:
-    from training.held_back import REPORTS
+    from training.pipeline import REPORTS
     from triage.bundle import describe
 
     manifests = {task: describe(folder) for task, folder in bundles.items()}

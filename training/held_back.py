@@ -14,7 +14,7 @@ from training.evaluation.beside import Step, training_part
 from training.evaluation.evaluation import Evaluation, beside_baselines, evaluate
 from training.evaluation.predictions import predict
 from training.evaluation.report import card_section, write_report
-from training.pipeline import Bundles
+from training.pipeline import REPORTS, Bundles
 from training.prepare import Prepared, examples_of, prepare
 from training.recipe import Recipe
 from training.splits import Indices, grouped_split, latest, time_split
@@ -29,8 +29,6 @@ SHARE = 0.2
 
 SEED = 7
 """Of the groups that are kept back: of every recipe the same, so that figures can be compared."""
-
-REPORTS = "reports"
 
 
 @dataclass(frozen=True)

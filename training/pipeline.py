@@ -21,6 +21,9 @@ from triage.errors import BundleRefusedError
 
 STEPS = ("prepare", "train", "export")
 
+REPORTS = "reports"
+"""The folder beside the bundles in which evaluations stand."""
+
 OnProgress = Callable[[str, float], None]
 """Told the step, one of `STEPS`, and the share of it that is done, 0 to 1."""
 
@@ -42,13 +45,15 @@ def train_models(
     end and at once.
 
     prepared: the data, by default the complaints that the recipe has generated.
-    checkpoints: a folder from which a run that was cut off goes on; without one it starts again.
+    checkpoints: a folder from which a run of this recipe and these data goes on that was cut off; without one it starts
+        again. Other runs may use the same folder.
 
     Raises:
         EncoderError: the encoder is missing, or not the one that is known.
         ExportFailedError: a graph does not compute what its parts do.
-        ValueError: the data or the encoder do not fit the recipe.
+        ValueError: the data or the encoder do not fit the recipe, or `output` holds anything but what a run leaves.
     """
+    _require_replaceable(output)
     report = on_progress or (lambda step, done: None)
     prepared = prepare(recipe) if prepared is None else prepared
     report("prepare", 1.0)
@@ -61,7 +66,8 @@ def train_models(
             prepared,
             recipe,
             encoder=locate(recipe.encoder),
-            checkpoints=checkpoints or workspace / "checkpoints",
+            # A checkpoint of other data may have seen what this run keeps back.
+            checkpoints=(checkpoints or workspace) / f"{recipe.sha256[:16]}-{prepared.fingerprint[:16]}",
             progress=partial(report, "train"),
         )
         _export(trained, prepared, recipe, workspace, partial(report, "export"))
@@ -119,6 +125,13 @@ def is_current(output: Path, recipe: Recipe, prepared: Prepared) -> bool:
     except BundleRefusedError:
         return False
     return (manifest.recipe, manifest.data_fingerprint) == (recipe.reference, prepared.fingerprint)
+
+
+def _require_replaceable(output: Path) -> None:
+    """What stands there is deleted in the end, so it must be bundles and their reports, and nothing of anybody's."""
+    for found in output.iterdir() if output.is_dir() else ():
+        if found.name != REPORTS and not (found / MANIFEST_FILE).is_file():
+            raise ValueError(f"{output} is replaced, and holds {found.name}: give a folder of its own")
 
 
 def _replace(output: Path, bundles: Path) -> None:

@@ -8,9 +8,9 @@ import pytest
 
 from tests.training.exports import any_export
 from training.dataset import load_labelled
-from training.held_back import REPORTS, measure, part, prepared_from
+from training.held_back import measure, part, prepared_from
 from training.hub import CARD_FILE
-from training.pipeline import train_models
+from training.pipeline import REPORTS, train_models
 from training.prepare import as_served
 from training.recipe import CONFIGS, TaskRecipe, WideRecipe, load_recipe
 from triage.bundle import MANIFEST_FILE, WIDE_FILE, describe

@@ -98,6 +98,52 @@ def test_an_intact_bundle_of_the_same_recipe_is_kept(bundle):
     assert (bundle / "model.onnx").stat().st_mtime_ns == before
 
 
+class CutOffError(Exception):
+    """Stands for whatever ends a run in the middle."""
+
+
+def cut_off(step, done):
+    # The second half of this step is its two epochs: this lies within the last one.
+    if step == "train" and done > 0.8:
+        raise CutOffError
+
+
+def test_a_run_that_was_cut_off_goes_on_from_its_last_epoch(tmp_path):
+    checkpoints, seen = tmp_path / "checkpoints", []
+    with pytest.raises(CutOffError):
+        train_models(TINY, output=tmp_path / "models", checkpoints=checkpoints, on_progress=cut_off)
+    assert not (tmp_path / "models").exists()
+    train_models(
+        TINY,
+        output=tmp_path / "models",
+        checkpoints=checkpoints,
+        on_progress=lambda step, done: seen.append(done) if step == "train" and done > 0.5 else None,
+    )
+    assert min(seen) > 0.75
+    assert describe(tmp_path / "models" / "product").metrics["accuracy"] > 0
+
+
+def test_a_run_of_other_data_does_not_go_on_from_those_checkpoints(tmp_path):
+    checkpoints, seen = tmp_path / "checkpoints", []
+    with pytest.raises(CutOffError):
+        train_models(TINY, output=tmp_path / "models", checkpoints=checkpoints, on_progress=cut_off)
+    other = TINY.model_copy(update={"seed": 8})
+    train_models(
+        other,
+        output=tmp_path / "models",
+        checkpoints=checkpoints,
+        on_progress=lambda step, done: seen.append(done) if step == "train" and done > 0.5 else None,
+    )
+    assert min(seen) < 0.75
+
+
+def test_a_folder_with_anything_else_in_it_is_not_replaced(tmp_path):
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(ValueError, match=r"holds thesis\.txt: give a folder of its own"):
+        train_models(TINY, output=tmp_path)
+    assert (tmp_path / "thesis.txt").read_text() == "years of work"
+
+
 def test_another_recipe_other_data_or_a_damaged_file_make_a_bundle_stale(bundle, tmp_path):
     copy = tmp_path / "copy"
     copy.mkdir()
