@@ -17,10 +17,18 @@ from stacks.settings import Settings
 from triage.contracts import Contract
 from triage.errors import ComplaintMissingError, permanent
 from triage.outbox import ALLOCATED
-from triage.steps import Allocated, AllocationRequest, ExecutionInput, InferenceRequest, Outcome, Selected, path
+from triage.steps import (
+    EVENT_SOURCE,
+    EVENT_TYPE,
+    Allocated,
+    AllocationRequest,
+    ExecutionInput,
+    InferenceRequest,
+    Outcome,
+    Selected,
+    path,
+)
 
-EVENT_SOURCE = "complaints-triage"
-EVENT_TYPE = "ComplaintAllocated"
 ERROR = "$.error"
 
 

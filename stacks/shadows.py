@@ -10,12 +10,21 @@ from constructs import Construct
 from stacks.data import Data
 from stacks.function import RuntimeFunction
 from stacks.inference import JudgingFunction, judging_environment
-from stacks.orchestration import ERROR, EVENT_SOURCE, EVENT_TYPE, LoggedStateMachine, building
+from stacks.orchestration import ERROR, LoggedStateMachine, building
 from stacks.packages import Packages
 from stacks.settings import Settings
 from triage.environment import ShadowFailedEnvironment, ShadowInferenceEnvironment
 from triage.errors import ComplaintMissingError, permanent
-from triage.steps import SHADOW_FAILED, SHADOW_INFERENCE, Allocated, InferenceRequest, ShadowFailure, path
+from triage.steps import (
+    EVENT_SOURCE,
+    EVENT_TYPE,
+    SHADOW_FAILED,
+    SHADOW_INFERENCE,
+    Allocated,
+    InferenceRequest,
+    ShadowFailure,
+    path,
+)
 
 TIMED_OUT = ("Sandbox.Timedout", sfn.Errors.TIMEOUT)
 THROTTLED = "Lambda.TooManyRequestsException"

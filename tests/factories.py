@@ -9,9 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 from triage.bundle import MANIFEST_FILE, BundleFile, Manifest, hash_files
 from triage.complaint import Complaint
+from triage.feedback import Feedback
 from triage.steps import AllocationRequest, ModelReference, Outcome
 from triage.strategy import Arm, Strategy
-from triage.tables import MirroredBundle, ModelInfo, ModelStrategy, PredictionEntry, SelectionEntry, TableSpec
+from triage.tables import (
+    AllocationEntry,
+    MirroredBundle,
+    ModelInfo,
+    ModelStrategy,
+    PredictionEntry,
+    SelectionEntry,
+    TableSpec,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -90,6 +99,42 @@ def any_selection(**values: Any) -> SelectionEntry:
 def any_allocation_request(**values: Any) -> AllocationRequest:
     default = {"complaint_id": "8123456", "started_at": "2026-03-02T09:29:57.500Z"}
     return AllocationRequest(**{**default, **values})
+
+
+def any_allocation(**values: Any) -> AllocationEntry:
+    """To the team of mortgages, without a person."""
+    default = {
+        "complaint_id": "8123456",
+        "code_version": "test",
+        "product_team": "mortgage",
+        "product": "Mortgage",
+        "issue": "Closing on a mortgage",
+        "vulnerable": False,
+        "journey": "standard",
+        "route": "auto",
+        "reasons": (),
+        "decisions": (),
+        "stated": (),
+        "taxonomy_version": "1",
+        "started_at": "2026-03-02T09:29:59.000Z",
+        "allocated_at": "2026-03-02T09:30:00.000Z",
+        "milliseconds": 1000,
+    }
+    return AllocationEntry(**{**default, **values})
+
+
+def any_feedback(**values: Any) -> Feedback:
+    default = {
+        "feedback_id": "f-1",
+        "complaint_id": "8123456",
+        "kind": "confirm",
+        "by": "ann",
+        "role": "analyst",
+        "mode": "assisted",
+        "at": "2026-03-02T10:00:00Z",
+        "version": 1,
+    }
+    return Feedback(**{**default, **values})
 
 
 def answered(*predictions: PredictionEntry) -> tuple[Outcome, ...]:

@@ -82,3 +82,10 @@ class ShadowFailedEnvironment(Environment):
 class AllocateEnvironment(Environment):
     complaints_allocation_table: str
     retention_days: int
+
+
+class FeedbackEnvironment(Environment):
+    complaints_allocation_table: str
+    bus_name: str
+    parked_queue_url: str
+    retention_days: int

@@ -7,6 +7,7 @@ TriageError
 │   ├── BundleCorruptError        a hash or size differs from the manifest
 │   └── BundleUnsafeError         code, pickles, or no safetensors or ONNX weights
 ├── ComplaintMissingError         no such item in `raw_complaints`: there is nothing to allocate
+├── FeedbackRefusedError          names no label of the taxonomy, or is not about the current allocation
 ├── ModelFailedError              the model raised, or returned what is no distribution over its labels
 ├── RegistryError                 `model_info` refuses: not mirrored, or in the wrong state
 │   └── UnknownModelError         no such row
@@ -41,6 +42,10 @@ class BundleUnsafeError(BundleRefusedError):
 
 
 class ComplaintMissingError(TriageError):
+    pass
+
+
+class FeedbackRefusedError(TriageError):
     pass
 
 

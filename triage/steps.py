@@ -4,12 +4,15 @@ Only the complaint's id and model references travel; the narrative stays in `raw
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import BaseModel
 
 from triage.bundle import Engine
 from triage.contracts import Contract, ModelId, Revision, Sha256, TaskName
+
+EVENT_SOURCE: Final = "complaints-triage"
+EVENT_TYPE: Final = "ComplaintAllocated"
 
 
 class ExecutionInput(Contract):
@@ -89,6 +92,8 @@ class Allocated(Contract):
     route: Literal["auto", "review", "manual"]
     allocated_at: str
     models: tuple[str, ...]
+    version: int
+    decided_by: Literal["model", "person"]
     shadows: tuple[ModelReference, ...] = ()
 
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 from triage.bundle import Engine, Thresholds
 from triage.complaint import RawComplaint
 from triage.contracts import Contract, ModelId, Revision, Sha256, TaskName
+from triage.feedback import Feedback, FeedbackRow
 from triage.steps import Allocated, ModelReference
 from triage.strategy import Strategy
 from triage.vulnerability import Stated
@@ -18,6 +19,8 @@ PREDICTION: Final = "PREDICTION#"
 SHADOW: Final = f"{PREDICTION}SHADOW#"
 """No task is spelled in capitals, so no prediction of a model that answers begins like this."""
 SHADOW_FAILURE: Final = "FAILED#SHADOW#"
+FEEDBACK: Final = "FEEDBACK#"
+SUPERSEDED: Final = "SUPERSEDED#"
 CURRENT: Final = "CURRENT"
 VALIDATED: Final = "VALIDATED"
 
@@ -113,7 +116,10 @@ class AllocationEntry(Entry):
     """The current allocation: exactly one for each complaint.
 
     reasons: why a person is asked, or why the journey is specialist; empty where neither.
-    milliseconds: from the start of the execution. shadows: announced with it, and without part in it.
+    milliseconds: from the start of the execution to the first allocation.
+    shadows: announced with the first version, and without part in it.
+    version: counts from 1; each feedback that is applied makes the next. decided_by: who made this version.
+    feedback_id: of the feedback that made it. Allocations written before there was feedback are of version 1.
     """
 
     entry: Literal["ALLOCATION"] = ALLOCATION
@@ -131,12 +137,38 @@ class AllocationEntry(Entry):
     allocated_at: str
     milliseconds: int
     shadows: tuple[ModelReference, ...] = ()
+    version: int = Field(default=1, ge=1)
+    decided_by: Literal["model", "person"] = "model"
+    feedback_id: str | None = None
 
     def announcement(self) -> Allocated:
         shared = set(Allocated.model_fields) - {"models"}
         return Allocated(
             **self.model_dump(include=shared), models=tuple(decision.model.version for decision in self.decisions)
         )
+
+
+class SupersededEntry(Entry):
+    """An allocation that feedback has replaced, as it was. Nested, so that the index by team shows the current one."""
+
+    superseded_at: str
+    allocation: AllocationEntry
+
+    @staticmethod
+    def key(version: int) -> str:
+        return f"{SUPERSEDED}{version:06}"
+
+
+class FeedbackEntry(Entry):
+    """Feedback that was applied, filed under the version that it made."""
+
+    made_version: int = Field(ge=2)
+    applied_at: str
+    feedback: Feedback
+
+    @staticmethod
+    def key(made_version: int) -> str:
+        return f"{FEEDBACK}{made_version:06}"
 
 
 class MirroredBundle(Contract):
@@ -242,7 +274,15 @@ RAW_COMPLAINTS = TableSpec(
 )
 COMPLAINTS_ALLOCATION = TableSpec(
     name="complaints_allocation",
-    items=(SelectionEntry, PredictionEntry, AllocationEntry, ShadowFailureEntry),
+    items=(
+        SelectionEntry,
+        PredictionEntry,
+        AllocationEntry,
+        ShadowFailureEntry,
+        SupersededEntry,
+        FeedbackEntry,
+        FeedbackRow,
+    ),
     partition_key="complaint_id",
     sort_key="entry",
     data_class="records",
@@ -250,6 +290,7 @@ COMPLAINTS_ALLOCATION = TableSpec(
         Index("by_team", "product_team", "allocated_at"),
         Index("by_model", "model_version", "predicted_at"),
     ),
+    streamed=True,
     expires=True,
 )
 MODEL_INFO = TableSpec(

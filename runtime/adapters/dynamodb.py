@@ -41,6 +41,21 @@ class Table:
         """False where an item with this key is there already."""
         return self.put(item, condition=Condition("attribute_not_exists(#key)", key=self._spec.partition_key))
 
+    def put_together(self, *items: "tuple[BaseModel, Condition]") -> bool:
+        """Write all of these items or, where a condition does not hold or another writer is at work, none: False."""
+        puts: Any = [
+            {"Put": {"TableName": self._name, "Item": to_item(item), **condition.options()}}
+            for item, condition in items
+        ]
+        try:
+            self._client.transact_write_items(TransactItems=puts)
+        except self._client.exceptions.TransactionCanceledException as error:
+            reasons = {reason.get("Code") for reason in error.response.get("CancellationReasons", [])}
+            if reasons & {"ConditionalCheckFailed", "TransactionConflict"}:
+                return False
+            raise
+        return True
+
     def get(self, *key: str) -> dict[str, Any] | None:
         """The item with this partition key (and sort key), read consistently."""
         found = self._client.get_item(TableName=self._name, Key=self._key(key), ConsistentRead=True)

@@ -28,6 +28,7 @@ from runtime.adapters.dynamodb import Table
 from tests.factories import any_bundle, any_model_reference, create_table
 from triage.environment import (
     AllocateEnvironment,
+    FeedbackEnvironment,
     IntakeEnvironment,
     MirrorEnvironment,
     ModelInferenceEnvironment,
@@ -142,6 +143,15 @@ class Cloud:
     @property
     def allocate(self) -> AllocateEnvironment:
         return AllocateEnvironment(**SHARED, complaints_allocation_table=COMPLAINTS_ALLOCATION.name)
+
+    @property
+    def feedback(self) -> FeedbackEnvironment:
+        return FeedbackEnvironment(
+            **SHARED,
+            complaints_allocation_table=COMPLAINTS_ALLOCATION.name,
+            bus_name="default",
+            parked_queue_url=self.queue_url,
+        )
 
     def mirror(self, hub_endpoint: str, *, max_megabytes: int = 10) -> MirrorEnvironment:
         return MirrorEnvironment(

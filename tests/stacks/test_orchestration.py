@@ -10,13 +10,15 @@ import pytest
 from aws_cdk import Stack
 
 import triage
-from stacks.orchestration import EVENT_SOURCE, EVENT_TYPE, building
+from stacks.orchestration import Orchestration, building
 from stacks.settings import SETTINGS
 from triage.bundle import Engine
 from triage.contracts import Contract
 from triage.errors import CONTRACT_ERROR, TransientError, TriageError
 from triage.steps import (
     ALLOCATE,
+    EVENT_SOURCE,
+    EVENT_TYPE,
     MODEL_INFERENCE,
     SELECT_MODELS,
     STEPS,

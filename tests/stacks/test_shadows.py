@@ -5,13 +5,12 @@ from typing import get_args
 
 import pytest
 
-from stacks.orchestration import EVENT_SOURCE, EVENT_TYPE
 from stacks.settings import SETTINGS
 from tests.factories import any_model_reference
 from tests.stacks.test_orchestration import CONTEXT, FAILED, any_model, build, dump, given_up, longest_pauses, read
 from triage.bundle import Engine
 from triage.errors import CONTRACT_ERROR
-from triage.steps import Allocated, InferenceRequest, ShadowFailure
+from triage.steps import EVENT_SOURCE, EVENT_TYPE, Allocated, InferenceRequest, ShadowFailure
 
 SHADOW = any_model_reference(arm="next", bucket=7, strategy_version=1, shadow=True)
 ALLOCATED = Allocated(

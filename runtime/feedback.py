@@ -1,0 +1,95 @@
+"""Applies what people hand in about allocations: the stream of `complaints_allocation` reports each row."""
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from aws_lambda_powertools import Logger
+from pydantic import ValidationError
+
+from runtime.adapters.dynamodb import Table
+from runtime.adapters.feedback import CurrentAllocation
+from runtime.function import Handler, entry_point
+from triage import tables
+from triage.environment import FeedbackEnvironment
+from triage.errors import TriageError
+from triage.feedback import INBOX, FeedbackRow
+from triage.outbox import expiry
+from triage.steps import EVENT_SOURCE, EVENT_TYPE
+from triage.tables import AllocationEntry
+from triage.taxonomy import load_taxonomy
+
+if TYPE_CHECKING:
+    from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_sqs import SQSClient
+
+logger = Logger(service="feedback")
+
+
+def build(environment: FeedbackEnvironment, session: boto3.Session) -> Handler:
+    story = Table(session.client("dynamodb"), tables.COMPLAINTS_ALLOCATION, environment.complaints_allocation_table)
+    current = CurrentAllocation(story, load_taxonomy(), code_version=environment.code_version)
+    events, sqs = session.client("events"), session.client("sqs")
+
+    def take(inbox: str, feedback_id: str) -> None:
+        row = story.get(inbox, feedback_id)
+        if row is None or "outcome" in row:
+            return
+        try:
+            made = current.apply(FeedbackRow.model_validate(row).feedback(), datetime.now(UTC))
+            _announce(made.allocation, events, environment.bus_name)
+            outcome: dict[str, Any] = {"outcome": "applied", "made_version": made.version}
+        except ValidationError as error:
+            outcome = {"outcome": "refused", "reason": f"malformed: {_problem(error)}"}
+            _tell(inbox, feedback_id, sqs, environment.parked_queue_url)
+        except TriageError as error:
+            outcome = {"outcome": "refused", "reason": str(error)}
+        expires_at = expiry(datetime.now(UTC), environment.retention_days)
+        story.put({**row, **outcome, "expires_at": expires_at})
+        logger.info("taken", extra={"complaint_id": inbox.removeprefix(INBOX), "feedback_id": feedback_id, **outcome})
+
+    def apply_each(event: dict[str, Any], context: object) -> None:
+        for record in event["Records"]:
+            keys = record["dynamodb"]["Keys"]
+            inbox, feedback_id = keys["complaint_id"]["S"], keys["entry"]["S"]
+            if not inbox.startswith(INBOX):
+                continue
+            try:
+                take(inbox, feedback_id)
+            except Exception as error:
+                # A raise would hold up everything behind; the row stays without an outcome, and may be put again.
+                told = {"inbox": inbox, "feedback_id": feedback_id, "error": type(error).__name__}
+                logger.error("left as it is", extra=told)
+
+    return apply_each
+
+
+def _problem(error: ValidationError) -> str:
+    problem = error.errors()[0]
+    return f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}".removeprefix(": ")
+
+
+def _announce(allocation: AllocationEntry, events: "EventBridgeClient", bus: str) -> None:
+    """May come twice: it is said before the row is marked, so that it is never left out."""
+    answer = events.put_events(
+        Entries=[
+            {
+                "EventBusName": bus,
+                "Source": EVENT_SOURCE,
+                "DetailType": EVENT_TYPE,
+                "Detail": allocation.announcement().model_dump_json(),
+            }
+        ]
+    )
+    if answer["FailedEntryCount"]:
+        raise RuntimeError("the bus refused the event")
+
+
+def _tell(inbox: str, feedback_id: str, sqs: "SQSClient", queue_url: str) -> None:
+    """Nobody waits for a row that another system wrote: the alarm on this queue has people look at it."""
+    body = {"complaint_id": inbox.removeprefix(INBOX), "feedback_id": feedback_id}
+    sqs.send_message(QueueUrl=queue_url, MessageBody=json.dumps(body))
+
+
+handler = entry_point(FeedbackEnvironment, build)

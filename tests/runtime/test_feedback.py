@@ -1,0 +1,144 @@
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from botocore.exceptions import ClientError
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from runtime.feedback import build
+from tests.factories import any_allocation, any_feedback
+from tests.runtime.conftest import Cloud, before, calls, failing, stream_records
+from triage.feedback import INBOX, Feedback, FeedbackRow
+from triage.tables import ALLOCATION, COMPLAINTS_ALLOCATION, FEEDBACK, SUPERSEDED, AllocationEntry
+
+CARD = {"kind": "reallocate", "product": "Credit card"}
+LOAN = {"kind": "reallocate", "product": "Student loan"}
+
+
+def record(feedback_id: str = "f-1", complaint_id: str = "8123456") -> dict[str, Any]:
+    return stream_records({"complaint_id": INBOX + complaint_id, "entry": feedback_id})
+
+
+def hand_in(cloud: Cloud, feedback: Feedback, *, session=None) -> dict[str, Any]:
+    """Put the row, let the stream report it, and return what became of it."""
+    cloud.table(COMPLAINTS_ALLOCATION).put(FeedbackRow.of(feedback))
+    build(cloud.feedback, session or cloud.session())(record(feedback.feedback_id, feedback.complaint_id), None)
+    row = cloud.table(COMPLAINTS_ALLOCATION).get(INBOX + feedback.complaint_id, feedback.feedback_id)
+    assert row is not None
+    return row
+
+
+def story(cloud: Cloud) -> dict[str, dict[str, Any]]:
+    return {item["entry"]: item for item in cloud.table(COMPLAINTS_ALLOCATION).query("8123456")}
+
+
+def of_team(cloud: Cloud, team: str) -> list[AllocationEntry]:
+    found = cloud.table(COMPLAINTS_ALLOCATION).query(team, index="by_team")
+    return [AllocationEntry.model_validate(item) for item in found]
+
+
+@pytest.fixture(autouse=True)
+def allocation(cloud):
+    """As it was written before allocations had a version."""
+    item = any_allocation(expires_at=1_900_000_000).model_dump(exclude={"version", "decided_by", "feedback_id"})
+    cloud.table(COMPLAINTS_ALLOCATION).put(item)
+
+
+def test_a_reallocation_moves_the_complaint_and_keeps_what_it_replaced(cloud):
+    row = hand_in(cloud, any_feedback(**CARD))
+    assert (row["outcome"], row["made_version"]) == ("applied", 2)
+    assert row["expires_at"]
+    (current,) = of_team(cloud, "credit-card")
+    assert (current.version, current.decided_by, current.feedback_id) == (2, "person", "f-1")
+    assert not of_team(cloud, "mortgage")
+    entries = story(cloud)
+    assert entries[f"{SUPERSEDED}000001"]["allocation"]["product_team"] == "mortgage"
+    assert entries[f"{FEEDBACK}000002"]["feedback"]["by"] == "ann"
+    assert all(entry["expires_at"] == 1_900_000_000 for entry in entries.values())
+
+
+def test_a_reallocation_is_announced_on_the_bus(cloud):
+    session = cloud.session()
+    made = calls(session, "events.PutEvents")
+    hand_in(cloud, any_feedback(**CARD), session=session)
+    ((entry,),) = (call["Entries"] for call in made)
+    assert entry["DetailType"] == "ComplaintAllocated"
+    assert '"product_team":"credit-card"' in entry["Detail"]
+
+
+def test_the_same_feedback_counts_once_even_where_its_row_was_overwritten(cloud):
+    hand_in(cloud, any_feedback(**CARD))
+    recorded = story(cloud)
+    row = hand_in(cloud, any_feedback(**CARD))
+    assert (row["outcome"], row["made_version"]) == ("applied", 2)
+    assert story(cloud) == recorded
+
+
+def test_of_two_people_at_once_one_wins_and_what_the_other_said_is_kept(cloud):
+    ours = cloud.session()
+    theirs = any_feedback(**CARD, feedback_id="theirs")
+    before(ours, "dynamodb.TransactWriteItems", lambda: hand_in(cloud, theirs))
+    row = hand_in(cloud, any_feedback(**LOAN, feedback_id="ours"), session=ours)
+    assert row["outcome"] == "refused"
+    assert "it is about version 1 and the allocation is at version 2" in row["reason"]
+    assert (row["product"], row["by"]) == ("Student loan", "ann")
+    assert story(cloud)[ALLOCATION]["feedback_id"] == "theirs"
+
+
+@pytest.mark.parametrize("values", [{"kind": "reallocate", "product": "Mortgages"}, {"complaint_id": "unknown"}])
+def test_what_cannot_be_applied_is_refused_with_the_reason_in_its_row(cloud, values):
+    row = hand_in(cloud, any_feedback(**values))
+    assert row["outcome"] == "refused"
+    assert "did you mean 'Mortgage'" in row["reason"] or "no allocation yet" in row["reason"]
+    assert story(cloud).keys() == {ALLOCATION}
+
+
+def test_a_malformed_row_is_marked_told_to_people_and_stops_nothing(cloud):
+    table = cloud.table(COMPLAINTS_ALLOCATION)
+    table.put({"complaint_id": f"{INBOX}8123456", "entry": "bad", "kind": "secret words"})
+    table.put(FeedbackRow.of(any_feedback(**CARD)))
+    event = {"Records": [*record("bad")["Records"], *record()["Records"]]}
+    assert build(cloud.feedback, cloud.session())(event, None) is None
+    row = table.get(f"{INBOX}8123456", "bad")
+    assert row is not None
+    assert row["reason"].startswith("malformed: kind")
+    assert "secret" not in row["reason"]
+    assert cloud.messages() == ['{"complaint_id": "8123456", "feedback_id": "bad"}']
+    assert story(cloud)[ALLOCATION]["version"] == 2
+
+
+def test_what_fails_is_left_without_an_outcome_and_applied_once_it_is_put_again(cloud):
+    session = cloud.session()
+    failing(session, "events.PutEvents", ClientError({"Error": {"Code": "Throttling"}}, "PutEvents"))
+    assert "outcome" not in hand_in(cloud, any_feedback(**CARD), session=session)
+    assert hand_in(cloud, any_feedback(**CARD))["made_version"] == 2
+    assert story(cloud)[ALLOCATION]["version"] == 2
+
+
+def test_entries_of_a_story_are_none_of_its_business(cloud):
+    session = cloud.session()
+    asked = calls(session, "dynamodb.GetItem")
+    build(cloud.feedback, session)(stream_records({"complaint_id": "8123456", "entry": ALLOCATION}), None)
+    assert not asked
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(said=st.lists(st.tuples(st.sampled_from([CARD, LOAN, {"kind": "confirm"}]), st.integers(0, 3)), max_size=5))
+def test_any_feedback_leaves_one_current_allocation_and_one_version_more_for_each_applied(cloud, said):
+    cloud.table(COMPLAINTS_ALLOCATION).put(any_allocation(complaint_id=(complaint_id := f"c-{uuid4().hex}")))
+    applied = set()
+    for number, (values, name) in enumerate(said, start=1):
+        current = cloud.table(COMPLAINTS_ALLOCATION).get(complaint_id, ALLOCATION)
+        assert current is not None
+        feedback = any_feedback(
+            **values, complaint_id=complaint_id, feedback_id=f"f-{name}", version=int(current["version"])
+        )
+        assert hand_in(cloud, feedback)["outcome"] == "applied", number
+        applied.add(name)
+    entries = [item["entry"] for item in cloud.table(COMPLAINTS_ALLOCATION).query(complaint_id)]
+    assert entries.count(ALLOCATION) == 1
+    assert sum(entry.startswith(FEEDBACK) for entry in entries) == len(applied)
+    current = cloud.table(COMPLAINTS_ALLOCATION).get(complaint_id, ALLOCATION)
+    assert current is not None
+    assert current["version"] == len(applied) + 1
