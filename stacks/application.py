@@ -6,6 +6,7 @@ from constructs import Construct
 from stacks.alarms import Alarms
 from stacks.consumers import Consumers, Published
 from stacks.data import Data
+from stacks.feedback import Feedback
 from stacks.inference import Inference
 from stacks.intake import Intake
 from stacks.mlops import MLOps
@@ -39,6 +40,7 @@ class Application(Construct):
         )
         Shadows(self.stateless, "Shadows", data=data, packages=packages, settings=settings)
         mlops = MLOps(self.stateless, "MLOps", data=data, packages=packages, settings=settings)
+        Feedback(self.stateless, "Feedback", data=data, packages=packages, settings=settings)
         consumers = Consumers(self.stateless, "Consumers", data=data)
         alarms = Alarms(
             self.stateless, "Alarms", data=data, state_machine=orchestration.state_machine, settings=settings

@@ -7,10 +7,11 @@ from constructs import Construct
 
 from stacks.data import Data
 from stacks.settings import Settings
+from triage.feedback import INBOX, WRITABLE
 
 
 class Consumers(Construct):
-    """Product teams read allocations and the story around them, never narratives."""
+    """Product teams read allocations and the story around them, never narratives, and hand in feedback."""
 
     def __init__(self, scope: Construct, construct_id: str, *, data: Data) -> None:
         super().__init__(scope, construct_id)
@@ -18,10 +19,11 @@ class Consumers(Construct):
             self,
             "ProductTeam",
             assumed_by=iam.AccountPrincipal(Stack.of(self).account),
-            description="Reads allocations by team and time",
+            description="Reads allocations by team and time, and hands in feedback",
         )
         data.complaints_allocation.allow(self.role, "GetItem", "Query")
         data.complaints_allocation.allow(self.role, "Query", index="by_team")
+        data.complaints_allocation.allow(self.role, "PutItem", attributes=WRITABLE, partitions=f"{INBOX}*")
 
 
 class Published(Construct):

@@ -64,10 +64,12 @@ class SpecifiedTable(Construct):
         *actions: str,
         index: str | None = None,
         attributes: tuple[str, ...] | None = None,
+        partitions: str | None = None,
     ) -> None:
         """Grant DynamoDB actions (without prefix) on the table, or on one index alone, and the use of its key.
 
         attributes: the only ones that may be named or returned, beside the keys; by default all.
+        partitions: the only values of the partition key that may be asked for, as a pattern.
         """
         resource = self.table.table_arn
         if index is not None:
@@ -76,15 +78,18 @@ class SpecifiedTable(Construct):
             grantee=grantee,
             actions=[f"dynamodb:{action}" for action in actions],
             resource_arns=[resource],
-            conditions=self._only(attributes, actions) if attributes is not None else None,
+            conditions=self._only(attributes, actions, partitions) if attributes is not None else None,
         )
         self.key.grant(grantee, *(READING_KEY if READING.issuperset(actions) else WRITING_KEY))
 
-    def _only(self, attributes: tuple[str, ...], actions: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+    def _only(
+        self, attributes: tuple[str, ...], actions: tuple[str, ...], partitions: str | None
+    ) -> dict[str, dict[str, Any]]:
         """DynamoDB's fine-grained access: without the second condition, all attributes could be had unnamed."""
         reading = READING.issuperset(actions)
         unnamed = {"dynamodb:Select": "SPECIFIC_ATTRIBUTES"} if reading else {"dynamodb:ReturnValues": "NONE"}
-        return {
+        leading = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": [partitions]}} if partitions else {}
+        return leading | {
             "ForAllValues:StringEquals": {"dynamodb:Attributes": sorted({self.spec.partition_key, *attributes})},
             "StringEqualsIfExists": unnamed,
         }

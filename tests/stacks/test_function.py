@@ -7,6 +7,7 @@ from stacks.settings import SETTINGS
 from triage.environment import (
     AllocateEnvironment,
     Environment,
+    FeedbackEnvironment,
     IntakeEnvironment,
     MirrorEnvironment,
     ModelInferenceEnvironment,
@@ -28,6 +29,7 @@ ENVIRONMENTS: dict[str, type[Environment]] = {
     "Intake/Intake": IntakeEnvironment,
     "Intake/Sweep": SweepEnvironment,
     "MLOps/Mirror": MirrorEnvironment,
+    "Feedback/Feedback": FeedbackEnvironment,
 }
 MODULES = {
     "Inference/SelectModels": "select_models",
@@ -40,6 +42,7 @@ MODULES = {
     "Intake/Intake": "intake",
     "Intake/Sweep": "sweep",
     "MLOps/Mirror": "mirror",
+    "Feedback/Feedback": "feedback",
 }
 TRANSFORMERS = ("Inference/ModelInferenceTransformers", "Shadows/ShadowInferenceTransformers")
 NAMED_RESOURCES = {

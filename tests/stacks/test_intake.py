@@ -20,8 +20,8 @@ def schedules(synthesis):
     return {path: rule for path, rule in rules.items() if path.startswith("Intake/")}
 
 
-def test_streams_feed_the_intake_and_the_mirror_alone(mappings):
-    assert mappings.keys() == {"Intake/Intake", "MLOps/Mirror"}
+def test_streams_feed_the_intake_the_feedback_and_the_mirror_alone(mappings):
+    assert mappings.keys() == {"Intake/Intake", "Feedback/Feedback", "MLOps/Mirror"}
 
 
 def test_the_intake_reads_the_stream_of_raw_complaints_from_its_start(mappings, synthesis):

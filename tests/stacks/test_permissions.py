@@ -3,6 +3,7 @@
 import pytest
 
 from stacks.settings import SETTINGS
+from triage.feedback import INBOX, OURS, WRITABLE
 
 RAW = "Data/RawComplaints/Table.Arn"
 STORY = "Data/ComplaintsAllocation/Table.Arn"
@@ -129,8 +130,16 @@ ALLOWED: dict[str, Allowed] = {
         | reads_stream("Data/ModelInfo/Table.StreamArn", RECORDS_KEY)
         | writes(RECORDS_KEY)
     ),
+    "Feedback/FeedbackRole": (
+        logs("Feedback/Feedback")
+        | table(STORY, "GetItem", "PutItem", "Query")
+        | on("Data/Bus.Arn", "events", "PutEvents")
+        | on("Data/Parked.Arn", "sqs", "SendMessage")
+        | reads_stream("Data/ComplaintsAllocation/Table.StreamArn", RECORDS_KEY)
+        | writes(RECORDS_KEY)
+    ),
     "Consumers/ProductTeam": (
-        table(STORY, "GetItem", "Query") | table(f"{STORY}/index/by_team", "Query") | reads(RECORDS_KEY)
+        table(STORY, "GetItem", "PutItem", "Query") | table(f"{STORY}/index/by_team", "Query") | writes(RECORDS_KEY)
     ),
 }
 
@@ -247,9 +256,18 @@ def test_product_teams_reach_nothing_of_raw_complaints(synthesis):
     assert not [(a, resource) for a, resource in allowed if "RawComplaints" in resource or "Narratives" in resource]
 
 
-def test_product_teams_write_nothing(synthesis):
-    actions = {action for action, _ in synthesis.permissions("Consumers/ProductTeam") if action.startswith("dynamodb:")}
-    assert actions <= {"dynamodb:GetItem", "dynamodb:Query"}
+def test_product_teams_write_feedback_and_nothing_else(synthesis):
+    """Neither a story nor, by a team's name in a row, the index by team, nor the outcome of their own feedback."""
+    (writing,) = (
+        statement
+        for statement in synthesis.statements("Consumers/ProductTeam")
+        if "dynamodb:PutItem" in listed(statement["Action"])
+    )
+    assert listed(writing["Action"]) == ["dynamodb:PutItem"]
+    assert writing["Condition"]["ForAllValues:StringLike"] == {"dynamodb:LeadingKeys": [f"{INBOX}*"]}
+    writable = set(writing["Condition"]["ForAllValues:StringEquals"]["dynamodb:Attributes"])
+    assert writable == {"complaint_id", "entry", *WRITABLE}
+    assert not writable & {"product_team", "allocated_at", "model_version", *OURS}
 
 
 def test_the_key_of_narratives_serves_only_who_touches_raw_complaints(synthesis):
