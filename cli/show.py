@@ -8,16 +8,21 @@ from cli import options
 from cli.deployment import Deployment, find
 from cli.errors import NotFoundError
 from cli.output import out, print_json, print_table
+from triage.feedback import INBOX
 from triage.steps import ModelReference
 from triage.tables import (
     ALLOCATION,
+    FEEDBACK,
     PREDICTION,
     SELECTION,
     SHADOW_FAILURE,
+    SUPERSEDED,
     AllocationEntry,
+    FeedbackEntry,
     PredictionEntry,
     SelectionEntry,
     ShadowFailureEntry,
+    SupersededEntry,
 )
 
 
@@ -36,6 +41,7 @@ def show(
     out.print(f"{complaint_id}  triage: {story['triage_state'] or 'not started'}", soft_wrap=True)
     if allocation is not None:
         _print_allocation(allocation)
+    _print_history(story)
     print_table(
         "Predictions",
         ("task", "label", "confidence", "threshold", "tokens", "ms", "arm", "model version"),
@@ -65,6 +71,23 @@ def _arm(model: ModelReference) -> str:
     return (model.arm or "—") + (" (shadow)" if model.shadow else "")
 
 
+def _print_history(story: dict[str, Any]) -> None:
+    """What people said and what it replaced, in the order of time; nothing where nobody said anything."""
+    moments: list[tuple[str, str, str]] = []
+    for old in story["superseded"]:
+        was = old.allocation
+        decided = f"{was.product_team}, {was.issue or 'no issue'}, {was.journey}, {was.route} (by {was.decided_by})"
+        moments.append((was.allocated_at, f"version {was.version}", decided))
+    for entry in story["feedback"]:
+        said = entry.feedback
+        labels = "; ".join(filter(None, (said.product, said.issue)))
+        what = f"{said.kind} {labels}".strip() + f" by {said.by}, {said.role}, {said.mode}, stratum {said.stratum}"
+        moments.append((entry.applied_at, f"feedback, made version {entry.made_version}", what))
+    moments += [(str(row.get("at", "")), f"refused {row['entry']}", row["reason"]) for row in story["refused"]]
+    if moments:
+        print_table("Feedback", ("at", "what", "detail"), sorted(moments))
+
+
 def _print_allocation(allocation: AllocationEntry) -> None:
     facts = {
         "team": allocation.product_team,
@@ -75,6 +98,7 @@ def _print_allocation(allocation: AllocationEntry) -> None:
         "route": allocation.route,
         "reasons": "; ".join(allocation.reasons) or "none",
         "allocated at": f"{allocation.allocated_at} ({allocation.milliseconds} ms after the start)",
+        "version": f"{allocation.version}, decided by a {allocation.decided_by}",
         "code": allocation.code_version,
         "taxonomy": allocation.taxonomy_version,
     }
@@ -104,4 +128,8 @@ def read_story(deployment: Deployment, complaint_id: str) -> dict[str, Any]:
             ShadowFailureEntry.model_validate(e) for key, e in by_key.items() if key.startswith(SHADOW_FAILURE)
         ],
         "allocation": AllocationEntry.model_validate(by_key[ALLOCATION]) if ALLOCATION in by_key else None,
+        "superseded": [SupersededEntry.model_validate(e) for key, e in by_key.items() if key.startswith(SUPERSEDED)],
+        "feedback": [FeedbackEntry.model_validate(e) for key, e in by_key.items() if key.startswith(FEEDBACK)],
+        # As they are: among them may be what is malformed.
+        "refused": [row for row in deployment.story.query(INBOX + complaint_id) if row.get("outcome") == "refused"],
     }

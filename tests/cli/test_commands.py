@@ -11,6 +11,7 @@ from cli.deployment import Deployment
 from cli.environment import latest
 from tests.factories import (
     any_arm,
+    any_feedback,
     any_item,
     any_model_info,
     any_model_reference,
@@ -21,8 +22,9 @@ from tests.factories import (
     create_table,
 )
 from triage.allocation import MANUAL_TEAM
+from triage.feedback import FeedbackRow
 from triage.strategy import assign, sample
-from triage.tables import TABLES, AllocationEntry, ShadowFailureEntry
+from triage.tables import TABLES, AllocationEntry, FeedbackEntry, ShadowFailureEntry, SupersededEntry
 
 ACCOUNT = "123456789012"
 MACHINE = f"arn:aws:states:eu-west-2:{ACCOUNT}:stateMachine:triage"
@@ -612,3 +614,76 @@ def test_what_people_read_goes_where_it_disturbs_no_machine(triage, deployment, 
     result = triage("submit", export(tmp_path, any_item()), "--json", *ENV)
     assert "Submitting" in result.err
     assert result.json
+
+
+# feedback
+
+
+@pytest.fixture
+def applied(deployment, monkeypatch):
+    """Whatever is handed in has its outcome at the next look, as if the function were there."""
+    put = deployment.story.__class__.put_if_absent
+
+    def put_and_apply(table, item):
+        done = put(table, item)
+        if done and isinstance(item, FeedbackRow):
+            outcome = {"outcome": "refused", "reason": "look again"} if item.version > 1 else {"outcome": "applied"}
+            table.put(item.model_copy(update={**outcome, "made_version": item.version + 1}))
+        return done
+
+    monkeypatch.setattr(deployment.story.__class__, "put_if_absent", put_and_apply)
+    deployment.story.put(any_allocation(product="Mortgage"))
+
+
+@pytest.mark.usefixtures("applied")
+def test_feedback_is_handed_in_by_the_operator_and_waited_for(triage, deployment):
+    options = ("--product", "Credit card", "--blind", "--stratum", "random", "--id", "f-1")
+    row = triage("feedback", "8123456", "reallocate", *options, "--json", *ENV).json
+    assert (row["by"], row["mode"], row["stratum"], row["made_version"]) == ("ann", "blind", "random", 2)
+    assert deployment.story.get("FEEDBACK#8123456", "f-1")["product"] == "Credit card"
+
+
+@pytest.mark.usefixtures("applied")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("reallocate", "--product", "Mortgages"), "did you mean 'Mortgage'?"),
+        (("correct_issue", "--issue", "Nothing"), "is no issue of 'Mortgage'"),
+        (("reallocate",), "reallocate needs a product"),
+        (("shout",), "kind: Input should be 'confirm'"),
+    ],
+    ids=str,
+)
+def test_feedback_that_names_no_label_is_refused_before_it_is_handed_in(triage, deployment, arguments, message):
+    result = triage("feedback", "8123456", *arguments, *ENV)
+    assert result.code == 2
+    assert message in result.err
+    assert not list(deployment.story.query("FEEDBACK#8123456"))
+
+
+@pytest.mark.usefixtures("applied")
+def test_refused_feedback_ends_with_its_reason_and_is_shown(triage):
+    result = triage("feedback", "8123456", "confirm", "--version", 2, "--id", "f-2", *ENV)
+    assert result.code == 1
+    assert "f-2 was refused: look again" in result.err
+    assert "refused f-2" in triage("show", "8123456", *ENV).out
+
+
+def test_feedback_on_a_complaint_without_allocation_is_not_found(triage, deployment):
+    assert triage("feedback", "8123456", "confirm", *ENV).code == 3
+
+
+def test_a_story_shows_what_was_said_and_what_it_replaced_in_the_order_of_time(triage, deployment):
+    was, said = any_allocation(), any_feedback(kind="reallocate", product="Credit card")
+    filed = {"complaint_id": "8123456", "code_version": "test"}
+    moved = was.model_copy(update={"product_team": "credit-card", "version": 2, "decided_by": "person"})
+    now = "2026-03-02T10:00:01.000Z"
+    for entry in (
+        moved,
+        SupersededEntry(**filed, entry=SupersededEntry.key(1), superseded_at=now, allocation=was),
+        FeedbackEntry(**filed, entry=FeedbackEntry.key(2), made_version=2, applied_at=now, feedback=said),
+    ):
+        deployment.story.put(entry)
+    shown = triage("show", "8123456", *ENV).out
+    assert "2, decided by a person" in shown
+    assert shown.index("version 1") < shown.index("reallocate Credit card by ann, analyst, assisted")
