@@ -23,6 +23,8 @@ ALLOCATED = Allocated(
     route="auto",
     allocated_at="2026-03-02T09:30:00.000Z",
     models=(),
+    version=1,
+    decided_by="model",
     shadows=(SHADOW,),
 )
 
