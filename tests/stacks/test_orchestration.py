@@ -10,7 +10,7 @@ import pytest
 from aws_cdk import Stack
 
 import triage
-from stacks.orchestration import Orchestration, building
+from stacks.orchestration import building
 from stacks.settings import SETTINGS
 from triage.bundle import Engine
 from triage.contracts import Contract
