@@ -30,5 +30,5 @@ def provide_models(name: str, instance: Instance, registry: Registry, output: Pa
         revision = publish(folder, model_id=model_id, endpoint=instance.hub_endpoint)
         registry.register(model_id, revision, task=task, by=options.operator())
         wait_until_mirrored(registry, model_id, revision)
-        registry.activate(model_id, revision)
+        registry.activate(model_id, revision, by=options.operator())
     return bundles

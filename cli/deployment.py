@@ -45,7 +45,7 @@ class Deployment:
 
     @cached_property
     def registry(self) -> Registry:
-        return Registry(self.table(tables.MODEL_INFO), self.table(tables.MODEL_STRATEGY))
+        return Registry(*(self.table(t) for t in (tables.MODEL_INFO, tables.MODEL_STRATEGY, tables.CHAMPION_LEDGER)))
 
     def outbox(self) -> Outbox:
         return Outbox(self.complaints, retention_days=int(self.name("retention-days")))

@@ -45,7 +45,7 @@ def register(
     with err.status(f"Mirroring {model_id}@{revision[:12]}"):
         model = wait_until_mirrored(registry, model_id, revision)
     if activate:
-        registry.activate(model_id, revision)
+        registry.activate(model_id, revision, by=options.operator())
         model = registry.get(model_id, revision)
     _report(model, as_json)
 
@@ -60,7 +60,7 @@ def activate(
 ) -> None:
     """Let a mirrored model take part from the next complaint on."""
     registry = find(env, state=state).registry
-    registry.activate(model_id, revision)
+    registry.activate(model_id, revision, by=options.operator())
     _report(registry.get(model_id, revision), as_json)
 
 
@@ -74,7 +74,7 @@ def retire(
 ) -> None:
     """Take a model out of triage; its bundle stays, for replay."""
     registry = find(env, state=state).registry
-    registry.retire(model_id, revision)
+    registry.retire(model_id, revision, by=options.operator())
     _report(registry.get(model_id, revision), as_json)
 
 

@@ -13,6 +13,7 @@ from triage.bundle import MANIFEST_FILE, Manifest, describe
 from triage.errors import ModelFailedError, RegistryError
 from triage.inference.engine import Engine, load_engine
 from triage.inference.models import LoadedModels
+from triage.selection import answering
 from triage.steps import ModelReference
 from triage.tables import ModelInfo
 
@@ -51,19 +52,19 @@ def load_named(model: str, *, deployment: Callable[[], Deployment], workspace: P
 
 
 def champion(registry: Registry, task: str) -> ModelInfo:
-    """The champion of the task's strategy; without one the model that answers, which is the longest active.
+    """The champion of the task's strategy; without one the model that answers.
 
     Raises:
         NotFoundError: no model of the task is active.
     """
-    strategy = registry.strategy(task)
+    strategy = registry.strategies.get(task)
     if strategy is not None:
         arm = strategy.strategy.champion_arm
         return registry.get(arm.model_id, arm.revision)
-    active = [row for row in registry.models() if row.task == task and row.state == "active" and row.bundle is not None]
-    if not active:
+    found = answering(row for row in registry.models() if row.task == task and row.takes_part)
+    if found is None:
         raise NotFoundError(f"no model is active for {task}; `triage models list` shows what is registered")
-    return min(active, key=lambda row: (row.activated_at or "~", row.model_id, row.revision))
+    return found
 
 
 def _from_folder(folder: Path) -> NamedModel:

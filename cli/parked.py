@@ -11,6 +11,7 @@ from cli.deployment import Deployment, find
 from cli.errors import NotFoundError
 from cli.output import out, print_json, print_table
 from runtime.adapters.executions import Executions
+from triage.steps import ExecutionInput
 
 app = typer.Typer(no_args_is_help=True, help="Complaints that no attempt could allocate.")
 
@@ -44,7 +45,7 @@ def replay(
         if complaint_id not in parked:
             raise NotFoundError(f"{complaint_id} is not parked; `triage parked list` shows what is")
         name = outbox.reclaim(parked[complaint_id], datetime.now(UTC), attempt=1)
-        if name is not None and executions.start(complaint_id, name):
+        if name is not None and executions.start(ExecutionInput(complaint_id=complaint_id), name):
             out.print(f"{complaint_id} started again")
     _dismiss(deployment, set(chosen))
 

@@ -12,16 +12,16 @@ from triage.feedback import INBOX
 from triage.steps import ModelReference
 from triage.tables import (
     ALLOCATION,
+    FAILED,
     FEEDBACK,
     PREDICTION,
     SELECTION,
-    SHADOW_FAILURE,
     SUPERSEDED,
     AllocationEntry,
+    FailureEntry,
     FeedbackEntry,
     PredictionEntry,
     SelectionEntry,
-    ShadowFailureEntry,
     SupersededEntry,
 )
 
@@ -59,11 +59,11 @@ def show(
             for p in story["predictions"]
         ),
     )
-    if story["failed_shadows"]:
+    if story["failed"]:
         print_table(
-            "Shadows that failed",
+            "Models that failed",
             ("task", "error", "arm", "model version"),
-            ((f.model.task, f.error, _arm(f.model), f.model.version) for f in story["failed_shadows"]),
+            ((f.model.task, f.error, _arm(f.model), f.failed_version) for f in story["failed"]),
         )
 
 
@@ -124,9 +124,7 @@ def read_story(deployment: Deployment, complaint_id: str) -> dict[str, Any]:
         "attempts": int((raw or {}).get("triage_attempts", 0)),
         "selection": SelectionEntry.model_validate(by_key[SELECTION]) if SELECTION in by_key else None,
         "predictions": [PredictionEntry.model_validate(e) for key, e in by_key.items() if key.startswith(PREDICTION)],
-        "failed_shadows": [
-            ShadowFailureEntry.model_validate(e) for key, e in by_key.items() if key.startswith(SHADOW_FAILURE)
-        ],
+        "failed": [FailureEntry.model_validate(e) for key, e in by_key.items() if key.startswith(FAILED)],
         "allocation": AllocationEntry.model_validate(by_key[ALLOCATION]) if ALLOCATION in by_key else None,
         "superseded": [SupersededEntry.model_validate(e) for key, e in by_key.items() if key.startswith(SUPERSEDED)],
         "feedback": [FeedbackEntry.model_validate(e) for key, e in by_key.items() if key.startswith(FEEDBACK)],

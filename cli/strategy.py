@@ -2,15 +2,17 @@
 
 from pathlib import Path
 from typing import Annotated, Any
+from uuid import uuid4
 
 import typer
 from pydantic import ValidationError
 
 from cli import options
-from cli.deployment import find
+from cli.deployment import Deployment, find
 from cli.errors import NotFoundError, WrongUsageError
 from cli.output import out, print_json, print_table
 from triage.strategy import Arm, Strategy, assign, sample
+from triage.succession import Change
 from triage.tables import ModelStrategy
 
 app = typer.Typer(no_args_is_help=True, help="How the models of a task share traffic.")
@@ -23,9 +25,8 @@ def show(
     as_json: options.AsJson = False,
     state: options.State = options.DEFAULT,
 ) -> None:
-    """Show the strategies in force. A task without one is answered by its model that is active longest."""
-    registry = find(env, state=state).registry
-    strategies = registry.strategies()
+    """Show the strategies in force. A task without one is answered by its champion."""
+    strategies = find(env, state=state).registry.strategies.all()
     if task is not None:
         strategies = [strategy for strategy in strategies if strategy.task == task]
         if not strategies:
@@ -40,6 +41,7 @@ def show(
 def set_(
     task: Annotated[str, typer.Argument(help="The task the document is for.")],
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The strategy as a JSON document.")],
+    reason: Annotated[str, typer.Option(help="Why, for the ledger.")] = "set by hand",
     replaces: Annotated[
         int | None, typer.Option(min=0, help="The version you saw; by default the one in force.", show_default=False)
     ] = None,
@@ -49,10 +51,11 @@ def set_(
 ) -> None:
     """Put a validated strategy in force, from the next complaint on."""
     strategy = _read(file, task)
-    registry = find(env, state=state).registry
-    current = registry.strategy(task)
+    strategies = find(env, state=state).registry.strategies
+    current = strategies.get(task)
     seen = replaces if replaces is not None else current.version if current else 0
-    changed = registry.set_strategy(strategy, by=options.operator(), replaces=seen)
+    change = Change(kind="set", strategy=strategy, actor=options.operator(), reason=reason, change_id=uuid4().hex)
+    changed, _ = strategies.change(change, replaces=seen)
     if as_json:
         print_json(changed)
     else:
@@ -73,10 +76,7 @@ def assign_(
     state: options.State = options.DEFAULT,
 ) -> None:
     """Show which arm answers each subject, and which shadows predict beside it. Nothing is written."""
-    current = find(env, state=state).registry.strategy(task)
-    if current is None:
-        raise NotFoundError(f"{task} has no strategy; set one with `triage strategy set {task} FILE`")
-    strategy = current.strategy
+    strategy = in_force(find(env, state=state), task).strategy
     assignments = [_assignment(strategy, subject) for subject in _subjects(subjects)]
     if as_json:
         print_json({"experiment": strategy.experiment, "assignments": assignments})
@@ -89,6 +89,14 @@ def assign_(
                 for a in assignments
             ),
         )
+
+
+def in_force(deployment: Deployment, task: str) -> ModelStrategy:
+    """Raises: NotFoundError."""
+    current = deployment.registry.strategies.get(task)
+    if current is None:
+        raise NotFoundError(f"{task} has no strategy; set one with `triage strategy set {task} FILE`")
+    return current
 
 
 def _subjects(file: Path) -> list[str]:

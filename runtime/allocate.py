@@ -7,6 +7,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
 from runtime.adapters.dynamodb import Table
+from runtime.adapters.failures import record_failure
 from runtime.function import Handler, entry_point, keeps
 from triage import tables
 from triage.allocation import allocate
@@ -39,6 +40,11 @@ def build(environment: AllocateEnvironment, session: boto3.Session) -> Handler:
                 now=now,
                 code_version=environment.code_version,
             ).model_copy(update={"expires_at": expiry(now, environment.retention_days)})
+            # Before the allocation: after it, a replay would not come here again.
+            for failure in request.failures:
+                record_failure(
+                    story, failure, complaint_id=request.complaint_id, environment=environment, logger=logger
+                )
             if story.put_if_absent(allocation):
                 _measure(allocation)
                 return allocation.announcement()

@@ -12,6 +12,7 @@ from runtime.adapters.outbox import Outbox
 from runtime.function import Handler, entry_point
 from triage import tables
 from triage.environment import IntakeEnvironment
+from triage.steps import ExecutionInput
 
 logger = Logger(service="intake")
 
@@ -37,7 +38,7 @@ def _take(complaint_id: str, outbox: Outbox, executions: Executions) -> bool:
     """
     try:
         name = outbox.claim(complaint_id, datetime.now(UTC))
-        return name is not None and executions.start(complaint_id, name)
+        return name is not None and executions.start(ExecutionInput(complaint_id=complaint_id), name)
     except Exception as error:
         logger.error("left to the sweeper", extra={"complaint_id": complaint_id, "error": type(error).__name__})
         return False

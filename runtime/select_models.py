@@ -12,14 +12,14 @@ from pydantic import BaseModel, ValidationError
 from runtime.adapters.dynamodb import Table
 from runtime.function import Handler, entry_point, keeps
 from triage import tables
-from triage.complaint import Complaint, timestamp
+from triage.complaint import Complaint
 from triage.environment import SelectModelsEnvironment
 from triage.errors import ComplaintMissingError
 from triage.in_force import strategies_in_force
 from triage.outbox import expiry
 from triage.selection import select_models
 from triage.steps import SELECT_MODELS, ExecutionInput, Selected
-from triage.tables import SELECTION, ModelInfo, SelectionEntry
+from triage.tables import SELECTION, TAKING_PART, ModelInfo, SelectionEntry
 
 logger = Logger(service="select_models")
 Row = TypeVar("Row", bound=BaseModel)
@@ -40,7 +40,9 @@ def build(environment: SelectModelsEnvironment, session: boto3.Session) -> Handl
         if item is None:
             raise ComplaintMissingError(f"{request.complaint_id} is not in raw_complaints")
         now = datetime.now(UTC)
-        active = list(_valid(ModelInfo, models.query("active", index="by_state")))
+        active = list(
+            _valid(ModelInfo, (row for state in TAKING_PART for row in models.query(state, index="by_state")))
+        )
         found = strategies_in_force(strategies.scan(), active)
         for task, problem in found.refused.items():
             _report(task, problem)
@@ -48,7 +50,7 @@ def build(environment: SelectModelsEnvironment, session: boto3.Session) -> Handl
             Complaint.read(item),
             active=active,
             strategies=found.strategies,
-            selected_at=timestamp(now),
+            now=now,
             code_version=environment.code_version,
         ).model_copy(update={"expires_at": expiry(now, environment.retention_days)})
         if story.put_if_absent(selection):

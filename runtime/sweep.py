@@ -16,6 +16,7 @@ from runtime.function import Handler, entry_point
 from triage import tables
 from triage.contracts import Contract
 from triage.environment import SweepEnvironment
+from triage.steps import ExecutionInput
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -43,7 +44,8 @@ def build(environment: SweepEnvironment, session: boto3.Session) -> Handler:
 
         def start_unseen(complaint_id: str) -> str:
             name = outbox.claim(complaint_id, datetime.now(UTC))
-            return "unseen" if name is not None and executions.start(complaint_id, name) else "taken"
+            request = ExecutionInput(complaint_id=complaint_id)
+            return "unseen" if name is not None and executions.start(request, name) else "taken"
 
         def tend(item: dict[str, Any]) -> str:
             if executions.is_running(item["triage_execution"]):
@@ -76,7 +78,8 @@ def _each(tend: Callable[[Found], str], complaints: Iterable[tuple[str, Found]])
 
 def _restart(item: dict[str, Any], outbox: Outbox, executions: Executions) -> str:
     name = outbox.reclaim(item, datetime.now(UTC), attempt=int(item["triage_attempts"]) + 1)
-    return "restarted" if name is not None and executions.start(item["complaint_id"], name) else "taken"
+    request = ExecutionInput(complaint_id=item["complaint_id"])
+    return "restarted" if name is not None and executions.start(request, name) else "taken"
 
 
 def _park(item: dict[str, Any], outbox: Outbox, sqs: "SQSClient", queue_url: str) -> str:

@@ -12,12 +12,27 @@ from stacks.data import Data
 from stacks.findings import acknowledge
 from stacks.settings import Settings
 
+OURS = {
+    "StrategyRefused": "A strategy edited by hand is not followed; the logs of select_models say which and why",
+    "SampleRatioMismatch": "The arms of a strategy receive other shares than intended: triage strategy evidence",
+    "EmptyArm": "An arm that has a share answers nothing: triage strategy evidence",
+    "ServedNotIntended": "Another version answers than the strategy names: triage strategy evidence",
+}
+"""Metrics of our own functions, each a count of what should not be."""
+
 
 class Alarms(Construct):
     """Subscribe to `topic`, published as the parameter `alarms-topic`."""
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, data: Data, state_machine: sfn.StateMachine, settings: Settings
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        data: Data,
+        state_machine: sfn.StateMachine,
+        promotion: sfn.StateMachine,
+        settings: Settings,
     ) -> None:
         super().__init__(scope, construct_id)
         key = data.keys["records"]
@@ -42,12 +57,13 @@ class Alarms(Construct):
             "Executions took longer than they may; the sweeper starts them again",
         )
 
+        for name, description in OURS.items():
+            metric = cloudwatch.Metric(namespace="ComplaintsTriage", metric_name=name, period=every, statistic="Sum")
+            self._alarm(name, metric, description)
         self._alarm(
-            "StrategyRefused",
-            cloudwatch.Metric(
-                namespace="ComplaintsTriage", metric_name="StrategyRefused", period=every, statistic="Sum"
-            ),
-            "A strategy edited by hand is not followed; the logs of select_models say which and why",
+            "PromotionsFailed",
+            promotion.metric_failed(period=every),
+            "Evidence was not weighed, or a strategy that was changed is not in force: see its executions",
         )
 
     def _alarm(self, construct_id: str, metric: cloudwatch.Metric, description: str) -> None:

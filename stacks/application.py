@@ -12,6 +12,7 @@ from stacks.intake import Intake
 from stacks.mlops import MLOps
 from stacks.orchestration import Orchestration
 from stacks.packages import Packages
+from stacks.promotion import Promotion
 from stacks.settings import Settings
 from stacks.shadows import Shadows
 
@@ -41,9 +42,15 @@ class Application(Construct):
         Shadows(self.stateless, "Shadows", data=data, packages=packages, settings=settings)
         mlops = MLOps(self.stateless, "MLOps", data=data, packages=packages, settings=settings)
         Feedback(self.stateless, "Feedback", data=data, packages=packages, settings=settings)
+        promotion = Promotion(self.stateless, "Promotion", data=data, packages=packages, settings=settings)
         consumers = Consumers(self.stateless, "Consumers", data=data)
         alarms = Alarms(
-            self.stateless, "Alarms", data=data, state_machine=orchestration.state_machine, settings=settings
+            self.stateless,
+            "Alarms",
+            data=data,
+            state_machine=orchestration.state_machine,
+            promotion=promotion.state_machine,
+            settings=settings,
         )
         Published(
             self.stateless,
@@ -52,10 +59,13 @@ class Application(Construct):
             names={
                 **{table.spec.name.replace("_", "-") + "-table": table.table.table_name for table in data.tables},
                 "bundles-bucket": data.bundles.bucket.bucket_name,
+                "evidence-bucket": data.evidence.bucket.bucket_name,
+                "second-approver": "yes" if settings.second_approver else "no",
                 "alarms-topic": alarms.topic.topic_arn,
                 "bus": data.bus.event_bus_name,
                 "retention-days": str(settings.retention_days),
                 "parked-queue": data.parked.queue_url,
+                "promotion-machine": promotion.state_machine.state_machine_arn,
                 "state-machine": orchestration.state_machine.state_machine_arn,
                 "product-team-role": consumers.role.role_arn,
                 "sweep-function": intake.sweep.function_name,

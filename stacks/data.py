@@ -17,7 +17,7 @@ from triage import tables
 from triage.tables import TableSpec
 
 EXPIRY_ATTRIBUTE = "expires_at"
-READING = frozenset({"GetItem", "Query", "Scan"})
+READING = frozenset({"BatchGetItem", "GetItem", "Query", "Scan"})
 READING_KEY = ("kms:Decrypt", "kms:DescribeKey")
 WRITING_KEY = (*READING_KEY, "kms:Encrypt", "kms:GenerateDataKey", "kms:ReEncryptFrom", "kms:ReEncryptTo")
 """What DynamoDB asks of a caller for a table under a customer-managed key (AWS documentation), without wildcards."""
@@ -108,12 +108,18 @@ def _attribute_type(annotation: object) -> dynamodb.AttributeType:
     return dynamodb.AttributeType.STRING
 
 
-class Bundles(Construct):
-    """The bucket of mirrored model bundles."""
+class Store(Construct):
+    """A bucket of objects that are never changed: versioned, encrypted, and closed to the public.
 
-    def __init__(self, scope: Construct, construct_id: str, *, key: kms.IKey, settings: Settings) -> None:
+    unlogged, whole: why its reads need no log of their own, and why a role may have all of its objects.
+    """
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, key: kms.IKey, settings: Settings, unlogged: str, whole: str
+    ) -> None:
         super().__init__(scope, construct_id)
         self._key = key
+        self._whole = whole
         self.bucket = s3.Bucket(
             self,
             "Bucket",
@@ -131,11 +137,7 @@ class Bundles(Construct):
             ],
             removal_policy=settings.removal_policy,
         )
-        acknowledge(
-            self.bucket,
-            "AwsSolutions-S1",
-            "It holds published model weights, no personal data; every load checks their hashes, so a change is found.",
-        )
+        acknowledge(self.bucket, "AwsSolutions-S1", unlogged)
         if not settings.https_only:
             acknowledge(self.bucket, "AwsSolutions-S10", "The embedded AWS listens on loopback without TLS.")
 
@@ -149,11 +151,11 @@ class Bundles(Construct):
         self._key.grant(role, "kms:Decrypt", "kms:GenerateDataKey")
         stack = Stack.of(self)
         export = stack.resolve(stack.export_value(self.bucket.bucket_arn))["Fn::ImportValue"]
-        acknowledge_wildcard(role, f"{export}/*", "Every object of this bucket is a file of a registered model.")
+        acknowledge_wildcard(role, f"{export}/*", self._whole)
 
 
 class Data(Construct):
-    """Keys, tables, the bundles bucket, the queue of parked complaints and the bus."""
+    """Keys, tables, the buckets of bundles and of evidence, the queue of parked complaints and the bus."""
 
     def __init__(self, scope: Construct, construct_id: str, *, settings: Settings) -> None:
         super().__init__(scope, construct_id)
@@ -171,8 +173,30 @@ class Data(Construct):
         self.complaints_allocation = self._table("ComplaintsAllocation", tables.COMPLAINTS_ALLOCATION, settings)
         self.model_info = self._table("ModelInfo", tables.MODEL_INFO, settings)
         self.model_strategy = self._table("ModelStrategy", tables.MODEL_STRATEGY, settings)
-        self.tables = (self.raw_complaints, self.complaints_allocation, self.model_info, self.model_strategy)
-        self.bundles = Bundles(self, "Bundles", key=self.keys["records"], settings=settings)
+        self.champion_ledger = self._table("ChampionLedger", tables.CHAMPION_LEDGER, settings)
+        self.tables = (
+            self.raw_complaints,
+            self.complaints_allocation,
+            self.model_info,
+            self.model_strategy,
+            self.champion_ledger,
+        )
+        self.bundles = Store(
+            self,
+            "Bundles",
+            key=self.keys["records"],
+            settings=settings,
+            unlogged="It holds published model weights, no personal data; each load checks their hashes.",
+            whole="Every object of this bucket is a file of a registered model.",
+        )
+        self.evidence = Store(
+            self,
+            "Evidence",
+            key=self.keys["records"],
+            settings=settings,
+            unlogged="It holds figures about models, no personal data; the ledger holds the hash of each document.",
+            whole="Every object of this bucket is the evidence for a change of a strategy.",
+        )
         self.parked = sqs.Queue(
             self,
             "Parked",

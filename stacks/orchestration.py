@@ -23,6 +23,7 @@ from triage.steps import (
     Allocated,
     AllocationRequest,
     ExecutionInput,
+    Failure,
     InferenceRequest,
     Outcome,
     Selected,
@@ -30,6 +31,7 @@ from triage.steps import (
 )
 
 ERROR = "$.error"
+TIMED_OUT = ("Sandbox.Timedout", sfn.Errors.TIMEOUT)
 
 
 Task = TypeVar("Task", bound=sfn.TaskStateBase)
@@ -49,10 +51,14 @@ def retried(task: Task) -> Task:
 
 
 def building(scope: Construct, name: str, contract: type[Contract], **parameters: object) -> sfn.Pass:
-    """A state that builds exactly one contract."""
+    """A state that builds exactly one contract. None leaves a field to its default: CDK drops it."""
+    return sfn.Pass(scope, name, parameters=fields(contract, **parameters))
+
+
+def fields(contract: type[Contract], **parameters: object) -> dict[str, object]:
     if set(parameters) != set(contract.model_fields):
-        raise LookupError(f"{name} does not build a {contract.__name__}: {sorted(parameters)}")
-    return sfn.Pass(scope, name, parameters=parameters)
+        raise LookupError(f"a {contract.__name__} is not built of {sorted(parameters)}")
+    return parameters
 
 
 class LoggedStateMachine(sfn.StateMachine):
@@ -96,8 +102,9 @@ class LoggedStateMachine(sfn.StateMachine):
 class Orchestration(Construct):
     """select models → each model judges → allocate → announce → settle the outbox.
 
-    A model that fails costs its own prediction; a selection that fails is allocated to people. Only what stops
-    `allocate` itself ends the execution without an allocation, and the sweeper starts it again.
+    For a challenger that fails the champion stands in. Any other model that fails costs its own prediction; a
+    selection that fails is allocated to people. Only what stops `allocate` itself ends the execution without an
+    allocation, and the sweeper starts it again.
     """
 
     def __init__(
@@ -159,6 +166,15 @@ class Orchestration(Construct):
             task_timeout=sfn.Timeout.duration(Duration.seconds(70)),
         )
         task.add_retry(errors=list(permanent()), max_attempts=0)
+        # What hangs would hang again; once may have been a cold start. The champion, or a person, must not wait longer.
+        task.add_retry(
+            errors=list(TIMED_OUT),
+            interval=Duration.seconds(1),
+            backoff_rate=2,
+            max_attempts=1,
+            max_delay=Duration.seconds(20),
+            jitter_strategy=sfn.JitterType.FULL,
+        )
         # A burst beyond the reserved concurrency waits for its turn; it must not cost predictions.
         task.add_retry(
             errors=["Lambda.TooManyRequestsException"],
@@ -171,14 +187,8 @@ class Orchestration(Construct):
         return retried(task)
 
     def _each_model(self, inference: Inference, settings: Settings) -> sfn.Map:
-        failed = building(
-            self,
-            "ModelFailed",
-            Outcome,
-            model=sfn.JsonPath.object_at(path(InferenceRequest, "model")),
-            error=sfn.JsonPath.string_at(f"{ERROR}.Error"),
-        )
         by_engine = sfn.Choice(self, "Engine")
+        failed = self._failed(otherwise_asked=by_engine)
         for function, engine in (
             (inference.model_inference, "onnx"),
             (inference.model_inference_transformers, "transformers"),
@@ -199,6 +209,36 @@ class Orchestration(Construct):
         )
         each_model.item_processor(by_engine)
         return each_model
+
+    def _failed(self, *, otherwise_asked: sfn.Choice) -> sfn.Choice:
+        """The stand-in is asked like any other model. It has none itself, so this comes round once at most."""
+        model, error = sfn.JsonPath.object_at(path(InferenceRequest, "model")), sfn.JsonPath.string_at(f"{ERROR}.Error")
+        stand_in, instead_of = path(InferenceRequest, "model", "stand_in"), path(InferenceRequest, "instead_of")
+        asked = building(
+            self,
+            "StandIn",
+            InferenceRequest,
+            complaint_id=sfn.JsonPath.string_at(path(InferenceRequest, "complaint_id")),
+            model=sfn.JsonPath.object_at(stand_in),
+            instead_of=fields(Failure, model=model, error=error),
+        ).next(otherwise_asked)
+        # Two ends, since a path to what is absent would stop the execution.
+        stand_in_failed = building(
+            self,
+            "StandInFailed",
+            Outcome,
+            model=model,
+            error=error,
+            instead_of=sfn.JsonPath.object_at(instead_of),
+        )
+        model_failed = building(self, "ModelFailed", Outcome, model=model, error=error, instead_of=None)
+        has_stand_in = sfn.Condition.and_(sfn.Condition.is_present(stand_in), sfn.Condition.is_not_null(stand_in))
+        return (
+            sfn.Choice(self, "HasStandIn")
+            .when(has_stand_in, asked)
+            .when(sfn.Condition.is_present(instead_of), stand_in_failed)
+            .otherwise(model_failed)
+        )
 
     def _announce(self, data: Data) -> tasks.EventBridgePutEvents:
         return tasks.EventBridgePutEvents(

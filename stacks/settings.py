@@ -17,6 +17,8 @@ class Settings:
     hub_home: where the Hub's client keeps its files, if not in the home of whoever runs the functions.
     sweep_all_every: how often the sweeper reads all of `raw_complaints`, besides its index every `sweep_every`.
     shadow_concurrency: how many shadows of one engine predict at a time, apart from what answers.
+    promote_every: how often challengers are judged, and so within which time a broken one is rolled back.
+    second_approver: a new champion is proposed by the engine or a person, and approved by another person.
     loaded_models: how many models a warm inference function keeps; each takes up to 150 MB with its session.
     """
 
@@ -40,6 +42,8 @@ class Settings:
     sweep_all_every: Duration
     stale_after: Duration
     max_attempts: int
+    promote_every: Duration
+    second_approver: bool
 
 
 THREE_YEARS = 3 * 365
@@ -65,6 +69,8 @@ DEV = Settings(
     sweep_all_every=Duration.days(1),
     stale_after=Duration.minutes(10),
     max_attempts=5,
+    promote_every=Duration.minutes(5),
+    second_approver=False,
 )
 PROD = replace(
     DEV,
@@ -76,6 +82,7 @@ PROD = replace(
     map_concurrency=10,
     inference_concurrency=50,
     shadow_concurrency=10,
+    second_approver=True,
 )
 LOCAL = replace(
     DEV,
@@ -93,5 +100,6 @@ LOCAL = replace(
     sweep_every=Duration.minutes(1),
     sweep_all_every=Duration.minutes(1),
     stale_after=Duration.seconds(90),
+    promote_every=Duration.minutes(1),
 )
 SETTINGS = {settings.environment: settings for settings in (LOCAL, DEV, PROD)}

@@ -10,7 +10,7 @@ from constructs import Construct
 from stacks.data import Data
 from stacks.function import RuntimeFunction
 from stacks.inference import JudgingFunction, judging_environment
-from stacks.orchestration import ERROR, LoggedStateMachine, building
+from stacks.orchestration import ERROR, TIMED_OUT, LoggedStateMachine, building
 from stacks.packages import Packages
 from stacks.settings import Settings
 from triage.environment import ShadowFailedEnvironment, ShadowInferenceEnvironment
@@ -26,7 +26,6 @@ from triage.steps import (
     path,
 )
 
-TIMED_OUT = ("Sandbox.Timedout", sfn.Errors.TIMEOUT)
 THROTTLED = "Lambda.TooManyRequestsException"
 
 

@@ -3,15 +3,17 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from triage.bundle import MANIFEST_FILE, BundleFile, Manifest, hash_files
 from triage.complaint import Complaint
 from triage.feedback import Feedback
 from triage.steps import AllocationRequest, ModelReference, Outcome
 from triage.strategy import Arm, Strategy
+from triage.succession import Change
 from triage.tables import (
     AllocationEntry,
     MirroredBundle,
@@ -24,6 +26,8 @@ from triage.tables import (
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+
+    from runtime.adapters.registry import Registry
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 PUSH = 4.0
@@ -155,12 +159,12 @@ def any_mirrored_bundle(**values: Any) -> MirroredBundle:
 
 
 def any_model_info(**values: Any) -> ModelInfo:
-    """Active and mirrored."""
+    """The mirrored champion of its task."""
     default = {
         "model_id": "acme/model",
         "revision": any_revision(),
         "task": "product",
-        "state": "active",
+        "state": "champion",
         "bundle": any_mirrored_bundle(),
         "activated_at": "2026-03-01T00:00:01.000Z",
     }
@@ -177,9 +181,11 @@ def any_strategy(
 ) -> Strategy:
     """`shares` in basis points by the arms' names, of which the first is the champion; `shadows` likewise."""
     shares = shares or {"champion": 10_000}
+    kind = values.get("kind") or {1: "shadow" if shadows else "single", 2: "canary"}.get(len(shares), "ab")
     default = {
         "task": "product",
-        "kind": {1: "shadow" if shadows else "single", 2: "canary"}.get(len(shares), "ab"),
+        "kind": kind,
+        "ends_at": NOW + timedelta(days=365) if kind == "ab" else None,
         "shadows": tuple(any_arm(name, share=share) for name, share in (shadows or {}).items()),
         "experiment": "first",
         "champion": next(iter(shares)),
@@ -197,6 +203,17 @@ def any_model_strategy(strategy: Strategy, **values: Any) -> ModelStrategy:
         "changed_by": "ann",
     }
     return ModelStrategy(**{**default, **values})
+
+
+def any_change(strategy: Strategy, **values: Any) -> Change:
+    default = {"kind": "set", "actor": "ann", "reason": "a test", "change_id": uuid4().hex}
+    return Change(strategy=strategy, **{**default, **values})
+
+
+def put_in_force(registry: "Registry", strategy: Strategy, *, by: str, replaces: int) -> ModelStrategy:
+    """As `triage strategy set` does."""
+    changed, _ = registry.strategies.change(any_change(strategy, actor=by), replaces=replaces)
+    return changed
 
 
 def any_manifest(**values: Any) -> Manifest:

@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from pydantic import TypeAdapter
 from typer.testing import CliRunner
 
 from cli.main import app
@@ -211,11 +212,16 @@ def wrong_examples(text: str) -> Problems:
 
 
 def wrong_json(text: str) -> Problems:
-    """Rows and strategies that a reader may copy are what the code takes."""
+    """Rows and strategies, or parts of one, that a reader may copy are what the code takes."""
     problems = set()
     for body in fences(text, "json"):
+        document = json.loads(body)
         try:
-            (Strategy if "arms" in json.loads(body) else ModelInfo).model_validate_json(body)
+            if document.keys() <= Strategy.model_fields.keys() and "arms" not in document:
+                for name, part in document.items():
+                    TypeAdapter[object](Strategy.model_fields[name].annotation).validate_python(part)  # type: ignore[arg-type]
+            else:
+                (Strategy if "arms" in document else ModelInfo).model_validate_json(body)
         except ValueError as error:
             problems.add(str(error))
     return problems

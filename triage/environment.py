@@ -79,6 +79,31 @@ class ShadowFailedEnvironment(Environment):
     retention_days: int
 
 
+class SchedulePromotionsEnvironment(Environment):
+    model_strategy_table: str
+    promotion_machine_arn: str
+
+
+class WeighEvidenceEnvironment(Environment):
+    complaints_allocation_table: str
+    model_strategy_table: str
+    evidence_bucket: str
+
+
+class ChangeStrategyEnvironment(Environment):
+    """`second_approver`: a promotion is only proposed, and waits for a person."""
+
+    model_info_table: str
+    model_strategy_table: str
+    champion_ledger_table: str
+    second_approver: bool
+
+
+class CheckStrategyEnvironment(Environment):
+    model_info_table: str
+    model_strategy_table: str
+
+
 class AllocateEnvironment(Environment):
     complaints_allocation_table: str
     retention_days: int

@@ -9,6 +9,7 @@ TriageError
 ├── ComplaintMissingError         no such item in `raw_complaints`: there is nothing to allocate
 ├── FeedbackRefusedError          names no label of the taxonomy, or is not about the current allocation
 ├── ModelFailedError              the model raised, or returned what is no distribution over its labels
+├── NotServedError                after a change, another strategy is in force than the one that was written
 ├── RegistryError                 `model_info` refuses: not mirrored, or in the wrong state
 │   └── UnknownModelError         no such row
 ├── StrategyRefusedError          a strategy that names unknown models, or that somebody else changed
@@ -50,6 +51,10 @@ class FeedbackRefusedError(TriageError):
 
 
 class ModelFailedError(TriageError):
+    pass
+
+
+class NotServedError(TriageError):
     pass
 
 

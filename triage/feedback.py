@@ -14,6 +14,9 @@ INBOX: Final = "FEEDBACK#"
 Kind = Literal["confirm", "reallocate", "correct_issue", "set_vulnerable", "clear_vulnerable"]
 FeedbackId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}$")]
 Who = Annotated[str, StringConstraints(pattern=r"^[\w.@:/ -]{1,100}$")]
+Inclusion = Annotated[float | None, Field(gt=0, le=1)]
+NEEDS_TO_SEE: Final = ("confirm", "correct_issue")
+"""The kinds that take over part of what was decided."""
 
 
 class Feedback(Contract):
@@ -21,6 +24,7 @@ class Feedback(Contract):
 
     feedback_id: chosen by the writer; the same id counts once. version: of the allocation that the person looked at.
     mode: `blind` where the person did not see what was decided. stratum: why this complaint was looked at.
+    inclusion: the probability with which it was drawn to be looked at; None where it was not drawn at random.
     at: when the person decided, ISO 8601 with its time zone.
     """
 
@@ -33,6 +37,7 @@ class Feedback(Contract):
     role: Who
     mode: Literal["blind", "assisted"]
     stratum: Literal["random", "uncertain", "novel", "vulnerable", "none"] = "none"
+    inclusion: Inclusion = None
     at: AwareDatetime
     version: int = Field(ge=1)
 
@@ -45,6 +50,8 @@ class Feedback(Contract):
         }.get(self.kind, (self.product is not None or self.issue is not None) and f"{self.kind} names no label")
         if wrong:
             raise ValueError(wrong)
+        if self.mode == "blind" and self.kind in NEEDS_TO_SEE:
+            raise ValueError(f"who did not see the allocation cannot {self.kind}; say reallocate, or the vulnerability")
         return self
 
     def check(self, taxonomy: Taxonomy, *, product: str | None) -> None:
@@ -81,6 +88,7 @@ class FeedbackRow(Contract):
     role: Who
     mode: Literal["blind", "assisted"]
     stratum: Literal["random", "uncertain", "novel", "vulnerable", "none"] = "none"
+    inclusion: Inclusion = None
     at: AwareDatetime
     version: int = Field(ge=1)
     outcome: Literal["applied", "refused"] | None = None

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from triage.errors import StrategyRefusedError
 from triage.strategy import check_arms
-from triage.tables import CURRENT, VALIDATED, ModelInfo, ModelStrategy
+from triage.tables import CURRENT, TAKING_PART, VALIDATED, ModelInfo, ModelStrategy
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ def strategies_in_force(rows: Iterable[Mapping[str, Any]], active: Iterable[Mode
     A current strategy that was never validated, and that names a model that is not active, is followed only where
     there is no other. What was validated stays in force when one of its models is retired: the champion stands in.
     """
-    versions = frozenset((model.task, model.model_id, model.revision) for model in active if model.state == "active")
+    versions = frozenset((model.task, model.model_id, model.revision) for model in active if model.state in TAKING_PART)
     by_task: dict[str, dict[str, Mapping[str, Any]]] = defaultdict(dict)
     for row in rows:
         by_task[row["task"]][row["entry"]] = row

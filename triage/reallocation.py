@@ -2,8 +2,9 @@
 
 from datetime import datetime
 
-from triage.allocation import MANUAL_TEAM
+from triage.allocation import ISSUE, MANUAL_TEAM, NOT_VULNERABLE, PRODUCT, VULNERABLE
 from triage.complaint import timestamp
+from triage.contracts import TaskName
 from triage.errors import FeedbackRefusedError
 from triage.feedback import Feedback
 from triage.tables import AllocationEntry
@@ -65,6 +66,23 @@ def _corrected(current: AllocationEntry, feedback: Feedback, taxonomy: Taxonomy)
             return {"vulnerable": True, "journey": "specialist", "reasons": tuple(dict.fromkeys(reasons))}
         case "clear_vulnerable":
             return {"vulnerable": False, "journey": "standard", "reasons": others}
+
+
+def labels(before: AllocationEntry, feedback: Feedback) -> dict[TaskName, str]:
+    """What the feedback says is true, by task. before: the allocation it is about."""
+    said: dict[TaskName, str | None]
+    match feedback.kind:
+        case "confirm":
+            said = {PRODUCT: before.product, ISSUE: before.issue}
+        case "reallocate":
+            said = {PRODUCT: feedback.product, ISSUE: feedback.issue}
+        case "correct_issue":
+            said = {PRODUCT: before.product, ISSUE: feedback.issue}
+        case "set_vulnerable":
+            said = {VULNERABLE: VULNERABLE}
+        case "clear_vulnerable":
+            said = {VULNERABLE: NOT_VULNERABLE}
+    return {task: label for task, label in said.items() if label is not None}
 
 
 def _is_about_vulnerability(reason: str) -> bool:

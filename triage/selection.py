@@ -2,8 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 
-from triage.complaint import Complaint
+from triage.complaint import Complaint, timestamp
 from triage.steps import ModelReference
 from triage.strategy import Arm, Assignment, assign, sample
 from triage.tables import ModelInfo, ModelStrategy, SelectionEntry
@@ -15,7 +16,7 @@ def select_models(
     *,
     active: Iterable[ModelInfo],
     strategies: Mapping[str, ModelStrategy],
-    selected_at: str,
+    now: datetime,
     code_version: str,
 ) -> SelectionEntry:
     """Everything that is decided before inference: the models, and who states vulnerability without one.
@@ -23,13 +24,15 @@ def select_models(
     A complaint that cannot be read is judged by no model.
     """
     candidates = {} if complaint.unreadable else _by_task(active)
-    models = tuple(_reference(complaint.subject, candidates[task], strategies.get(task)) for task in sorted(candidates))
+    models = tuple(
+        _reference(complaint.subject, candidates[task], strategies.get(task), now) for task in sorted(candidates)
+    )
     sampled = () if complaint.unreadable else _sampled(complaint.subject, strategies)
     shadows = {f"{s.task}/{a.arm.name}": _shadow(a, candidates.get(s.task, []), s, models) for s, a in sampled}
     return SelectionEntry(
         complaint_id=complaint.complaint_id,
         code_version=code_version,
-        selected_at=selected_at,
+        selected_at=timestamp(now),
         subject=complaint.subject,
         models=models,
         shadows=tuple(shadow for shadow in shadows.values() if shadow is not None),
@@ -43,7 +46,7 @@ def select_models(
 def _by_task(active: Iterable[ModelInfo]) -> dict[str, list[ModelInfo]]:
     candidates: dict[str, list[ModelInfo]] = defaultdict(list)
     for model in active:
-        if model.state == "active" and model.bundle is not None:
+        if model.takes_part:
             candidates[model.task].append(model)
     return candidates
 
@@ -70,20 +73,47 @@ def _shadow(
     )
 
 
-def _reference(subject: str, candidates: list[ModelInfo], strategy: ModelStrategy | None) -> ModelReference:
-    """The assigned arm's model, else the champion's, else the one that has been active longest.
+def _reference(
+    subject: str, candidates: list[ModelInfo], strategy: ModelStrategy | None, now: datetime
+) -> ModelReference:
+    """The assigned arm's model, else the champion's, else whoever answers without a strategy.
 
-    The fall-backs keep triage going where a strategy names a model that was retired meanwhile, and keep a newcomer
-    from taking over a task that has no strategy.
+    The fall-backs keep triage going where a strategy names a model that was retired meanwhile. For a challenger that
+    answers, the champion stands in.
     """
     if strategy is not None:
         assignment = assign(strategy.strategy, subject)
-        for arm in (assignment.arm, strategy.strategy.champion_arm):
+        champion = strategy.strategy.champion_arm
+        chosen: ModelReference | None = None
+        for arm in dict.fromkeys((champion, champion if strategy.strategy.has_ended(now) else assignment.arm)):
             model = _find(candidates, arm)
             if model is not None:
-                return _refer(model, arm=arm.name, bucket=assignment.bucket, strategy_version=strategy.version)
-    # Rows written by hand may lack the time; they come last.
-    return _refer(min(candidates, key=lambda model: (model.activated_at or "~", model.model_id, model.revision)))
+                chosen = _refer(
+                    model,
+                    arm=arm.name,
+                    bucket=assignment.bucket,
+                    strategy_version=strategy.version,
+                    stand_in=chosen,
+                )
+        if chosen is not None:
+            return chosen
+    answers = answering(candidates)
+    if answers is None:
+        raise ValueError("nobody is asked for a task without candidates")
+    return _refer(answers)
+
+
+def answering(candidates: Iterable[ModelInfo]) -> ModelInfo | None:
+    """Who answers for a task without a strategy: its champion, else whoever takes part longest.
+
+    So a newcomer takes over from nobody.
+    """
+
+    def seniority(model: ModelInfo) -> tuple[bool, str, str, str]:
+        # Rows written by hand may lack the time; they come last.
+        return model.state != "champion", model.activated_at or "~", model.model_id, model.revision
+
+    return min(candidates, key=seniority, default=None)
 
 
 def _find(candidates: list[ModelInfo], arm: Arm) -> ModelInfo | None:
@@ -98,6 +128,7 @@ def _refer(
     bucket: int | None = None,
     strategy_version: int | None = None,
     shadow: bool = False,
+    stand_in: ModelReference | None = None,
 ) -> ModelReference:
     if model.bundle is None:
         raise ValueError(f"{model.model_id}@{model.revision} has no mirrored bundle")
@@ -111,4 +142,5 @@ def _refer(
         bucket=bucket,
         strategy_version=strategy_version,
         shadow=shadow,
+        stand_in=stand_in,
     )

@@ -4,12 +4,13 @@ Only the complaint's id and model references travel; the narrative stays in `raw
 """
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, Self
 
-from pydantic import BaseModel
+from pydantic import BaseModel, model_validator
 
 from triage.bundle import Engine
 from triage.contracts import Contract, ModelId, Revision, Sha256, TaskName
+from triage.errors import ComplaintMissingError
 
 EVENT_SOURCE: Final = "complaints-triage"
 EVENT_TYPE: Final = "ComplaintAllocated"
@@ -26,6 +27,7 @@ class ModelReference(Contract):
 
     arm, bucket, strategy_version: None where the task has no strategy and its only active model answers.
     shadow: it predicts beside the model that answers, and decides nothing.
+    stand_in: who is asked where this one fails: the champion, for a challenger that answers.
     """
 
     task: TaskName
@@ -37,6 +39,14 @@ class ModelReference(Contract):
     bucket: int | None = None
     strategy_version: int | None = None
     shadow: bool = False
+    stand_in: "ModelReference | None" = None
+
+    @model_validator(mode="after")
+    def _asks_one_other_at_most(self) -> Self:
+        """Or an execution would go round in circles."""
+        if self.stand_in is not None and (self.stand_in.version == self.version or self.stand_in.stand_in is not None):
+            raise ValueError("a stand-in is another model, and has none itself")
+        return self
 
     @property
     def version(self) -> str:
@@ -48,24 +58,34 @@ class Selected(Contract):
     models: tuple[ModelReference, ...]
 
 
+class Failure(Contract):
+    """A model that gave no prediction. error: the name of what stopped it, as Step Functions caught it."""
+
+    model: ModelReference
+    error: str
+
+
 class InferenceRequest(Contract):
+    """instead_of: for a stand-in, who failed before it."""
+
     complaint_id: str
     model: ModelReference
+    instead_of: Failure | None = None
 
 
 class Outcome(Contract):
-    """That a model answered (its prediction is in the complaint's story), or the name of the error that stopped it."""
+    """That a model answered (its prediction is in the complaint's story), or the name of the error that stopped it.
+
+    instead_of: where it stood in, who failed before it.
+    """
 
     model: ModelReference
     error: str | None = None
+    instead_of: Failure | None = None
 
 
-class ShadowFailure(Contract):
-    """error: the name of what stopped the shadow, as Step Functions caught it."""
-
+class ShadowFailure(Failure):
     complaint_id: str
-    model: ModelReference
-    error: str
 
 
 class AllocationRequest(Contract):
@@ -75,6 +95,13 @@ class AllocationRequest(Contract):
     started_at: str
     outcomes: tuple[Outcome, ...] = ()
     selection_error: str | None = None
+
+    @property
+    def failures(self) -> tuple[Failure, ...]:
+        """Every model that was asked in vain, whoever stood in. That a complaint is gone says nothing about a model."""
+        stopped = [Failure(model=o.model, error=o.error) for o in self.outcomes if o.error is not None]
+        relieved = [o.instead_of for o in self.outcomes if o.instead_of is not None]
+        return tuple(f for f in (*relieved, *stopped) if f.error != ComplaintMissingError.__name__)
 
 
 class Allocated(Contract):

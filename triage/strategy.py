@@ -1,12 +1,14 @@
 """How the models of a task share traffic: a validated document, and an assignment that is a pure function."""
 
 import hashlib
+from datetime import datetime
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AwareDatetime, Field, model_validator
 
 from triage.contracts import Contract, ModelId, Revision, TaskName
 from triage.errors import StrategyRefusedError
+from triage.promotion.gates import Gates, Guardrails, Schedule
 
 BUCKETS = 10_000
 """One bucket is one basis point of the traffic."""
@@ -20,12 +22,18 @@ class Arm(Contract):
     revision: Revision
     share: int = Field(ge=0, le=BUCKETS)
 
+    @property
+    def version(self) -> str:
+        return f"{self.model_id}@{self.revision}"
+
 
 class Strategy(Contract):
     """The champion arm answers whatever no other arm owns.
 
-    single: the champion answers all. canary and ab: challengers answer their shares. shadow: the champion answers all.
+    single and shadow: the champion answers all. canary: one challenger answers its share, which the schedule widens.
+    ab: challengers answer fixed shares until `ends_at`, from when on the champion answers all.
     shadows: predict beside whoever answers, each for its own share of the subjects, and never answer themselves.
+    gates, guardrails, schedule: what the promotion engine asks of challengers, and how it lets them in.
     """
 
     task: TaskName
@@ -36,11 +44,19 @@ class Strategy(Contract):
     champion: str
     arms: tuple[Arm, ...] = Field(min_length=1)
     shadows: tuple[Arm, ...] = ()
+    ends_at: AwareDatetime | None = None
+    gates: Gates = Gates()
+    guardrails: Guardrails = Guardrails()
+    schedule: Schedule = Schedule()
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
         if (self.kind in {"single", "shadow"}) != (len(self.arms) == 1):
             raise ValueError("a single and a shadow strategy have one arm, every other has several")
+        if self.kind == "canary" and len(self.arms) != 2:
+            raise ValueError("a canary strategy has one challenger beside the champion; with several it is ab")
+        if (self.kind == "ab") != (self.ends_at is not None):
+            raise ValueError("an ab strategy, and no other, says when it ends")
         if self.kind == "single" and self.shadows:
             raise ValueError("a single strategy has no shadows; its kind is shadow")
         if self.kind == "shadow" and not self.shadows:
@@ -70,6 +86,14 @@ class Strategy(Contract):
         """In the order of their names, so that the order of the document changes nothing."""
         return tuple(sorted((arm for arm in self.arms if arm.name != self.champion), key=lambda arm: arm.name))
 
+    @property
+    def is_experiment(self) -> bool:
+        """Whether somebody predicts who is not the champion."""
+        return len(self.all_arms) > 1
+
+    def has_ended(self, now: datetime) -> bool:
+        return self.ends_at is not None and self.ends_at <= now
+
 
 class Assignment(Contract):
     arm: Arm
@@ -89,12 +113,17 @@ def assign(strategy: Strategy, subject: str) -> Assignment:
     has, widening it only adds subjects to it.
     """
     bucket = bucket_of(strategy.experiment, strategy.salt, subject)
+    return Assignment(arm=owner_of(strategy, bucket), bucket=bucket)
+
+
+def owner_of(strategy: Strategy, bucket: int) -> Arm:
+    """The arm that answers for the subjects of a bucket."""
     end = 0
     for arm in strategy.challengers:
         end += arm.share
         if bucket < end:
-            return Assignment(arm=arm, bucket=bucket)
-    return Assignment(arm=strategy.champion_arm, bucket=bucket)
+            return arm
+    return strategy.champion_arm
 
 
 def sample(strategy: Strategy, subject: str) -> tuple[Assignment, ...]:

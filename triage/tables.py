@@ -1,14 +1,15 @@
 """Tables, each declared once: its items, keys, indexes, stream and expiry. CDK cuts the tables from these."""
 
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from triage.bundle import Engine, Thresholds
 from triage.complaint import RawComplaint
 from triage.contracts import Contract, ModelId, Revision, Sha256, TaskName
 from triage.feedback import Feedback, FeedbackRow
+from triage.ledger import EvidenceReference, Kind, LedgerEntry
 from triage.steps import Allocated, ModelReference
 from triage.strategy import Strategy
 from triage.vulnerability import Stated
@@ -18,11 +19,15 @@ ALLOCATION: Final = "ALLOCATION"
 PREDICTION: Final = "PREDICTION#"
 SHADOW: Final = f"{PREDICTION}SHADOW#"
 """No task is spelled in capitals, so no prediction of a model that answers begins like this."""
-SHADOW_FAILURE: Final = "FAILED#SHADOW#"
+FAILED: Final = "FAILED#"
+SHADOW_FAILURE: Final = f"{FAILED}SHADOW#"
 FEEDBACK: Final = "FEEDBACK#"
 SUPERSEDED: Final = "SUPERSEDED#"
 CURRENT: Final = "CURRENT"
 VALIDATED: Final = "VALIDATED"
+
+ModelState = Literal["registered", "challenger", "champion", "retired"]
+TAKING_PART: Final = ("champion", "challenger")
 
 
 class Entry(Contract):
@@ -84,16 +89,28 @@ class PredictionEntry(Entry):
         return f"{SHADOW if model.shadow else PREDICTION}{model.task}#{model.version}"
 
 
-class ShadowFailureEntry(Entry):
-    """That a sampled shadow gave no prediction, and the name of the error that stopped it."""
+class FailureEntry(Entry):
+    """That a model was asked and gave no prediction, and the name of the error that stopped it.
+
+    failed_version: of the model, so that an index counts its failures.
+    """
 
     model: ModelReference
+    failed_version: str
     error: str
     failed_at: str
 
+    @model_validator(mode="before")
+    @classmethod
+    def _as_once_recorded(cls, item: Any) -> Any:
+        """The first failures of shadows were recorded without a version beside the model."""
+        if isinstance(item, dict) and "failed_version" not in item:
+            return {**item, "failed_version": ModelReference.model_validate(item.get("model")).version}
+        return item
+
     @staticmethod
     def key(model: ModelReference) -> str:
-        return f"{SHADOW_FAILURE}{model.task}#{model.version}"
+        return f"{SHADOW_FAILURE if model.shadow else FAILED}{model.task}#{model.version}"
 
 
 class Decision(Contract):
@@ -160,10 +177,16 @@ class SupersededEntry(Entry):
 
 
 class FeedbackEntry(Entry):
-    """Feedback that was applied, filed under the version that it made."""
+    """Feedback that was applied, filed under the version that it made.
+
+    labels: what it says is true, by task. labelled_on: the day of `applied_at`, in UTC, so that labels since a moment
+    are read day by day from an index.
+    """
 
     made_version: int = Field(ge=2)
     applied_at: str
+    labelled_on: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$")
+    labels: dict[TaskName, str]
     feedback: Feedback
 
     @staticmethod
@@ -185,14 +208,15 @@ class MirroredBundle(Contract):
 class ModelInfo(Contract):
     """A registered model version. `model_id`, `revision` and `task` suffice for a row written by hand.
 
-    state: `active` rows take part as soon as their bundle is mirrored. failure: why mirroring failed.
+    state: challengers and champions take part as soon as their bundle is mirrored. Nothing else of a mirrored row ever
+    changes. failure: why mirroring failed.
     mirror_asked_at: when it was asked for again; any change of an unmirrored row asks for it.
     """
 
     model_id: ModelId
     revision: Revision
     task: TaskName
-    state: Literal["registered", "active", "retired"] = "registered"
+    state: ModelState = "registered"
     bundle: MirroredBundle | None = None
     failure: str | None = None
     mirror_asked_at: str | None = None
@@ -200,11 +224,39 @@ class ModelInfo(Contract):
     registered_by: str | None = None
     activated_at: str | None = None
 
+    @property
+    def version(self) -> str:
+        return f"{self.model_id}@{self.revision}"
+
+    @property
+    def takes_part(self) -> bool:
+        return self.state in TAKING_PART and self.bundle is not None
+
+
+class Note(Contract):
+    """Who did something, why and when."""
+
+    by: str
+    reason: str = Field(min_length=1)
+    at: str
+
+
+class Proposal(Note):
+    """A change that waits for its second person."""
+
+    kind: Kind
+    strategy: Strategy
+    evidence: EvidenceReference | None = None
+    earned: bool = False
+
 
 class ModelStrategy(Contract):
     """The strategy in force for a task. `version` counts its changes; writers state the one they replace.
 
     entry: `CURRENT`, which people may edit, or `VALIDATED`: what the command accepted last, for when they err.
+    set_by: who set up the experiment. experiment_since, stage_since: since when the same champion is compared under the
+    same name, and since when the arms have these shares. earned: the challenger has passed its gates in shadow.
+    frozen: the promotion engine may neither widen nor promote.
     """
 
     task: TaskName
@@ -213,6 +265,12 @@ class ModelStrategy(Contract):
     strategy: Strategy
     changed_at: str
     changed_by: str
+    set_by: str | None = None
+    experiment_since: str | None = None
+    stage_since: str | None = None
+    earned: bool = False
+    frozen: Note | None = None
+    proposal: Proposal | None = None
 
 
 @dataclass(frozen=True)
@@ -278,7 +336,7 @@ COMPLAINTS_ALLOCATION = TableSpec(
         SelectionEntry,
         PredictionEntry,
         AllocationEntry,
-        ShadowFailureEntry,
+        FailureEntry,
         SupersededEntry,
         FeedbackEntry,
         FeedbackRow,
@@ -289,6 +347,8 @@ COMPLAINTS_ALLOCATION = TableSpec(
     indexes=(
         Index("by_team", "product_team", "allocated_at"),
         Index("by_model", "model_version", "predicted_at"),
+        Index("by_failed_version", "failed_version", "failed_at"),
+        Index("by_labelled_day", "labelled_on", "applied_at"),
     ),
     streamed=True,
     expires=True,
@@ -309,4 +369,11 @@ MODEL_STRATEGY = TableSpec(
     sort_key="entry",
     data_class="records",
 )
-TABLES = (RAW_COMPLAINTS, COMPLAINTS_ALLOCATION, MODEL_INFO, MODEL_STRATEGY)
+CHAMPION_LEDGER = TableSpec(
+    name="champion_ledger",
+    items=(LedgerEntry,),
+    partition_key="task",
+    sort_key="valid_from",
+    data_class="records",
+)
+TABLES = (RAW_COMPLAINTS, COMPLAINTS_ALLOCATION, MODEL_INFO, MODEL_STRATEGY, CHAMPION_LEDGER)

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 Element = TypeVar("Element")
+Write = dict[str, Any]
+"""One part of a transaction, as `TransactWriteItems` takes it."""
+
 _serialize = TypeSerializer().serialize
 _deserialize = TypeDeserializer().deserialize
 
@@ -23,17 +26,15 @@ class Table:
     """One deployed table. Items go in and come out as plain values or as the spec's models."""
 
     def __init__(self, client: "DynamoDBClient", spec: TableSpec, name: str) -> None:
-        self._client = client
+        self.client = client
         self._spec = spec
         self._name = name
 
     def put(self, item: BaseModel | Mapping[str, Any], *, condition: "Condition | None" = None) -> bool:
         """Write the whole item; False where the condition does not hold, and then nothing is written."""
         try:
-            self._client.put_item(
-                TableName=self._name, Item=to_item(item), **(condition.options() if condition else {})
-            )
-        except self._client.exceptions.ConditionalCheckFailedException:
+            self.client.put_item(TableName=self._name, Item=to_item(item), **(condition.options() if condition else {}))
+        except self.client.exceptions.ConditionalCheckFailedException:
             return False
         return True
 
@@ -43,48 +44,55 @@ class Table:
 
     def put_together(self, *items: "tuple[BaseModel, Condition]") -> bool:
         """Write all of these items or, where a condition does not hold or another writer is at work, none: False."""
-        puts: Any = [
-            {"Put": {"TableName": self._name, "Item": to_item(item), **condition.options()}}
-            for item, condition in items
-        ]
-        try:
-            self._client.transact_write_items(TransactItems=puts)
-        except self._client.exceptions.TransactionCanceledException as error:
-            reasons = {reason.get("Code") for reason in error.response.get("CancellationReasons", [])}
-            if reasons & {"ConditionalCheckFailed", "TransactionConflict"}:
-                return False
-            raise
-        return True
+        return write_together(self.client, [self.to_put(item, condition) for item, condition in items])
 
     def get(self, *key: str) -> dict[str, Any] | None:
         """The item with this partition key (and sort key), read consistently."""
-        found = self._client.get_item(TableName=self._name, Key=self._key(key), ConsistentRead=True)
+        found = self.client.get_item(TableName=self._name, Key=self._key(key), ConsistentRead=True)
         return from_item(found["Item"]) if "Item" in found else None
 
     def update(
         self, *key: str, assign: Mapping[str, Any], condition: "Condition", remove: tuple[str, ...] = ()
     ) -> bool:
         """Set and remove attributes; False where the condition does not hold, and then nothing is written."""
+        try:
+            self.client.update_item(**self._updating(key, assign, remove, condition))
+        except self.client.exceptions.ConditionalCheckFailedException:
+            return False
+        return True
+
+    def _updating(
+        self, key: tuple[str, ...], assign: Mapping[str, Any], remove: tuple[str, ...], condition: "Condition"
+    ) -> dict[str, Any]:
         setting = "SET " + ", ".join(f"#{name} = :{name}" for name in assign) if assign else ""
         removing = " REMOVE " + ", ".join(f"#{name}" for name in remove) if remove else ""
         change = Condition("", **{name: name for name in (*assign, *remove)}).comparing(**assign)
-        try:
-            self._client.update_item(
-                TableName=self._name,
-                Key=self._key(key),
-                UpdateExpression=(setting + removing).strip(),
-                **condition.joined(change).options(),
-            )
-        except self._client.exceptions.ConditionalCheckFailedException:
-            return False
-        return True
+        return {
+            "TableName": self._name,
+            "Key": self._key(key),
+            "UpdateExpression": (setting + removing).strip(),
+            **condition.joined(change).options(),
+        }
+
+    def to_put(self, item: BaseModel | Mapping[str, Any], condition: "Condition | None" = None) -> "Write":
+        """For `write_together`."""
+        options = condition.options() if condition else {}
+        return {"Put": {"TableName": self._name, "Item": to_item(item), **options}}
+
+    def to_update(self, *key: str, assign: Mapping[str, Any], condition: "Condition") -> "Write":
+        """For `write_together`."""
+        return {"Update": self._updating(key, assign, (), condition)}
+
+    def to_check(self, *key: str, condition: "Condition") -> "Write":
+        """For `write_together`: nothing is written where the condition does not hold."""
+        return {"ConditionCheck": {"TableName": self._name, "Key": self._key(key), **condition.options()}}
 
     def get_many(self, keys: Iterable[tuple[str, ...]]) -> Iterator[dict[str, Any]]:
         """The items that exist among these keys, in no order."""
         for batch in batched(dict.fromkeys(keys), 100):
             requests: Any = {self._name: {"Keys": [self._key(key) for key in batch]}}
             while requests:
-                answer = self._client.batch_get_item(RequestItems=requests)
+                answer = self.client.batch_get_item(RequestItems=requests)
                 yield from map(from_item, answer["Responses"].get(self._name, []))
                 requests = answer["UnprocessedKeys"]
 
@@ -94,7 +102,7 @@ class Table:
         options: dict[str, Any] = {"IndexName": index} if index else {"ConsistentRead": True}
         if newest is not None:
             options |= {"ScanIndexForward": False, "Limit": newest}
-        pages = self._client.get_paginator("query").paginate(
+        pages = self.client.get_paginator("query").paginate(
             TableName=self._name,
             KeyConditionExpression="#key = :key",
             ExpressionAttributeNames={"#key": key},
@@ -105,12 +113,40 @@ class Table:
         for page in pages:
             yield from map(from_item, page["Items"])
 
+    def latest(self, value: str, until: str) -> dict[str, Any] | None:
+        """Of the items with this partition key, the one with the largest sort key that is at most `until`."""
+        found = self.client.query(
+            TableName=self._name,
+            KeyConditionExpression="#key = :key AND #sort <= :until",
+            ExpressionAttributeNames={"#key": self._spec.partition_key, "#sort": str(self._spec.sort_key)},
+            ExpressionAttributeValues={":key": {"S": value}, ":until": {"S": until}},
+            ScanIndexForward=False,
+            Limit=1,
+            ConsistentRead=True,
+        )
+        return from_item(found["Items"][0]) if found["Items"] else None
+
+    def query_since(self, value: str, first: str, *, index: str, newest: int | None = None) -> Iterator[dict[str, Any]]:
+        """Items of an index with this partition key and a sort key of at least `first`, the latest first."""
+        keys = self._spec.index(index)
+        pages = self.client.get_paginator("query").paginate(
+            TableName=self._name,
+            IndexName=index,
+            KeyConditionExpression="#key = :key AND #sort >= :first",
+            ExpressionAttributeNames={"#key": keys.partition_key, "#sort": keys.sort_key},
+            ExpressionAttributeValues={":key": {"S": value}, ":first": {"S": first}},
+            ScanIndexForward=False,
+            PaginationConfig={"MaxItems": newest} if newest is not None else {},
+        )
+        for page in pages:
+            yield from map(from_item, page["Items"])
+
     def query_until(
         self, value: str, last: str, *, index: str, attributes: tuple[str, ...]
     ) -> Iterator[dict[str, Any]]:
         """Chosen attributes of an index's items with this partition key and a sort key of at most `last`."""
         keys = self._spec.index(index)
-        pages = self._client.get_paginator("query").paginate(
+        pages = self.client.get_paginator("query").paginate(
             TableName=self._name,
             IndexName=index,
             KeyConditionExpression="#key = :key AND #sort <= :last",
@@ -127,7 +163,7 @@ class Table:
 
     def scan_without(self, attribute: str, *, attributes: tuple[str, ...]) -> Iterator[dict[str, Any]]:
         """Chosen attributes of every item that lacks `attribute`. Reads the whole table."""
-        pages = self._client.get_paginator("scan").paginate(
+        pages = self.client.get_paginator("scan").paginate(
             TableName=self._name,
             FilterExpression="attribute_not_exists(#absent)",
             ProjectionExpression=", ".join(f"#{name}" for name in attributes),
@@ -138,12 +174,25 @@ class Table:
 
     def scan(self) -> Iterator[dict[str, Any]]:
         """Every item. For tables of a few rows, such as `model_info`."""
-        for page in self._client.get_paginator("scan").paginate(TableName=self._name):
+        for page in self.client.get_paginator("scan").paginate(TableName=self._name):
             yield from map(from_item, page["Items"])
 
     def _key(self, key: tuple[str, ...]) -> dict[str, Any]:
         names = [self._spec.partition_key, *filter(None, [self._spec.sort_key])]
         return {name: {"S": value} for name, value in zip(names, key, strict=True)}
+
+
+def write_together(client: "DynamoDBClient", writes: Iterable["Write"]) -> bool:
+    """All of these writes or, where a condition does not hold or another writer is at work, none: False."""
+    prepared: Any = list(writes)
+    try:
+        client.transact_write_items(TransactItems=prepared)
+    except client.exceptions.TransactionCanceledException as error:
+        reasons = {reason.get("Code") for reason in error.response.get("CancellationReasons", [])}
+        if reasons & {"ConditionalCheckFailed", "TransactionConflict"}:
+            return False
+        raise
+    return True
 
 
 class Condition:

@@ -1,8 +1,8 @@
-"""Executions of the triage state machine."""
+"""Executions of a state machine."""
 
 from typing import TYPE_CHECKING
 
-from triage.steps import ExecutionInput
+from triage.contracts import Contract
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
@@ -13,13 +13,13 @@ class Executions:
         self._client = client
         self._state_machine_arn = state_machine_arn
 
-    def start(self, complaint_id: str, name: str) -> bool:
+    def start(self, request: Contract, name: str) -> bool:
         """False where an execution of this name exists already, running or not."""
         try:
             self._client.start_execution(
                 stateMachineArn=self._state_machine_arn,
                 name=name,
-                input=ExecutionInput(complaint_id=complaint_id).model_dump_json(),
+                input=request.model_dump_json(),
             )
         except self._client.exceptions.ExecutionAlreadyExists:
             return False

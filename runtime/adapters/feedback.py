@@ -1,13 +1,13 @@
 """The current allocation of a complaint, replaced version by version."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from runtime.adapters.dynamodb import Condition, Table
 from triage.complaint import timestamp
 from triage.errors import FeedbackRefusedError
 from triage.feedback import Feedback
-from triage.reallocation import reallocate
+from triage.reallocation import labels, reallocate
 from triage.tables import ALLOCATION, FEEDBACK, AllocationEntry, FeedbackEntry, SupersededEntry
 from triage.taxonomy import Taxonomy
 
@@ -58,6 +58,8 @@ class CurrentAllocation:
             entry=FeedbackEntry.key(made.version),
             made_version=made.version,
             applied_at=timestamp(now),
+            labelled_on=now.astimezone(UTC).date().isoformat(),
+            labels=labels(current, feedback),
             feedback=feedback,
         )
         absent = Condition("attribute_not_exists(#id)", id="complaint_id")

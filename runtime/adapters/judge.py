@@ -39,7 +39,7 @@ def judge(environment: ModelInferenceEnvironment, session: boto3.Session) -> Cal
             if item is None:
                 raise ComplaintMissingError(f"{request.complaint_id} is not in raw_complaints")
             story.put_if_absent(_predict(Complaint.read(item), request, models, environment))
-        return Outcome(model=request.model)
+        return Outcome(model=request.model, instead_of=request.instead_of)
 
     return infer
 

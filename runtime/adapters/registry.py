@@ -3,22 +3,27 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import TypeVar
+from uuid import uuid4
 
 from pydantic import BaseModel, ValidationError
 
-from runtime.adapters.dynamodb import Condition, Table
+from runtime.adapters.dynamodb import Condition, Table, Write, write_together
+from runtime.adapters.strategies import Strategies
 from triage.complaint import timestamp
-from triage.errors import RegistryError, StrategyRefusedError, UnknownModelError
-from triage.strategy import Strategy, check_arms
-from triage.tables import CURRENT, VALIDATED, ModelInfo, ModelStrategy
+from triage.errors import RegistryError, UnknownModelError
+from triage.ledger import Kind, LedgerEntry
+from triage.selection import answering
+from triage.succession import valid_from
+from triage.tables import TAKING_PART, ModelInfo, ModelState
 
 Row = TypeVar("Row", bound=BaseModel)
 
 
 class Registry:
-    def __init__(self, models: Table, strategies: Table) -> None:
+    def __init__(self, models: Table, strategies: Table, ledger: Table) -> None:
         self._models = models
-        self._strategies = strategies
+        self._ledger = ledger
+        self.strategies = Strategies(models, strategies, ledger)
 
     def models(self) -> list[ModelInfo]:
         """Every well-formed row, by task."""
@@ -61,74 +66,90 @@ class Registry:
             again = {"mirror_asked_at": row.registered_at}
             self._models.update(model_id, revision, assign=again, remove=("failure",), condition=condition)
 
-    def activate(self, model_id: str, revision: str) -> None:
-        """Raises: RegistryError if its bundle has not been mirrored."""
+    def activate(self, model_id: str, revision: str, *, by: str) -> None:
+        """Let it take part: as the champion of a task that has none, else as a challenger.
+
+        Raises:
+            RegistryError: its bundle has not been mirrored.
+        """
         model = self.get(model_id, revision)
         if model.bundle is None:
             raise RegistryError(
                 f"{model_id}@{revision} is not mirrored: {model.failure or 'wait for the mirror function'}"
             )
-        if model.state != "active":
-            self._change(model, "active", activated_at=timestamp(datetime.now(UTC)))
+        if model.state in TAKING_PART:
+            return
+        activated = {"activated_at": timestamp(datetime.now(UTC))}
+        if any(other.task == model.task and other.state == "champion" for other in self.models()):
+            self._change(model, "challenger", **activated)
+        else:
+            self._crown(model, by=by, reason="the first model of its task", **activated)
 
-    def retire(self, model_id: str, revision: str) -> None:
-        """Its bundle stays, for replay.
+    def retire(self, model_id: str, revision: str, *, by: str) -> None:
+        """Its bundle stays, for replay. Where it was champion, the challenger that is active longest succeeds it.
 
         Raises:
             RegistryError: a strategy still names it.
         """
         model = self.get(model_id, revision)
-        strategy = self.strategy(model.task)
-        named = strategy.strategy.all_arms if strategy else ()
-        if any((arm.model_id, arm.revision) == (model_id, revision) for arm in named):
-            raise RegistryError(f"the strategy of {model.task} names {model_id}@{revision}; change the strategy first")
-        if model.state != "retired":
+        strategy = self.strategies.get(model.task)
+        if strategy is not None and model.version in {arm.version for arm in strategy.strategy.all_arms}:
+            raise RegistryError(f"the strategy of {model.task} names {model.version}; change the strategy first")
+        if model.state == "champion":
+            others = (other for other in self.models() if other.task == model.task and other != model)
+            self._abdicate(model, answering([other for other in others if other.takes_part]), by=by)
+        elif model.state != "retired":
             self._change(model, "retired")
 
-    def strategy(self, task: str) -> ModelStrategy | None:
-        row = self._strategies.get(task, CURRENT)
-        return _checked(ModelStrategy, row, f"the strategy of {task}") if row else None
-
-    def strategies(self) -> list[ModelStrategy]:
-        """Every well-formed strategy in force."""
-        return list(_valid(ModelStrategy, (row for row in self._strategies.scan() if row["entry"] == CURRENT)))
-
-    def set_strategy(self, strategy: Strategy, *, by: str, replaces: int) -> ModelStrategy:
-        """Put a strategy in force.
-
-        replaces: the version that the caller saw, 0 where there was none.
-
-        Raises:
-            StrategyRefusedError: an arm is not active, or somebody else was faster.
-        """
-        check_arms(strategy, frozenset((m.task, m.model_id, m.revision) for m in self.models() if m.state == "active"))
-        changed = ModelStrategy(
-            task=strategy.task,
-            version=replaces + 1,
-            strategy=strategy,
-            changed_at=timestamp(datetime.now(UTC)),
-            changed_by=by,
+    def _crown(self, model: ModelInfo, *, by: str, reason: str, **dates: str) -> None:
+        write = self._models.to_update(
+            model.model_id, model.revision, assign={"state": "champion", **dates}, condition=_seen(model)
         )
-        seen = (
-            Condition("#version = :seen", version="version").comparing(seen=replaces)
-            if replaces
-            else Condition("attribute_not_exists(#task)", task="task")
-        )
-        if not self._strategies.put(changed, condition=seen):
-            raise StrategyRefusedError(
-                f"the strategy of {strategy.task} is not at version {replaces} any more; look again"
-            )
-        # Of two writers the later one counts. Not by version, which begins anew where somebody deleted the row.
-        older = Condition("attribute_not_exists(#task) OR #at <= :at", task="task", at="changed_at")
-        self._strategies.put(
-            changed.model_copy(update={"entry": VALIDATED}), condition=older.comparing(at=changed.changed_at)
-        )
-        return changed
+        self._write(model, write, self._entry(model.task, "activate", model.version, by=by, reason=reason))
 
-    def _change(self, model: ModelInfo, state: str, **dates: str) -> None:
-        seen = Condition("#state = :seen", state="state").comparing(seen=model.state)
-        if not self._models.update(model.model_id, model.revision, assign={"state": state, **dates}, condition=seen):
-            raise RegistryError(f"{model.model_id}@{model.revision} was changed by somebody else; look again")
+    def _abdicate(self, model: ModelInfo, successor: ModelInfo | None, *, by: str) -> None:
+        writes = [
+            self._models.to_update(row.model_id, row.revision, assign={"state": state}, condition=_seen(row))
+            for row, state in ((model, "retired"), (successor, "champion"))
+            if row is not None
+        ]
+        champion = successor.version if successor else None
+        self._write(model, *writes, self._entry(model.task, "retire", champion, by=by, reason="the champion retired"))
+
+    def _entry(self, task: str, kind: Kind, champion: str | None, *, by: str, reason: str) -> Write:
+        """Of a task without a strategy: there a change of the champion is a change of its model's state."""
+        last = self.strategies.last(task)
+        entry = LedgerEntry(
+            task=task,
+            valid_from=valid_from(last, datetime.now(UTC)),
+            kind=kind,
+            champion=champion,
+            previous=last.champion if last else None,
+            strategy_version=0,
+            actor=by,
+            reason=reason,
+            change_id=uuid4().hex,
+        )
+        return self._ledger.to_put(entry, Condition("attribute_not_exists(#task)", task="task"))
+
+    def _write(self, model: ModelInfo, *writes: Write) -> None:
+        if not write_together(self._ledger.client, writes):
+            raise _overtaken(model)
+
+    def _change(self, model: ModelInfo, state: ModelState, **dates: str) -> None:
+        changed = {"state": state, **dates}
+        if not self._models.update(model.model_id, model.revision, assign=changed, condition=_seen(model)):
+            raise _overtaken(model)
+
+
+def _seen(model: ModelInfo) -> Condition:
+    # A row written by hand may lack its state.
+    unstated = "attribute_not_exists(#state) OR " if model.state == "registered" else ""
+    return Condition(f"{unstated}#state = :seen", state="state").comparing(seen=model.state)
+
+
+def _overtaken(model: ModelInfo) -> RegistryError:
+    return RegistryError(f"{model.version} was changed by somebody else; look again")
 
 
 def _checked(row_type: type[Row], row: dict[str, object], what: str) -> Row:

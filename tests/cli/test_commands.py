@@ -20,11 +20,13 @@ from tests.factories import (
     any_selection,
     any_strategy,
     create_table,
+    put_in_force,
 )
 from triage.allocation import MANUAL_TEAM
 from triage.feedback import FeedbackRow
 from triage.strategy import assign, sample
-from triage.tables import TABLES, AllocationEntry, FeedbackEntry, ShadowFailureEntry, SupersededEntry
+from triage.tables import MODEL_STRATEGY, TABLES, AllocationEntry, FailureEntry, FeedbackEntry, SupersededEntry
+from triage.taxonomy import load_taxonomy
 
 ACCOUNT = "123456789012"
 MACHINE = f"arn:aws:states:eu-west-2:{ACCOUNT}:stateMachine:triage"
@@ -213,7 +215,7 @@ def test_models_are_listed_by_task(triage, deployment):
 
 def test_a_row_that_somebody_broke_hides_no_other(triage, deployment):
     registered(deployment)
-    deployment.registry._models.put({"model_id": "acme/broken", "revision": "main", "state": "active"})
+    deployment.registry._models.put({"model_id": "acme/broken", "revision": "main", "state": "champion"})
     assert [model["model_id"] for model in triage("models", "list", "--json", *ENV).json] == ["acme/model"]
 
 
@@ -248,7 +250,7 @@ def test_a_mirrored_model_can_be_activated_and_retired(triage, deployment):
     model = registered(deployment, state="registered", activated_at=None)
     named = (model.model_id, "--revision", model.revision, "--json", *ENV)
     activated = triage("models", "activate", *named).json
-    assert activated["state"] == "active" and activated["activated_at"]
+    assert activated["state"] == "champion" and activated["activated_at"]
     assert triage("models", "retire", *named).json["state"] == "retired"
 
 
@@ -285,7 +287,7 @@ def test_a_strategy_is_put_in_force_and_shown(triage, deployment, tmp_path):
 def in_force(deployment, strategy):
     for arm in strategy.all_arms:
         registered(deployment, model_id=arm.model_id, revision=arm.revision)
-    deployment.registry.set_strategy(strategy, by="ann", replaces=0)
+    put_in_force(deployment.registry, strategy, by="ann", replaces=0)
     return strategy
 
 
@@ -408,7 +410,7 @@ def test_a_task_without_a_strategy_is_not_found(triage, deployment):
 
 
 def test_a_strategy_that_somebody_broke_hides_no_other(triage, deployment):
-    deployment.registry._strategies.put({"task": "product", "entry": "CURRENT", "version": 1})
+    deployment.table(MODEL_STRATEGY).put({"task": "product", "entry": "CURRENT", "version": 1})
     assert triage("strategy", "show", *ENV).code in {0, 1}
 
 
@@ -481,11 +483,12 @@ def test_a_story_is_told_without_its_narrative(triage, deployment):
 
 def test_shadows_of_a_story_are_marked_and_apart_from_what_answered(triage, deployment):
     said, silent = (any_model_reference(model_id=f"acme/{arm}", arm=arm, bucket=7, shadow=True) for arm in ("b", "c"))
-    failure = ShadowFailureEntry(
+    failure = FailureEntry(
         complaint_id="8123456",
-        entry=ShadowFailureEntry.key(silent),
+        entry=FailureEntry.key(silent),
         code_version="test",
         model=silent,
+        failed_version=silent.version,
         error="Sandbox.Timedout",
         failed_at="2026-03-02T09:31:00.000Z",
     )
@@ -495,9 +498,36 @@ def test_shadows_of_a_story_are_marked_and_apart_from_what_answered(triage, depl
         deployment.story.put(entry)
     story = triage("show", "8123456", "--json", *ENV).json
     assert sorted(prediction["model"]["shadow"] for prediction in story["predictions"]) == [False, True]
-    assert [failed["error"] for failed in story["failed_shadows"]] == ["Sandbox.Timedout"]
+    assert [failed["error"] for failed in story["failed"]] == ["Sandbox.Timedout"]
     told = triage("show", "8123456", *ENV).out
     assert "b (shadow)" in told and "c (shadow)" in told and "Sandbox.Timedout" in told
+
+
+def test_models_that_failed_are_shown_whether_they_were_to_answer_or_shadows(triage, deployment):
+    models = (
+        any_model_reference(model_id="acme/b", arm="b", stand_in=any_model_reference()),
+        any_model_reference(model_id="acme/c", arm="c", shadow=True),
+    )
+    for model, error in zip(models, ("ModelFailedError", "Sandbox.Timedout"), strict=True):
+        deployment.story.put(
+            FailureEntry(
+                complaint_id="8123456",
+                entry=FailureEntry.key(model),
+                code_version="test",
+                model=model,
+                failed_version=model.version,
+                error=error,
+                failed_at="2026-03-02T09:31:00.000Z",
+            )
+        )
+    story = triage("show", "8123456", "--json", *ENV).json
+    assert {(f["failed_version"], f["error"]) for f in story["failed"]} == {
+        (models[0].version, "ModelFailedError"),
+        (models[1].version, "Sandbox.Timedout"),
+    }
+    told = triage("show", "8123456", *ENV).out
+    assert "Models that failed" in told
+    assert all(said in told for said in ("ModelFailedError", "Sandbox.Timedout", "c (shadow)"))
 
 
 def test_a_complaint_that_waits_has_an_empty_story(triage, deployment):
@@ -673,6 +703,115 @@ def test_feedback_on_a_complaint_without_allocation_is_not_found(triage, deploym
     assert triage("feedback", "8123456", "confirm", *ENV).code == 3
 
 
+HEADER = "complaint_id,kind,product,issue,role,mode,stratum,inclusion,at,version,feedback_id\n"
+MOVED = "8123456,reallocate,Credit card,,analyst,blind,random,0.05,2026-03-02T10:00:00Z,,\n"
+CLEARED = "8123456,clear_vulnerable,,,analyst,blind,random,0.05,2026-03-02T10:00:30Z,,\n"
+ISSUE = next(i for i in load_taxonomy().issues_of("Credit card") if i not in load_taxonomy().issues_of("Mortgage"))
+
+
+@pytest.fixture
+def statements(tmp_path):
+    def write(*rows, header=HEADER):
+        file = tmp_path / "statements.csv"
+        file.write_text(header + "".join(rows))
+        return file
+
+    return write
+
+
+@pytest.mark.usefixtures("applied")
+def test_a_file_is_handed_in_row_by_row_and_again_changes_nothing(triage, deployment, statements):
+    file = statements(MOVED, CLEARED.replace(",,\n", ",1,f-2\n"))
+    results = [triage("feedback", "--file", file, "--json", *ENV) for _ in range(2)]
+    assert [result.code for result in results] == [0, 0]
+    assert results[0].json == results[1].json
+    assert [(o["row"], o["outcome"], o["made_version"]) for o in results[0].json] == [
+        (1, "applied", 2),
+        (2, "applied", 2),
+    ]
+    rows = {row["kind"]: row for row in deployment.story.query("FEEDBACK#8123456")}
+    assert (rows["reallocate"]["by"], float(rows["reallocate"]["inclusion"])) == ("ann", 0.05)
+    assert (rows["reallocate"]["version"], rows["clear_vulnerable"]["entry"]) == (1, "f-2")
+
+
+@pytest.mark.usefixtures("applied")
+def test_rows_that_state_no_version_are_about_what_the_rows_before_them_make(triage, deployment, statements):
+    issue = f'8123456,correct_issue,,"{ISSUE}",analyst,assisted,,,2026-03-02T10:00:40Z,,\n'
+    triage("feedback", "--file", statements(MOVED, CLEARED, issue), *ENV)
+    rows = {row["kind"]: row["version"] for row in deployment.story.query("FEEDBACK#8123456")}
+    assert rows == {"reallocate": 1, "clear_vulnerable": 2, "correct_issue": 3}
+
+
+@pytest.mark.usefixtures("applied")
+def test_refused_rows_of_a_file_are_a_failure_with_their_reasons(triage, statements):
+    result = triage("feedback", "--file", statements(MOVED, CLEARED), *ENV)
+    assert result.code == 1
+    assert "of 2 rows 1 were refused" in result.err
+    assert "applied" in result.out and "look again" in result.out
+
+
+def test_rows_that_nothing_applies_are_a_failure(triage, deployment, statements):
+    deployment.story.put(any_allocation(product="Mortgage"))
+    result = triage("feedback", "--file", statements(MOVED), "--timeout", 0.1, *ENV)
+    assert result.code == 1
+    assert "1 not applied within 0.1 s" in result.err
+
+
+@pytest.mark.usefixtures("applied")
+@pytest.mark.parametrize(
+    ("row", "problem"),
+    [
+        (MOVED.replace("Credit card", "Credit cards"), "row 2, column 'product': "),
+        (MOVED.replace("Credit card,", "Mortgage,Nothing"), "row 2, column 'issue': 'Nothing' is no issue"),
+        (MOVED.replace("reallocate", "shout"), "row 2, column 'kind': Input should be"),
+        (MOVED.replace("0.05", "5 %"), "row 2, column 'inclusion': "),
+        (MOVED.replace("reallocate,Credit card", "confirm,"), "row 2, column 'kind': Value error, who did not see"),
+        (MOVED.replace("8123456", "unknown"), "row 2, column 'complaint_id': unknown has no allocation"),
+        (MOVED.replace("8123456", ""), "row 2, column 'complaint_id': "),
+        (MOVED.replace("analyst", ""), "row 2, column 'role': "),
+        (CLEARED, "row 2, column 'feedback_id': row 1 has the same"),
+        ("8123456,confirm\n", "row 2, column 'kind': the row has 2 values for 11 columns"),
+    ],
+    ids=str,
+)
+def test_one_wrong_row_and_nothing_of_the_file_is_handed_in(triage, deployment, statements, row, problem):
+    result = triage("feedback", "--file", statements(CLEARED, row, MOVED), *ENV)
+    assert result.code == 2
+    assert problem in result.err
+    assert "1 rows of" in result.err and "nothing was handed in" in result.err
+    assert not list(deployment.story.query("FEEDBACK#8123456"))
+
+
+@pytest.mark.usefixtures("applied")
+def test_every_wrong_row_is_told_at_once(triage, statements):
+    """Also where some are no statements and others no labels."""
+    rows = (MOVED.replace("blind", "deaf"), CLEARED, MOVED.replace("Credit card", "Nothing").replace(",0.05", ",0.06"))
+    result = triage("feedback", "--file", statements(*rows), *ENV)
+    assert "row 1, column 'mode'" in result.err and "row 3, column 'product'" in result.err
+    assert "2 rows of" in result.err
+
+
+@pytest.mark.parametrize("content", ["", "complaint_id,colour\n", "kind,kind\n", 'kind\n"open\n'])
+def test_what_is_no_table_of_statements_is_refused(triage, deployment, statements, content):
+    result = triage("feedback", "--file", statements(header=content), *ENV)
+    assert result.code == 2
+    assert "there may be: feedback_id, complaint_id, kind" in result.err or "is no CSV" in result.err
+
+
+@pytest.mark.parametrize("arguments", [(), ("8123456",), ("--blind",)], ids=str)
+def test_feedback_is_about_a_complaint_or_in_a_file(triage, deployment, arguments):
+    result = triage("feedback", *arguments, *ENV)
+    assert result.code == 2
+    assert "name COMPLAINT_ID and KIND, or hand in a --file" in result.err
+
+
+@pytest.mark.parametrize("argument", [("8123456", "confirm"), ("--blind",), ("--inclusion", "0.1")], ids=str)
+def test_a_file_speaks_for_itself(triage, deployment, statements, argument):
+    result = triage("feedback", *argument, "--file", statements(MOVED), *ENV)
+    assert result.code == 2
+    assert "leave out: " in result.err
+
+
 def test_a_story_shows_what_was_said_and_what_it_replaced_in_the_order_of_time(triage, deployment):
     was, said = any_allocation(), any_feedback(kind="reallocate", product="Credit card")
     filed = {"complaint_id": "8123456", "code_version": "test"}
@@ -681,7 +820,15 @@ def test_a_story_shows_what_was_said_and_what_it_replaced_in_the_order_of_time(t
     for entry in (
         moved,
         SupersededEntry(**filed, entry=SupersededEntry.key(1), superseded_at=now, allocation=was),
-        FeedbackEntry(**filed, entry=FeedbackEntry.key(2), made_version=2, applied_at=now, feedback=said),
+        FeedbackEntry(
+            **filed,
+            entry=FeedbackEntry.key(2),
+            made_version=2,
+            applied_at=now,
+            labelled_on=now[:10],
+            labels={"product": "Credit card"},
+            feedback=said,
+        ),
     ):
         deployment.story.put(entry)
     shown = triage("show", "8123456", *ENV).out

@@ -13,6 +13,7 @@ from cli.deployment import Deployment
 from cli.named_model import champion
 from runtime.adapters.bundles import S3Bundles
 from tests.factories import (
+    NOW,
     any_arm,
     any_bundle,
     any_complaint,
@@ -22,6 +23,7 @@ from tests.factories import (
     any_revision,
     any_strategy,
     create_table,
+    put_in_force,
 )
 from tests.training.exports import any_export
 from triage.bundle import Manifest
@@ -202,7 +204,7 @@ def test_a_task_is_its_champion(triage, deployment, bundle, export):
     assert json.loads(triage("product", "--data", export, "--json", *ENV)[1])["model"].endswith(old.revision)
     arm = any_arm(model_id=MODEL, revision=REVISION)
     strategy = any_strategy(arms=(arm,))
-    deployment.registry.set_strategy(strategy, by="ann", replaces=0)
+    put_in_force(deployment.registry, strategy, by="ann", replaces=0)
     assert json.loads(triage("product", "--data", export, "--json", *ENV)[1])["model"].endswith(REVISION)
 
 
@@ -210,7 +212,7 @@ def test_without_a_strategy_it_is_the_model_that_answers(deployment, bundle):
     for revision, moment in (("a", "2025-02-01T00:00:00.000Z"), ("b", "2025-01-01T00:00:00.000Z"), ("c", None)):
         registered(deployment, bundle, revision=any_revision(revision), activated_at=moment)
     rows = deployment.registry.models()
-    selected = select_models(any_complaint(), active=rows, strategies={}, selected_at="", code_version="test")
+    selected = select_models(any_complaint(), active=rows, strategies={}, now=NOW, code_version="test")
     assert champion(deployment.registry, "product").revision == selected.models[0].revision
 
 

@@ -9,6 +9,8 @@ import zipfile
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from botocore.credentials import Credentials
+from botocore.exceptions import ClientError
 
 from local.processes import is_healthy, until
 from local.session import loopback_session
@@ -117,3 +119,55 @@ def test_a_throttle_reaches_a_catch_under_the_name_it_has_on_aws(aws, function):
         assert outcome(aws, function, catches="Lambda.TooManyRequestsException") == "Named"
     finally:
         client.delete_function_concurrency(FunctionName=function)
+
+
+@pytest.fixture(scope="module")
+def writer(aws):
+    """May put items of one partition with one attribute, and nothing else."""
+    aws.client("dynamodb").create_table(
+        TableName="notes",
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    trust = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
+    bound = {
+        "Effect": "Allow",
+        "Action": "dynamodb:PutItem",
+        "Resource": "*",
+        "Condition": {
+            "ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["INBOX#*"]},
+            "ForAllValues:StringEquals": {"dynamodb:Attributes": ["id", "said"]},
+            "StringEqualsIfExists": {"dynamodb:ReturnValues": "NONE"},
+        },
+    }
+    iam = aws.client("iam")
+    role = iam.create_role(RoleName="writer", AssumeRolePolicyDocument=json.dumps({"Statement": [trust]}))["Role"]
+    iam.put_role_policy(RoleName="writer", PolicyName="bound", PolicyDocument=json.dumps({"Statement": [bound]}))
+    issued = aws.client("sts").assume_role(RoleArn=role["Arn"], RoleSessionName="test")["Credentials"]
+    credentials = Credentials(issued["AccessKeyId"], issued["SecretAccessKey"], issued["SessionToken"])
+    return loopback_session(aws.client("sts").meta.endpoint_url, credentials).client("dynamodb")
+
+
+ALLOWED = {"id": {"S": "INBOX#1"}, "said": {"S": "yes"}}
+ANY_NOTE = {"id": {"S": "1"}}
+
+
+def test_a_put_within_the_bounds_of_a_policy_is_taken(writer):
+    writer.put_item(TableName="notes", Item=ALLOWED)
+    writer.transact_write_items(TransactItems=[{"Put": {"TableName": "notes", "Item": ALLOWED}}])
+
+
+@pytest.mark.parametrize(
+    "put",
+    [
+        lambda writer: writer.put_item(TableName="notes", Item=ANY_NOTE),
+        lambda writer: writer.put_item(TableName="notes", Item=ALLOWED | {"team": {"S": "cards"}}),
+        lambda writer: writer.put_item(TableName="notes", Item=ALLOWED, ReturnValues="ALL_OLD"),
+        lambda writer: writer.transact_write_items(TransactItems=[{"Put": {"TableName": "notes", "Item": ANY_NOTE}}]),
+    ],
+    ids=["partition", "attribute", "return", "transaction"],
+)
+def test_a_put_beyond_the_bounds_of_a_policy_is_refused(writer, put):
+    with pytest.raises(ClientError, match="AccessDenied"):
+        put(writer)

@@ -28,17 +28,22 @@ from runtime.adapters.dynamodb import Table
 from tests.factories import any_bundle, any_model_reference, create_table
 from triage.environment import (
     AllocateEnvironment,
+    ChangeStrategyEnvironment,
+    CheckStrategyEnvironment,
     FeedbackEnvironment,
     IntakeEnvironment,
     MirrorEnvironment,
     ModelInferenceEnvironment,
+    SchedulePromotionsEnvironment,
     SelectModelsEnvironment,
     ShadowFailedEnvironment,
     ShadowInferenceEnvironment,
     SweepEnvironment,
+    WeighEvidenceEnvironment,
 )
 from triage.steps import ModelReference
 from triage.tables import (
+    CHAMPION_LEDGER,
     COMPLAINTS_ALLOCATION,
     MODEL_INFO,
     MODEL_STRATEGY,
@@ -52,6 +57,7 @@ LOADER = botocore.loaders.create_loader()
 
 REGION: Literal["eu-west-2"] = "eu-west-2"
 BUCKET = "bundles"
+EVIDENCE = "evidence"
 DEFINITION = '{"StartAt": "Done", "States": {"Done": {"Type": "Pass", "End": true}}}'
 SHARED: dict[str, Any] = {"code_version": "test", "retention_days": 1095}
 
@@ -153,6 +159,38 @@ class Cloud:
             parked_queue_url=self.queue_url,
         )
 
+    @property
+    def schedule_promotions(self) -> SchedulePromotionsEnvironment:
+        return SchedulePromotionsEnvironment(
+            code_version="test",
+            model_strategy_table=MODEL_STRATEGY.name,
+            promotion_machine_arn=self.state_machine_arn,
+        )
+
+    @property
+    def weigh_evidence(self) -> WeighEvidenceEnvironment:
+        return WeighEvidenceEnvironment(
+            code_version="test",
+            complaints_allocation_table=COMPLAINTS_ALLOCATION.name,
+            model_strategy_table=MODEL_STRATEGY.name,
+            evidence_bucket=EVIDENCE,
+        )
+
+    def change_strategy(self, *, second_approver: bool) -> ChangeStrategyEnvironment:
+        return ChangeStrategyEnvironment(
+            code_version="test",
+            model_info_table=MODEL_INFO.name,
+            model_strategy_table=MODEL_STRATEGY.name,
+            champion_ledger_table=CHAMPION_LEDGER.name,
+            second_approver=second_approver,
+        )
+
+    @property
+    def check_strategy(self) -> CheckStrategyEnvironment:
+        return CheckStrategyEnvironment(
+            code_version="test", model_info_table=MODEL_INFO.name, model_strategy_table=MODEL_STRATEGY.name
+        )
+
     def mirror(self, hub_endpoint: str, *, max_megabytes: int = 10) -> MirrorEnvironment:
         return MirrorEnvironment(
             code_version="test",
@@ -181,7 +219,8 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
         dynamodb = session.client("dynamodb")
         for spec in TABLES:
             create_table(dynamodb, spec)
-        session.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+        for bucket in (BUCKET, EVIDENCE):
+            session.client("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
         machine = session.client("stepfunctions").create_state_machine(
             name="triage", definition=DEFINITION, roleArn="arn:aws:iam::123456789012:role/triage"
         )

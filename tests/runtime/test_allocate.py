@@ -10,8 +10,8 @@ from tests.factories import (
     any_selection,
 )
 from tests.runtime.conftest import Cloud, before, calls
-from triage.steps import Allocated, AllocationRequest, Outcome
-from triage.tables import ALLOCATION, COMPLAINTS_ALLOCATION, AllocationEntry, PredictionEntry
+from triage.steps import Allocated, AllocationRequest, Failure, Outcome
+from triage.tables import ALLOCATION, COMPLAINTS_ALLOCATION, FAILED, AllocationEntry, FailureEntry, PredictionEntry
 from triage.taxonomy import load_taxonomy
 from triage.vulnerability import Stated
 
@@ -123,6 +123,69 @@ def test_a_model_that_failed_is_named_in_the_reasons(cloud):
     outcomes = (*answered(*PREDICTIONS[1:]), Outcome(model=any_model_reference(), error="ModelFailedError"))
     build(cloud.allocate, cloud.session())(event(*outcomes), None)
     assert "product: ModelFailedError" in allocations(cloud)[0].reasons
+
+
+CHALLENGER = any_model_reference(model_id="acme/b", arm="b", bucket=7, stand_in=PREDICTIONS[0].model)
+STOOD_IN = Outcome(model=PREDICTIONS[0].model, instead_of=Failure(model=CHALLENGER, error="ModelFailedError"))
+
+
+def failures(cloud: Cloud) -> list[FailureEntry]:
+    items = cloud.table(COMPLAINTS_ALLOCATION).query("1")
+    return [FailureEntry.model_validate(item) for item in items if item["entry"].startswith(FAILED)]
+
+
+@pytest.mark.usefixtures("story")
+def test_a_challenger_that_failed_is_recorded_and_the_stand_ins_answer_needs_nobody(cloud):
+    result = build(cloud.allocate, cloud.session())(event(STOOD_IN, *answered(*PREDICTIONS[1:])), None)
+    assert (result["route"], result["product"]) == ("auto", MORTGAGE.name)
+    assert allocations(cloud)[0].reasons == ()
+    (failure,) = failures(cloud)
+    assert (failure.entry, failure.model, failure.error) == (
+        f"FAILED#product#{CHALLENGER.version}",
+        CHALLENGER,
+        "ModelFailedError",
+    )
+    assert failure.expires_at
+
+
+def test_the_failures_of_a_version_are_counted_through_the_index_in_the_order_of_time(cloud):
+    allocate = build(cloud.allocate, cloud.session())
+    for complaint_id in ("3", "1", "2"):
+        allocate({**event(STOOD_IN), "complaint_id": complaint_id}, None)
+    found = list(cloud.table(COMPLAINTS_ALLOCATION).query(CHALLENGER.version, index="by_failed_version"))
+    assert [item["complaint_id"] for item in found] == ["3", "1", "2"]
+
+
+@pytest.mark.usefixtures("story")
+def test_everyone_who_failed_is_recorded_where_the_stand_in_fails_too(cloud):
+    outcome = STOOD_IN.model_copy(update={"error": "States.Timeout"})
+    result = build(cloud.allocate, cloud.session())(event(outcome, *answered(*PREDICTIONS[1:])), None)
+    assert result["route"] == "manual"
+    assert {(f.failed_version, f.error) for f in failures(cloud)} == {
+        (CHALLENGER.version, "ModelFailedError"),
+        (PREDICTIONS[0].model_version, "States.Timeout"),
+    }
+
+
+def test_a_failure_is_recorded_logged_and_counted_once_however_often_it_is_replayed(cloud, capsys, caplog):
+    session = cloud.session()
+
+    def interrupt(params, **_):
+        if params["Item"]["entry"] == {"S": ALLOCATION}:
+            raise InterruptedError
+
+    session.events.register("provide-client-params.dynamodb.PutItem", interrupt)
+    with pytest.raises(InterruptedError):
+        build(cloud.allocate, session)(event(STOOD_IN), None)
+    recorded = failures(cloud)
+    assert len(recorded) == 1
+    allocate = build(cloud.allocate, cloud.session())
+    allocate(event(STOOD_IN), None)
+    allocate(event(STOOD_IN.model_copy(update={"error": "States.Timeout"})), None)
+    assert failures(cloud) == recorded
+    metrics = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
+    assert [(m["task"], m["arm"]) for m in metrics if "ModelFailed" in m] == [("product", "b")]
+    assert caplog.text.count("model failed") == 1
 
 
 @pytest.mark.usefixtures("story")

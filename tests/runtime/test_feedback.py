@@ -10,7 +10,7 @@ from runtime.feedback import build
 from tests.factories import any_allocation, any_feedback
 from tests.runtime.conftest import Cloud, before, calls, failing, stream_records
 from triage.feedback import INBOX, Feedback, FeedbackRow
-from triage.tables import ALLOCATION, COMPLAINTS_ALLOCATION, FEEDBACK, SUPERSEDED, AllocationEntry
+from triage.tables import ALLOCATION, COMPLAINTS_ALLOCATION, FEEDBACK, SUPERSEDED, AllocationEntry, FeedbackEntry
 
 CARD = {"kind": "reallocate", "product": "Credit card"}
 LOAN = {"kind": "reallocate", "product": "Student loan"}
@@ -55,7 +55,18 @@ def test_a_reallocation_moves_the_complaint_and_keeps_what_it_replaced(cloud):
     entries = story(cloud)
     assert entries[f"{SUPERSEDED}000001"]["allocation"]["product_team"] == "mortgage"
     assert entries[f"{FEEDBACK}000002"]["feedback"]["by"] == "ann"
+    assert entries[f"{FEEDBACK}000002"]["labels"] == {"product": "Credit card"}
     assert all(entry["expires_at"] == 1_900_000_000 for entry in entries.values())
+
+
+def test_labels_of_a_day_are_found_without_a_scan(cloud):
+    hand_in(cloud, any_feedback(**CARD, mode="blind", stratum="random", inclusion=0.05))
+    hand_in(cloud, any_feedback(kind="set_vulnerable", feedback_id="f-2", version=2))
+    applied_at = story(cloud)[f"{FEEDBACK}000002"]["applied_at"]
+    found = cloud.table(COMPLAINTS_ALLOCATION).query(applied_at[:10], index="by_labelled_day")
+    entries = [FeedbackEntry.model_validate(item) for item in found]
+    assert [entry.labels for entry in entries] == [{"product": "Credit card"}, {"vulnerable": "vulnerable"}]
+    assert [entry.feedback.inclusion for entry in entries] == [0.05, None]
 
 
 def test_a_reallocation_is_announced_on_the_bus(cloud):

@@ -13,7 +13,7 @@ from triage.errors import (
     ComplaintMissingError,
     TransientError,
 )
-from triage.steps import ModelReference, Outcome
+from triage.steps import Failure, InferenceRequest, ModelReference, Outcome
 from triage.tables import COMPLAINTS_ALLOCATION, RAW_COMPLAINTS, PredictionEntry
 
 DOWN = EndpointConnectionError(endpoint_url="https://s3")
@@ -51,6 +51,14 @@ def test_what_a_model_says_is_recorded_with_all_it_takes_to_say_it_again(cloud, 
     assert entry.tokens_seen == entry.tokens_total
     assert entry.expires_at
     assert entry.entry == PredictionEntry.key(model)
+
+
+@pytest.mark.usefixtures("complaint")
+def test_a_stand_in_says_whom_it_stands_in_for(cloud, model):
+    failed = Failure(model=any_model_reference(model_id="acme/challenger", stand_in=model), error="ModelFailedError")
+    asked = InferenceRequest(complaint_id="1", model=model, instead_of=failed).model_dump(mode="json")
+    result = build(cloud.model_inference, cloud.session())(asked, None)
+    assert Outcome.model_validate(result) == Outcome(model=model, instead_of=failed)
 
 
 @pytest.mark.usefixtures("complaint")

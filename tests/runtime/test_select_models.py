@@ -11,11 +11,20 @@ from tests.factories import (
     any_model_strategy,
     any_revision,
     any_strategy,
+    put_in_force,
 )
 from tests.runtime.conftest import Cloud, before, calls
 from triage.errors import ComplaintMissingError
 from triage.steps import Selected
-from triage.tables import COMPLAINTS_ALLOCATION, MODEL_INFO, MODEL_STRATEGY, RAW_COMPLAINTS, SELECTION, SelectionEntry
+from triage.tables import (
+    CHAMPION_LEDGER,
+    COMPLAINTS_ALLOCATION,
+    MODEL_INFO,
+    MODEL_STRATEGY,
+    RAW_COMPLAINTS,
+    SELECTION,
+    SelectionEntry,
+)
 
 EVENT = {"complaint_id": "1"}
 
@@ -129,7 +138,7 @@ def test_a_complaint_that_does_not_exist_is_named(cloud):
     ],
 )
 def test_a_bad_row_in_model_info_stops_nobody(cloud, bad):
-    cloud.table(MODEL_INFO).put({"state": "active", **bad})
+    cloud.table(MODEL_INFO).put({"state": "champion", **bad})
     cloud.table(MODEL_INFO).put(any_model_info())
     (model,) = select(cloud).models
     assert model.model_id == "acme/model"
@@ -159,8 +168,8 @@ def test_a_bad_edit_leaves_the_last_good_strategy_in_force_and_is_measured_for_t
     )
     for arm in strategy.arms:
         cloud.table(MODEL_INFO).put(any_model_info(model_id=arm.model_id, revision=arm.revision))
-    registry = Registry(cloud.table(MODEL_INFO), cloud.table(MODEL_STRATEGY))
-    registry.set_strategy(strategy, by="ann", replaces=0)
+    registry = Registry(cloud.table(MODEL_INFO), cloud.table(MODEL_STRATEGY), cloud.table(CHAMPION_LEDGER))
+    put_in_force(registry, strategy, by="ann", replaces=0)
     edited = any_model_strategy(strategy).model_dump(mode="json") | {"strategy": {"arms": []}}
     cloud.table(MODEL_STRATEGY).put(edited)
     (model,) = select(cloud).models
@@ -191,4 +200,4 @@ def test_the_models_are_found_through_their_index(cloud):
     session = cloud.session()
     asked = calls(session, "dynamodb.Query")
     build(cloud.select_models, session)(EVENT, None)
-    assert [call.get("IndexName") for call in asked] == ["by_state"]
+    assert {call.get("IndexName") for call in asked} == {"by_state"}

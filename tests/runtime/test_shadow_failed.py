@@ -6,14 +6,14 @@ from runtime.shadow_failed import build
 from tests.factories import any_model_reference
 from tests.runtime.conftest import Cloud
 from triage.steps import Outcome, ShadowFailure
-from triage.tables import COMPLAINTS_ALLOCATION, SHADOW_FAILURE, ShadowFailureEntry
+from triage.tables import COMPLAINTS_ALLOCATION, SHADOW_FAILURE, FailureEntry
 
 SHADOW = any_model_reference(model_id="acme/next", arm="next", bucket=7, shadow=True)
 FAILURE = ShadowFailure(complaint_id="1", model=SHADOW, error="Sandbox.Timedout")
 
 
-def story(cloud: Cloud) -> list[ShadowFailureEntry]:
-    return [ShadowFailureEntry.model_validate(item) for item in cloud.table(COMPLAINTS_ALLOCATION).query("1")]
+def story(cloud: Cloud) -> list[FailureEntry]:
+    return [FailureEntry.model_validate(item) for item in cloud.table(COMPLAINTS_ALLOCATION).query("1")]
 
 
 def record(cloud: Cloud) -> Outcome:
@@ -26,6 +26,7 @@ def test_a_failure_is_recorded_with_arm_bucket_and_the_errors_name(cloud):
     (entry,) = story(cloud)
     assert (entry.model.arm, entry.model.bucket, entry.error) == ("next", 7, "Sandbox.Timedout")
     assert entry.entry.startswith(SHADOW_FAILURE)
+    assert entry.failed_version == SHADOW.version
     assert entry.expires_at
 
 

@@ -11,6 +11,7 @@ from runtime.sweep import build
 from tests.factories import any_item
 from tests.runtime.conftest import Cloud, before, calls, failing
 from triage.outbox import ALLOCATED, PARKED, STARTED
+from triage.steps import ExecutionInput
 from triage.tables import RAW_COMPLAINTS
 
 ALL = {"scope": "all"}
@@ -24,7 +25,8 @@ def start(cloud: Cloud, complaint_id: str, *, minutes_ago: int = 60, attempts: i
     table.put(any_item(complaint_id=complaint_id))
     name = Outbox(table, retention_days=1).claim(complaint_id, started_at)
     assert name
-    Executions(cloud.session().client("stepfunctions"), cloud.state_machine_arn).start(complaint_id, name)
+    executions = Executions(cloud.session().client("stepfunctions"), cloud.state_machine_arn)
+    executions.start(ExecutionInput(complaint_id=complaint_id), name)
     table.put({**item(cloud, complaint_id), "triage_attempts": attempts})
 
 

@@ -15,7 +15,10 @@ PUBLISHED = {
     "complaints-allocation-table": "Data/ComplaintsAllocation/Table",
     "model-info-table": "Data/ModelInfo/Table",
     "model-strategy-table": "Data/ModelStrategy/Table",
+    "champion-ledger-table": "Data/ChampionLedger/Table",
     "bundles-bucket": "Data/Bundles/Bucket",
+    "evidence-bucket": "Data/Evidence/Bucket",
+    "promotion-machine": "Promotion/Promotion",
     "bus": "Data/Bus",
     "parked-queue": "Data/Parked",
     "state-machine": "Orchestration/Triage",
@@ -23,7 +26,7 @@ PUBLISHED = {
     "sweep-function": "Intake/Sweep",
     "mirror-function": "MLOps/Mirror",
 }
-"""By name, the resource; `retention-days` is a number."""
+"""By name, the resource; `retention-days` is a number, `second-approver` yes or no."""
 
 
 def parameters(synthesis) -> dict[str, str]:
@@ -71,6 +74,7 @@ def test_a_parameter_names_the_resource_that_it_says(synthesis):
     prefix = f"/complaints-triage/{synthesis.environment}/"
     published = {name.removeprefix(prefix): value for name, value in parameters(synthesis).items()}
     assert published.pop("retention-days").isdigit()
+    assert published.pop("second-approver") in {"yes", "no"}
     assert published == PUBLISHED
 
 

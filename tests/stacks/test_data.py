@@ -6,7 +6,7 @@ from triage.complaint import RawComplaint
 from triage.outbox import ALLOCATED, PARKED, STARTED
 from triage.tables import TABLES
 
-BUCKET = "Data/Bundles/Bucket"
+BUCKETS = ("Data/Bundles/Bucket", "Data/Evidence/Bucket")
 QUEUE = "Data/Parked"
 
 
@@ -130,8 +130,9 @@ def test_a_key_is_rotated_and_is_the_accounts_own(synthesis):
         assert {p["Service"] for p in principals if "Service" in p} <= {"cloudwatch.amazonaws.com"}
 
 
-def test_the_bucket_is_private_versioned_and_encrypted_with_our_key(synthesis):
-    (bucket,) = synthesis.stateful.of_type("AWS::S3::Bucket").values()
+@pytest.mark.parametrize("path", BUCKETS)
+def test_a_bucket_is_private_versioned_and_encrypted_with_our_key(synthesis, path):
+    bucket = synthesis.stateful.of_type("AWS::S3::Bucket")[path]
     assert all(bucket["PublicAccessBlockConfiguration"].values())
     assert bucket["PublicAccessBlockConfiguration"].keys() == {
         "BlockPublicAcls",
@@ -147,9 +148,10 @@ def test_the_bucket_is_private_versioned_and_encrypted_with_our_key(synthesis):
     assert synthesis.readable(default["KMSMasterKeyID"], synthesis.stateful) == "Data/RecordsKey.Arn"
 
 
-def test_a_bundle_in_use_never_expires(synthesis):
-    (bucket,) = synthesis.stateful.of_type("AWS::S3::Bucket").values()
-    for rule in bucket["LifecycleConfiguration"]["Rules"]:
+def test_neither_a_bundle_nor_evidence_in_use_ever_expires(synthesis):
+    buckets = synthesis.stateful.of_type("AWS::S3::Bucket")
+    assert buckets.keys() == {*BUCKETS}
+    for rule in (rule for bucket in buckets.values() for rule in bucket["LifecycleConfiguration"]["Rules"]):
         assert not {"ExpirationInDays", "ExpirationDate", "Transitions"} & rule.keys()
 
 
@@ -174,22 +176,25 @@ def test_bucket_and_queue_refuse_plain_http_on_aws(synthesis, policy, service):
     if synthesis.environment == "local":
         assert not statements
         return
-    (statement,) = statements
-    assert statement["Effect"] == "Deny"
-    assert statement["Principal"] == {"AWS": "*"}
-    assert statement["Action"] == service
-    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert len(statements) == (len(BUCKETS) if service == "s3:*" else 1)
+    for statement in statements:
+        assert statement["Effect"] == "Deny"
+        assert statement["Principal"] == {"AWS": "*"}
+        assert statement["Action"] == service
+        assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
 def test_the_policies_against_plain_http_cover_the_bucket_its_objects_and_the_queue(production):
     def resources(kind):
-        (properties,) = production.stateful.of_type(kind).values()
-        (statement,) = properties["PolicyDocument"]["Statement"]
-        named = statement["Resource"]
-        named = named if isinstance(named, list) else [named]
-        return {production.readable(resource, production.stateful) for resource in named}
+        statements = (
+            statement
+            for properties in production.stateful.of_type(kind).values()
+            for statement in properties["PolicyDocument"]["Statement"]
+        )
+        named = (s["Resource"] if isinstance(s["Resource"], list) else [s["Resource"]] for s in statements)
+        return {production.readable(resource, production.stateful) for group in named for resource in group}
 
-    assert resources("AWS::S3::BucketPolicy") == {f"{BUCKET}.Arn", f"{BUCKET}.Arn/*"}
+    assert resources("AWS::S3::BucketPolicy") == {f"{bucket}.Arn{part}" for bucket in BUCKETS for part in ("", "/*")}
     assert resources("AWS::SQS::QueuePolicy") == {f"{QUEUE}.Arn"}
 
 

@@ -6,16 +6,21 @@ import pytest
 from stacks.settings import SETTINGS
 from triage.environment import (
     AllocateEnvironment,
+    ChangeStrategyEnvironment,
+    CheckStrategyEnvironment,
     Environment,
     FeedbackEnvironment,
     IntakeEnvironment,
     MirrorEnvironment,
     ModelInferenceEnvironment,
+    SchedulePromotionsEnvironment,
     SelectModelsEnvironment,
     ShadowFailedEnvironment,
     ShadowInferenceEnvironment,
     SweepEnvironment,
+    WeighEvidenceEnvironment,
 )
+from triage.promotion.steps import PROMOTION_STEPS
 from triage.steps import STEPS
 
 ENVIRONMENTS: dict[str, type[Environment]] = {
@@ -30,6 +35,10 @@ ENVIRONMENTS: dict[str, type[Environment]] = {
     "Intake/Sweep": SweepEnvironment,
     "MLOps/Mirror": MirrorEnvironment,
     "Feedback/Feedback": FeedbackEnvironment,
+    "Promotion/SchedulePromotions": SchedulePromotionsEnvironment,
+    "Promotion/WeighEvidence": WeighEvidenceEnvironment,
+    "Promotion/ChangeStrategy": ChangeStrategyEnvironment,
+    "Promotion/CheckStrategy": CheckStrategyEnvironment,
 }
 MODULES = {
     "Inference/SelectModels": "select_models",
@@ -43,6 +52,10 @@ MODULES = {
     "Intake/Sweep": "sweep",
     "MLOps/Mirror": "mirror",
     "Feedback/Feedback": "feedback",
+    "Promotion/SchedulePromotions": "schedule_promotions",
+    "Promotion/WeighEvidence": "weigh_evidence",
+    "Promotion/ChangeStrategy": "change_strategy",
+    "Promotion/CheckStrategy": "check_strategy",
 }
 TRANSFORMERS = ("Inference/ModelInferenceTransformers", "Shadows/ShadowInferenceTransformers")
 NAMED_RESOURCES = {
@@ -50,9 +63,12 @@ NAMED_RESOURCES = {
     "COMPLAINTS_ALLOCATION_TABLE": "Data/ComplaintsAllocation/Table",
     "MODEL_INFO_TABLE": "Data/ModelInfo/Table",
     "MODEL_STRATEGY_TABLE": "Data/ModelStrategy/Table",
+    "CHAMPION_LEDGER_TABLE": "Data/ChampionLedger/Table",
     "BUNDLES_BUCKET": "Data/Bundles/Bucket",
+    "EVIDENCE_BUCKET": "Data/Evidence/Bucket",
     "PARKED_QUEUE_URL": "Data/Parked",
     "STATE_MACHINE_ARN": "Orchestration/Triage",
+    "PROMOTION_MACHINE_ARN": "Promotion/Promotion",
 }
 
 
@@ -111,7 +127,7 @@ def test_a_handler_reads_the_environment_that_its_function_is_given(path):
 
 def test_every_step_has_a_function(synthesis):
     handlers = {function.get("Handler") for function in synthesis.functions.values()}
-    assert {step.handler for step in STEPS} <= handlers
+    assert {step.handler for step in (*STEPS, *PROMOTION_STEPS)} <= handlers
 
 
 def test_a_function_is_told_exactly_what_it_reads(path, synthesis):

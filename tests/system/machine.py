@@ -116,11 +116,11 @@ class Machine:
         registry = self.deployment.registry
         registry.register(model_id, revision, task=task, by="test")
         wait_until_mirrored(registry, model_id, revision)
-        registry.activate(model_id, revision)
+        registry.activate(model_id, revision, by="test")
         return registry.get(model_id, revision)
 
     def retire(self, model: ModelInfo) -> None:
-        self.deployment.registry.retire(model.model_id, model.revision)
+        self.deployment.registry.retire(model.model_id, model.revision, by="test")
 
     def withdraw_strategy(self, task: str) -> None:
         """By hand: the command can only replace a strategy."""

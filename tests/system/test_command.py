@@ -56,7 +56,7 @@ def test_errors_have_a_code_and_say_what_to_do(machine: Machine, arguments, code
 
 
 def test_a_strategy_takes_effect_for_the_next_complaint(machine: Machine, any_item, tmp_path):
-    (champion,) = (m for m in machine.deployment.registry.models() if m.task == "product" and m.state == "active")
+    (champion,) = (m for m in machine.deployment.registry.models() if m.task == "product" and m.state == "champion")
     labels = ["Mortgage", "Credit card"]
     challenger = machine.register(transformers_model(tmp_path / "c", labels), "somebody/product", "product")
     half = BUCKETS // 2

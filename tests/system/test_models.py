@@ -31,7 +31,7 @@ def test_a_further_task_appears_in_the_next_allocation_once_its_model_is_registe
 def test_a_row_written_by_hand_is_enough(machine: Machine, any_item, tmp_path):
     folder = transformers_model(tmp_path / "tone", ["polite", "rude"])
     revision = machine.publish(folder, "somebody/tone")
-    row = {"model_id": "somebody/tone", "revision": revision, "task": "tone", "state": "active"}
+    row = {"model_id": "somebody/tone", "revision": revision, "task": "tone", "state": "challenger"}
     machine.aws.resource("dynamodb").Table(machine.deployment.name("model-info-table")).put_item(Item=row)
     assert until(lambda: machine.deployment.registry.get("somebody/tone", revision).bundle is not None, seconds=60)
     (allocation,) = machine.allocate(any_item())
@@ -53,13 +53,13 @@ def test_a_model_that_raises_or_returns_garbage_costs_its_own_prediction_only(
 
 def test_a_failing_vulnerability_model_makes_the_journey_specialist(machine: Machine, any_item, tmp_path):
     registry = machine.deployment.registry
-    (good,) = (m for m in registry.models() if m.task == "vulnerable" and m.state == "active")
+    (good,) = (m for m in registry.models() if m.task == "vulnerable" and m.state == "champion")
     bad = machine.register(nan_model(tmp_path / "v", ["no", "yes"]), "somebody/vulnerable", "vulnerable")
     machine.retire(good)
     try:
         (allocation,) = machine.allocate(any_item(narrative="My card payment was taken twice and not refunded."))
     finally:
-        registry.activate(good.model_id, good.revision)
+        registry.activate(good.model_id, good.revision, by="test")
         machine.retire(bad)
     assert allocation.journey == "specialist"
     assert allocation.vulnerable is None
@@ -68,12 +68,12 @@ def test_a_failing_vulnerability_model_makes_the_journey_specialist(machine: Mac
 
 def test_without_a_product_model_people_triage(machine: Machine, any_item):
     registry = machine.deployment.registry
-    (product,) = (m for m in registry.models() if m.task == "product" and m.state == "active")
+    (product,) = (m for m in registry.models() if m.task == "product" and m.state == "champion")
     machine.retire(product)
     try:
         (allocation,) = machine.allocate(any_item())
     finally:
-        registry.activate(product.model_id, product.revision)
+        registry.activate(product.model_id, product.revision, by="test")
     assert (allocation.route, allocation.product_team) == ("manual", "manual-triage")
     assert "product: no model answered" in allocation.reasons
 
@@ -102,7 +102,7 @@ def test_a_pickle_is_refused_with_the_reason_in_the_row(machine: Machine, tmp_pa
     assert refused.returncode == 1
     assert "BundleUnsafeError" in refused.stderr
     with pytest.raises(RegistryError, match="not mirrored"):
-        machine.deployment.registry.activate("somebody/pickled", revision)
+        machine.deployment.registry.activate("somebody/pickled", revision, by="test")
 
 
 def test_a_branch_is_no_revision(machine: Machine):

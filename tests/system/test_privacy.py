@@ -9,6 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.system.machine import Machine
+from triage.feedback import INBOX
 
 MARKERS = ("quixotically", "zephyrous", "Quibblethorpe")
 
@@ -17,22 +18,25 @@ def test_the_words_of_a_narrative_appear_in_no_state_log_metric_or_event(machine
     text = f"My {MARKERS[0]} {MARKERS[1]} card payment was refused by Mr {MARKERS[2]}, I am a disabled veteran."
     items = [any_item(narrative=text), any_item(narrative=text, tags={"bad": MARKERS[0]})]
     machine.allocate(*items)
+    for item in items:
+        machine.triage("feedback", item["complaint_id"], "set_vulnerable")
     for place, content in _everything_written(machine, [item["complaint_id"] for item in items]):
         assert not [marker for marker in MARKERS if marker in content], place
 
 
 def test_the_search_would_find_a_narrative_that_leaked(machine: Machine, any_item):
     (allocation,) = machine.allocate(any_item())
+    machine.triage("feedback", allocation.complaint_id, "confirm")
     found = [
         place
         for place, content in _everything_written(machine, [allocation.complaint_id])
         if allocation.complaint_id in content
     ]
-    assert {place.split(" ")[0] for place in found} >= {"state", "log", "story"}
+    assert {place.split(" ")[0] for place in found} >= {"state", "log", "story", "feedback"}
 
 
 def _everything_written(machine: Machine, ids: list[str]) -> list[tuple[str, str]]:
-    """(place, content) of executions, stories, logs, metrics and parked messages."""
+    """(place, content) of executions, stories, feedback, logs, metrics and parked messages."""
     sfn, logs = machine.aws.client("stepfunctions"), machine.aws.client("logs")
     arn = machine.deployment.name("state-machine").replace(":stateMachine:", ":execution:")
     written = [
@@ -40,6 +44,9 @@ def _everything_written(machine: Machine, ids: list[str]) -> list[tuple[str, str
         for i in ids
     ]
     written += [(f"story {i}", json.dumps(list(machine.deployment.story.query(i)), default=str)) for i in ids]
+    written += [
+        (f"feedback {i}", json.dumps(list(machine.deployment.story.query(INBOX + i)), default=str)) for i in ids
+    ]
     for group in logs.describe_log_groups()["logGroups"]:
         pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group["logGroupName"])
         lines = [event["message"] for page in pages for event in page["events"]]
@@ -133,6 +140,7 @@ FORBIDDEN: dict[str, tuple[Attempt, ...]] = {
     "ShadowsShadowInference": (scan_raw, put_raw, scan_story, delete_story, put_model, put_bundle, start_execution),
     "ShadowsShadowInferenceTransformers": (scan_raw, put_raw, scan_story, put_model, put_bundle, start_execution),
     "ShadowsShadowFailed": (get_raw, scan_raw, put_raw, scan_story, put_model, get_bundle, start_execution),
+    "Feedback": (get_raw, scan_raw, put_raw, scan_story, delete_story, put_model, get_bundle, start_execution),
     "MLOpsMirror": (get_raw, scan_raw, put_story, put_model, put_strategy, get_bundle, start_execution),
 }
 

@@ -1,5 +1,6 @@
 """Challengers predict beside the champion once a complaint is allocated, and can do nothing to its allocation."""
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from cli.show import read_story
+from tests.factories import put_in_force
 from tests.system.bundles import constant_model, hanging_model, raising_model
 from tests.system.machine import Machine, until
 from triage.strategy import Arm, Strategy, sample
@@ -25,8 +27,8 @@ def shadowed(machine: Machine, tmp_path: Path) -> Iterator[Callable[..., Strateg
     registry = machine.deployment.registry
     added: list[ModelInfo] = []
 
-    def put_in_force(**shadows: tuple[Callable[[Path, list[str]], Path], int]) -> Strategy:
-        (champion,) = (m for m in registry.models() if m.task == "product" and m.state == "active")
+    def shadow(**shadows: tuple[Callable[[Path, list[str]], Path], int]) -> Strategy:
+        (champion,) = (m for m in registry.models() if m.task == "product" and m.state == "champion")
         arms = []
         for name, (build, share) in shadows.items():
             model = machine.register(build(tmp_path / name, LABELS), f"somebody/{name}", "product")
@@ -41,10 +43,10 @@ def shadowed(machine: Machine, tmp_path: Path) -> Iterator[Callable[..., Strateg
             arms=(answering,),
             shadows=tuple(arms),
         )
-        registry.set_strategy(strategy, by="test", replaces=0)
+        put_in_force(registry, strategy, by="test", replaces=0)
         return strategy
 
-    yield put_in_force
+    yield shadow
     machine.withdraw_strategy("product")
     for model in added:
         machine.retire(model)
@@ -66,7 +68,7 @@ def shadows_of(machine: Machine, complaint_id: str) -> list[str]:
 
 
 def failures_of(machine: Machine, complaint_id: str) -> dict[str, str]:
-    return {f.model.arm: f.error for f in read_story(machine.deployment, complaint_id)["failed_shadows"]}
+    return {f.model.arm: f.error for f in read_story(machine.deployment, complaint_id)["failed"]}
 
 
 def test_a_shadow_predicts_for_its_sampled_share_and_decides_nothing(machine: Machine, any_item, shadowed):
@@ -82,6 +84,27 @@ def test_a_shadow_predicts_for_its_sampled_share_and_decides_nothing(machine: Ma
     assert until(lambda: {i: shadows_of(machine, i) for i in wanted} == wanted, seconds=90)
     story = machine.triage("show", next(i for i, names in wanted.items() if names)).stdout
     assert "next (shadow)" in story
+
+
+def test_a_version_that_a_person_made_starts_no_shadows_again(machine: Machine, any_item, shadowed):
+    shadowed(next=(constant_model, ALL))
+    (before,) = machine.allocate(any_item())
+    assert until(lambda: shadows_of(machine, before.complaint_id) == ["next"], seconds=90)
+    machine.triage("feedback", before.complaint_id, "confirm")
+    # What is announced later is looked at later.
+    (later,) = machine.allocate(any_item())
+    assert until(lambda: shadows_of(machine, later.complaint_id) == ["next"], seconds=90)
+    started = [complaint_id for complaint_id in _inputs_of_shadows(machine) if complaint_id == before.complaint_id]
+    assert started == [before.complaint_id]
+
+
+def _inputs_of_shadows(machine: Machine) -> list[str]:
+    """The complaint of each execution that predicts as a shadow."""
+    states = machine.aws.client("stepfunctions")
+    (arn,) = (m["stateMachineArn"] for m in states.list_state_machines()["stateMachines"] if "Shadow" in m["name"])
+    executions = states.list_executions(stateMachineArn=arn)["executions"]
+    described = (states.describe_execution(executionArn=execution["executionArn"]) for execution in executions)
+    return [json.loads(execution["input"])["complaint_id"] for execution in described]
 
 
 def test_shadows_that_hang_and_fail_touch_neither_allocations_nor_their_latency(

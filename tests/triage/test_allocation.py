@@ -15,7 +15,7 @@ from tests.factories import (
     any_selection,
 )
 from triage.allocation import MANUAL_TEAM, allocate
-from triage.steps import AllocationRequest, Outcome
+from triage.steps import AllocationRequest, Failure, Outcome
 from triage.tables import AllocationEntry, PredictionEntry, SelectionEntry
 from triage.taxonomy import load_taxonomy
 from triage.vulnerability import Stated
@@ -229,6 +229,24 @@ def test_a_prediction_whose_outcome_reports_an_error_does_not_count():
     outcomes = (*answered(ISSUE, NOT_VULNERABLE), Outcome(model=PRODUCT.model, error="States.Timeout"))
     allocation = decide(PRODUCT, ISSUE, NOT_VULNERABLE, outcomes=outcomes)
     assert (allocation.route, allocation.product) == ("manual", None)
+
+
+def test_the_answer_of_a_stand_in_counts_and_the_failure_before_it_is_no_reason_to_ask_a_person():
+    challenger = any_model_reference(model_id="acme/challenger", arm="challenger", stand_in=PRODUCT.model)
+    # It answered, and failed after that: what it said does not count.
+    said = any_prediction(model=challenger, label="Student loan", confidence=1.0)
+    failed = Failure(model=challenger, error="States.Timeout")
+    outcomes = (*answered(ISSUE, NOT_VULNERABLE), Outcome(model=PRODUCT.model, instead_of=failed))
+    allocation = decide(PRODUCT, ISSUE, NOT_VULNERABLE, said, outcomes=outcomes)
+    assert (allocation.route, allocation.journey, allocation.reasons) == ("auto", "standard", ())
+    assert (allocation.product, PRODUCT.model_version in allocation.announcement().models) == (MORTGAGE.name, True)
+
+
+def test_a_stand_in_that_fails_too_leads_to_people():
+    failed = Failure(model=any_model_reference(model_id="acme/challenger"), error="ModelFailedError")
+    outcome = Outcome(model=PRODUCT.model, error="States.Timeout", instead_of=failed)
+    allocation = decide(ISSUE, NOT_VULNERABLE, outcomes=(*answered(ISSUE, NOT_VULNERABLE), outcome))
+    assert (allocation.route, allocation.reasons) == ("manual", ("product: States.Timeout",))
 
 
 def test_a_further_task_is_recorded_and_changes_no_route():

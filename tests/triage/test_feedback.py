@@ -23,6 +23,11 @@ MORTGAGE, CARD = (TAXONOMY.product(name) for name in ("Mortgage", "Credit card")
         {"feedback_id": "#"},
         {"by": ""},
         {"version": 0},
+        {"kind": "confirm", "mode": "blind"},
+        {"kind": "correct_issue", "issue": MORTGAGE.issues[0], "mode": "blind"},
+        {"inclusion": 0},
+        {"inclusion": 1.01},
+        {"inclusion": float("nan")},
     ],
     ids=str,
 )
@@ -46,7 +51,16 @@ def test_an_issue_has_to_belong_to_its_product():
 
 
 def test_a_row_holds_the_feedback_as_it_was_said():
-    feedback = any_feedback(kind="reallocate", product="Credit card", mode="blind", stratum="random")
+    drawn = {"mode": "blind", "stratum": "random", "inclusion": 0.05}
+    feedback = any_feedback(kind="reallocate", product="Credit card", **drawn)
     row = FeedbackRow.of(feedback)
     assert (row.complaint_id, row.entry) == ("FEEDBACK#8123456", "f-1")
     assert row.feedback() == feedback
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{"kind": "reallocate", "product": "Credit card"}, {"kind": "set_vulnerable"}, {"kind": "clear_vulnerable"}],
+)
+def test_who_did_not_see_the_allocation_says_what_is_right(values):
+    assert any_feedback(**values, mode="blind").mode == "blind"

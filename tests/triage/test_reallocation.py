@@ -6,7 +6,7 @@ from tests.factories import NOW, any_allocation, any_feedback
 from triage.allocation import MANUAL_TEAM
 from triage.errors import FeedbackRefusedError
 from triage.feedback import Feedback
-from triage.reallocation import reallocate
+from triage.reallocation import labels, reallocate
 from triage.tables import AllocationEntry
 from triage.taxonomy import load_taxonomy
 
@@ -63,6 +63,33 @@ def test_a_person_sets_and_clears_the_flag():
 def test_feedback_about_another_version_is_refused():
     with pytest.raises(FeedbackRefusedError, match="about version 1 and the allocation is at version 2"):
         after(any_allocation(version=2), any_feedback())
+
+
+ISSUE = TAXONOMY.issues_of("Credit card")[0]
+
+
+@pytest.mark.parametrize(
+    ("said", "labels_said"),
+    [
+        ({"kind": "confirm"}, {"product": "Mortgage", "issue": "Closing on a mortgage"}),
+        ({"kind": "reallocate", "product": "Credit card"}, {"product": "Credit card"}),
+        (
+            {"kind": "reallocate", "product": "Credit card", "issue": ISSUE},
+            {"product": "Credit card", "issue": ISSUE},
+        ),
+        ({"kind": "correct_issue", "issue": "Applying"}, {"product": "Mortgage", "issue": "Applying"}),
+        ({"kind": "set_vulnerable"}, {"vulnerable": "vulnerable"}),
+        ({"kind": "clear_vulnerable"}, {"vulnerable": "not vulnerable"}),
+    ],
+    ids=str,
+)
+def test_feedback_labels_what_it_speaks_of_and_nothing_else(said, labels_said):
+    assert labels(any_allocation(vulnerable=True), any_feedback(**said)) == labels_said
+
+
+def test_what_nobody_had_named_cannot_be_confirmed():
+    assert labels(any_allocation(issue=None), any_feedback()) == {"product": "Mortgage"}
+    assert labels(any_allocation(product=None, issue=None), any_feedback()) == {}
 
 
 KINDS = st.one_of(

@@ -3,6 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.factories import (
+    NOW,
     any_arm,
     any_complaint,
     any_model_info,
@@ -24,7 +25,7 @@ def select(
         complaint or any_complaint(),
         active=active,
         strategies={strategy.task: strategy for strategy in strategies},
-        selected_at="2026-03-02T09:29:58.000Z",
+        now=NOW,
         code_version="test",
     )
 
@@ -86,6 +87,38 @@ def test_a_retired_arm_falls_back_to_the_champion():
     for gone in (challenger.model_copy(update={"state": "retired"}), challenger.model_copy(update={"bundle": None})):
         (model,) = select(champion, gone, complaint=complaint, strategies=(any_model_strategy(strategy),)).models
         assert (model.arm, model.model_id) == ("champion", champion.model_id)
+
+
+def test_the_champion_stands_in_for_a_challenger_that_answers():
+    strategy = any_strategy({"champion": 5_000, "challenger": 5_000})
+    subject = subject_of("challenger", strategy)
+    complaint = any_complaint(customer_id=subject)
+    (model,) = select(
+        *models_of(strategy), complaint=complaint, strategies=(any_model_strategy(strategy, version=7),)
+    ).models
+    assert model.arm == "challenger"
+    assert model.stand_in is not None
+    assert (model.stand_in.arm, model.stand_in.model_id) == ("champion", "acme/champion")
+    assert (model.stand_in.bucket, model.stand_in.strategy_version) == (model.bucket, 7)
+
+
+@pytest.mark.parametrize("values", [{"state": "retired"}, {"bundle": None}])
+def test_a_champion_that_is_not_there_any_more_stands_in_for_nobody(values):
+    strategy = any_strategy({"champion": 5_000, "challenger": 5_000})
+    champion, challenger = models_of(strategy)
+    complaint = any_complaint(customer_id=subject_of("challenger", strategy))
+    gone = champion.model_copy(update=values)
+    (model,) = select(gone, challenger, complaint=complaint, strategies=(any_model_strategy(strategy),)).models
+    assert (model.arm, model.stand_in) == ("challenger", None)
+
+
+def test_nobody_stands_in_for_the_champion_or_for_a_shadow():
+    strategy = any_strategy({"champion": 9_000, "challenger": 1_000}, shadows={"next": 10_000})
+    complaint = any_complaint(customer_id=subject_of("champion", strategy))
+    selection = select(*models_of(strategy), complaint=complaint, strategies=(any_model_strategy(strategy),))
+    (model,), (shadow,) = selection.models, selection.shadows
+    assert (model.arm, model.stand_in) == ("champion", None)
+    assert (shadow.arm, shadow.stand_in) == ("next", None)
 
 
 def test_a_strategy_whose_models_are_all_gone_leaves_the_longest_active():
@@ -173,7 +206,7 @@ MODELS = st.builds(
     task=TASKS,
     model_id=st.sampled_from(["acme/champion", "acme/challenger", "acme/other"]),
     revision=st.sampled_from([any_revision(name) for name in ("champion", "challenger", "other")]),
-    state=st.sampled_from(["registered", "active", "retired"]),
+    state=st.sampled_from(["registered", "challenger", "champion", "retired"]),
     bundle=st.sampled_from([None, any_model_info().bundle]),
     activated_at=st.none() | st.text(max_size=3),
 )
@@ -188,10 +221,23 @@ STRATEGIES = st.builds(
 @given(st.lists(MODELS, max_size=8), st.lists(STRATEGIES, max_size=3).map(tuple), st.text(max_size=5))
 def test_exactly_one_mirrored_active_model_answers_for_each_task(models, strategies, customer):
     selection = select(*models, complaint=any_complaint(customer_id=customer), strategies=strategies)
-    candidates = {(m.task, m.model_id, m.revision) for m in models if m.state == "active" and m.bundle}
+    candidates = {(m.task, m.model_id, m.revision) for m in models if m.takes_part}
     chosen = [(m.task, m.model_id, m.revision) for m in selection.models]
     assert set(chosen) <= candidates
     assert sorted(task for task, *_ in chosen) == sorted({task for task, *_ in candidates})
+
+
+@given(st.lists(MODELS, max_size=8), st.lists(STRATEGIES, max_size=3).map(tuple), st.text(max_size=5))
+def test_a_stand_in_is_another_active_model_of_the_task_and_has_none_itself(models, strategies, customer):
+    selection = select(*models, complaint=any_complaint(customer_id=customer), strategies=strategies)
+    candidates = {(m.task, m.version) for m in models if m.takes_part}
+    for model in selection.models:
+        assert (model.stand_in is None) or (model.arm == "challenger")
+        if model.stand_in is not None:
+            assert (model.stand_in.arm, model.stand_in.stand_in) == ("champion", None)
+            assert model.stand_in.version != model.version
+            assert (model.task, model.stand_in.version) in candidates
+            assert model.stand_in.task == model.task
 
 
 @given(st.lists(MODELS, max_size=6), st.randoms(use_true_random=False))

@@ -6,6 +6,7 @@ from triage.steps import (
     STEPS,
     AllocationRequest,
     ExecutionInput,
+    Failure,
     InferenceRequest,
     ModelReference,
     Outcome,
@@ -64,6 +65,31 @@ def test_a_request_without_outcomes_is_what_a_failed_selection_sends():
 def test_a_reference_travels_as_json():
     outcome = Outcome(model=any_model_reference(arm="champion", bucket=7, strategy_version=2))
     assert Outcome.model_validate(outcome.model_dump(mode="json")) == outcome
+
+
+CHAMPION = any_model_reference(model_id="acme/champion")
+
+
+@pytest.mark.parametrize("stand_in", [any_model_reference(), any_model_reference(model_id="acme/b", stand_in=CHAMPION)])
+def test_a_stand_in_is_neither_the_model_itself_nor_one_that_has_a_stand_in(stand_in):
+    assert any_model_reference(stand_in=CHAMPION).stand_in == CHAMPION
+    with pytest.raises(ValidationError, match="a stand-in is another model, and has none itself"):
+        any_model_reference(stand_in=stand_in)
+
+
+def test_the_failures_of_a_request_are_of_all_who_were_asked_in_vain():
+    challenger, issue, gone = (any_model_reference(model_id=f"acme/{name}") for name in ("b", "issue", "gone"))
+    relieved = Failure(model=challenger, error="ModelFailedError")
+    request = AllocationRequest(
+        complaint_id="1",
+        started_at="2026-03-02T09:30:00Z",
+        outcomes=(
+            Outcome(model=CHAMPION, error="States.Timeout", instead_of=relieved),
+            Outcome(model=issue),
+            Outcome(model=gone, error="ComplaintMissingError"),
+        ),
+    )
+    assert request.failures == (relieved, Failure(model=CHAMPION, error="States.Timeout"))
 
 
 @pytest.mark.parametrize("revision", ["main", "v1.0", "HEAD", "", "0" * 39, "0" * 41, "G" * 40])

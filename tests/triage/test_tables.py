@@ -11,10 +11,10 @@ from triage.tables import (
     SELECTION,
     SHADOW,
     TABLES,
+    FailureEntry,
     Index,
     ModelInfo,
     PredictionEntry,
-    ShadowFailureEntry,
     TableSpec,
 )
 
@@ -69,8 +69,8 @@ def test_the_entries_of_a_story_do_not_collide():
     keys = {SELECTION, ALLOCATION, *predictions}
     assert len(keys) == 4
     shadow = any_model_reference(task="product", shadow=True)
-    beside = {PredictionEntry.key(shadow), ShadowFailureEntry.key(shadow)}
-    assert len(keys | beside) == 6
+    beside = {PredictionEntry.key(shadow), FailureEntry.key(shadow), FailureEntry.key(any_model_reference())}
+    assert len(keys | beside) == 7
     assert not any(key.startswith(SHADOW) for key in keys)
     assert [key for key in sorted(beside) if key.startswith(SHADOW)] == [PredictionEntry.key(shadow)]
     assert all(key.startswith(PREDICTION) for key in predictions)
@@ -84,7 +84,20 @@ def test_each_version_of_a_model_has_its_own_prediction():
 
 def test_an_index_is_found_by_its_name():
     assert MODEL_INFO.index("by_state").partition_key == "state"
-    assert {index.name for index in COMPLAINTS_ALLOCATION.indexes} == {"by_team", "by_model"}
+    assert {"by_team", "by_model", "by_failed_version"} <= {index.name for index in COMPLAINTS_ALLOCATION.indexes}
+
+
+def test_a_failure_of_a_shadow_that_was_recorded_before_there_was_an_index_is_read():
+    shadow = any_model_reference(shadow=True)
+    once = {
+        "complaint_id": "1",
+        "entry": FailureEntry.key(shadow),
+        "code_version": "0.2.0",
+        "model": shadow.model_dump(exclude={"stand_in"}),
+        "error": "Sandbox.Timedout",
+        "failed_at": "2026-03-02T09:31:00.000Z",
+    }
+    assert FailureEntry.model_validate(once).failed_version == shadow.version
 
 
 def test_every_specification_of_the_module_is_a_table():

@@ -115,13 +115,13 @@ def test_a_key_of_another_shape_is_refused(story, cloud):
 
 
 def test_a_condition_that_does_not_hold_writes_nothing(models):
-    models.put(any_model_info(state="active"))
+    models.put(any_model_info(state="champion"))
     key = ("acme/model", any_revision())
     retired = Condition("#state = :seen", state="state").comparing(seen="retired")
     assert not models.update(*key, assign={"state": "registered"}, condition=retired)
     assert not models.put(any_model_info(state="registered"), condition=retired)
-    assert models.get(*key)["state"] == "active"
-    active = Condition("#state = :seen", state="state").comparing(seen="active")
+    assert models.get(*key)["state"] == "champion"
+    active = Condition("#state = :seen", state="state").comparing(seen="champion")
     assert models.update(*key, assign={"state": "retired"}, condition=active)
     assert ModelInfo.model_validate(models.get(*key)) == any_model_info(state="retired")
 

@@ -1,19 +1,27 @@
+from functools import partial
+
+import boto3
 import pytest
 
 from runtime.adapters.dynamodb import Table
 from runtime.adapters.registry import Registry
-from tests.factories import any_arm, any_model_info, any_revision, any_strategy
+from tests.factories import any_arm, any_model_info, any_revision, any_strategy, put_in_force
 from tests.runtime.conftest import Cloud, before
 from triage.errors import RegistryError, StrategyRefusedError
 from triage.strategy import Strategy
-from triage.tables import CURRENT, MODEL_INFO, MODEL_STRATEGY, VALIDATED, ModelInfo, ModelStrategy
+from triage.tables import CHAMPION_LEDGER, CURRENT, MODEL_INFO, MODEL_STRATEGY, VALIDATED, ModelInfo, ModelStrategy
 
 KEY = ("acme/model", any_revision())
 
 
 @pytest.fixture
 def registry(cloud) -> Registry:
-    return Registry(cloud.table(MODEL_INFO), cloud.table(MODEL_STRATEGY))
+    return of(cloud.session())
+
+
+def of(session: boto3.Session) -> Registry:
+    client = session.client("dynamodb")
+    return Registry(*(Table(client, spec, spec.name) for spec in (MODEL_INFO, MODEL_STRATEGY, CHAMPION_LEDGER)))
 
 
 def mirrored(cloud: Cloud, *key: str, **values: object) -> None:
@@ -42,7 +50,7 @@ def test_registering_again_asks_for_the_bundle_again_and_keeps_who_came_first(re
     assert (again.registered_at, again.registered_by, again.state) == (first.registered_at, "ann", "registered")
 
 
-@pytest.mark.parametrize("state", ["active", "retired"])
+@pytest.mark.parametrize("state", ["champion", "retired"])
 def test_registering_again_does_not_change_what_was_decided_since(registry, cloud, state):
     cloud.table(MODEL_INFO).put(any_model_info(state=state))
     registry.register(*KEY, task="product", by="bob")
@@ -76,7 +84,7 @@ def test_what_is_no_version_is_refused_by_name(registry, model_id, revision, tas
 
 
 def test_an_unknown_version_is_named(registry):
-    for change in (registry.get, registry.activate, registry.retire):
+    for change in (registry.get, partial(registry.activate, by="ann"), partial(registry.retire, by="ann")):
         with pytest.raises(RegistryError, match="not registered"):
             change(*KEY)
 
@@ -84,79 +92,82 @@ def test_an_unknown_version_is_named(registry):
 def test_a_model_is_not_activated_before_it_is_mirrored(registry, cloud):
     registry.register(*KEY, task="product", by="ann")
     with pytest.raises(RegistryError, match="not mirrored: wait"):
-        registry.activate(*KEY)
+        registry.activate(*KEY, by="ann")
     cloud.table(MODEL_INFO).put(any_model_info(state="registered", bundle=None, failure="BundleUnsafeError: pickles"))
     with pytest.raises(RegistryError, match="pickles"):
-        registry.activate(*KEY)
+        registry.activate(*KEY, by="ann")
     assert registry.get(*KEY).state == "registered"
 
 
 def test_a_mirrored_model_is_activated_and_dated(registry, cloud):
     mirrored(cloud, *KEY, activated_at=None)
-    registry.activate(*KEY)
+    registry.activate(*KEY, by="ann")
     model = registry.get(*KEY)
-    assert model.state == "active"
+    assert model.state == "champion"
     assert model.activated_at
 
 
 def test_activating_twice_keeps_the_first_date(registry, cloud):
     cloud.table(MODEL_INFO).put(any_model_info())
-    registry.activate(*KEY)
+    registry.activate(*KEY, by="ann")
     assert registry.get(*KEY) == any_model_info()
 
 
 def test_a_retired_model_keeps_its_bundle_and_can_return(registry, cloud):
     cloud.table(MODEL_INFO).put(any_model_info())
-    registry.retire(*KEY)
+    registry.retire(*KEY, by="ann")
     assert registry.get(*KEY) == any_model_info(state="retired")
-    registry.activate(*KEY)
-    assert registry.get(*KEY).state == "active"
+    registry.activate(*KEY, by="ann")
+    assert registry.get(*KEY).state == "champion"
 
 
 def test_a_model_that_a_strategy_names_is_not_retired(registry, cloud):
     strategy = activate_arms(cloud, any_strategy({"champion": 9_000, "challenger": 1_000}))
-    registry.set_strategy(strategy, by="ann", replaces=0)
+    put_in_force(registry, strategy, by="ann", replaces=0)
     for arm in strategy.arms:
         with pytest.raises(RegistryError, match="change the strategy first"):
-            registry.retire(arm.model_id, arm.revision)
-        assert registry.get(arm.model_id, arm.revision).state == "active"
-    registry.set_strategy(any_strategy({"champion": 10_000}), by="ann", replaces=1)
-    registry.retire("acme/challenger", any_revision("challenger"))
+            registry.retire(arm.model_id, arm.revision, by="ann")
+        assert registry.get(arm.model_id, arm.revision).state == arm.name
+    put_in_force(registry, any_strategy({"champion": 10_000}), by="ann", replaces=1)
+    registry.retire("acme/challenger", any_revision("challenger"), by="ann")
 
 
 @pytest.mark.parametrize("change", ["activate", "retire"])
-def test_of_two_changes_at_once_one_is_refused(cloud, registry, change):
+@pytest.mark.parametrize("others", [(), ("acme/other",)])
+def test_of_two_changes_at_once_one_is_refused(cloud, registry, change, others):
+    for model_id in others:
+        cloud.table(MODEL_INFO).put(any_model_info(model_id=model_id))
     mirrored(cloud, *KEY)
     session = cloud.session()
-    before(session, "dynamodb.UpdateItem", lambda: registry.activate(*KEY))
-    slow = Registry(Table(session.client("dynamodb"), MODEL_INFO, MODEL_INFO.name), cloud.table(MODEL_STRATEGY))
+    for operation in ("UpdateItem", "TransactWriteItems"):
+        before(session, f"dynamodb.{operation}", lambda: registry.activate(*KEY, by="ann"))
     with pytest.raises(RegistryError, match="somebody else"):
-        getattr(slow, change)(*KEY)
-    assert registry.get(*KEY).state == "active"
+        getattr(of(session), change)(*KEY, by="bob")
+    assert registry.get(*KEY).state == ("challenger" if others else "champion")
 
 
 def test_a_model_that_only_shadows_is_not_retired_either(registry, cloud):
     strategy = activate_arms(cloud, any_strategy(shadows={"next": 100}))
-    registry.set_strategy(strategy, by="ann", replaces=0)
+    put_in_force(registry, strategy, by="ann", replaces=0)
     (shadow,) = strategy.shadows
     with pytest.raises(RegistryError, match="change the strategy first"):
-        registry.retire(shadow.model_id, shadow.revision)
+        registry.retire(shadow.model_id, shadow.revision, by="ann")
 
 
 def test_what_was_validated_last_is_kept_beside_what_may_be_edited(registry, cloud):
     strategy = activate_arms(cloud, any_strategy())
     table = cloud.table(MODEL_STRATEGY)
     for seen in (0, 1):
-        changed = registry.set_strategy(strategy, by="ann", replaces=seen)
+        changed = put_in_force(registry, strategy, by="ann", replaces=seen)
         kept = ModelStrategy.model_validate(table.get("product", VALIDATED))
         assert kept == changed.model_copy(update={"entry": VALIDATED})
-    assert registry.strategies() == [changed]
+    assert registry.strategies.all() == [changed]
 
 
 def test_what_was_validated_is_replaced_after_the_strategy_was_deleted_by_hand(registry, cloud):
     for arm in ("champion", "other"):
         strategy = activate_arms(cloud, any_strategy({arm: 10_000}))
-        registry.set_strategy(strategy, by="ann", replaces=0)
+        put_in_force(registry, strategy, by="ann", replaces=0)
         kept = ModelStrategy.model_validate(cloud.table(MODEL_STRATEGY).get("product", VALIDATED))
         assert kept.strategy == strategy
         client = cloud.session().client("dynamodb")
@@ -167,34 +178,34 @@ def test_what_was_validated_is_replaced_after_the_strategy_was_deleted_by_hand(r
 def test_a_strategy_counts_its_versions(registry, cloud):
     strategy = activate_arms(cloud, any_strategy())
     for version in (1, 2, 3):
-        changed = registry.set_strategy(strategy, by="ann", replaces=version - 1)
+        changed = put_in_force(registry, strategy, by="ann", replaces=version - 1)
         assert changed.version == version
-        assert registry.strategy("product") == changed
-    assert registry.strategies() == [registry.strategy("product")]
-    assert registry.strategy("issue") is None
+        assert registry.strategies.get("product") == changed
+    assert registry.strategies.all() == [registry.strategies.get("product")]
+    assert registry.strategies.get("issue") is None
 
 
 @pytest.mark.parametrize("seen", [0, 1, 3])
 def test_whoever_saw_another_version_is_refused(registry, cloud, seen):
     strategy = activate_arms(cloud, any_strategy())
     for replaces in (0, 1):
-        registry.set_strategy(strategy, by="ann", replaces=replaces)
+        put_in_force(registry, strategy, by="ann", replaces=replaces)
     with pytest.raises(StrategyRefusedError, match="look again"):
-        registry.set_strategy(strategy, by="bob", replaces=seen)
-    assert registry.strategy("product").changed_by == "ann"
+        put_in_force(registry, strategy, by="bob", replaces=seen)
+    assert registry.strategies.get("product").changed_by == "ann"
 
 
 @pytest.mark.parametrize("replaces", [0, 1])
 def test_of_two_writers_at_once_one_wins(registry, cloud, replaces):
     strategy = activate_arms(cloud, any_strategy())
     if replaces:
-        registry.set_strategy(strategy, by="eve", replaces=0)
+        put_in_force(registry, strategy, by="eve", replaces=0)
     session = cloud.session()
-    before(session, "dynamodb.PutItem", lambda: registry.set_strategy(strategy, by="ann", replaces=replaces))
-    slow = Registry(cloud.table(MODEL_INFO), Table(session.client("dynamodb"), MODEL_STRATEGY, MODEL_STRATEGY.name))
+    faster = partial(put_in_force, registry, strategy, by="ann", replaces=replaces)
+    before(session, "dynamodb.TransactWriteItems", faster)
     with pytest.raises(StrategyRefusedError, match="look again"):
-        slow.set_strategy(strategy, by="bob", replaces=replaces)
-    current = registry.strategy("product")
+        put_in_force(of(session), strategy, by="bob", replaces=replaces)
+    current = registry.strategies.get("product")
     assert (current.changed_by, current.version) == ("ann", replaces + 1)
 
 
@@ -203,8 +214,8 @@ def test_an_arm_that_is_not_active_for_the_task_is_refused(registry, cloud, valu
     cloud.table(MODEL_INFO).put(any_model_info(**values))
     strategy = any_strategy(arms=(any_arm(model_id="acme/model", revision=any_revision()),))
     with pytest.raises(StrategyRefusedError, match="not active for product"):
-        registry.set_strategy(strategy, by="ann", replaces=0)
-    assert registry.strategies() == []
+        put_in_force(registry, strategy, by="ann", replaces=0)
+    assert registry.strategies.all() == []
 
 
 def test_models_are_listed_by_task_and_bad_rows_are_left_out(registry, cloud):
@@ -231,6 +242,6 @@ def test_a_bad_row_is_refused_by_name(registry, cloud):
 
 def test_a_bad_strategy_hides_no_other(registry, cloud):
     strategy = activate_arms(cloud, any_strategy())
-    registry.set_strategy(strategy, by="ann", replaces=0)
+    put_in_force(registry, strategy, by="ann", replaces=0)
     cloud.table(MODEL_STRATEGY).put({"task": "issue", "entry": CURRENT})
-    assert [found.task for found in registry.strategies()] == ["product"]
+    assert [found.task for found in registry.strategies.all()] == ["product"]

@@ -1,0 +1,47 @@
+"""Failures of models, for every function that records one: each is written, logged and counted once."""
+
+from datetime import UTC, datetime
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics import MetricUnit, single_metric
+
+from runtime.adapters.dynamodb import Table
+from triage.complaint import timestamp
+from triage.environment import AllocateEnvironment, ShadowFailedEnvironment
+from triage.outbox import expiry
+from triage.steps import Failure
+from triage.tables import FailureEntry
+
+
+def record_failure(
+    story: Table,
+    failure: Failure,
+    *,
+    complaint_id: str,
+    environment: AllocateEnvironment | ShadowFailedEnvironment,
+    logger: Logger,
+) -> None:
+    now = datetime.now(UTC)
+    model = failure.model
+    recorded = story.put_if_absent(
+        FailureEntry(
+            complaint_id=complaint_id,
+            entry=FailureEntry.key(model),
+            code_version=environment.code_version,
+            expires_at=expiry(now, environment.retention_days),
+            model=model,
+            failed_version=model.version,
+            error=failure.error,
+            failed_at=timestamp(now),
+        )
+    )
+    if not recorded:
+        return
+    logger.warning(
+        "shadow failed" if model.shadow else "model failed",
+        extra={"complaint_id": complaint_id, "model": model.version, "error": failure.error},
+    )
+    name = "ShadowFailed" if model.shadow else "ModelFailed"
+    with single_metric(name=name, unit=MetricUnit.Count, value=1, namespace="ComplaintsTriage") as metric:
+        metric.add_dimension("task", model.task)
+        metric.add_dimension("arm", model.arm or "none")

@@ -1,0 +1,33 @@
+"""Changes a strategy as its evidence asks for, in one transaction with the ledger; or proposes the change."""
+
+import boto3
+from aws_lambda_powertools import Logger
+
+from runtime.adapters.dynamodb import Table
+from runtime.adapters.strategies import Strategies
+from runtime.function import Handler, entry_point, keeps
+from triage import tables
+from triage.environment import ChangeStrategyEnvironment
+from triage.promotion.steps import CHANGE_STRATEGY, Changed, Weighed, wanted
+
+logger = Logger(service="change_strategy")
+
+
+def build(environment: ChangeStrategyEnvironment, session: boto3.Session) -> Handler:
+    client = session.client("dynamodb")
+    strategies = Strategies(
+        Table(client, tables.MODEL_INFO, environment.model_info_table),
+        Table(client, tables.MODEL_STRATEGY, environment.model_strategy_table),
+        Table(client, tables.CHAMPION_LEDGER, environment.champion_ledger_table),
+    )
+
+    def change(weighed: Weighed) -> Changed:
+        _, entry = strategies.change(
+            wanted(weighed, second_approver=environment.second_approver), replaces=weighed.strategy_version
+        )
+        return Changed.of(entry)
+
+    return keeps(CHANGE_STRATEGY, change, logger)
+
+
+handler = entry_point(ChangeStrategyEnvironment, build)

@@ -1,0 +1,37 @@
+"""After a change: whether what is in force, as triage reads it, is what was written."""
+
+import boto3
+from aws_lambda_powertools import Logger
+
+from runtime.adapters.dynamodb import Table
+from runtime.adapters.strategies import taking_part
+from runtime.function import Handler, entry_point, keeps
+from triage import tables
+from triage.environment import CheckStrategyEnvironment
+from triage.errors import NotServedError
+from triage.in_force import strategies_in_force
+from triage.promotion.steps import CHECK_STRATEGY, Changed
+
+logger = Logger(service="check_strategy")
+
+
+def build(environment: CheckStrategyEnvironment, session: boto3.Session) -> Handler:
+    client = session.client("dynamodb")
+    models = Table(client, tables.MODEL_INFO, environment.model_info_table)
+    strategies = Table(client, tables.MODEL_STRATEGY, environment.model_strategy_table)
+
+    def check(changed: Changed) -> Changed:
+        active = taking_part(models)
+        found = strategies_in_force(strategies.scan(), active)
+        row = found.strategies.get(changed.task)
+        if changed.task in found.refused or row is None or row.version < changed.strategy_version:
+            raise NotServedError(f"{changed.task}: version {changed.strategy_version} was written and is not in force")
+        champion = row.strategy.champion_arm.version
+        if not any(model.version == champion and model.takes_part for model in active):
+            raise NotServedError(f"{champion} is to answer for {changed.task} and does not take part")
+        return changed
+
+    return keeps(CHECK_STRATEGY, check, logger)
+
+
+handler = entry_point(CheckStrategyEnvironment, build)

@@ -1,0 +1,64 @@
+import json
+
+import pytest
+
+from local.condition_keys import of_puts
+
+KEYS = {"stories": "complaint_id"}
+
+
+def context(**request):
+    return of_puts(json.dumps(request).encode(), KEYS.get)
+
+
+def put(complaint_id="FEEDBACK#1", **attributes):
+    return {"TableName": "stories", "Item": {"complaint_id": {"S": complaint_id}, **attributes}}
+
+
+def test_a_put_carries_its_partition_and_its_attributes():
+    assert context(**put(by={"S": "ann"})) == {
+        "dynamodb:LeadingKeys": ["FEEDBACK#1"],
+        "dynamodb:Attributes": ["by", "complaint_id"],
+    }
+
+
+def test_what_a_condition_asks_for_is_among_the_attributes():
+    names = {"#asked": "team", "#map": "labels", "#part": "product"}
+    asked = context(
+        **put(), ConditionExpression="attribute_not_exists(#asked) OR #map.#part = :p", ExpressionAttributeNames=names
+    )
+    assert asked["dynamodb:Attributes"] == ["complaint_id", "labels", "team"]
+
+
+def test_what_a_put_returns_is_known():
+    assert context(**put(), ReturnValues="ALL_OLD")["dynamodb:ReturnValues"] == "ALL_OLD"
+
+
+@pytest.mark.parametrize(
+    "request_of",
+    [
+        lambda *puts: {"TransactItems": [{"Put": one} for one in puts]},
+        lambda *puts: {"RequestItems": {"stories": [{"PutRequest": {"Item": one["Item"]}} for one in puts]}},
+    ],
+    ids=["transaction", "batch"],
+)
+def test_a_put_hides_in_no_other_request(request_of):
+    found = context(**request_of(put(), put("1", team={"S": "cards"})))
+    assert found["dynamodb:LeadingKeys"] == ["FEEDBACK#1", "1"]
+    assert found["dynamodb:Attributes"] == ["complaint_id", "team"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'{"Item": []}',
+        b'{"TransactItems": 1}',
+        json.dumps({"TableName": "stories", "Key": {"complaint_id": {"S": "1"}}}).encode(),
+        json.dumps({"RequestItems": {"stories": {"Keys": [{"complaint_id": {"S": "1"}}]}}}).encode(),
+    ],
+)
+def test_anything_else_is_left_to_ministack(body):
+    assert of_puts(body, KEYS.get) == {}

@@ -1,0 +1,89 @@
+"""The champion stands in for a challenger that fails: no complaint loses its automatic answer to a new model."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import pytest
+
+from tests.factories import any_bundle, put_in_force
+from tests.system.bundles import raising_model
+from tests.system.machine import Machine
+from triage.bundle import Thresholds
+from triage.strategy import BUCKETS, Arm, Strategy, assign
+from triage.tables import AllocationEntry, ModelInfo
+
+COMPLAINTS = 12
+PRODUCTS = ["Mortgage", "Student loan"]
+ISSUES = ["Closing on a mortgage", "Dealing with your lender or servicer"]
+NARRATIVE = "The closing of my mortgage was put off again."
+
+
+def single(model: ModelInfo) -> Strategy:
+    return Strategy(
+        task=model.task, kind="single", experiment="stand-in", champion="champion", arms=(arm("champion", model),)
+    )
+
+
+def arm(name: str, model: ModelInfo, share: int = BUCKETS) -> Arm:
+    return Arm(name=name, model_id=model.model_id, revision=model.revision, share=share)
+
+
+@pytest.fixture
+def champion(machine: Machine, tmp_path: Path) -> Iterator[ModelInfo]:
+    """Of the task `product`, and sure of itself as that of `issue` is: together they need nobody."""
+    registry, sure = machine.deployment.registry, []
+    for task, labels in (("product", PRODUCTS), ("issue", ISSUES)):
+        any_bundle(tmp_path / task, labels=labels, task=task, thresholds=Thresholds(auto=0.9))
+        model = machine.register(tmp_path / task, f"sure/{task}", task)
+        put_in_force(registry, single(model), by="test", replaces=0)
+        sure.append(model)
+    yield sure[0]
+    for model in sure:
+        machine.withdraw_strategy(model.task)
+        machine.retire(model)
+
+
+@pytest.fixture
+def challenger(machine: Machine, champion: ModelInfo, tmp_path: Path) -> Iterator[ModelInfo]:
+    """Raises on every text."""
+    model = machine.register(raising_model(tmp_path / "raises", PRODUCTS), "somebody/raises", champion.task)
+    yield model
+    machine.withdraw_strategy(model.task)
+    machine.retire(model)
+
+
+def answer(allocation: AllocationEntry) -> tuple[Any, ...]:
+    said = [(d.task, d.label, d.model.version) for d in allocation.decisions]
+    return allocation.route, allocation.journey, allocation.product_team, allocation.reasons, tuple(said)
+
+
+def test_a_canary_that_fails_costs_no_complaint_its_automatic_answer(
+    machine: Machine, any_item: Callable[..., dict[str, Any]], champion: ModelInfo, challenger: ModelInfo
+):
+    def allocate_one_by_one() -> list[AllocationEntry]:
+        return [a for _ in range(COMPLAINTS) for a in machine.allocate(any_item(narrative=NARRATIVE))]
+
+    machine.allocate(any_item(narrative=NARRATIVE))
+    before = allocate_one_by_one()
+    assert {allocation.route for allocation in before} == {"auto"}
+    half = BUCKETS // 2
+    canary = single(champion).model_copy(
+        update={"kind": "canary", "arms": (arm("champion", champion, half), arm("raises", challenger, half))}
+    )
+    put_in_force(machine.deployment.registry, canary, by="test", replaces=1)
+    after = allocate_one_by_one()
+    assert {answer(allocation) for allocation in after} == {answer(allocation) for allocation in before}
+
+    relieved = [a for a in after if assign(canary, a.complaint_id).arm.name == "raises"]
+    assert 0 < len(relieved) < COMPLAINTS
+    failures = list(machine.deployment.story.query(challenger.version, index="by_failed_version"))
+    assert [failure["complaint_id"] for failure in failures] == [a.complaint_id for a in relieved]
+    assert {failure["error"] for failure in failures} == {"ModelFailedError"}
+    assert "Models that failed" in machine.triage("show", relieved[0].complaint_id).stdout
+
+    of_champion = median(a.milliseconds for a in after if a not in relieved)
+    of_stand_in = median(a.milliseconds for a in relieved)
+    alone = median(a.milliseconds for a in before)
+    print(f"median ms of an allocation: {alone:.0f} before, {of_champion:.0f} beside, {of_stand_in:.0f} as a stand-in")

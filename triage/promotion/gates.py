@@ -1,0 +1,70 @@
+"""What a challenger has to show, what stops it at once, and the steps by which it is let in."""
+
+from itertools import pairwise
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from triage.contracts import Contract
+
+
+class Gates(Contract):
+    """What the evidence has to show before a challenger is promoted.
+
+    brings: what else the challenger brings (cheaper, faster, newer data), where it need not be better.
+    margin: by how much any metric may be worse, 0.03 being three points. alpha: of each gate, at all looks together.
+    min_labels, min_hours: below either, nothing is decided. max_labels: beyond it, waiting for more has no point.
+    min_inclusion: the smallest probability with which anything is drawn for labelling; a label drawn with a smaller
+    or an unknown one represents nobody. min_group: labels that a group needs before it is judged.
+    labels: which ones count; those of people who saw the answer lean towards it. human_accuracy: of people at the task,
+    who decide what is not automatic; a challenger that automates more has to be right at least as often.
+    """
+
+    claim: Literal["superiority", "non_inferiority"] = "superiority"
+    brings: str | None = Field(default=None, min_length=1, max_length=200)
+    margin: float = Field(default=0.03, gt=0, lt=1)
+    alpha: float = Field(default=0.05, gt=0, lt=0.5)
+    min_labels: int = Field(default=200, ge=1)
+    min_hours: float = Field(default=24.0, ge=0)
+    max_labels: int = Field(default=10_000, ge=1)
+    min_inclusion: float = Field(default=0.01, gt=0, le=1)
+    min_group: int = Field(default=50, ge=1)
+    labels: Literal["blind", "all"] = "blind"
+    human_accuracy: float = Field(default=0.8, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        if (self.claim == "non_inferiority") != (self.brings is not None):
+            raise ValueError("a challenger that need not be better says what else it brings, and no other does")
+        return self
+
+
+class Guardrails(Contract):
+    """What rolls a challenger back at once, compared with the champion over the same time.
+
+    max_error_increase: of the share of failed predictions. max_p95_ratio and max_p95_increase_ms: both have to be
+    exceeded. max_constant_share: of the label it gives most, where the champion's is lower by a tenth at least.
+    """
+
+    min_predictions: int = Field(default=20, ge=1)
+    max_error_increase: float = Field(default=0.02, ge=0, le=1)
+    max_p95_ratio: float = Field(default=2.0, ge=1)
+    max_p95_increase_ms: float = Field(default=250, ge=0)
+    max_constant_share: float = Field(default=0.98, gt=0, le=1)
+
+
+class Schedule(Contract):
+    """After the shadow: shares in basis points, each for `bake_minutes` at least, and then the whole traffic.
+
+    manual: people widen and promote; observe_only: nothing is changed, not even back.
+    """
+
+    steps: tuple[int, ...] = (100, 500, 2_500, 5_000)
+    bake_minutes: float = Field(default=24 * 60, ge=0)
+    mode: Literal["automatic", "manual", "observe_only"] = "automatic"
+
+    @model_validator(mode="after")
+    def _widens(self) -> Self:
+        if any(not 0 < step < 10_000 for step in self.steps) or any(b <= a for a, b in pairwise(self.steps)):
+            raise ValueError("each step is wider than the one before, between 0 and 10,000 basis points")
+        return self

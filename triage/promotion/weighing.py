@@ -1,0 +1,134 @@
+"""From what was observed in an experiment to the evidence about one challenger."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from math import ceil
+
+from triage.complaint import timestamp
+from triage.promotion.calibration import Calibration, calibration
+from triage.promotion.comparison import compare, metrics
+from triage.promotion.evidence import Answer, Delivered, Evidence, Labelled, Operations
+from triage.promotion.gates import Gates
+from triage.promotion.sample_ratio import mismatch_p_value
+from triage.strategy import BUCKETS, Arm, Strategy, owner_of
+from triage.tables import ModelStrategy, PredictionEntry
+
+EXPECTED = 20
+"""Buckets that an arm should have answered before it is called empty."""
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A version's last answers since the stage began, the latest first, and how often it failed since then.
+
+    older: there are more, which were not read.
+    """
+
+    predictions: tuple[PredictionEntry, ...] = ()
+    failures: int = 0
+    older: bool = False
+
+
+def weigh(
+    row: ModelStrategy, challenger: Arm, labelled: Sequence[Labelled], ran: Mapping[str, Ran], *, now: datetime
+) -> Evidence:
+    """The evidence as of now. labelled: since the experiment began. ran: by version, of every arm."""
+    strategy, gates = row.strategy, row.strategy.gates
+    champion = strategy.champion_arm
+    counting, assisted, unrepresentative = _sorted_out(labelled, gates)
+    primary, *others = metrics(_positive_label(ran), gates.human_accuracy)
+    since = row.experiment_since or row.changed_at
+    return Evidence(
+        task=row.task,
+        experiment=strategy.experiment,
+        strategy_version=row.version,
+        stage="shadow" if challenger in strategy.shadows else challenger.share,
+        champion=champion.version,
+        challenger=challenger.version,
+        since=since,
+        until=timestamp(now),
+        hours=round((now - datetime.fromisoformat(since)).total_seconds() / 3600, 4),
+        labels=len(counting),
+        primary=compare(counting, primary, min_inclusion=gates.min_inclusion, alpha=gates.alpha),
+        others=tuple(compare(counting, m, min_inclusion=gates.min_inclusion, alpha=gates.alpha) for m in others),
+        groups=tuple(
+            compare(counting, primary, min_inclusion=gates.min_inclusion, alpha=alpha, group=group)
+            for group, alpha in _levels(counting, gates)
+        ),
+        assisted=compare(assisted, primary, min_inclusion=1.0, alpha=gates.alpha) if assisted else None,
+        unrepresentative=unrepresentative,
+        champion_calibration=_calibration([(one, one.champion) for one in counting], gates),
+        challenger_calibration=_calibration([(one, one.challenger) for one in counting], gates),
+        champion_operations=operations(ran.get(champion.version, Ran())),
+        challenger_operations=operations(ran.get(challenger.version, Ran())),
+        # From its end on, the champion answers for every arm of an ab test.
+        delivered=delivered(strategy, ran) if strategy.challengers and not strategy.has_ended(now) else None,
+    )
+
+
+def operations(ran: Ran) -> Operations:
+    times = sorted(prediction.milliseconds for prediction in ran.predictions)
+    labels = Counter(prediction.label for prediction in ran.predictions)
+    return Operations(
+        predictions=len(times),
+        failures=ran.failures,
+        p95_ms=times[ceil(0.95 * len(times)) - 1] if times else None,
+        commonest_share=max(labels.values()) / len(times) if times else None,
+    )
+
+
+def delivered(strategy: Strategy, ran: Mapping[str, Ran]) -> Delivered:
+    """Of the arms that answer, over the time for which the predictions of all of them are there."""
+    intended = {arm.name: arm.share for arm in strategy.arms}
+    found = {arm.name: ran.get(arm.version, Ran()) for arm in strategy.arms}
+    since = max(
+        (one.predictions[-1].predicted_at for one in found.values() if one.older and one.predictions), default=""
+    )
+    buckets = {
+        name: [p.model.bucket for p in one.predictions if p.predicted_at >= since and p.model.bucket is not None]
+        for name, one in found.items()
+    }
+    counted = {name: len(set(answered)) for name, answered in buckets.items()}
+    strays = sum(owner_of(strategy, b).name != name for name, answered in buckets.items() for b in answered)
+    stood_in = sum(found[arm.name].failures for arm in strategy.challengers)
+    total = sum(counted.values())
+    return Delivered(
+        intended=intended,
+        counted=counted,
+        p_value=mismatch_p_value(counted, {name: share / BUCKETS for name, share in intended.items()}),
+        strays=max(0, strays - stood_in),
+        empty=tuple(
+            name for name, share in intended.items() if not counted[name] and share / BUCKETS * total >= EXPECTED
+        ),
+    )
+
+
+def _sorted_out(labelled: Sequence[Labelled], gates: Gates) -> tuple[list[Labelled], list[Labelled], int]:
+    """Labels that count, those of people who saw an answer, and how many stand for nobody."""
+    drawn = [one for one in labelled if one.inclusion is not None and one.inclusion >= gates.min_inclusion]
+    counting = [one for one in drawn if one.blind or gates.labels == "all"]
+    # They represent nobody however they were drawn, so each counts as one.
+    assisted = [one.model_copy(update={"inclusion": None}) for one in labelled if not one.blind]
+    return counting, assisted, len(labelled) - len(drawn)
+
+
+def _levels(labelled: Sequence[Labelled], gates: Gates) -> list[tuple[str, float]]:
+    """Each group with its level: a group can only roll back, and of many one may look bad by chance (Bonferroni)."""
+    counts = Counter(group for one in labelled for group in one.groups)
+    judged = sum(count >= gates.min_group for count in counts.values())
+    return [(group, gates.alpha / max(1, judged)) for group in sorted(counts)]
+
+
+def _positive_label(ran: Mapping[str, Ran]) -> str | None:
+    labels = (p.positive_label for found in ran.values() for p in found.predictions if p.positive_label is not None)
+    return next(labels, None)
+
+
+def _calibration(answers: list[tuple[Labelled, Answer | None]], gates: Gates) -> Calibration:
+    return calibration(
+        (answer.confidence, answer.label == one.truth, gates.min_inclusion / (one.inclusion or gates.min_inclusion))
+        for one, answer in answers
+        if answer is not None
+    )
