@@ -9,7 +9,7 @@ ENVIRONMENT ?= dev
 CDK := node node_modules/aws-cdk/bin/cdk
 REQUIREMENTS := $(wildcard requirements*.txt */requirements*.txt) constraints.txt pyproject.toml package-lock.json
 
-.PHONY: env demo test lint types unit system synth package deploy bench clean
+.PHONY: env demo test lint types unit system synth package deploy bench simulate clean
 .DEFAULT_GOAL := demo
 
 env: .venv/complete  ## the environment alone, in .venv
@@ -53,6 +53,9 @@ deploy: package  ## deploy ENVIRONMENT to AWS, with the shell's credentials
 
 bench: env  ## a table of ratios against transformers.pipeline
 	$(BIN)/python -m benchmarks
+
+simulate: env  ## how often the promotion engine is wrong, and how soon it is right
+	$(BIN)/python -m benchmarks.promotion
 
 clean:  ## stop the embedded AWS and remove everything that was built or stored
 	if [ -x $(BIN)/triage ]; then $(BIN)/triage down --wipe; fi

@@ -123,6 +123,7 @@ def _replaced(seen: ModelStrategy | None, change: Change, moment: str) -> ModelS
         set_by=change.actor if by_hand or seen is None else seen.set_by,
         experiment_since=seen.experiment_since if seen is not None and goes_on else moment,
         stage_since=moment,
+        stage_version=(seen.version if seen else 0) + 1,
         earned=change.earned and change.kind == "widen",
         frozen=seen.frozen if seen else None,
     )

@@ -255,8 +255,8 @@ class ModelStrategy(Contract):
 
     entry: `CURRENT`, which people may edit, or `VALIDATED`: what the command accepted last, for when they err.
     set_by: who set up the experiment. experiment_since, stage_since: since when the same champion is compared under the
-    same name, and since when the arms have these shares. earned: the challenger has passed its gates in shadow.
-    frozen: the promotion engine may neither widen nor promote.
+    same name, and since when the arms have these shares; stage_version: the version that brought them. earned: the
+    challenger has passed its gates in shadow. frozen: the promotion engine may neither widen nor promote.
     """
 
     task: TaskName
@@ -268,6 +268,7 @@ class ModelStrategy(Contract):
     set_by: str | None = None
     experiment_since: str | None = None
     stage_since: str | None = None
+    stage_version: int | None = None
     earned: bool = False
     frozen: Note | None = None
     proposal: Proposal | None = None

@@ -40,10 +40,11 @@ class Experiments:
         shadows = {arm.version for arm in strategy.shadows}
         ran = {arm.version: self.ran(arm.version, stage, shadow=arm.version in shadows) for arm in strategy.all_arms}
         found = list(self.feedback(row.experiment_since or row.changed_at, now))
+        positive = self._positive_label(strategy.champion_arm.version)
         opinions = []
         for challenger in (*strategy.challengers, *strategy.shadows):
             known = self.labelled(row, challenger, found)
-            evidence = weigh(row, challenger, known, ran, now=now)
+            evidence = weigh(row, challenger, known, ran, positive_label=positive, now=now)
             judgement = judge(evidence, strategy.gates, strategy.guardrails)
             follows = course(
                 strategy,
@@ -87,6 +88,11 @@ class Experiments:
             failures=sum(item["model"].get("shadow", False) == shadow for item in failures),
             older=len(items) == LAST,
         )
+
+    def _positive_label(self, version: str) -> str | None:
+        """That a version looks for: its last prediction says so, however long ago that was."""
+        last = next(self._story.query(version, index="by_model", newest=1), None)
+        return PredictionEntry.model_validate(last).positive_label if last else None
 
 
 def _baked(row: ModelStrategy, evidence: Evidence, now: datetime) -> bool:

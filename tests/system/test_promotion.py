@@ -109,10 +109,11 @@ class Trial:
         assert until(applied, seconds=90)
 
     def shadowed(self, allocations: list[AllocationEntry], version: str) -> bool:
-        """Whether the shadow has said something about all of them."""
+        """Whether the shadow has said something about all of them, or is known to have failed."""
         story = self.machine.deployment.story
-        keys = [(a.complaint_id, f"PREDICTION#SHADOW#{TASK}#{version}") for a in allocations]
-        return len(list(story.get_many(keys))) == len(keys)
+        kinds = ("PREDICTION#SHADOW", "FAILED#SHADOW")
+        keys = [(a.complaint_id, f"{kind}#{TASK}#{version}") for a in allocations for kind in kinds]
+        return len({item["complaint_id"] for item in story.get_many(keys)}) == len(allocations)
 
     def evaluate(self) -> str:
         """One execution of the promotion state machine, as its schedule starts it too; what it says it did.
@@ -163,7 +164,7 @@ def test_a_better_challenger_becomes_champion_by_itself_and_a_worse_one_never(
     trial.strategy(dull, better)
     before = len(trial.ledger())
     seen = trial.submit(60, label=True)
-    assert until(lambda: trial.shadowed(seen, better.version), seconds=120)
+    assert until(lambda: trial.shadowed(seen, better.version), seconds=300)
     said = trial.evaluate()
     for _ in range(6):
         if trial.ledger()[-1].kind == "promote":
@@ -180,7 +181,7 @@ def test_a_better_challenger_becomes_champion_by_itself_and_a_worse_one_never(
     # The same two the other way round: what was found worse is taken out, and nothing else is changed.
     trial.strategy(better, dull)
     seen = trial.submit(60, label=True)
-    assert until(lambda: trial.shadowed(seen, dull.version), seconds=120)
+    assert until(lambda: trial.shadowed(seen, dull.version), seconds=300)
     said = trial.evaluate()
     last = trial.ledger()[-1]
     assert (last.kind, last.champion) == ("stop", better.version), said

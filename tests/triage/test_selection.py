@@ -1,3 +1,5 @@
+from datetime import timedelta
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -246,3 +248,13 @@ def test_the_order_of_the_rows_changes_nothing_where_they_differ(models, random)
     shuffled = list(rows)
     random.shuffle(shuffled)
     assert select(*rows) == select(*shuffled)
+
+
+def test_the_champion_answers_for_everybody_once_an_ab_test_has_ended():
+    shares = {"champion": 1, "b": 5_000, "c": 4_999}
+    models = [any_model_info(model_id=f"acme/{name}", revision=any_revision(name)) for name in shares]
+    for ends_at, expected in ((NOW, {"champion"}), (NOW + timedelta(seconds=1), {"b", "c"})):
+        strategy = any_model_strategy(any_strategy(shares, ends_at=ends_at))
+        subjects = (any_complaint(complaint_id=f"c-{number}") for number in range(50))
+        arms = {select(*models, complaint=one, strategies=(strategy,)).models[0].arm for one in subjects}
+        assert arms == expected

@@ -49,6 +49,17 @@ SHARES = st.lists(NAMES, min_size=1, max_size=5, unique=True).flatmap(
             "have one arm",
         ),
         ({"experiment": ""}, "experiment"),
+        ({"ends_at": "2026-03-02T09:30:00Z"}, "an ab strategy, and no other"),
+        (
+            {"kind": "ab", "arms": (any_arm(share=5_000), any_arm("b", share=5_000))},
+            "an ab strategy, and no other, says when it ends",
+        ),
+        (
+            {"kind": "canary", "arms": (any_arm(share=9_998), any_arm("b", share=1), any_arm("c", share=1))},
+            "one challenger",
+        ),
+        ({"gates": {"claim": "non_inferiority"}}, "what else it brings"),
+        ({"schedule": {"steps": (500, 100)}}, "wider"),
         ({"task": "Product"}, "task"),
         ({"winner": "champion"}, "winner"),
     ],

@@ -13,11 +13,15 @@ Value = Callable[[Labelled, Answer], float]
 
 @dataclass(frozen=True)
 class Metric:
-    """value: of one answer, in [0, 1] and larger where better. applies: to which complaints."""
+    """value: of one answer, in [0, 1] and larger where better. applies: to which complaints.
+
+    graded: there are values between 0 and 1, so that no test of right and wrong fits.
+    """
 
     name: str
     value: Value
     applies: Callable[[Labelled], bool] = lambda labelled: True
+    graded: bool = False
 
 
 def metrics(positive_label: str | None, human_accuracy: float) -> tuple[Metric, ...]:
@@ -26,13 +30,13 @@ def metrics(positive_label: str | None, human_accuracy: float) -> tuple[Metric, 
         return (
             Metric("accuracy", _right),
             Metric("coverage", lambda _, answer: float(answer.automatic)),
-            Metric("outcome", lambda one, answer: _outcome(one, answer, human_accuracy)),
-            Metric("calibration", _brier),
+            Metric("outcome", lambda one, answer: _outcome(one, answer, human_accuracy), graded=True),
+            Metric("calibration", _brier, graded=True),
         )
     return (
         Metric("recall", _right, lambda labelled: labelled.truth == positive_label),
         Metric("specificity", _right, lambda labelled: labelled.truth != positive_label),
-        Metric("calibration", _brier),
+        Metric("calibration", _brier, graded=True),
     )
 
 
@@ -145,12 +149,12 @@ def _against(one: tuple[float, float], block: list[tuple[float, float]]) -> Weig
 
 
 def _rounded(difference: float, weight: float) -> Weighted:
-    """Few distinct values make a look cheap; a millionth changes no verdict."""
-    return Weighted(round(difference, 6), round(weight, 6))
+    """Few distinct values make a look cheap; a millionth changes no verdict. No weight may vanish."""
+    return Weighted(round(difference, 6), round(weight, 12))
 
 
 def _fixed(seen: _Seen, metric: Metric) -> FixedTest | None:
-    if metric.value is _brier:
+    if metric.graded:
         return None
     if seen.paired:
         return mcnemar(seen.better, seen.worse)

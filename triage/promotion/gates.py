@@ -14,8 +14,9 @@ class Gates(Contract):
     brings: what else the challenger brings (cheaper, faster, newer data), where it need not be better.
     margin: by how much any metric may be worse, 0.03 being three points. alpha: of each gate, at all looks together.
     min_labels, min_hours: below either, nothing is decided. max_labels: beyond it, waiting for more has no point.
-    min_inclusion: the smallest probability with which anything is drawn for labelling; a label drawn with a smaller
-    or an unknown one represents nobody. min_group: labels that a group needs before it is judged.
+    min_inclusion: the smallest probability with which anything is drawn for labelling, so the share of the random
+    audit; a label drawn with a smaller or an unknown one represents nobody, and where it is set below the true one,
+    labels say less than they could. min_group: labels that a group needs before it is judged.
     labels: which ones count; those of people who saw the answer lean towards it. human_accuracy: of people at the task,
     who decide what is not automatic; a challenger that automates more has to be right at least as often.
     """
@@ -27,8 +28,8 @@ class Gates(Contract):
     min_labels: int = Field(default=200, ge=1)
     min_hours: float = Field(default=24.0, ge=0)
     max_labels: int = Field(default=10_000, ge=1)
-    min_inclusion: float = Field(default=0.01, gt=0, le=1)
-    min_group: int = Field(default=50, ge=1)
+    min_inclusion: float = Field(default=0.02, gt=0, le=1)
+    min_group: int = Field(default=100, ge=1)
     labels: Literal["blind", "all"] = "blind"
     human_accuracy: float = Field(default=0.8, ge=0, le=1)
 

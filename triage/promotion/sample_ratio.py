@@ -25,4 +25,4 @@ def mismatch_p_value(counts: Mapping[str, int], intended: Mapping[str, float]) -
     for arm, share in shares.items():
         count = counts.get(arm, 0)
         evidence += math.lgamma(prior[arm] + count) - math.lgamma(prior[arm]) - count * math.log(share)
-    return min(1.0, math.exp(-evidence)) if evidence < 700 else 0.0
+    return math.exp(-max(0.0, evidence))

@@ -111,17 +111,17 @@ def _gates(evidence: Evidence, gates: Gates) -> tuple[Gate, ...]:
     primary = Gate(
         name=f"{gates.claim.replace('_', '-')} of {evidence.primary.metric}",
         passed=True if evidence.primary.lower > needed else None,
-        detail=_told(evidence.primary),
+        detail=_figures(evidence.primary),
     )
     others = tuple(
-        Gate(name=f"no loss of {other.metric}", passed=_no_loss(other, gates), detail=_told(other))
+        Gate(name=f"no loss of {other.metric}", passed=_no_loss(other, gates), detail=_figures(other))
         for other in evidence.others
     )
     return (primary, *others, *_group_gates(evidence, gates), _calibration_gate(evidence, gates))
 
 
 def _no_loss(other: Comparison, gates: Gates) -> bool | None:
-    """Undecided while more labels might still show it; none that applies is no reason to wait."""
+    """Undecided while more labels might still show it."""
     if other.lower > -gates.margin:
         return True
     return False if other.n >= gates.max_labels else None
@@ -133,7 +133,7 @@ def _group_gates(evidence: Evidence, gates: Gates) -> tuple[Gate, ...]:
         Gate(
             name=f"no loss on {group.group}",
             passed=group.difference is not None and group.difference >= -gates.margin,
-            detail=_told(group),
+            detail=_figures(group),
         )
         for group in judged
     )
@@ -149,9 +149,13 @@ def _calibration_gate(evidence: Evidence, gates: Gates) -> Gate:
 
 def _told(comparison: Comparison) -> str:
     name = comparison.metric + (f" on {comparison.group}" if comparison.group else "")
+    return f"{name}: {_figures(comparison)}"
+
+
+def _figures(comparison: Comparison) -> str:
     if comparison.difference is None:
-        return f"{name}: no labels yet"
+        return "no labels yet"
     return (
-        f"{name}: {100 * comparison.difference:+.1f} points "
+        f"{100 * comparison.difference:+.1f} points "
         f"[{100 * comparison.lower:+.1f}, {100 * comparison.upper:+.1f}] on {comparison.n:,} labels"
     )

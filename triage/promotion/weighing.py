@@ -12,8 +12,13 @@ from triage.promotion.comparison import compare, metrics
 from triage.promotion.evidence import Answer, Delivered, Evidence, Labelled, Operations
 from triage.promotion.gates import Gates
 from triage.promotion.sample_ratio import mismatch_p_value
-from triage.strategy import BUCKETS, Arm, Strategy, owner_of
+from triage.strategy import BUCKETS, Arm, owner_of
 from triage.tables import ModelStrategy, PredictionEntry
+from triage.taxonomy import load_taxonomy
+
+GROUPS = len(load_taxonomy().products) + 4
+"""Each product, none, and whether the customer is vulnerable, is not, or nobody knows. Of so many one may look bad by
+chance, so each has its part of alpha (Bonferroni); all are counted from the start, whichever have labels by then."""
 
 EXPECTED = 20
 """Buckets that an arm should have answered before it is called empty."""
@@ -32,13 +37,22 @@ class Ran:
 
 
 def weigh(
-    row: ModelStrategy, challenger: Arm, labelled: Sequence[Labelled], ran: Mapping[str, Ran], *, now: datetime
+    row: ModelStrategy,
+    challenger: Arm,
+    labelled: Sequence[Labelled],
+    ran: Mapping[str, Ran],
+    *,
+    positive_label: str | None,
+    now: datetime,
 ) -> Evidence:
-    """The evidence as of now. labelled: since the experiment began. ran: by version, of every arm."""
+    """The evidence as of now.
+
+    labelled: since the experiment began. ran: by version, of every arm. positive_label: see `metrics`.
+    """
     strategy, gates = row.strategy, row.strategy.gates
     champion = strategy.champion_arm
     counting, assisted, unrepresentative = _sorted_out(labelled, gates)
-    primary, *others = metrics(_positive_label(ran), gates.human_accuracy)
+    primary, *others = metrics(positive_label, gates.human_accuracy)
     since = row.experiment_since or row.changed_at
     return Evidence(
         task=row.task,
@@ -54,8 +68,8 @@ def weigh(
         primary=compare(counting, primary, min_inclusion=gates.min_inclusion, alpha=gates.alpha),
         others=tuple(compare(counting, m, min_inclusion=gates.min_inclusion, alpha=gates.alpha) for m in others),
         groups=tuple(
-            compare(counting, primary, min_inclusion=gates.min_inclusion, alpha=alpha, group=group)
-            for group, alpha in _levels(counting, gates)
+            compare(counting, primary, min_inclusion=gates.min_inclusion, alpha=gates.alpha / GROUPS, group=group)
+            for group in _groups(counting)
         ),
         assisted=compare(assisted, primary, min_inclusion=1.0, alpha=gates.alpha) if assisted else None,
         unrepresentative=unrepresentative,
@@ -64,7 +78,7 @@ def weigh(
         champion_operations=operations(ran.get(champion.version, Ran())),
         challenger_operations=operations(ran.get(challenger.version, Ran())),
         # From its end on, the champion answers for every arm of an ab test.
-        delivered=delivered(strategy, ran) if strategy.challengers and not strategy.has_ended(now) else None,
+        delivered=delivered(row, ran) if strategy.challengers and not strategy.has_ended(now) else None,
     )
 
 
@@ -79,15 +93,23 @@ def operations(ran: Ran) -> Operations:
     )
 
 
-def delivered(strategy: Strategy, ran: Mapping[str, Ran]) -> Delivered:
-    """Of the arms that answer, over the time for which the predictions of all of them are there."""
+def delivered(row: ModelStrategy, ran: Mapping[str, Ran]) -> Delivered:
+    """Of the arms that answer, over the time for which the predictions of all of them are there.
+
+    What was selected before the present shares were in force, and answered after, is no stray.
+    """
+    strategy, dealt = row.strategy, row.stage_version or 0
     intended = {arm.name: arm.share for arm in strategy.arms}
     found = {arm.name: ran.get(arm.version, Ran()) for arm in strategy.arms}
     since = max(
         (one.predictions[-1].predicted_at for one in found.values() if one.older and one.predictions), default=""
     )
     buckets = {
-        name: [p.model.bucket for p in one.predictions if p.predicted_at >= since and p.model.bucket is not None]
+        name: [
+            p.model.bucket
+            for p in one.predictions
+            if p.model.bucket is not None and p.predicted_at >= since and (p.model.strategy_version or 0) >= dealt
+        ]
         for name, one in found.items()
     }
     counted = {name: len(set(answered)) for name, answered in buckets.items()}
@@ -114,16 +136,8 @@ def _sorted_out(labelled: Sequence[Labelled], gates: Gates) -> tuple[list[Labell
     return counting, assisted, len(labelled) - len(drawn)
 
 
-def _levels(labelled: Sequence[Labelled], gates: Gates) -> list[tuple[str, float]]:
-    """Each group with its level: a group can only roll back, and of many one may look bad by chance (Bonferroni)."""
-    counts = Counter(group for one in labelled for group in one.groups)
-    judged = sum(count >= gates.min_group for count in counts.values())
-    return [(group, gates.alpha / max(1, judged)) for group in sorted(counts)]
-
-
-def _positive_label(ran: Mapping[str, Ran]) -> str | None:
-    labels = (p.positive_label for found in ran.values() for p in found.predictions if p.positive_label is not None)
-    return next(labels, None)
+def _groups(labelled: Sequence[Labelled]) -> list[str]:
+    return sorted({group for one in labelled for group in one.groups})
 
 
 def _calibration(answers: list[tuple[Labelled, Answer | None]], gates: Gates) -> Calibration:

@@ -1,0 +1,164 @@
+"""What people do to a strategy by hand, and what the ledger keeps of it."""
+
+import json
+from datetime import datetime, timedelta
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from cli.deployment import Deployment
+from tests.factories import any_change, any_model_info, any_strategy, create_table, put_in_force
+from triage.tables import MODEL_INFO, TABLES
+
+ENV = ("--env", "dev")
+REASON = ("--reason", "a good one")
+CANARY = any_strategy({"champion": 9_500, "next": 500})
+SHADOWED = any_strategy(shadows={"next": 500})
+CHAMPION, NEXT = (arm.version for arm in CANARY.arms)
+
+
+@pytest.fixture
+def triage(shell, monkeypatch):
+    """Who runs it, and as which arguments: exit code, standard output, standard error in one line."""
+
+    def run(*arguments: object, by: str = "ann") -> tuple[int, str, str]:
+        monkeypatch.setenv("TRIAGE_OPERATOR", by)
+        code, out, err = shell("strategy", *arguments, *ENV)
+        return code, out, " ".join(err.split())
+
+    return run
+
+
+@pytest.fixture
+def deployment(monkeypatch):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "any")
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    with mock_aws():
+        session = boto3.Session(region_name="eu-west-2")
+        for spec in TABLES:
+            create_table(session.client("dynamodb"), spec)
+            publish(session, f"{spec.name.replace('_', '-')}-table", spec.name)
+        publish(session, "second-approver", "no")
+        deployed = Deployment(session, "dev")
+        for number, arm in enumerate(CANARY.arms):
+            state = "challenger" if number else "champion"
+            row = any_model_info(model_id=arm.model_id, revision=arm.revision, state=state)
+            deployed.table(MODEL_INFO).put(row)
+        put_in_force(deployed.registry, CANARY, by="ann", replaces=0)
+        yield deployed
+
+
+@pytest.fixture
+def two_people(deployment):
+    publish(deployment.session, "second-approver", "yes")
+
+
+def publish(session, name: str, value: str) -> None:
+    parameter = f"/complaints-triage/dev/{name}"
+    session.client("ssm").put_parameter(Name=parameter, Value=value, Type="String", Overwrite=True)
+
+
+def answers(deployment) -> str:
+    return str(deployment.registry.strategies.get("product").strategy.champion_arm.version)
+
+
+def kinds(deployment) -> list[str]:
+    return [entry.kind for entry in deployment.registry.strategies.history("product")]
+
+
+def test_a_person_promotes_the_only_challenger(triage, deployment):
+    code, out, _ = triage("promote", "product", *REASON, "--json")
+    entry = json.loads(out)
+    assert (code, entry["kind"], entry["champion"], entry["actor"]) == (0, "promote", NEXT, "ann")
+    assert answers(deployment) == NEXT
+
+
+def test_the_ledger_wants_to_know_why(triage, deployment):
+    for verb in ("promote", "rollback", "freeze", "unfreeze"):
+        code, _, err = triage(verb, "product")
+        assert (code, "--reason" in err) == (2, True)
+    assert kinds(deployment) == ["set"]
+
+
+def test_a_challenger_that_is_none_is_refused_with_those_that_are(triage, deployment):
+    code, _, err = triage("promote", "product", "champion", *REASON)
+    assert code == 2 and "one of the challengers: next" in err
+
+
+@pytest.mark.usefixtures("two_people")
+def test_where_two_people_are_asked_for_the_second_one_promotes(triage, deployment):
+    assert "somebody else" in triage("promote", "product", *REASON, by="bob")[1]
+    assert answers(deployment) == CHAMPION
+    for who in ("bob", "ann"):
+        code, _, err = triage("approve", "product", by=who)
+        assert code == 1 and "somebody else" in err
+    assert triage("approve", "product", by="eve")[0] == 0
+    assert answers(deployment) == NEXT
+    entry = list(deployment.registry.strategies.history("product"))[-1]
+    assert (entry.actor, entry.approver, entry.reason) == ("bob", "eve", "a good one")
+
+
+@pytest.mark.usefixtures("two_people")
+def test_what_is_declined_stays_as_it_was(triage, deployment):
+    triage("promote", "product", *REASON, by="bob")
+    assert triage("decline", "product", *REASON, by="eve")[0] == 0
+    code, _, err = triage("approve", "product", by="eve")
+    assert code == 1 and "nothing is proposed" in err
+    assert triage("decline", "product", *REASON)[0] == 1
+    assert kinds(deployment) == ["set", "propose", "decline"]
+
+
+@pytest.mark.usefixtures("two_people")
+def test_breaking_the_glass_is_told_for_ever(triage, deployment):
+    assert triage("promote", "product", *REASON, "--break-glass")[0] == 0
+    assert answers(deployment) == NEXT
+    assert "break-glass" in triage("history", "product")[1]
+
+
+@pytest.mark.usefixtures("two_people")
+def test_a_rollback_waits_for_nobody(triage, deployment):
+    triage("promote", "product", *REASON, "--break-glass")
+    triage("rollback", "product", *REASON)
+    assert answers(deployment) == CHAMPION
+
+
+def test_a_rollback_takes_challengers_out_before_it_brings_a_champion_back(triage, deployment):
+    assert triage("rollback", "product", *REASON)[0] == 0
+    assert deployment.registry.strategies.get("product").strategy.kind == "single"
+    code, _, err = triage("rollback", "product", *REASON)
+    assert code == 1 and "only champion" in err
+
+
+def test_a_frozen_strategy_says_so_until_it_is_lifted(triage, deployment):
+    triage("freeze", "product", *REASON)
+    assert deployment.registry.strategies.get("product").frozen.reason == "a good one"
+    triage("unfreeze", "product", *REASON)
+    assert deployment.registry.strategies.get("product").frozen is None
+
+
+def test_the_ledger_says_who_was_champion_from_when_to_when(triage, deployment):
+    triage("promote", "product", *REASON)
+    first, second = json.loads(triage("history", "product", "--json")[1])
+    assert (first["champion"], second["champion"]) == (CHAMPION, NEXT)
+    assert (first["valid_to"], second["valid_to"]) == (second["valid_from"], None)
+    moment = datetime.fromisoformat(first["valid_from"])
+    at = f"{moment:%Y-%m-%dT%H:%M:%S.%f}"
+    assert json.loads(triage("history", "product", "--at", at, "--json")[1])["champion"] == CHAMPION
+    code, _, err = triage("history", "product", "--at", f"{moment - timedelta(days=1):%Y-%m-%d}")
+    assert code == 3 and "begins later" in err
+
+
+def test_a_task_without_a_ledger_is_not_found(triage, deployment):
+    assert triage("history", "issue")[0] == 3
+    assert triage("promote", "issue", *REASON)[0] == 3
+
+
+def test_whoever_was_overtaken_looks_again(triage, deployment, monkeypatch):
+    strategies = deployment.registry.strategies
+    row = strategies.get("product")
+    strategies.change(any_change(SHADOWED, actor="bob"), replaces=row.version)
+    monkeypatch.setattr("cli.promotion.in_force", lambda deployment, task: row)
+    code, _, err = triage("promote", "product", *REASON)
+    assert code == 1 and "look again" in err

@@ -1,0 +1,100 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from tests.factories import any_strategy
+from triage.promotion.transitions import find, promoted, widened, withdrawn
+from triage.strategy import BUCKETS, Strategy, assign, sample
+
+SUBJECTS = tuple(f"customer-{number}" for number in range(300))
+SHARES = st.integers(1, BUCKETS - 1)
+
+
+def reached(strategy: Strategy, name: str = "next") -> set[str]:
+    return {subject for subject in SUBJECTS if assign(strategy, subject).arm.name == name}
+
+
+@given(SHARES, SHARES)
+def test_no_subject_leaves_a_challenger_that_is_widened(one, other):
+    narrow, wide = sorted((one, other))
+    canary = widened(any_strategy(shadows={"next": BUCKETS}), "next", narrow)
+    wider = widened(canary, "next", wide)
+    assert reached(canary) <= reached(wider) <= reached(promoted(wider, "next"))
+    assert (canary.kind, wider.kind) == ("canary", "canary")
+
+
+@given(SHARES)
+def test_whoever_leaves_the_shadow_answers_its_share_and_is_a_shadow_no_more(share):
+    shadowed = any_strategy(shadows={"next": 5_000, "another": 700})
+    canary = widened(shadowed, "next", share)
+    assert {arm.name: arm.share for arm in canary.arms} == {"champion": BUCKETS - share, "next": share}
+    assert canary.shadows == (find(shadowed, "another"),)
+    assert canary.champion_arm.version == shadowed.champion_arm.version
+
+
+def test_a_shadow_beside_a_widened_canary_notices_nothing():
+    canary = any_strategy({"champion": 9_500, "next": 500}, shadows={"another": 5_000})
+    wider = widened(canary, "next", 2_500)
+    assert all(sample(canary, subject) == sample(wider, subject) for subject in SUBJECTS)
+
+
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        any_strategy({"champion": 9_500, "next": 500}),
+        any_strategy({"champion": 8_000, "next": 1_000, "rival": 1_000}),
+        any_strategy(shadows={"next": 100}),
+    ],
+    ids=["canary", "ab", "shadow"],
+)
+def test_whoever_is_promoted_answers_all_alone_and_keeps_gates_and_schedule(strategy):
+    after = promoted(strategy, "next")
+    assert (after.kind, after.champion, after.ends_at) == ("single", "next", None)
+    assert reached(after) == set(SUBJECTS)
+    kept = {"task", "experiment", "salt", "gates", "guardrails", "schedule"}
+    assert after.model_dump(include=kept) == strategy.model_dump(include=kept)
+
+
+def test_other_shadows_go_on_beside_a_new_champion():
+    after = promoted(any_strategy({"champion": 9_500, "next": 500}, shadows={"another": 5_000}), "next")
+    assert (after.kind, [arm.name for arm in after.shadows]) == ("shadow", ["another"])
+
+
+def test_a_withdrawn_challenger_leaves_the_others_their_shares():
+    tested = any_strategy({"champion": 7_000, "next": 1_000, "rival": 2_000}, shadows={"another": 5_000})
+    after = withdrawn(tested, "next")
+    assert {arm.name: arm.share for arm in after.arms} == {"champion": 8_000, "rival": 2_000}
+    assert (after.kind, after.ends_at, after.shadows) == ("ab", tested.ends_at, tested.shadows)
+
+
+def test_whoever_answers_for_buckets_before_those_of_a_withdrawn_challenger_keeps_them():
+    tested = any_strategy({"champion": 7_000, "a": 1_000, "b": 2_000})
+    assert reached(withdrawn(tested, "b"), "a") == reached(tested, "a")
+    assert reached(withdrawn(tested, "b")) == set()
+    assert reached(withdrawn(tested, "a"), "b") > reached(tested, "a"), "as decision 0009 says of widening"
+
+
+def test_with_the_last_challenger_an_ab_test_is_over():
+    tested = any_strategy({"champion": 7_000, "next": 3_000}, kind="ab")
+    after = withdrawn(tested, "next")
+    assert (after.kind, after.ends_at, after.champion_arm.share) == ("single", None, BUCKETS)
+
+
+def test_a_withdrawn_shadow_leaves_the_others():
+    after = withdrawn(any_strategy(shadows={"next": 100, "another": 5_000}), "next")
+    assert (after.kind, [arm.name for arm in after.shadows]) == ("shadow", ["another"])
+    assert withdrawn(after, "another").kind == "single"
+
+
+@pytest.mark.parametrize("name", ["champion", "nobody"])
+def test_only_a_challenger_is_found(name):
+    strategy = any_strategy({"champion": 9_500, "next": 500}, shadows={"another": 5_000})
+    assert [find(strategy, each).name for each in ("next", "another")] == ["next", "another"]
+    with pytest.raises(LookupError, match=f"'{name}' is no challenger of product"):
+        find(strategy, name)
+
+
+def test_a_strategy_that_cannot_be_is_not_made():
+    with pytest.raises(ValidationError, match="less than or equal to 10000"):
+        widened(any_strategy(shadows={"next": 100}), "next", BUCKETS + 1)

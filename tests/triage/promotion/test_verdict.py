@@ -1,0 +1,326 @@
+from collections.abc import Iterable
+from itertools import count
+from typing import Any
+
+import pytest
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
+
+from tests.triage.promotion.factories import (
+    answer,
+    any_comparison,
+    any_evidence,
+    any_labelled,
+    any_operations,
+    labels,
+    weighed,
+)
+from triage.promotion.calibration import Calibration
+from triage.promotion.evidence import Comparison, Evidence, Labelled
+from triage.promotion.gates import Gates, Guardrails
+from triage.promotion.verdict import Judgement, judge
+
+GATES = Gates()
+CHEAPER = Gates(claim="non_inferiority", brings="half the cost")
+WORSE: dict[str, Any] = {"difference": -0.06, "lower": -0.09, "upper": -0.04}
+SLIGHTLY_WORSE: dict[str, Any] = {"difference": -0.02, "lower": -0.025, "upper": -0.01}
+
+
+def judged(gates: Gates = GATES, **values: Any) -> Judgement:
+    return judge(any_evidence(**values), gates, Guardrails())
+
+
+def calibrated(error: float | None) -> Calibration:
+    return Calibration(error=error, bins=())
+
+
+def group(**values: Any) -> Comparison:
+    return any_comparison(
+        group="product:Mortgage", **{"n": Gates().min_group, "paired": 60, "lower": -0.2, "upper": 0.2, **values}
+    )
+
+
+def test_a_challenger_that_passes_every_gate_is_promoted_with_its_numbers():
+    judgement = judged()
+    assert judgement.verdict == "promote"
+    assert judgement.reasons == ("accuracy: +3.0 points [+1.0, +5.0] on 1,000 labels",)
+    assert all(gate.passed for gate in judgement.gates)
+
+
+def test_one_that_need_not_be_better_is_promoted_where_it_is_shown_not_to_be_worse_by_the_margin():
+    assert judged(CHEAPER, primary=any_comparison(**SLIGHTLY_WORSE)).verdict == "promote"
+    assert judged(CHEAPER, primary=any_comparison(lower=-0.031)).verdict == "inconclusive"
+
+
+def test_one_that_has_to_be_better_is_not_promoted_for_being_no_worse():
+    assert judged(primary=any_comparison(lower=0.0)).verdict == "inconclusive"
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({"failures": 40}, "40 of 1040 failed"),
+        ({"predictions": 0, "failures": 20, "p95_ms": None, "commonest_share": None}, "20 of 20 failed"),
+        ({"p95_ms": 351.0}, "p95 is 351 ms"),
+        ({"commonest_share": 0.99}, "99% of its answers are one label"),
+    ],
+)
+def test_a_challenger_that_runs_badly_is_rolled_back_whatever_its_labels_say(values, reason):
+    judgement = judged(challenger_operations=any_operations(**values), hours=0.1, primary=any_comparison(n=0))
+    assert judgement.verdict == "roll_back"
+    assert reason in judgement.reasons[0]
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        ({"failures": 40}, {"failures": 40}),
+        ({"predictions": 10, "failures": 9}, {}),
+        ({"p95_ms": 340.0}, {}),
+        ({"p95_ms": 1_400.0}, {"p95_ms": 1_000.0}),
+        ({"p95_ms": None}, {}),
+        ({"commonest_share": 0.99}, {"commonest_share": 0.95}),
+        ({"commonest_share": 0.98}, {}),
+    ],
+    ids=["as often", "too few", "little", "not twice", "unknown", "as dull", "at the limit"],
+)
+def test_one_that_runs_as_well_as_the_champion_or_has_hardly_run_is_not(ours, theirs):
+    running: dict[str, Any] = {
+        "challenger_operations": any_operations(**ours),
+        "champion_operations": any_operations(**theirs),
+    }
+    assert judged(**running).verdict == "promote"
+
+
+def test_one_that_is_shown_to_be_worse_is_rolled_back():
+    judgement = judged(primary=any_comparison(**SLIGHTLY_WORSE), hours=0.0)
+    assert judgement.verdict == "roll_back"
+    assert judgement.reasons == ("accuracy: -2.0 points [-2.5, -1.0] on 1,000 labels: worse",)
+
+
+def test_one_that_need_not_be_better_is_rolled_back_only_beyond_the_margin():
+    assert judged(CHEAPER, primary=any_comparison(**WORSE)).verdict == "roll_back"
+    assert judged(CHEAPER, primary=any_comparison(**SLIGHTLY_WORSE)).verdict != "roll_back"
+
+
+def test_one_that_loses_another_metric_is_rolled_back_however_good_the_primary_one_is():
+    judgement = judged(others=(any_comparison("coverage", **WORSE),))
+    assert judgement.verdict == "roll_back"
+    assert "coverage" in judgement.reasons[0] and "more than the margin" in judgement.reasons[0]
+
+
+def test_one_that_is_shown_to_fail_a_group_is_rolled_back_and_the_group_is_named():
+    judgement = judged(groups=(group(**WORSE),))
+    assert judgement.verdict == "roll_back"
+    assert "product:Mortgage" in judgement.reasons[0]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"primary": any_comparison(n=199, **WORSE)},
+        {"others": (any_comparison("coverage", n=199, **WORSE),)},
+        {"groups": (group(**{**WORSE, "n": Gates().min_group - 1}),)},
+    ],
+    ids=["primary", "other", "group"],
+)
+def test_nothing_is_rolled_back_on_fewer_labels_than_were_asked_for(values):
+    assert judged(**values).verdict != "roll_back"
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({"primary": any_comparison(n=199, lower=0.01)}, "199 of 200 labels"),
+        ({"hours": 23.9}, "23.9 of 24 hours"),
+    ],
+)
+def test_nothing_is_promoted_before_both_time_and_labels_are_reached(values, reason):
+    judgement = judged(**values)
+    assert judgement.verdict == "inconclusive"
+    assert judgement.reasons == (reason,)
+
+
+def test_without_any_label_nothing_is_decided():
+    judgement = judge(weighed([]), GATES, Guardrails())
+    assert judgement.verdict == "inconclusive"
+    assert judgement.reasons[0] == "0 of 200 labels"
+
+
+def test_another_metric_that_is_not_shown_yet_is_waited_for():
+    judgement = judged(others=(any_comparison("coverage", lower=-0.05),))
+    assert judgement.verdict == "inconclusive"
+    assert judgement.reasons[0].startswith("no loss of coverage")
+
+
+def test_a_group_that_seems_worse_holds_and_is_named():
+    judgement = judged(groups=(group(difference=-0.04),))
+    assert judgement.verdict == "hold"
+    assert "product:Mortgage" in judgement.reasons[0]
+
+
+@pytest.mark.parametrize(
+    "values", [{"difference": -0.04, "n": Gates().min_group - 1}, {"difference": -0.02}], ids=["small", "slight"]
+)
+def test_a_group_that_is_small_or_slightly_worse_does_not(values):
+    assert judged(groups=(group(**values),)).verdict == "promote"
+
+
+def test_a_challenger_whose_confidence_means_less_is_held():
+    judgement = judged(challenger_calibration=calibrated(0.081), champion_calibration=calibrated(0.05))
+    assert judgement.verdict == "hold"
+    assert judgement.reasons == ("no loss of calibration error: 0.081, the champion's 0.050",)
+    assert judged(challenger_calibration=calibrated(0.079)).verdict == "promote"
+
+
+def test_waiting_ends_where_more_labels_have_no_point():
+    undecided = any_comparison(n=GATES.max_labels)
+    assert judged(primary=undecided).verdict == "hold"
+    assert judged(primary=any_comparison(n=GATES.max_labels - 1)).verdict == "inconclusive"
+
+
+def test_a_challenger_that_passes_late_is_still_promoted():
+    late: dict[str, Any] = {"n": GATES.max_labels, "lower": 0.01}
+    assert judged(primary=any_comparison(**late), others=(any_comparison("coverage", **late),)).verdict == "promote"
+
+
+QUICK = Gates(min_labels=1, min_group=1, min_hours=0, min_inclusion=0.1, max_labels=300, alpha=0.3)
+"""So lenient that every verdict is reached on few labels."""
+
+EVEN = QUICK.model_copy(update={"min_inclusion": 1.0})
+CONFIDENCES = st.sampled_from([0.2, 0.6, 0.95])
+ANSWERS = st.builds(answer, st.booleans(), confidence=CONFIDENCES, automatic=st.booleans())
+GROUPS = st.sampled_from([(), ("product:Mortgage",), ("product:Mortgage", "vulnerable:yes")])
+LABELLED = st.lists(
+    st.tuples(
+        st.builds(
+            any_labelled,
+            blind=st.booleans(),
+            inclusion=st.sampled_from([None, 1.0]),
+            groups=GROUPS,
+            champion=st.none() | ANSWERS,
+            challenger=st.none() | ANSWERS,
+        )
+        | st.builds(any_labelled, inclusion=st.sampled_from([0.05, 0.1, 0.5]), champion=ANSWERS, challenger=ANSWERS),
+        st.integers(1, 60),
+    ),
+    max_size=6,
+).map(lambda drawn: in_time(one for one, count in drawn for _ in range(count)))
+GOOD = st.builds(
+    lambda group, **sides: in_time(
+        labels(**sides) + labels(right=20, better=8, worse=1, groups=group) + labels(right=20, better=8, wrong=9)
+    ),
+    GROUPS,
+    right=st.integers(0, 100),
+    better=st.integers(10, 40),
+    worse=st.integers(1, 10),
+    wrong=st.integers(0, 10),
+)
+"""Labels on which a lenient gate often promotes."""
+
+OPERATIONS = st.builds(
+    any_operations,
+    predictions=st.integers(0, 100),
+    failures=st.integers(0, 100),
+    p95_ms=st.none() | st.floats(0, 5_000),
+    commonest_share=st.none() | st.floats(0, 1),
+)
+
+
+def in_time(labelled: Iterable[Labelled]) -> list[Labelled]:
+    """One a minute, each of another complaint."""
+    moments = (any_labelled(number) for number in count())
+    return [
+        one.model_copy(update={"complaint_id": moment.complaint_id, "at": moment.at})
+        for one, moment in zip(labelled, moments, strict=False)
+    ]
+
+
+def verdict_on(evidence: Evidence, gates: Gates = EVEN) -> str:
+    return judge(evidence, gates, Guardrails()).verdict
+
+
+@given(LABELLED, OPERATIONS, OPERATIONS)
+@settings(deadline=None, max_examples=40)
+def test_any_evidence_gets_one_of_four_verdicts_and_always_the_same(labelled, ours, theirs):
+    evidence = weighed(labelled, QUICK).model_copy(
+        update={"challenger_operations": ours, "champion_operations": theirs}
+    )
+    judgement = judge(evidence, QUICK, Guardrails())
+    assert judgement.verdict in ("promote", "hold", "roll_back", "inconclusive")
+    assert judgement.reasons and all(judgement.reasons)
+    assert judge(Evidence.model_validate_json(evidence.document()), QUICK, Guardrails()) == judgement
+
+
+@pytest.mark.parametrize("inclusion", [0.05, 0.5])
+def test_labels_of_people_who_saw_an_answer_may_be_of_a_random_sample_too(inclusion):
+    assert weighed([any_labelled(blind=False, inclusion=inclusion, challenger=answer(False))]).assisted is not None
+
+
+@given(LABELLED, st.randoms(use_true_random=False))
+@settings(deadline=None, max_examples=40)
+def test_the_order_in_which_labels_are_handed_over_changes_no_verdict(labelled, random):
+    shuffled = list(labelled)
+    random.shuffle(shuffled)
+    assert verdict_on(weighed(shuffled, QUICK), QUICK) == verdict_on(weighed(labelled, QUICK), QUICK)
+
+
+@given(GOOD, st.data())
+@settings(deadline=None, max_examples=40)
+def test_an_answer_that_turns_right_rolls_back_nothing_that_was_promoted(labelled, data):
+    assume(verdict_on(weighed(labelled, EVEN)) == "promote")
+    wrong = [n for n, one in enumerate(labelled) if one.challenger and one.challenger.label != one.truth]
+    assume(wrong)
+    turned = data.draw(st.sampled_from(wrong))
+    better = labelled[turned].model_copy(update={"challenger": answer(True)})
+    assert verdict_on(weighed([*labelled[:turned], better, *labelled[turned + 1 :]], EVEN)) != "roll_back"
+
+
+@given(OPERATIONS, OPERATIONS, st.integers(0, 100), st.floats(0, 1))
+@example(any_operations(predictions=98, failures=2), any_operations(), 2, 1.0)
+def test_fewer_failures_and_a_shorter_time_roll_back_nothing_that_was_promoted(ours, theirs, fewer, faster):
+    evidence = any_evidence(challenger_operations=ours, champion_operations=theirs)
+    assume(verdict_on(evidence, GATES) == "promote")
+    better = {"failures": max(0, ours.failures - fewer), "p95_ms": ours.p95_ms and ours.p95_ms * faster}
+    improved = evidence.model_copy(update={"challenger_operations": ours.model_copy(update=better)})
+    assert verdict_on(improved, GATES) == "promote"
+
+
+@given(st.floats(-1, 1), st.floats(0, 1), st.floats(0, 1), st.floats(0, 0.5))
+def test_bounds_that_rise_roll_back_nothing_that_was_promoted(difference, below, above, rise):
+    primary = any_comparison(difference=difference, lower=difference - below, upper=difference + above)
+    assume(verdict_on(any_evidence(primary=primary), GATES) == "promote")
+    raised = primary.model_copy(update={"lower": primary.lower + rise, "upper": primary.upper + rise})
+    assert verdict_on(any_evidence(primary=raised), GATES) == "promote"
+
+
+COMPARISONS = st.builds(
+    any_comparison,
+    st.sampled_from(["accuracy", "coverage"]),
+    n=st.integers(0, 20_000),
+    difference=st.none() | st.floats(-1, 1),
+    lower=st.floats(-1, 1),
+    upper=st.floats(-1, 1),
+    group=st.none() | st.just("vulnerable:yes"),
+)
+
+
+@given(
+    st.builds(
+        any_evidence,
+        hours=st.floats(0, 1e6),
+        primary=COMPARISONS,
+        others=st.lists(COMPARISONS, max_size=3).map(tuple),
+        groups=st.lists(COMPARISONS, max_size=3).map(tuple),
+        champion_calibration=st.builds(calibrated, st.none() | st.floats(0, 1)),
+        challenger_calibration=st.builds(calibrated, st.none() | st.floats(0, 1)),
+        champion_operations=OPERATIONS,
+        challenger_operations=OPERATIONS,
+    ),
+    st.sampled_from([GATES, CHEAPER, QUICK]),
+)
+def test_no_evidence_however_odd_stops_the_judge_and_every_verdict_has_its_reason(evidence, gates):
+    judgement = judge(evidence, gates, Guardrails())
+    assert judgement.verdict in ("promote", "hold", "roll_back", "inconclusive")
+    assert judgement.reasons and all(judgement.reasons)
+    assert judgement.verdict != "promote" or all(gate.passed for gate in judgement.gates)
