@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from cli import options
+from cli.demo_review import review
 from cli.deployment import find
 from cli.errors import CommandError
 from cli.output import err, out, print_json, progress_bar
@@ -30,14 +31,14 @@ def demo(
     as_json: options.AsJson = False,
     state: options.State = options.DEFAULT,
 ) -> None:
-    """Start the embedded AWS, train and register three models, and triage complaints."""
+    """Start the embedded AWS, train and register three models, triage complaints, and review some of them."""
     instance = embedded.up(state, on_progress=lambda line: err.print(line, soft_wrap=True))
     deployment = find("local", state=state)
     # Only now: torch takes seconds to import, and no other command should wait for it.
     from cli.demo_models import provide_models
 
     provide_models(RECIPE, instance, deployment.registry, state / "models")
-    rows = read_export(data, limit=count) if data else _generated(count, seed)
+    rows = list(read_export(data, limit=count) if data else _generated(count, seed))
     with progress_bar() as bar:
         putting = bar.add_task("Submitting", total=count)
         submission = put_all(deployment, numbered(rows), on_put=lambda: bar.advance(putting))
@@ -51,6 +52,8 @@ def demo(
         models_table(deployment.registry.models())
         allocation_table(submission)
         totals_table(submission.totals())
+        if data is None:
+            review(deployment, rows, submission.allocations, seed=seed)
         out.print("The environment stays up: try `triage show COMPLAINT_ID`, and end it with `triage down`.")
     if late:
         raise CommandError(f"{len(late)} complaints have no allocation yet; `triage status` shows more")

@@ -14,6 +14,7 @@ from cli.evaluate import evaluate
 from cli.feedback import feedback
 from cli.output import err
 from cli.publish import publish
+from cli.replay import replay
 from cli.show import show
 from cli.submit import submit
 from cli.train import train
@@ -28,7 +29,7 @@ app = typer.Typer(
     help="Operate complaints triage: an environment, its models, and complaints.",
     epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 no deployment to talk to.",
 )
-for command in (up, down, status, demo, submit, show, feedback, train, evaluate, publish):
+for command in (up, down, status, demo, submit, show, replay, feedback, train, evaluate, publish):
     app.command()(command)
 app.add_typer(models.app, name="models")
 strategy.app.add_typer(promotion.app)

@@ -28,7 +28,7 @@ from tests.factories import (
 from tests.training.exports import any_export
 from triage.bundle import Manifest
 from triage.selection import select_models
-from triage.tables import MODEL_INFO, MODEL_STRATEGY, ModelInfo
+from triage.tables import CHAMPION_LEDGER, MODEL_INFO, MODEL_STRATEGY, ModelInfo
 from triage.taxonomy import load_taxonomy
 
 PRODUCTS = tuple(product.name for product in load_taxonomy().products)
@@ -66,10 +66,11 @@ def deployment(monkeypatch):
         monkeypatch.setenv(name, "any")
     with mock_aws():
         session = boto3.Session(region_name="eu-west-2")
-        names = {"model-info-table": "model_info", "model-strategy-table": "model_strategy", "bundles-bucket": BUCKET}
+        specs = (MODEL_INFO, MODEL_STRATEGY, CHAMPION_LEDGER)
+        names = {f"{spec.name.replace('_', '-')}-table": spec.name for spec in specs} | {"bundles-bucket": BUCKET}
         for name, value in names.items():
             session.client("ssm").put_parameter(Name=f"/complaints-triage/dev/{name}", Value=value, Type="String")
-        for spec in (MODEL_INFO, MODEL_STRATEGY):
+        for spec in specs:
             create_table(session.client("dynamodb"), spec)
         session.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-2"})
         yield Deployment(session, "dev")

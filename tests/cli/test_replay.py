@@ -1,0 +1,120 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from cli.deployment import Deployment
+from runtime.adapters.bundles import S3Bundles
+from tests.factories import any_bundle, any_item, any_model_reference, any_prediction, create_table
+from triage.inference.classify import classify
+from triage.inference.engine import load_engine
+from triage.steps import ModelReference
+from triage.tables import COMPLAINTS_ALLOCATION, RAW_COMPLAINTS, PredictionEntry, Probability
+
+ENV = ("--env", "dev")
+BUCKET = "bundles"
+TEXT = "They raised my mortgage without a word."
+ID = "8123456"
+
+
+@pytest.fixture
+def replay(shell):
+    """Exit code, standard output, and standard error in one line."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        code, out, err = shell("replay", *arguments, *ENV)
+        return code, out, " ".join(err.split())
+
+    return run
+
+
+@pytest.fixture
+def deployment(monkeypatch):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "any")
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    with mock_aws():
+        session = boto3.Session(region_name="eu-west-2")
+        names = {"bundles-bucket": BUCKET}
+        for spec in (RAW_COMPLAINTS, COMPLAINTS_ALLOCATION):
+            create_table(session.client("dynamodb"), spec)
+            names[f"{spec.name.replace('_', '-')}-table"] = spec.name
+        for name, value in names.items():
+            session.client("ssm").put_parameter(Name=f"/complaints-triage/dev/{name}", Value=value, Type="String")
+        session.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-2"})
+        deployed = Deployment(session, "dev")
+        deployed.complaints.put(any_item(complaint_id=ID, narrative=TEXT))
+        yield deployed
+
+
+@pytest.fixture
+def prediction(deployment: Deployment, tmp_path: Path) -> PredictionEntry:
+    """As the model said it, and recorded."""
+    manifest = any_bundle(tmp_path / "bundle", task="product")
+    model = any_model_reference(manifest_sha256=manifest.sha256)
+    store = S3Bundles(deployment.session.client("s3"), BUCKET)
+    store.store(tmp_path / "bundle", manifest, model_id=model.model_id, revision=model.revision)
+    answer = classify(TEXT, engine=load_engine(tmp_path / "bundle", manifest), manifest=manifest)
+    recorded = any_prediction(
+        complaint_id=ID,
+        model=model,
+        label=answer.label,
+        confidence=answer.confidence,
+        top=tuple(Probability(label=label, probability=p) for label, p in answer.top),
+        tokens_seen=answer.tokens_seen,
+        tokens_total=answer.tokens_total,
+    )
+    deployment.story.put(recorded)
+    return recorded
+
+
+def key_of(model: ModelReference, name: str) -> str:
+    return f"{model.model_id}/{model.revision}/{name}"
+
+
+def test_what_was_recorded_is_said_again(replay, deployment, prediction):
+    code, out, _ = replay(ID, "--json")
+    told = json.loads(out)
+    assert (code, told["identical"], told["max_abs_difference"]) == (0, True, 0.0)
+    (one,) = told["predictions"]
+    assert (one["task"], one["label"], one["result"]) == ("product", prediction.label, "identical")
+    assert "identical" in replay(ID)[1]
+
+
+def test_a_record_that_was_tampered_with_is_told(replay, deployment, prediction):
+    deployment.story.put(prediction.model_copy(update={"label": "Student loan"}))
+    code, out, err = replay(ID, "--json")
+    told = json.loads(out)
+    assert (code, told["identical"]) == (1, False)
+    assert told["predictions"][0]["reason"] == "another label"
+    assert "could not be replayed" in err
+
+
+def test_a_flipped_byte_of_a_bundle_is_found(replay, deployment, prediction):
+    s3, key = deployment.session.client("s3"), key_of(prediction.model, "model.onnx")
+    whole = bytearray(s3.get_object(Bucket=BUCKET, Key=key)["Body"].read())
+    whole[len(whole) // 2] ^= 1
+    s3.put_object(Bucket=BUCKET, Key=key, Body=bytes(whole))
+    code, out, _ = replay(ID, "--json")
+    told: dict[str, Any] = json.loads(out)
+    assert (code, told["max_abs_difference"]) == (1, None)
+    assert told["predictions"][0]["reason"].startswith("BundleCorruptError")
+
+
+def test_another_text_is_found(replay, deployment, prediction):
+    deployment.complaints.put(any_item(complaint_id=ID, narrative=TEXT + " Nobody answers."))
+    code, out, _ = replay(ID, "--json")
+    assert code == 1
+    assert "changed since" in json.loads(out)["predictions"][0]["reason"]
+
+
+def test_a_text_that_is_gone_and_a_complaint_that_nobody_judged_are_not_found(replay, deployment, prediction):
+    assert replay("unknown")[0] == 3
+    deployment.complaints.put(any_item(complaint_id="9"))
+    assert "no model has said anything" in replay("9")[2]
+    deployment.session.client("dynamodb").delete_item(TableName=RAW_COMPLAINTS.name, Key={"complaint_id": {"S": ID}})
+    code, _, err = replay(ID)
+    assert code == 3 and "not there any more" in err
