@@ -102,7 +102,7 @@ def constant(train: Examples, texts: Texts) -> Floats:
 
 
 def linear(train: Examples, validation: Examples, texts: Texts) -> Floats:
-    """Probabilities of shape (n, labels): softmax of the margins, at the temperature that suits the validation part."""
+    """Probabilities of shape (n, labels): softmax of the margins, at the validation part's temperature."""
     labels = label_space(train)
     model = make_pipeline(
         TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True, max_features=MAX_FEATURES, dtype=np.float32),

@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax, softmax
+from scipy.optimize import brentq
+from scipy.special import softmax
 from scipy.stats import beta
 
 from training.recipe import TaskRecipe
@@ -23,17 +23,21 @@ Booleans = npt.NDArray[np.bool_]
 
 
 def fit_temperature(logits: Floats, truth: Integers) -> float:
-    """The temperature at which the logits of shape (n, labels) explain the truth of shape (n,) best.
+    """The temperature at which the most probable labels are as probable, on average, as they are true.
 
-    Guo et al., On Calibration of Modern Neural Networks, 2017.
+    logits: shape (n, labels); truth: shape (n,). The least cross entropy would leave issues too sure by four points,
+    since it also weighs how the other eighty labels share the rest, which no threshold reads.
+    Clarté et al., Expectation consistency for calibration of neural networks, 2023.
     """
-    rows = np.arange(len(truth))
+    accuracy = float((logits.argmax(axis=1) == truth).mean())
 
-    def loss(log_temperature: float) -> float:
-        return -float(log_softmax(logits / math.exp(log_temperature), axis=1)[rows, truth].mean())
+    def excess(log_temperature: float) -> float:
+        return float(probabilities(logits, math.exp(log_temperature)).max(axis=1).mean()) - accuracy
 
-    low, high = TEMPERATURES
-    return math.exp(float(minimize_scalar(loss, bounds=(math.log(low), math.log(high)), method="bounded").x))
+    low, high = (math.log(bound) for bound in TEMPERATURES)
+    if excess(low) <= 0:
+        return TEMPERATURES[0]
+    return TEMPERATURES[1] if excess(high) >= 0 else math.exp(float(brentq(excess, low, high)))
 
 
 def probabilities(logits: Floats, temperature: float) -> Floats:

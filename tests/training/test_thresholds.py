@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from training.recipe import TaskRecipe
 from training.thresholds import (
+    TEMPERATURES,
     accuracy_at_least,
     auto_threshold,
     choose,
@@ -72,6 +73,20 @@ def test_the_temperature_that_distorted_the_logits_is_found(temperature):
     logits = chance.normal(scale=2, size=(20_000, 4))
     truth = np.array([chance.choice(4, p=row) for row in probabilities(logits, 1.0)])
     assert fit_temperature(logits * temperature, truth) == pytest.approx(temperature, rel=0.05)
+
+
+def test_labels_are_as_probable_as_they_are_true_even_where_some_truth_is_noise():
+    chance = np.random.default_rng(4)
+    logits = chance.normal(scale=3, size=(4_000, 40))
+    told = np.array([chance.choice(40, p=row) for row in probabilities(logits, 1.0)])
+    truth = np.where(chance.random(len(told)) < 0.3, chance.integers(0, 40, len(told)), told)
+    confidence = probabilities(logits, fit_temperature(logits, truth)).max(axis=1)
+    assert confidence.mean() == pytest.approx((logits.argmax(axis=1) == truth).mean(), abs=1e-6)
+
+
+@pytest.mark.parametrize(("truth", "bound"), [(0, TEMPERATURES[0]), (1, TEMPERATURES[1])])
+def test_a_model_that_is_always_right_or_always_wrong_gets_the_last_temperature(truth, bound):
+    assert fit_temperature(np.array([[1.0, 0.0]] * 9), np.array([truth] * 9)) == bound
 
 
 def test_answers_are_the_most_probable_labels():
