@@ -6,6 +6,7 @@ from constructs import Construct
 from stacks.alarms import Alarms
 from stacks.consumers import Consumers, Published
 from stacks.data import Data
+from stacks.explanations import Explanations
 from stacks.feedback import Feedback
 from stacks.inference import Inference
 from stacks.intake import Intake
@@ -41,6 +42,7 @@ class Application(Construct):
         Shadows(self.stateless, "Shadows", data=data, packages=packages, settings=settings)
         mlops = MLOps(self.stateless, "MLOps", data=data, packages=packages, settings=settings)
         Feedback(self.stateless, "Feedback", data=data, packages=packages, settings=settings)
+        explanations = Explanations(self.stateless, "Explanations", data=data, packages=packages, settings=settings)
         consumers = Consumers(self.stateless, "Consumers", data=data)
         alarms = Alarms(
             self.stateless, "Alarms", data=data, state_machine=orchestration.state_machine, settings=settings
@@ -58,6 +60,9 @@ class Application(Construct):
                 "parked-queue": data.parked.queue_url,
                 "state-machine": orchestration.state_machine.state_machine_arn,
                 "product-team-role": consumers.role.role_arn,
+                "explainer-role": explanations.role.role_arn,
+                "explanation-state-machine": explanations.state_machine.state_machine_arn,
+                "deliver-explanation-function": explanations.deliver_explanation.function_name,
                 "sweep-function": intake.sweep.function_name,
                 "mirror-function": mlops.mirror.function_name,
             },

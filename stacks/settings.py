@@ -17,6 +17,7 @@ class Settings:
     hub_home: where the Hub's client keeps its files, if not in the home of whoever runs the functions.
     sweep_all_every: how often the sweeper reads all of `raw_complaints`, besides its index every `sweep_every`.
     shadow_concurrency: how many shadows of one engine predict at a time, apart from what answers.
+    explanation_concurrency: how many explanations of one engine are made at a time, apart from all the rest.
     loaded_models: how many models a warm inference function keeps; each takes up to 150 MB with its session.
     """
 
@@ -35,6 +36,7 @@ class Settings:
     map_concurrency: int
     inference_concurrency: int
     shadow_concurrency: int
+    explanation_concurrency: int
     loaded_models: int
     sweep_every: Duration
     sweep_all_every: Duration
@@ -60,6 +62,7 @@ DEV = Settings(
     map_concurrency=5,
     inference_concurrency=10,
     shadow_concurrency=2,
+    explanation_concurrency=2,
     loaded_models=6,
     sweep_every=Duration.minutes(5),
     sweep_all_every=Duration.days(1),
@@ -76,6 +79,7 @@ PROD = replace(
     map_concurrency=10,
     inference_concurrency=50,
     shadow_concurrency=10,
+    explanation_concurrency=5,
 )
 LOCAL = replace(
     DEV,
@@ -90,6 +94,7 @@ LOCAL = replace(
     map_concurrency=3,
     inference_concurrency=8,
     shadow_concurrency=1,
+    explanation_concurrency=1,
     sweep_every=Duration.minutes(1),
     sweep_all_every=Duration.minutes(1),
     stale_after=Duration.seconds(90),

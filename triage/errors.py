@@ -9,9 +9,11 @@ TriageError
 ├── ComplaintMissingError         no such item in `raw_complaints`: there is nothing to allocate
 ├── FeedbackRefusedError          names no label of the taxonomy, or is not about the current allocation
 ├── ModelFailedError              the model raised, or returned what is no distribution over its labels
+├── NothingToExplainError         no model decided that, or what decided cannot be asked without a part of the text
 ├── RegistryError                 `model_info` refuses: not mirrored, or in the wrong state
 │   └── UnknownModelError         no such row
 ├── StrategyRefusedError          a strategy that names unknown models, or that somebody else changed
+├── TextChangedError              a complaint, or its redaction, is not what was explained
 ├── UnknownNameError              a name in an export that the crosswalk does not map
 └── UnknownProductError           a product that is not in the taxonomy
 """
@@ -53,6 +55,10 @@ class ModelFailedError(TriageError):
     pass
 
 
+class NothingToExplainError(TriageError):
+    pass
+
+
 class RegistryError(TriageError):
     pass
 
@@ -62,6 +68,10 @@ class UnknownModelError(RegistryError):
 
 
 class StrategyRefusedError(TriageError):
+    pass
+
+
+class TextChangedError(TriageError):
     pass
 
 
