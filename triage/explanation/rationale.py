@@ -1,6 +1,6 @@
 """What an explanation says in plain English, made from its figures alone: it quotes nobody."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from triage.explanation.record import Attribution, Explained
 
@@ -24,6 +24,22 @@ def rationale(explained: Explained, *, model: str, people: int) -> str:
         )
         if sentence
     )
+
+
+def checks_in_words(explained: Explained) -> Iterator[tuple[str, str]]:
+    """What was checked, and what came of it."""
+    found = explained.checks
+    yield "checks", "passed" if found.passed else f"FAILED: {'; '.join(found.failures)}"
+    yield "recorded answer reproduced", "yes" if explained.reproduced else f"NO: {explained.replayed_label}"
+    yield "additivity residual", f"{found.additivity_residual:.1g}"
+    if found.faithfulness is not None:
+        faithful = found.faithfulness
+        named, chance = percent(faithful.deletion), percent(faithful.deletion_at_random)
+        yield "probability while hiding what it names", f"{named} ({chance} at random)"
+        named, chance = percent(faithful.insertion), percent(faithful.insertion_at_random)
+        yield "probability while showing what it names", f"{named} ({chance} at random)"
+    if found.stability is not None:
+        yield "lowest agreement of two divisions", f"{found.stability:.2f}"
 
 
 def _decision(explained: Explained, model: str) -> str:
