@@ -28,7 +28,10 @@ from runtime.adapters.dynamodb import Table
 from tests.factories import any_bundle, any_model_reference, create_table
 from triage.environment import (
     AllocateEnvironment,
+    DeliverExplanationEnvironment,
+    ExplainEnvironment,
     FeedbackEnvironment,
+    FindDecisionEnvironment,
     IntakeEnvironment,
     MirrorEnvironment,
     ModelInferenceEnvironment,
@@ -135,6 +138,22 @@ class Cloud:
     @property
     def shadow_inference(self) -> ShadowInferenceEnvironment:
         return ShadowInferenceEnvironment(**self.model_inference.model_dump())
+
+    @property
+    def find_decision(self) -> FindDecisionEnvironment:
+        return FindDecisionEnvironment(code_version="test", complaints_allocation_table=COMPLAINTS_ALLOCATION.name)
+
+    @property
+    def explain(self) -> ExplainEnvironment:
+        return ExplainEnvironment(**self.model_inference.model_dump())
+
+    @property
+    def deliver_explanation(self) -> DeliverExplanationEnvironment:
+        return DeliverExplanationEnvironment(
+            **SHARED,
+            raw_complaints_table=RAW_COMPLAINTS.name,
+            complaints_allocation_table=COMPLAINTS_ALLOCATION.name,
+        )
 
     @property
     def shadow_failed(self) -> ShadowFailedEnvironment:

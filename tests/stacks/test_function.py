@@ -6,8 +6,11 @@ import pytest
 from stacks.settings import SETTINGS
 from triage.environment import (
     AllocateEnvironment,
+    DeliverExplanationEnvironment,
     Environment,
+    ExplainEnvironment,
     FeedbackEnvironment,
+    FindDecisionEnvironment,
     IntakeEnvironment,
     MirrorEnvironment,
     ModelInferenceEnvironment,
@@ -30,6 +33,10 @@ ENVIRONMENTS: dict[str, type[Environment]] = {
     "Intake/Sweep": SweepEnvironment,
     "MLOps/Mirror": MirrorEnvironment,
     "Feedback/Feedback": FeedbackEnvironment,
+    "Explanations/FindDecision": FindDecisionEnvironment,
+    "Explanations/Explain": ExplainEnvironment,
+    "Explanations/ExplainTransformers": ExplainEnvironment,
+    "Explanations/DeliverExplanation": DeliverExplanationEnvironment,
 }
 MODULES = {
     "Inference/SelectModels": "select_models",
@@ -43,8 +50,16 @@ MODULES = {
     "Intake/Sweep": "sweep",
     "MLOps/Mirror": "mirror",
     "Feedback/Feedback": "feedback",
+    "Explanations/FindDecision": "find_decision",
+    "Explanations/Explain": "explain",
+    "Explanations/ExplainTransformers": "explain",
+    "Explanations/DeliverExplanation": "deliver_explanation",
 }
-TRANSFORMERS = ("Inference/ModelInferenceTransformers", "Shadows/ShadowInferenceTransformers")
+TRANSFORMERS = (
+    "Inference/ModelInferenceTransformers",
+    "Shadows/ShadowInferenceTransformers",
+    "Explanations/ExplainTransformers",
+)
 NAMED_RESOURCES = {
     "RAW_COMPLAINTS_TABLE": "Data/RawComplaints/Table",
     "COMPLAINTS_ALLOCATION_TABLE": "Data/ComplaintsAllocation/Table",
