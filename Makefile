@@ -53,6 +53,7 @@ deploy: package  ## deploy ENVIRONMENT to AWS, with the shell's credentials
 
 bench: env  ## a table of ratios against transformers.pipeline
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.explanation $(if $(DATA),--data "$(DATA)")
 
 clean:  ## stop the embedded AWS and remove everything that was built or stored
 	if [ -x $(BIN)/triage ]; then $(BIN)/triage down --wipe; fi

@@ -35,15 +35,15 @@ def explainer(
     def explain(task: ExplanationTask) -> ExplanationStored:
         complaint_id = task.request.complaint_id
         key = ExplanationEntry.key(task.request.task, task.request.request_id)
-        story = {str(item["entry"]): item for item in stories.query(complaint_id)}
-        if key not in story:
+        # The same request is answered by the record that there is, without asking for model or text.
+        if stories.get(complaint_id, key) is None:
             item = complaints.get(complaint_id)
             if item is None:
                 raise ComplaintMissingError(f"{complaint_id} is not in raw_complaints")
             loaded, now = models.get(task.model), datetime.now(UTC)
             entry = explained(
                 task,
-                story,
+                {str(entry["entry"]): entry for entry in stories.query(complaint_id)},
                 Complaint.read(item),
                 engine=loaded.engine,
                 manifest=loaded.manifest,
