@@ -164,6 +164,10 @@ class Synthesis:
     def shadow_definition(self) -> dict[str, Any]:
         return self._definition("Shadows/Shadow")
 
+    @cached_property
+    def explanation_definition(self) -> dict[str, Any]:
+        return self._definition("Explanations/Explanation")
+
     def _definition(self, path: str) -> dict[str, Any]:
         machine = self.stateless.of_type("AWS::StepFunctions::StateMachine")[path]
         definition: dict[str, Any] = json.loads(self.readable(machine["DefinitionString"]))

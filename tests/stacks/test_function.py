@@ -60,6 +60,13 @@ TRANSFORMERS = (
     "Shadows/ShadowInferenceTransformers",
     "Explanations/ExplainTransformers",
 )
+ONNX = (
+    "Inference/ModelInference",
+    "Shadows/ShadowInference",
+    "Explanations/Explain",
+    # For the redactor's library.
+    "Explanations/DeliverExplanation",
+)
 NAMED_RESOURCES = {
     "RAW_COMPLAINTS_TABLE": "Data/RawComplaints/Table",
     "COMPLAINTS_ALLOCATION_TABLE": "Data/ComplaintsAllocation/Table",
@@ -217,17 +224,19 @@ def test_the_transformers_functions_are_images_on_aws_and_zip_packages_locally(s
 def test_zip_functions_bring_their_libraries_on_aws_and_borrow_them_locally(path, function, synthesis):
     brings = function.get("PackageType") != "Image" and synthesis.environment != "local"
     layers = [synthesis.readable(layer) for layer in function.get("Layers", [])]
-    layer = "Packages/Onnx" if path in ("Inference/ModelInference", "Shadows/ShadowInference") else "Packages/Control"
+    layer = "Packages/Onnx" if path in ONNX else "Packages/Control"
     assert layers == ([layer] if brings else [])
 
 
 def test_inference_is_bounded_and_one_sweep_runs_at_a_time(path, function, synthesis):
     bound = SETTINGS[synthesis.environment].inference_concurrency
     shadows = SETTINGS[synthesis.environment].shadow_concurrency
+    explanations = SETTINGS[synthesis.environment].explanation_concurrency
     expected = {
         "Inference/ModelInference": bound,
         "Inference/ModelInferenceTransformers": bound,
         **dict.fromkeys((path for path in MODULES if path.startswith("Shadows/")), shadows),
+        **dict.fromkeys((path for path in MODULES if path.startswith("Explanations/")), explanations),
         "Intake/Sweep": 1,
     }
     assert function.get("ReservedConcurrentExecutions") == expected.get(path)
@@ -239,7 +248,7 @@ def test_the_mirror_has_room_for_the_largest_bundle_it_takes(synthesis):
     assert function["EphemeralStorage"]["Size"] >= 2 * megabytes
 
 
-@pytest.mark.parametrize("path", ["Inference/ModelInference", "Shadows/ShadowInference"])
+@pytest.mark.parametrize("path", ["Inference/ModelInference", "Shadows/ShadowInference", "Explanations/Explain"])
 def test_inference_has_memory_for_its_models(synthesis, path):
     """Settings: each takes up to 150 MB with its session; the interpreter and its libraries about 100."""
     function = synthesis.functions[path]
