@@ -4,9 +4,11 @@ from functools import cached_property
 from pathlib import Path
 
 import boto3
+from botocore.credentials import Credentials
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cli.errors import NoDeploymentError
+from local.session import loopback_session
 from local.session import session as local_session
 from local.state import DEFAULT_STATE, Instance
 from local.up import status
@@ -31,6 +33,25 @@ class Deployment:
         if parameter not in self._names:
             raise NoDeploymentError(f"{self.environment} publishes no {parameter}; {_how_to_deploy(self.environment)}")
         return self._names[parameter]
+
+    def acting_as(self, role: str) -> boto3.Session:
+        """A session with the rights of a published role alone.
+
+        Raises: NoDeploymentError, ClientError where the caller may not assume it.
+        """
+        issued = self.session.client("sts").assume_role(RoleArn=self.name(role), RoleSessionName="triage-command")
+        credentials = issued["Credentials"]
+        return self._session_of(
+            Credentials(credentials["AccessKeyId"], credentials["SecretAccessKey"], credentials["SessionToken"])
+        )
+
+    def _session_of(self, credentials: Credentials) -> boto3.Session:
+        return boto3.Session(
+            aws_access_key_id=credentials.access_key,
+            aws_secret_access_key=credentials.secret_key,
+            aws_session_token=credentials.token,
+            region_name=self.session.region_name,
+        )
 
     def table(self, spec: TableSpec) -> Table:
         return Table(self.session.client("dynamodb"), spec, self.name(f"{spec.name.replace('_', '-')}-table"))
@@ -61,11 +82,22 @@ class Deployment:
         return {parameter["Name"].removeprefix(prefix): parameter["Value"] for parameter in parameters}
 
 
+class LocalDeployment(Deployment):
+    """In the embedded AWS, whose every session speaks to loopback alone."""
+
+    def __init__(self, instance: Instance) -> None:
+        super().__init__(local_session(instance), "local")
+        self._instance = instance
+
+    def _session_of(self, credentials: Credentials) -> boto3.Session:
+        return loopback_session(self._instance.aws_endpoint, credentials)
+
+
 def find(environment: str, *, state: Path = DEFAULT_STATE) -> Deployment:
     """Raises: NoDeploymentError."""
     if environment != "local":
         return Deployment(boto3.Session(region_name=REGIONS[environment]), environment)
-    return Deployment(local_session(running_instance(state)), environment)
+    return LocalDeployment(running_instance(state))
 
 
 def running_instance(state: Path = DEFAULT_STATE) -> Instance:

@@ -11,6 +11,7 @@ from cli.demo import demo
 from cli.environment import down, status, up
 from cli.errors import CommandError, NotFoundError
 from cli.evaluate import evaluate
+from cli.explain import explain
 from cli.feedback import feedback
 from cli.output import err
 from cli.publish import publish
@@ -29,7 +30,7 @@ app = typer.Typer(
     help="Operate complaints triage: an environment, its models, and complaints.",
     epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 no deployment to talk to.",
 )
-for command in (up, down, status, demo, submit, show, replay, feedback, train, evaluate, publish):
+for command in (up, down, status, demo, submit, show, replay, explain, feedback, train, evaluate, publish):
     app.command()(command)
 app.add_typer(models.app, name="models")
 strategy.app.add_typer(promotion.app)

@@ -6,6 +6,7 @@ from constructs import Construct
 from stacks.alarms import Alarms
 from stacks.consumers import Consumers, Published
 from stacks.data import Data
+from stacks.explanations import Explanations
 from stacks.feedback import Feedback
 from stacks.inference import Inference
 from stacks.intake import Intake
@@ -43,6 +44,7 @@ class Application(Construct):
         mlops = MLOps(self.stateless, "MLOps", data=data, packages=packages, settings=settings)
         Feedback(self.stateless, "Feedback", data=data, packages=packages, settings=settings)
         promotion = Promotion(self.stateless, "Promotion", data=data, packages=packages, settings=settings)
+        explanations = Explanations(self.stateless, "Explanations", data=data, packages=packages, settings=settings)
         consumers = Consumers(self.stateless, "Consumers", data=data)
         alarms = Alarms(
             self.stateless,
@@ -68,6 +70,9 @@ class Application(Construct):
                 "promotion-machine": promotion.state_machine.state_machine_arn,
                 "state-machine": orchestration.state_machine.state_machine_arn,
                 "product-team-role": consumers.role.role_arn,
+                "explainer-role": explanations.role.role_arn,
+                "explanation-state-machine": explanations.state_machine.state_machine_arn,
+                "deliver-explanation-function": explanations.deliver_explanation.function_name,
                 "sweep-function": intake.sweep.function_name,
                 "mirror-function": mlops.mirror.function_name,
             },

@@ -15,7 +15,7 @@ from constructs import Construct
 
 from stacks.settings import Settings
 from triage import __version__
-from triage.steps import SHADOW_INFERENCE
+from triage.steps import EXPLAIN, SHADOW_INFERENCE
 
 ROOT = Path(__file__).parents[1]
 BUILD = ROOT / "build"
@@ -46,6 +46,7 @@ class Packages(Construct):
         source_code = lambda_.Code.from_asset(str(sources))
         if settings.packages == "host":
             self.control = self.onnx = self.transformers = self.shadow_transformers = Package(source_code)
+            self.explain_transformers = self.transformers
         else:
             self.control = Package(source_code, (self._layer("Control"),))
             self.onnx = Package(source_code, (self._layer("Onnx"),))
@@ -57,6 +58,8 @@ class Packages(Construct):
                 context, platform=Platform.LINUX_ARM64, cmd=[SHADOW_INFERENCE.handler]
             )
             self.shadow_transformers = Package(shadow_image, is_image=True)
+            explain_image = lambda_.Code.from_asset_image(context, platform=Platform.LINUX_ARM64, cmd=[EXPLAIN.handler])
+            self.explain_transformers = Package(explain_image, is_image=True)
 
     def _layer(self, name: str) -> lambda_.LayerVersion:
         folder = BUILD / "layers" / name.lower()

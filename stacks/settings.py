@@ -19,6 +19,7 @@ class Settings:
     shadow_concurrency: how many shadows of one engine predict at a time, apart from what answers.
     promote_every: how often challengers are judged, and so within which time a broken one is rolled back.
     second_approver: a new champion is proposed by the engine or a person, and approved by another person.
+    explanation_concurrency: how many explanations of one engine are made at a time, apart from all the rest.
     loaded_models: how many models a warm inference function keeps; each takes up to 150 MB with its session.
     """
 
@@ -37,6 +38,7 @@ class Settings:
     map_concurrency: int
     inference_concurrency: int
     shadow_concurrency: int
+    explanation_concurrency: int
     loaded_models: int
     sweep_every: Duration
     sweep_all_every: Duration
@@ -64,6 +66,7 @@ DEV = Settings(
     map_concurrency=5,
     inference_concurrency=10,
     shadow_concurrency=2,
+    explanation_concurrency=2,
     loaded_models=6,
     sweep_every=Duration.minutes(5),
     sweep_all_every=Duration.days(1),
@@ -83,6 +86,7 @@ PROD = replace(
     inference_concurrency=50,
     shadow_concurrency=10,
     second_approver=True,
+    explanation_concurrency=5,
 )
 LOCAL = replace(
     DEV,
@@ -97,6 +101,7 @@ LOCAL = replace(
     map_concurrency=3,
     inference_concurrency=8,
     shadow_concurrency=1,
+    explanation_concurrency=1,
     sweep_every=Duration.minutes(1),
     sweep_all_every=Duration.minutes(1),
     stale_after=Duration.seconds(90),

@@ -10,18 +10,21 @@ from uuid import uuid4
 
 from triage.bundle import MANIFEST_FILE, BundleFile, Manifest, hash_files
 from triage.complaint import Complaint
+from triage.explanation.record import Attribution, Checks, Explained, Method, Part, Truncation
 from triage.feedback import Feedback
-from triage.steps import AllocationRequest, ModelReference, Outcome
+from triage.steps import AllocationRequest, ExplanationRequest, ModelReference, Outcome
 from triage.strategy import Arm, Strategy
 from triage.succession import Change
 from triage.tables import (
     AllocationEntry,
+    ExplanationEntry,
     MirroredBundle,
     ModelInfo,
     ModelStrategy,
     PredictionEntry,
     SelectionEntry,
     TableSpec,
+    sha256_of_text,
 )
 
 if TYPE_CHECKING:
@@ -139,6 +142,55 @@ def any_feedback(**values: Any) -> Feedback:
         "version": 1,
     }
     return Feedback(**{**default, **values})
+
+
+def any_explanation_request(**values: Any) -> ExplanationRequest:
+    default = {
+        "complaint_id": "8123456",
+        "task": "product",
+        "requester": "ann",
+        "purpose": "request of a regulator",
+        "lawful_basis": "legal obligation",
+    }
+    return ExplanationRequest(**{**default, **values})
+
+
+def any_explanation(
+    read: str = "My mortgage was sold.", ends: Sequence[int] = (21,), **values: Any
+) -> ExplanationEntry:
+    """Of a text as the model read it, whose sentences end at these places."""
+    request = values.pop("request", None) or any_explanation_request()
+    starts = (0, *ends)
+    parts = [Part(start=start, end=end) for start, end in zip(starts, ends, strict=False)]
+    explained = Explained(
+        label="Mortgage",
+        runner_up="Student loan",
+        reproduced=True,
+        replayed_label="Mortgage",
+        replayed_confidence=0.9,
+        base_value=(0.5, 0.5),
+        full_value=(0.9, 0.1),
+        sentences=tuple(Attribution(part=part, label=0.4 / len(parts), runner_up=-0.4 / len(parts)) for part in parts),
+        words=(),
+        method=Method(name="any", output="any", masker="[MASK]", seed=0, trees=3, evaluations=9),
+        truncation=Truncation(tokens_seen=9, tokens_total=9, characters_read=ends[-1], characters_total=len(read)),
+        checks=Checks(additivity_residual=0.0),
+    )
+    default = {
+        "complaint_id": request.complaint_id,
+        "entry": ExplanationEntry.key(request.task, request.request_id),
+        "code_version": "test",
+        "request": request,
+        "explained_at": "2026-03-02T10:00:00.000Z",
+        "text_sha256": any_sha256("text"),
+        "read_sha256": sha256_of_text(read),
+        "prediction": any_prediction(),
+        "people": (),
+        "explained": explained,
+        "rationale": "It speaks for itself.",
+        "retained_until": "2029-03-01",
+    }
+    return ExplanationEntry(**{**default, **values})
 
 
 def answered(*predictions: PredictionEntry) -> tuple[Outcome, ...]:

@@ -74,6 +74,20 @@ class ShadowInferenceEnvironment(ModelInferenceEnvironment):
     """The same knowledge: a shadow is asked as a model that answers is."""
 
 
+class FindDecisionEnvironment(Environment):
+    complaints_allocation_table: str
+
+
+class ExplainEnvironment(ModelInferenceEnvironment):
+    """The same knowledge: what decided is asked again."""
+
+
+class DeliverExplanationEnvironment(Environment):
+    raw_complaints_table: str
+    complaints_allocation_table: str
+    retention_days: int
+
+
 class ShadowFailedEnvironment(Environment):
     complaints_allocation_table: str
     retention_days: int

@@ -9,10 +9,12 @@ TriageError
 ├── ComplaintMissingError         no such item in `raw_complaints`: there is nothing to allocate
 ├── FeedbackRefusedError          names no label of the taxonomy, or is not about the current allocation
 ├── ModelFailedError              the model raised, or returned what is no distribution over its labels
+├── NothingToExplainError         no model decided that, or what decided cannot be asked without a part of the text
 ├── NotServedError                after a change, another strategy is in force than the one that was written
 ├── RegistryError                 `model_info` refuses: not mirrored, or in the wrong state
 │   └── UnknownModelError         no such row
 ├── StrategyRefusedError          a strategy that names unknown models, or that somebody else changed
+├── TextChangedError              a complaint, or its redaction, is not what was explained
 ├── UnknownNameError              a name in an export that the crosswalk does not map
 └── UnknownProductError           a product that is not in the taxonomy
 """
@@ -58,6 +60,10 @@ class NotServedError(TriageError):
     pass
 
 
+class NothingToExplainError(TriageError):
+    pass
+
+
 class RegistryError(TriageError):
     pass
 
@@ -67,6 +73,10 @@ class UnknownModelError(RegistryError):
 
 
 class StrategyRefusedError(TriageError):
+    pass
+
+
+class TextChangedError(TriageError):
     pass
 
 

@@ -3,10 +3,11 @@
 Only the complaint's id and model references travel; the narrative stays in `raw_complaints`.
 """
 
+import hashlib
 from dataclasses import dataclass
-from typing import Final, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, model_validator
+from pydantic import BaseModel, Field, StringConstraints, model_validator
 
 from triage.bundle import Engine
 from triage.contracts import Contract, ModelId, Revision, Sha256, TaskName
@@ -124,6 +125,52 @@ class Allocated(Contract):
     shadows: tuple[ModelReference, ...] = ()
 
 
+Stated = Annotated[str, StringConstraints(pattern=r"^[\w][\w.,:;@()/' -]{0,199}$")]
+"""By whoever asks for an explanation: who they are, and what for."""
+
+LawfulBasis = Literal[
+    "consent", "contract", "legal obligation", "vital interests", "public task", "legitimate interests"
+]
+"""Article 6(1) of the UK GDPR."""
+
+
+class ExplanationRequest(Contract):
+    """Who asks why a task was decided so, and on which basis. The same request is answered by the same record."""
+
+    complaint_id: str = Field(min_length=1)
+    task: TaskName
+    requester: Stated
+    purpose: Stated
+    lawful_basis: LawfulBasis
+    seed: int = Field(default=0, ge=0, lt=2**32)
+
+    @property
+    def request_id(self) -> str:
+        """Also the name of its execution, and so what makes a second start of the same request none."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:40]
+
+
+class ExplanationTask(Contract):
+    """model: the one that answered when the complaint came in, whatever has answered since."""
+
+    request: ExplanationRequest
+    model: ModelReference
+
+
+class ExplanationStored(Contract):
+    """Where the record lies in the complaint's story."""
+
+    complaint_id: str
+    entry: str
+
+
+class DeliveryRequest(Contract):
+    complaint_id: str
+    task: TaskName
+    request_id: str
+    requester: Stated
+
+
 @dataclass(frozen=True)
 class Step:
     """One Lambda-backed state: its handler's module in `runtime` and the contract it keeps."""
@@ -142,7 +189,9 @@ MODEL_INFERENCE = Step("model_inference", takes=InferenceRequest, gives=Outcome)
 ALLOCATE = Step("allocate", takes=AllocationRequest, gives=Allocated)
 SHADOW_INFERENCE = Step("shadow_inference", takes=InferenceRequest, gives=Outcome)
 SHADOW_FAILED = Step("shadow_failed", takes=ShadowFailure, gives=Outcome)
-STEPS = (SELECT_MODELS, MODEL_INFERENCE, ALLOCATE, SHADOW_INFERENCE, SHADOW_FAILED)
+FIND_DECISION = Step("find_decision", takes=ExplanationRequest, gives=ExplanationTask)
+EXPLAIN = Step("explain", takes=ExplanationTask, gives=ExplanationStored)
+STEPS = (SELECT_MODELS, MODEL_INFERENCE, ALLOCATE, SHADOW_INFERENCE, SHADOW_FAILED, FIND_DECISION, EXPLAIN)
 
 
 def path(contract: type[BaseModel], *names: str, root: str = "$") -> str:

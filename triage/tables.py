@@ -1,5 +1,6 @@
 """Tables, each declared once: its items, keys, indexes, stream and expiry. CDK cuts the tables from these."""
 
+import hashlib
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -8,9 +9,10 @@ from pydantic import BaseModel, Field, model_validator
 from triage.bundle import Engine, Thresholds
 from triage.complaint import RawComplaint
 from triage.contracts import Contract, ModelId, Revision, Sha256, TaskName
+from triage.explanation.record import Explained
 from triage.feedback import Feedback, FeedbackRow
 from triage.ledger import EvidenceReference, Kind, LedgerEntry
-from triage.steps import Allocated, ModelReference
+from triage.steps import Allocated, ExplanationRequest, ModelReference
 from triage.strategy import Strategy
 from triage.vulnerability import Stated
 
@@ -23,6 +25,8 @@ FAILED: Final = "FAILED#"
 SHADOW_FAILURE: Final = f"{FAILED}SHADOW#"
 FEEDBACK: Final = "FEEDBACK#"
 SUPERSEDED: Final = "SUPERSEDED#"
+EXPLANATION: Final = "EXPLANATION#"
+DELIVERY: Final = "DELIVERY#"
 CURRENT: Final = "CURRENT"
 VALIDATED: Final = "VALIDATED"
 
@@ -194,6 +198,48 @@ class FeedbackEntry(Entry):
         return f"{FEEDBACK}{made_version:06}"
 
 
+class ExplanationEntry(Entry):
+    """Why a model decided as it did: everything but the words, which stay in `raw_complaints`.
+
+    text_sha256: of the cleaned complaint. read_sha256: of the text as the model read it, whose characters `explained`
+    counts. redaction_version: of the redactor that made it; None where the model reads it unredacted.
+    prediction: the decision as it was recorded, with all its versions. people: what persons said about it until then.
+    retained_until: ISO 8601, the day after which the record expires.
+    """
+
+    request: ExplanationRequest
+    explained_at: str
+    text_sha256: Sha256
+    read_sha256: Sha256
+    redaction_version: str | None = None
+    prediction: PredictionEntry
+    people: tuple[FeedbackEntry, ...]
+    allocation_version: int | None = None
+    explained: Explained
+    rationale: str
+    retained_until: str
+
+    @staticmethod
+    def key(task: str, request_id: str) -> str:
+        return f"{EXPLANATION}{task}#{request_id}"
+
+
+class DeliveryEntry(Entry):
+    """That an explanation was handed out: to whom, and when."""
+
+    explanation: str
+    requester: str
+    delivered_at: str
+
+    @staticmethod
+    def key(task: str, request_id: str, delivered_at: str) -> str:
+        return f"{DELIVERY}{task}#{request_id}#{delivered_at}"
+
+
+def sha256_of_text(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 class MirroredBundle(Contract):
     """The verified copy in the bundles bucket, below `model_id/revision/`."""
 
@@ -341,6 +387,8 @@ COMPLAINTS_ALLOCATION = TableSpec(
         SupersededEntry,
         FeedbackEntry,
         FeedbackRow,
+        ExplanationEntry,
+        DeliveryEntry,
     ),
     partition_key="complaint_id",
     sort_key="entry",

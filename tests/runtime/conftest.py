@@ -30,7 +30,10 @@ from triage.environment import (
     AllocateEnvironment,
     ChangeStrategyEnvironment,
     CheckStrategyEnvironment,
+    DeliverExplanationEnvironment,
+    ExplainEnvironment,
     FeedbackEnvironment,
+    FindDecisionEnvironment,
     IntakeEnvironment,
     MirrorEnvironment,
     ModelInferenceEnvironment,
@@ -141,6 +144,22 @@ class Cloud:
     @property
     def shadow_inference(self) -> ShadowInferenceEnvironment:
         return ShadowInferenceEnvironment(**self.model_inference.model_dump())
+
+    @property
+    def find_decision(self) -> FindDecisionEnvironment:
+        return FindDecisionEnvironment(code_version="test", complaints_allocation_table=COMPLAINTS_ALLOCATION.name)
+
+    @property
+    def explain(self) -> ExplainEnvironment:
+        return ExplainEnvironment(**self.model_inference.model_dump())
+
+    @property
+    def deliver_explanation(self) -> DeliverExplanationEnvironment:
+        return DeliverExplanationEnvironment(
+            **SHARED,
+            raw_complaints_table=RAW_COMPLAINTS.name,
+            complaints_allocation_table=COMPLAINTS_ALLOCATION.name,
+        )
 
     @property
     def shadow_failed(self) -> ShadowFailedEnvironment:

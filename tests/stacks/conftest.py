@@ -168,6 +168,10 @@ class Synthesis:
     def promotion_definition(self) -> dict[str, Any]:
         return self._definition("Promotion/Promotion")
 
+    @cached_property
+    def explanation_definition(self) -> dict[str, Any]:
+        return self._definition("Explanations/Explanation")
+
     def _definition(self, path: str) -> dict[str, Any]:
         machine = self.stateless.of_type("AWS::StepFunctions::StateMachine")[path]
         definition: dict[str, Any] = json.loads(self.readable(machine["DefinitionString"]))

@@ -23,6 +23,9 @@ PUBLISHED = {
     "parked-queue": "Data/Parked",
     "state-machine": "Orchestration/Triage",
     "product-team-role": "Consumers/ProductTeam.Arn",
+    "explainer-role": "Explanations/Explainer.Arn",
+    "explanation-state-machine": "Explanations/Explanation",
+    "deliver-explanation-function": "Explanations/DeliverExplanation",
     "sweep-function": "Intake/Sweep",
     "mirror-function": "MLOps/Mirror",
 }

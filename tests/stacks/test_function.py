@@ -8,8 +8,11 @@ from triage.environment import (
     AllocateEnvironment,
     ChangeStrategyEnvironment,
     CheckStrategyEnvironment,
+    DeliverExplanationEnvironment,
     Environment,
+    ExplainEnvironment,
     FeedbackEnvironment,
+    FindDecisionEnvironment,
     IntakeEnvironment,
     MirrorEnvironment,
     ModelInferenceEnvironment,
@@ -39,6 +42,10 @@ ENVIRONMENTS: dict[str, type[Environment]] = {
     "Promotion/WeighEvidence": WeighEvidenceEnvironment,
     "Promotion/ChangeStrategy": ChangeStrategyEnvironment,
     "Promotion/CheckStrategy": CheckStrategyEnvironment,
+    "Explanations/FindDecision": FindDecisionEnvironment,
+    "Explanations/Explain": ExplainEnvironment,
+    "Explanations/ExplainTransformers": ExplainEnvironment,
+    "Explanations/DeliverExplanation": DeliverExplanationEnvironment,
 }
 MODULES = {
     "Inference/SelectModels": "select_models",
@@ -56,8 +63,23 @@ MODULES = {
     "Promotion/WeighEvidence": "weigh_evidence",
     "Promotion/ChangeStrategy": "change_strategy",
     "Promotion/CheckStrategy": "check_strategy",
+    "Explanations/FindDecision": "find_decision",
+    "Explanations/Explain": "explain",
+    "Explanations/ExplainTransformers": "explain",
+    "Explanations/DeliverExplanation": "deliver_explanation",
 }
-TRANSFORMERS = ("Inference/ModelInferenceTransformers", "Shadows/ShadowInferenceTransformers")
+TRANSFORMERS = (
+    "Inference/ModelInferenceTransformers",
+    "Shadows/ShadowInferenceTransformers",
+    "Explanations/ExplainTransformers",
+)
+ONNX = (
+    "Inference/ModelInference",
+    "Shadows/ShadowInference",
+    "Explanations/Explain",
+    # For the redactor's library.
+    "Explanations/DeliverExplanation",
+)
 NAMED_RESOURCES = {
     "RAW_COMPLAINTS_TABLE": "Data/RawComplaints/Table",
     "COMPLAINTS_ALLOCATION_TABLE": "Data/ComplaintsAllocation/Table",
@@ -218,17 +240,19 @@ def test_the_transformers_functions_are_images_on_aws_and_zip_packages_locally(s
 def test_zip_functions_bring_their_libraries_on_aws_and_borrow_them_locally(path, function, synthesis):
     brings = function.get("PackageType") != "Image" and synthesis.environment != "local"
     layers = [synthesis.readable(layer) for layer in function.get("Layers", [])]
-    layer = "Packages/Onnx" if path in ("Inference/ModelInference", "Shadows/ShadowInference") else "Packages/Control"
+    layer = "Packages/Onnx" if path in ONNX else "Packages/Control"
     assert layers == ([layer] if brings else [])
 
 
 def test_inference_is_bounded_and_one_sweep_runs_at_a_time(path, function, synthesis):
     bound = SETTINGS[synthesis.environment].inference_concurrency
     shadows = SETTINGS[synthesis.environment].shadow_concurrency
+    explanations = SETTINGS[synthesis.environment].explanation_concurrency
     expected = {
         "Inference/ModelInference": bound,
         "Inference/ModelInferenceTransformers": bound,
         **dict.fromkeys((path for path in MODULES if path.startswith("Shadows/")), shadows),
+        **dict.fromkeys((path for path in MODULES if path.startswith("Explanations/")), explanations),
         "Intake/Sweep": 1,
     }
     assert function.get("ReservedConcurrentExecutions") == expected.get(path)
@@ -240,7 +264,7 @@ def test_the_mirror_has_room_for_the_largest_bundle_it_takes(synthesis):
     assert function["EphemeralStorage"]["Size"] >= 2 * megabytes
 
 
-@pytest.mark.parametrize("path", ["Inference/ModelInference", "Shadows/ShadowInference"])
+@pytest.mark.parametrize("path", ["Inference/ModelInference", "Shadows/ShadowInference", "Explanations/Explain"])
 def test_inference_has_memory_for_its_models(synthesis, path):
     """Settings: each takes up to 150 MB with its session; the interpreter and its libraries about 100."""
     function = synthesis.functions[path]

@@ -15,6 +15,7 @@ EVIDENCE = "Data/Evidence/Bucket.Arn/*"
 MACHINE = "Orchestration/Triage"
 SHADOW_MACHINE = "Shadows/Shadow"
 PROMOTION_MACHINE = "Promotion/Promotion"
+EXPLANATION_MACHINE = "Explanations/Explanation"
 ACCOUNT = "<region>:<AWS::AccountId>"
 NARRATIVES_KEY = "Data/NarrativesKey.Arn"
 RECORDS_KEY = "Data/RecordsKey.Arn"
@@ -109,6 +110,31 @@ ALLOWED: dict[str, Allowed] = {
         | DELIVERS_LOGS_AND_TRACES
     ),
     "Shadows/Shadow/EventsRole": on(SHADOW_MACHINE, "states", "StartExecution"),
+    "Explanations/FindDecisionRole": (logs("Explanations/FindDecision") | table(STORY, "GetItem") | reads(RECORDS_KEY)),
+    "Explanations/ExplainRole": JUDGES | logs("Explanations/Explain") | table(STORY, "Query"),
+    "Explanations/ExplainTransformersRole": (JUDGES | logs("Explanations/ExplainTransformers") | table(STORY, "Query")),
+    "Explanations/DeliverExplanationRole": (
+        logs("Explanations/DeliverExplanation")
+        | table(RAW, "GetItem")
+        | table(STORY, "GetItem", "PutItem")
+        | reads(NARRATIVES_KEY)
+        | writes(RECORDS_KEY)
+    ),
+    "Explanations/Explanation/Role": (
+        invokes("Explanations/FindDecision")
+        | invokes("Explanations/Explain")
+        | invokes("Explanations/ExplainTransformers")
+        | DELIVERS_LOGS_AND_TRACES
+    ),
+    "Explanations/Explainer": (
+        on(EXPLANATION_MACHINE, "states", "StartExecution")
+        | on(
+            f"arn:<AWS::Partition>:states:{ACCOUNT}:execution:{EXPLANATION_MACHINE}.split(:)[6]:*",
+            "states",
+            "DescribeExecution",
+        )
+        | on("Explanations/DeliverExplanation.Arn", "lambda", "InvokeFunction")
+    ),
     "Intake/IntakeRole": (
         logs("Intake/Intake")
         | table(RAW, "UpdateItem")
@@ -241,6 +267,7 @@ def test_only_log_delivery_and_tracing_reach_every_resource(synthesis):
         "Orchestration/Triage/Role",
         "Promotion/Promotion/Role",
         "Shadows/Shadow/Role",
+        "Explanations/Explanation/Role",
     }
     assert {action.split(":")[0] for _, action in everywhere} == {"logs", "xray"}
 
@@ -250,10 +277,11 @@ def test_a_wildcard_stays_within_one_resource_of_ours(synthesis):
     wild = {where for role in ALLOWED for _, where in synthesis.permissions(role) if "*" in where} - {"*"}
     assert all(where.count("*") == 1 and where.endswith(("/*", ":*")) for where in wild)
     owners = {where[:-2] for where in wild}
-    assert all(owner.endswith(".Arn") or f":execution:{MACHINE}." in owner for owner in owners)
+    started = tuple(f":execution:{machine}." for machine in (MACHINE, EXPLANATION_MACHINE))
+    assert all(owner.endswith(".Arn") or any(name in owner for name in started) for owner in owners)
 
 
-def test_only_what_judges_or_selects_may_get_a_raw_complaint(synthesis):
+def test_only_what_judges_selects_or_explains_may_get_a_raw_complaint(synthesis):
     readers = {role for role in ALLOWED if ("dynamodb:GetItem", RAW) in synthesis.permissions(role)}
     assert readers == {
         "Inference/SelectModelsRole",
@@ -261,11 +289,22 @@ def test_only_what_judges_or_selects_may_get_a_raw_complaint(synthesis):
         "Inference/ModelInferenceTransformersRole",
         "Shadows/ShadowInferenceRole",
         "Shadows/ShadowInferenceTransformersRole",
+        "Explanations/ExplainRole",
+        "Explanations/ExplainTransformersRole",
+        "Explanations/DeliverExplanationRole",
     }
 
 
 @pytest.mark.parametrize(
-    "role", ["Intake/IntakeRole", "Intake/SweepRole", "Orchestration/Triage/Role", "Shadows/Shadow/Role"]
+    "role",
+    [
+        "Intake/IntakeRole",
+        "Intake/SweepRole",
+        "Orchestration/Triage/Role",
+        "Shadows/Shadow/Role",
+        "Explanations/Explanation/Role",
+        "Explanations/Explainer",
+    ],
 )
 def test_what_only_moves_complaints_cannot_get_one(synthesis, role):
     actions = {action for action, resource in synthesis.permissions(role) if resource.startswith(RAW)}
@@ -313,6 +352,13 @@ def test_product_teams_write_feedback_and_nothing_else(synthesis):
     writable = set(writing["Condition"]["ForAllValues:StringEquals"]["dynamodb:Attributes"])
     assert writable == {"complaint_id", "entry", *WRITABLE}
     assert not writable & {"product_team", "allocated_at", "model_version", *OURS}
+
+
+def test_only_an_explainer_may_have_a_decision_explained(synthesis):
+    """And it reaches nothing else: neither complaints nor stories, whose keys it cannot use either."""
+    wanted = {("states:StartExecution", EXPLANATION_MACHINE)}
+    assert {role for role in ALLOWED if wanted & synthesis.permissions(role)} == {"Explanations/Explainer"}
+    assert {a.split(":")[0] for a, _ in synthesis.permissions("Explanations/Explainer")} == {"states", "lambda"}
 
 
 def test_the_key_of_narratives_serves_only_who_touches_raw_complaints(synthesis):

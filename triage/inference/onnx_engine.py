@@ -1,13 +1,17 @@
 """ONNX Runtime and tokenizers, without torch: small enough for a zip package, and quick from cold."""
 
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 
 from triage.bundle import Manifest
 from triage.inference.engine import Scores
+
+MASKS = ("[MASK]", "<mask>", "[UNK]", "<unk>")
+"""What hides a token, the preferred first; a tokenizer's file does not say which of its tokens is the mask."""
 
 
 class OnnxEngine:
@@ -20,16 +24,36 @@ class OnnxEngine:
 
     def score(self, text: str) -> Scores:
         encoding = self._tokenizer.encode(text)
-        columns = {
-            "input_ids": encoding.ids,
-            "attention_mask": encoding.attention_mask,
-            "token_type_ids": encoding.type_ids,
-        }
-        feed = {name: np.array([values], dtype=np.int64) for name, values in columns.items() if name in self._inputs}
-        (logits, *_) = self._session.run(None, feed)
         seen = len(encoding.ids)
         cut = sum(rest.special_tokens_mask.count(0) for rest in encoding.overflowing)
-        return Scores(logits=tuple(float(value) for value in logits[0]), tokens_seen=seen, tokens_total=seen + cut)
+        return Scores(logits=self.run(encoding, encoding.ids), tokens_seen=seen, tokens_total=seen + cut)
+
+    def read(self, text: str) -> "OnnxReading":
+        for mask in MASKS:
+            if (mask_id := self._tokenizer.token_to_id(mask)) is not None:
+                return OnnxReading(self, self._tokenizer.encode(text), mask, mask_id)
+        raise ValueError("the tokenizer has no token that could hide another")
+
+    def run(self, encoding: Encoding, ids: Sequence[int]) -> tuple[float, ...]:
+        """The logits of an encoding with these ids in place of its own."""
+        columns = {"input_ids": ids, "attention_mask": encoding.attention_mask, "token_type_ids": encoding.type_ids}
+        feed = {name: np.array([values], dtype=np.int64) for name, values in columns.items() if name in self._inputs}
+        (logits, *_) = self._session.run(None, feed)
+        return tuple(float(value) for value in logits[0])
+
+
+class OnnxReading:
+    def __init__(self, engine: OnnxEngine, encoding: Encoding, mask: str, mask_id: int) -> None:
+        self._engine = engine
+        self._encoding = encoding
+        self._mask_id = mask_id
+        self.mask = mask
+        self.tokens = tuple((start, end) for start, end in encoding.offsets)
+
+    def score_without(self, hidden: Collection[int]) -> tuple[float, ...]:
+        concealed = frozenset(hidden)
+        ids = [self._mask_id if place in concealed else token for place, token in enumerate(self._encoding.ids)]
+        return self._engine.run(self._encoding, ids)
 
 
 def load(folder: Path, manifest: Manifest) -> OnnxEngine:

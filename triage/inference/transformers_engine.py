@@ -1,6 +1,7 @@
 """Any text-classification model that transformers can load from safetensors without remote code."""
 
 import threading
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,34 @@ class TransformersEngine:
             tokens_seen=int(encoded["input_ids"].shape[1]),
             tokens_total=total,
         )
+
+    def read(self, text: str) -> "TransformersReading":
+        """Raises: ValueError where the tokenizer has no mask, or NotImplementedError where it tells no places."""
+        mask = self._tokenizer.mask_token or self._tokenizer.unk_token
+        if mask is None:
+            raise ValueError("the tokenizer has no token that could hide another")
+        with self._lock:
+            encoded = self._tokenizer(
+                text, truncation=True, max_length=self._max_length, return_tensors="pt", return_offsets_mapping=True
+            )
+        places = encoded.pop("offset_mapping")[0].tolist()
+        return TransformersReading(self._model, encoded, places, mask, self._tokenizer.convert_tokens_to_ids(mask))
+
+
+class TransformersReading:
+    def __init__(self, model: Any, encoded: Any, places: list[list[int]], mask: str, mask_id: int) -> None:
+        self._model = model
+        self._encoded = encoded
+        self._mask_id = mask_id
+        self.mask = mask
+        self.tokens = tuple((start, end) for start, end in places)
+
+    def score_without(self, hidden: Collection[int]) -> tuple[float, ...]:
+        ids = self._encoded["input_ids"].clone()
+        ids[0, sorted(hidden)] = self._mask_id
+        with torch.inference_mode():
+            logits = self._model(**{**self._encoded, "input_ids": ids}).logits[0]
+        return tuple(float(value) for value in logits.tolist())
 
 
 def load(folder: Path, manifest: Manifest) -> TransformersEngine:

@@ -1,6 +1,6 @@
 """Personal data out of complaints: names, addresses, emails, phones, cards, accounts, identity numbers, births."""
 
 from triage.redaction.entities import Entity, Span
-from triage.redaction.redactor import REDACTION_VERSION, Redacted, find, redact, redact_text
+from triage.redaction.redactor import REDACTION_VERSION, Redacted, find, redact, redact_aligned, redact_text
 
-__all__ = ["REDACTION_VERSION", "Entity", "Redacted", "Span", "find", "redact", "redact_text"]
+__all__ = ["REDACTION_VERSION", "Entity", "Redacted", "Span", "find", "redact", "redact_aligned", "redact_text"]

@@ -1,0 +1,200 @@
+"""Explanations beside `shap`: `python -m benchmarks.explanation [--data EXPORT] [--complaints N] [--checks N]`.
+
+Speed is that of one whole explanation, checks and words included, against `shap.Explainer` over a
+`transformers.pipeline` of the same bundle. Agreement is the rank correlation of sentence attributions with
+`shap.Explainer` over the served model. References take a minute each and are kept in `build/explanations`.
+"""
+
+import argparse
+import hashlib
+import json
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from statistics import fmean, median
+from typing import Any
+
+import cli  # noqa: F401  # settles how huggingface_hub speaks to the Hub, before it is imported
+from cli.output import out, print_table, progress_bar
+from local.state import ROOT
+from training.exports import read_export
+from training.generator import generate
+from triage.bundle import Manifest, describe
+from triage.explanation.checks import rank_correlation
+from triage.explanation.explain import Recorded, explain
+from triage.explanation.record import Explained
+from triage.inference.classify import as_read, classify, softmax
+from triage.inference.engine import Engine, load_engine
+from triage.text import clean
+
+BUNDLES = (ROOT / "build" / "measured", ROOT / "build" / "models")
+REFERENCES = ROOT / "build" / "explanations"
+PIPELINE_EVALUATIONS = 500
+REFERENCE_EVALUATIONS = 2000
+THREADS = 2
+
+
+@dataclass(frozen=True)
+class Subject:
+    folder: Path
+    engine: Engine
+    manifest: Manifest
+
+    def explain(self, text: str) -> Explained:
+        answer = classify(text, engine=self.engine, manifest=self.manifest)
+        recorded = Recorded(answer.label, answer.confidence)
+        return explain(text, recorded, engine=self.engine, manifest=self.manifest, seed=0)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, help="an export of real complaints; by default they are generated")
+    parser.add_argument("--task", default="product")
+    parser.add_argument("--complaints", type=int, default=3, help="whose attributions are compared with shap's")
+    parser.add_argument("--checks", type=int, default=0, help="explain so many complaints of any length instead")
+    arguments = parser.parse_args()
+    warnings.simplefilter("ignore")
+    folder = next(base / arguments.task for base in BUNDLES if (base / arguments.task).is_dir())
+    manifest = describe(folder)
+    subject = Subject(folder, load_engine(folder, manifest), manifest)
+    if arguments.checks:
+        report_checks(subject, list(islice(letters(arguments.data), arguments.checks)))
+        return
+    alike = (text for text in letters(arguments.data) if 150 <= len(as_read(text, manifest).split()) <= 260)
+    texts = list(islice(alike, max(1, arguments.complaints)))
+    report_speed(subject, min(texts, key=lambda text: abs(len(text.split()) - 200)))
+    report_agreement(subject, texts[: arguments.complaints])
+
+
+def letters(data: Path | None) -> Iterator[str]:
+    """Cleaned, each once, in an order by chance that is always the same."""
+    if data is None:
+        yield from (clean(letter.narrative) for letter in generate(10_000, seed=8))
+        return
+    found = {clean(row.narrative): row.complaint_id or "" for row in read_export(data) if row.narrative}
+    yield from sorted((text for text in found if text), key=lambda text: hashlib.sha256(found[text].encode()).digest())
+
+
+def report_speed(subject: Subject, text: str) -> None:
+    import shap
+    from transformers import pipeline
+
+    model = pipeline("text-classification", model=str(subject.folder), device="cpu", top_k=None, truncation=True)
+    explainer = shap.Explainer(model)
+    subject.explain(text)
+    model(text)
+    began = time.perf_counter()
+    explained = subject.explain(text)
+    ours = time.perf_counter() - began
+    began = time.perf_counter()
+    explainer([as_read(text, subject.manifest)], max_evals=PIPELINE_EVALUATIONS, silent=True)
+    theirs = time.perf_counter() - began
+    print_table(
+        f"One explanation of {len(text.split())} words",
+        ("what", "evaluations", "seconds", "ratio"),
+        (
+            ("shap.Explainer over transformers.pipeline", PIPELINE_EVALUATIONS, f"{theirs:.1f}", "1.000"),
+            ("ours, with words and checks", explained.method.evaluations, f"{ours:.2f}", f"{ours / theirs:.3f}"),
+        ),
+    )
+
+
+def report_agreement(subject: Subject, texts: Sequence[str]) -> None:
+    correlations = []
+    with progress_bar() as bar:
+        for text in bar.track(texts, description="references"):
+            explained = subject.explain(text)
+            if len(explained.sentences) > 1:
+                theirs = reference(subject, as_read(text, subject.manifest), explained)
+                correlations.append(rank_correlation([one.label for one in explained.sentences], theirs))
+    if correlations:
+        figures = (len(correlations), fmean(correlations), median(correlations), min(correlations))
+        print_table(
+            f"Rank correlation of sentence attributions with shap at {REFERENCE_EVALUATIONS} evaluations",
+            ("complaints", "mean", "median", "lowest"),
+            [[figures[0], *(f"{figure:.3f}" for figure in figures[1:])]],
+        )
+
+
+def reference(subject: Subject, text: str, explained: Explained) -> list[float]:
+    """shap's attributions of our sentences to our label: the sums of those of their tokens."""
+    key = hashlib.sha256(f"{subject.manifest.weights_sha256} {REFERENCE_EVALUATIONS} {text}".encode()).hexdigest()
+    kept = REFERENCES / f"{key}.json"
+    if not kept.exists():
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_text(json.dumps(attributed_by_shap(subject, text)))
+    found = json.loads(kept.read_text())
+    place = subject.manifest.labels.index(explained.label)
+    tokens = [
+        (start, values[place])
+        for (start, end), values in zip(found["offsets"], found["values"], strict=True)
+        if start < end
+    ]
+    return [
+        sum(value for start, value in tokens if one.part.start <= start < one.part.end) for one in explained.sentences
+    ]
+
+
+def attributed_by_shap(subject: Subject, text: str) -> dict[str, Any]:
+    import numpy as np
+    import shap
+    from transformers import AutoTokenizer
+
+    # The whole text, as our engine reads it.
+    tokenizer = AutoTokenizer.from_pretrained(str(subject.folder), model_max_length=10**6)
+
+    def probabilities(texts: Sequence[str]) -> Any:
+        with ThreadPoolExecutor(THREADS) as pool:
+            scored = pool.map(lambda one: subject.engine.score(str(one)).logits, texts)
+            return np.array([softmax(logits, subject.manifest.calibration.temperature) for logits in scored])
+
+    explainer = shap.Explainer(probabilities, tokenizer, output_names=list(subject.manifest.labels), seed=0)
+    explained = explainer([text], max_evals=REFERENCE_EVALUATIONS, batch_size=32, silent=True)
+    offsets = tokenizer(text, return_offsets_mapping=True)["offset_mapping"]
+    return {"offsets": offsets, "values": explained.values[0].tolist()}
+
+
+def report_checks(subject: Subject, texts: Sequence[str]) -> None:
+    """How explanations of complaints of any length fare."""
+    found, seconds = list[Explained](), list[float]()
+    with progress_bar() as bar:
+        for text in bar.track(texts, description="explanations"):
+            began = time.perf_counter()
+            found.append(subject.explain(text))
+            seconds.append(time.perf_counter() - began)
+    faithful = [one.checks.faithfulness for one in found if one.checks.faithfulness]
+    steady = [one.checks.stability for one in found if one.checks.stability is not None]
+    failures = [failure.split("(")[0].strip() for one in found for failure in one.checks.failures]
+    print_table(
+        f"Explanations of {len(texts)} complaints",
+        ("figure", "value"),
+        (
+            ("complete", f"{len(found)} of {len(texts)}"),
+            ("recorded answer reproduced", sum(one.reproduced for one in found)),
+            ("cut off, and said so", sum(one.truncation.tokens_total > one.truncation.tokens_seen for one in found)),
+            ("passed all checks", sum(one.checks.passed for one in found)),
+            ("largest additivity residual", f"{max(one.checks.additivity_residual for one in found):.2g}"),
+            ("deletion below chance", f"{sum(f.deletion < f.deletion_at_random for f in faithful)} of {len(faithful)}"),
+            ("mean probability, hiding what is named", f"{fmean(f.deletion for f in faithful):.3f}"),
+            ("the same at random", f"{fmean(f.deletion_at_random for f in faithful):.3f}"),
+            (
+                "insertion above chance",
+                f"{sum(f.insertion > f.insertion_at_random for f in faithful)} of {len(faithful)}",
+            ),
+            ("mean probability, showing what is named", f"{fmean(f.insertion for f in faithful):.3f}"),
+            ("the same at random", f"{fmean(f.insertion_at_random for f in faithful):.3f}"),
+            ("median and lowest stability", f"{median(steady):.2f}, {min(steady):.2f}"),
+            ("median evaluations", median(one.method.evaluations for one in found)),
+            ("median and longest seconds", f"{median(seconds):.1f}, {max(seconds):.1f}"),
+        ),
+    )
+    for failure in sorted({*failures}):
+        out.print(f"{failures.count(failure)} failed: {failure}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,32 @@
+"""Finds the model whose decision is to be explained."""
+
+import boto3
+from aws_lambda_powertools import Logger
+
+from runtime.adapters.dynamodb import Table
+from runtime.function import Handler, entry_point, keeps
+from triage import tables
+from triage.environment import FindDecisionEnvironment
+from triage.errors import NothingToExplainError
+from triage.explanation.selected import deciding_model
+from triage.steps import FIND_DECISION, ExplanationRequest, ExplanationTask
+from triage.tables import SELECTION, SelectionEntry
+
+logger = Logger(service="find_decision")
+
+
+def build(environment: FindDecisionEnvironment, session: boto3.Session) -> Handler:
+    story = Table(session.client("dynamodb"), tables.COMPLAINTS_ALLOCATION, environment.complaints_allocation_table)
+
+    def find(request: ExplanationRequest) -> ExplanationTask:
+        item = story.get(request.complaint_id, SELECTION)
+        if item is None:
+            raise NothingToExplainError(f"{request.complaint_id} was not triaged")
+        return ExplanationTask(
+            request=request, model=deciding_model(SelectionEntry.model_validate(item), task=request.task)
+        )
+
+    return keeps(FIND_DECISION, find, logger)
+
+
+handler = entry_point(FindDecisionEnvironment, build)

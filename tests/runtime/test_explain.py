@@ -1,0 +1,149 @@
+"""From a request to a record, and from the record to whoever may have it."""
+
+import pytest
+
+from runtime.deliver_explanation import build as delivering
+from runtime.explain import build as explaining
+from runtime.find_decision import build as finding
+from runtime.model_inference import build as inferring
+from tests.factories import any_explanation_request, any_feedback, any_item, any_selection
+from tests.runtime.conftest import Cloud, calls
+from triage.bundle import Calibration
+from triage.errors import ComplaintMissingError, NothingToExplainError, TextChangedError
+from triage.explanation.delivery import Delivered
+from triage.steps import ExplanationStored, ExplanationTask, InferenceRequest
+from triage.tables import (
+    COMPLAINTS_ALLOCATION,
+    DELIVERY,
+    EXPLANATION,
+    RAW_COMPLAINTS,
+    DeliveryEntry,
+    ExplanationEntry,
+    FeedbackEntry,
+    PredictionEntry,
+)
+
+LETTER = "The weather was fine. My mortgage was sold to a mortgage bank. Call me, John Smith, at (212) 555-0187."
+REQUEST = any_explanation_request(complaint_id="1")
+
+
+@pytest.fixture
+def model(cloud, tmp_path):
+    """Its decision about complaint 1 is recorded."""
+    reference = cloud.mirrored(tmp_path, task="product", calibration=Calibration(temperature=8.0), max_length=256)
+    cloud.table(RAW_COMPLAINTS).put(any_item(complaint_id="1", narrative=LETTER))
+    cloud.table(COMPLAINTS_ALLOCATION).put(any_selection(complaint_id="1", models=(reference,)))
+    request = InferenceRequest(complaint_id="1", model=reference)
+    inferring(cloud.model_inference, cloud.session())(request.model_dump(mode="json"), None)
+    return reference
+
+
+def explain(cloud: Cloud, request=REQUEST, session=None) -> ExplanationStored:
+    """As the state machine does."""
+    session = session or cloud.session()
+    task = finding(cloud.find_decision, session)(request.model_dump(mode="json"), None)
+    assert ExplanationTask.model_validate(task).request == request
+    return ExplanationStored.model_validate(explaining(cloud.explain, session)(task, None))
+
+
+def deliver(cloud: Cloud, request=REQUEST, *, requester="ann") -> Delivered:
+    asked = {
+        "complaint_id": request.complaint_id,
+        "task": request.task,
+        "request_id": request.request_id,
+        "requester": requester,
+    }
+    return Delivered.model_validate(delivering(cloud.deliver_explanation, cloud.session())(asked, None))
+
+
+def entries(cloud: Cloud, kind: str) -> list[dict[str, object]]:
+    return [item for item in cloud.table(COMPLAINTS_ALLOCATION).query("1") if str(item["entry"]).startswith(kind)]
+
+
+def test_the_record_holds_the_decision_its_versions_and_no_word_of_the_text(cloud, model):
+    stored = explain(cloud)
+    (item,) = entries(cloud, EXPLANATION)
+    entry = ExplanationEntry.model_validate(item)
+    assert stored.entry == entry.entry == f"{EXPLANATION}product#{REQUEST.request_id}"
+    recorded = cloud.table(COMPLAINTS_ALLOCATION).get("1", PredictionEntry.key(model))
+    assert entry.prediction == PredictionEntry.model_validate(recorded)
+    assert (entry.request, entry.explained.reproduced, entry.explained.label) == (REQUEST, True, "Mortgage")
+    assert entry.expires_at and entry.retained_until > entry.explained_at[:10]
+    assert not [word for word in ("weather", "sold", "Smith", "555") if word in str(item)]
+
+
+def test_the_same_request_is_answered_by_the_same_record(cloud, model):
+    first = explain(cloud)
+    before = entries(cloud, EXPLANATION)
+    session = cloud.session()
+    read = calls(session, "s3.GetObject")
+    assert explain(cloud, session=session) == first
+    assert entries(cloud, EXPLANATION) == before
+    assert not read
+
+
+def test_another_request_is_answered_by_another_record(cloud, model):
+    explain(cloud)
+    explain(cloud, any_explanation_request(complaint_id="1", requester="bob"))
+    assert len(entries(cloud, EXPLANATION)) == 2
+
+
+def test_what_people_said_is_part_of_the_record(cloud, model):
+    said = FeedbackEntry(
+        complaint_id="1",
+        entry=FeedbackEntry.key(2),
+        code_version="test",
+        made_version=2,
+        applied_at="2026-03-02T10:00:00.000Z",
+        labelled_on="2026-03-02",
+        labels={},
+        feedback=any_feedback(complaint_id="1"),
+    )
+    cloud.table(COMPLAINTS_ALLOCATION).put(said)
+    explain(cloud)
+    assert ExplanationEntry.model_validate(entries(cloud, EXPLANATION)[0]).people == (said,)
+
+
+def test_a_task_that_no_model_decided_has_no_explanation(cloud, model):
+    with pytest.raises(NothingToExplainError, match="no model was asked for urgency"):
+        explain(cloud, any_explanation_request(complaint_id="1", task="urgency"))
+    with pytest.raises(NothingToExplainError, match="was not triaged"):
+        explain(cloud, any_explanation_request(complaint_id="2"))
+
+
+def test_a_model_that_recorded_no_answer_has_none_to_explain(cloud, model):
+    cloud.table(COMPLAINTS_ALLOCATION).put(any_selection(complaint_id="3", models=(model,)))
+    cloud.table(RAW_COMPLAINTS).put(any_item(complaint_id="3"))
+    with pytest.raises(NothingToExplainError, match="recorded no answer"):
+        explain(cloud, any_explanation_request(complaint_id="3"))
+
+
+def test_a_complaint_that_was_erased_is_named(cloud, model):
+    cloud.session().client("dynamodb").delete_item(TableName=RAW_COMPLAINTS.name, Key={"complaint_id": {"S": "1"}})
+    with pytest.raises(ComplaintMissingError):
+        explain(cloud)
+
+
+def test_what_is_handed_out_is_redacted_and_recorded_each_time(cloud, model):
+    explain(cloud)
+    delivered = deliver(cloud)
+    text = "".join(passage.text for passage in delivered.sentences) + delivered.unread
+    assert "[NAME]" in text and "[PHONE]" in text and "555" not in text and "weather" in text
+    assert deliver(cloud, requester="bob").explanation == delivered.explanation
+    handed = [DeliveryEntry.model_validate(item) for item in entries(cloud, DELIVERY)]
+    assert {entry.requester for entry in handed} == {"ann", "bob"}
+    assert {entry.explanation for entry in handed} == {delivered.explanation.entry}
+
+
+def test_nothing_is_handed_out_that_is_not_there(cloud, model):
+    with pytest.raises(NothingToExplainError, match="has no explanation"):
+        deliver(cloud)
+    assert not entries(cloud, DELIVERY)
+
+
+def test_figures_are_not_handed_out_beside_another_text(cloud, model):
+    explain(cloud)
+    cloud.table(RAW_COMPLAINTS).put(any_item(complaint_id="1", narrative="Something else."))
+    with pytest.raises(TextChangedError):
+        deliver(cloud)
+    assert not entries(cloud, DELIVERY)

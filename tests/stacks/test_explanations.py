@@ -1,0 +1,44 @@
+"""Explanations apart from triage: on request, on functions and turns of their own."""
+
+import json
+from typing import get_args
+
+import pytest
+
+from tests.stacks.test_orchestration import given_up
+from triage.bundle import Engine
+from triage.errors import permanent
+
+
+@pytest.fixture
+def states(synthesis):
+    return synthesis.explanation_definition["States"]
+
+
+def test_what_decided_is_found_before_it_is_asked(synthesis, states):
+    assert synthesis.explanation_definition["StartAt"] == "FindDecision"
+    assert states["FindDecision"]["Next"] == "Engine"
+
+
+def test_every_engine_explains_itself(states):
+    served = {rule["StringEquals"]: rule["Next"] for rule in states["Engine"]["Choices"]}
+    assert served == {"onnx": "Explain", "transformers": "ExplainTransformers"}
+    assert served.keys() == set(get_args(Engine))
+
+
+def test_nothing_of_triage_or_of_shadows_starts_or_shares_it(synthesis):
+    ours = {path for path in synthesis.functions if path in json.dumps(synthesis.explanation_definition)}
+    assert ours == {"Explanations/FindDecision", "Explanations/Explain", "Explanations/ExplainTransformers"}
+    assert "Explanations" not in json.dumps([synthesis.definition, synthesis.shadow_definition])
+    targets = [rule["Targets"] for rule in synthesis.stateless.of_type("AWS::Events::Rule").values()]
+    assert "Explanation" not in json.dumps(targets)
+
+
+def test_an_error_that_no_other_try_can_mend_ends_it(states):
+    for name in ("FindDecision", "Explain", "ExplainTransformers"):
+        assert {*permanent()} <= {*given_up(states[name])}
+
+
+def test_a_function_ends_before_its_state_stops_waiting(synthesis, states):
+    for name in ("FindDecision", "Explain", "ExplainTransformers"):
+        assert synthesis.functions[f"Explanations/{name}"]["Timeout"] < states[name]["TimeoutSeconds"]

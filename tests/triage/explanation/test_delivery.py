@@ -1,0 +1,61 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.factories import any_explanation
+from triage.errors import NothingToExplainError, TextChangedError
+from triage.explanation.delivery import deliver
+from triage.explanation.selected import deciding_model
+from triage.redaction import redact_aligned, redact_text
+from triage.tables import sha256_of_text
+
+PERSONAL = "I am John Smith, call (212) 555-0187. They closed my account."
+HANDED = {"requester": "ann", "delivered_at": "2026-03-02T09:30:00.000Z"}
+
+
+@given(st.lists(st.sampled_from([PERSONAL, "mail a@b.com", "card 4111 1111 1111 1111", "plain words."])).map(" ".join))
+def test_what_is_aligned_is_what_is_redacted(text):
+    redacted, origins = redact_aligned(text)
+    assert redacted == redact_text(text)
+    assert len(origins) == len(redacted) and list(origins) == sorted(origins)
+
+
+def test_what_leaves_is_redacted_although_the_model_read_it_all():
+    entry = any_explanation(PERSONAL, ends=(38, len(PERSONAL)))
+    delivered = deliver(entry, PERSONAL, **HANDED)
+    assert [passage.text for passage in delivered.sentences] == [
+        "I am [NAME], call [PHONE]. ",
+        "They closed my account.",
+    ]
+    assert delivered.unread == ""
+
+
+def test_what_was_not_read_is_handed_out_as_such():
+    delivered = deliver(any_explanation(PERSONAL, ends=(38,)), PERSONAL, **HANDED)
+    assert delivered.unread == "They closed my account."
+
+
+def test_places_of_a_text_that_was_redacted_before_are_those_of_the_redacted_one():
+    read = redact_text(PERSONAL)
+    entry = any_explanation(read, ends=(27, len(read)), redaction_version="1")
+    assert "".join(passage.text for passage in deliver(entry, PERSONAL, **HANDED).sentences) == read
+
+
+def test_figures_are_not_put_beside_other_words():
+    with pytest.raises(TextChangedError):
+        deliver(any_explanation(PERSONAL, ends=(38,)), PERSONAL + " More.", **HANDED)
+
+
+def test_a_record_has_no_words_of_the_text():
+    entry = any_explanation(PERSONAL, ends=(38, len(PERSONAL)))
+    assert entry.read_sha256 == sha256_of_text(PERSONAL)
+    assert not [word for word in ("John", "closed", "555") if word in entry.model_dump_json()]
+
+
+def test_the_model_that_was_asked_is_the_one_that_decided():
+    from tests.factories import any_model_reference, any_selection
+
+    models = tuple(any_model_reference(task=task) for task in ("product", "urgency"))
+    assert deciding_model(any_selection(models=models), task="urgency") == models[1]
+    with pytest.raises(NothingToExplainError, match="product, urgency"):
+        deciding_model(any_selection(models=models), task="issue")
