@@ -11,6 +11,8 @@ ENVIRONMENTS = sorted(Environment.__subclasses__(), key=lambda told: told.__name
 
 
 def any_value(name: str, annotation: Any) -> Any:
+    if bool in (annotation, *get_args(annotation)):
+        return True
     if int in (annotation, *get_args(annotation)):
         return 7
     return f"any {name}"
