@@ -94,7 +94,7 @@ def _parts(recipe: Recipe) -> str:
         return "`model.onnx` is what serves, `model.safetensors` the same model in float32 for `transformers`;"
     return (
         "`model.onnx` is what serves: the encoder, which reads a window of the text, and a linear model of its tokens\n"
-        "and pairs of tokens. `model.safetensors` is the encoder alone in float32, `wide.safetensors` the linear part;"
+        "and pairs of tokens. `model.safetensors` is the encoder alone in float32, `wide.safetensors` the rest;"
     )
 
 

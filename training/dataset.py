@@ -23,13 +23,16 @@ LABELS = ("product", "issue", "vulnerable")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelledRow:
-    """narrative: cleaned. vulnerable: by the tags stated on the form, None where the export does not say."""
+    """narrative: cleaned. sub_product, sub_issue: as the form of that year named them. vulnerable: by the tags stated
+    on the form, None where the export does not say."""
 
     row: int
     complaint_id: str | None
     narrative: str
     product: str
     issue: str
+    sub_product: str | None = None
+    sub_issue: str | None = None
     vulnerable: bool | None
     received: date
     channel: str | None
@@ -107,6 +110,8 @@ def _labelled(path: Path, exported: Iterable[ExportRow]) -> Iterator[LabelledRow
                 narrative=narrative,
                 product=label.product,
                 issue=label.issue,
+                sub_product=row.sub_product,
+                sub_issue=row.sub_issue,
                 vulnerable=None if row.tags is None else bool(VULNERABLE_TAGS & set(row.tags)),
                 received=received,
                 channel=row.submitted_via,
@@ -166,6 +171,8 @@ def _line(row: LabelledRow) -> str:
         row.channel,
         row.product,
         row.issue,
+        row.sub_product,
+        row.sub_issue,
         row.vulnerable,
         row.narrative,
     ]

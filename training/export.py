@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 from tokenizers import Tokenizer
+from torch import nn
 
 from training.blend import ENCODER_ALONE, Blend, fit_blend
 from training.card import model_card
@@ -24,7 +25,7 @@ from training.parity import compare
 from training.prepare import Example, Prepared
 from training.recipe import Recipe
 from training.thresholds import Floats, Integers, choose, probabilities
-from training.wide import WidePart, features_of, read, save
+from training.wide import Layer, WidePart, features_of, read, save
 from triage.bundle import MANIFEST_FILE, WIDE_FILE, Manifest, hash_files
 from triage.inference.engine import load_engine
 from triage.redaction import REDACTION_VERSION
@@ -58,12 +59,14 @@ class Held:
 class Exporter:
     """What the steps of one export share.
 
+    mean: the head on the mean of all tokens, if the recipe has one.
     workspace: a folder for the candidates, to be deleted afterwards.
     """
 
     task: str
     labels: tuple[str, ...]
     recipe: Recipe
+    mean: nn.Linear | None
     wide: WidePart | None
     workspace: Path
 
@@ -84,7 +87,7 @@ class Exporter:
             blend = fit_blend(quantised, scores, held.truth)
             apart = parts_apart(quantised, scores, held.truth, blend)
             exact, quantised = blend.of(exact, scores), blend.of(quantised, scores)
-            save(self.wide, folder / WIDE_FILE)
+            save(self.wide, folder / WIDE_FILE, mean=None if self.mean is None else layer_of(self.mean))
         parity = compare(exact, quantised, held.truth, held.groups)
         chosen, logits = (small, quantised) if parity.holds else (full, exact)
         self.assemble(chosen, blend)
@@ -100,7 +103,7 @@ class Exporter:
         for candidate in (full, small):
             candidate.mkdir(parents=True)
             shutil.copy(folder / "tokenizer.json", candidate)
-        export_onnx(folder, full / ENCODER_FILE, max_length=self.recipe.max_length)
+        export_onnx(folder, full / ENCODER_FILE, max_length=self.recipe.max_length, mean=self.mean)
         quantise(full / ENCODER_FILE, small / ENCODER_FILE, workspace=self.workspace)
         for candidate in (full, small):
             self.assemble(candidate, ENCODER_ALONE)
@@ -139,6 +142,11 @@ class Exporter:
         difference = float(np.abs(self.serve(candidate, texts) - expected).max())
         if difference > TOLERANCE:
             raise ExportFailedError(f"the graph of {self.task} differs from its parts by {difference:.3g}")
+
+
+def layer_of(head: nn.Linear) -> Layer:
+    weights, bias = (parameter.detach().numpy() for parameter in (head.weight, head.bias))
+    return Layer(weights.T, bias)
 
 
 def held_out(prepared: Prepared, task: str) -> Held:

@@ -15,21 +15,29 @@ from torch.export import Dim
 from transformers import BertForSequenceClassification
 
 from training.train import quiet
+from training.upper import mean_of
 
 
 class Logits(nn.Module):
-    """The classifier as a graph: `input_ids` and `attention_mask` in, logits out."""
+    """The classifier as a graph: `input_ids` and `attention_mask` in, logits out.
 
-    def __init__(self, model: BertForSequenceClassification) -> None:
+    mean: a head on the mean of all tokens, whose logits are added.
+    """
+
+    def __init__(self, model: BertForSequenceClassification, mean: nn.Linear | None) -> None:
         super().__init__()
         self.model = model
+        self.mean = mean
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        logits: Tensor = self.model(input_ids=input_ids, attention_mask=attention_mask).logits
+        states = self.model.bert(input_ids=input_ids, attention_mask=attention_mask)
+        logits: Tensor = self.model.classifier(states.pooler_output)
+        if self.mean is not None:
+            logits = logits + self.mean(mean_of(states.last_hidden_state, attention_mask))
         return logits
 
 
-def export_onnx(folder: Path, target: Path, *, max_length: int) -> None:
+def export_onnx(folder: Path, target: Path, *, max_length: int, mean: nn.Linear | None = None) -> None:
     """Write the model that is saved in `folder` as one float32 graph with dynamic batch and sequence.
 
     Attention is exported as plain matrix products: the fused one costs a quarter of int8's speed.
@@ -40,7 +48,7 @@ def export_onnx(folder: Path, target: Path, *, max_length: int) -> None:
     sizes = {0: Dim("batch"), 1: Dim("sequence", max=max_length)}
     with _quiet_export():
         torch.onnx.export(
-            Logits(model).eval(),
+            Logits(model, mean).eval(),
             (example, torch.ones_like(example)),
             target,
             dynamo=True,

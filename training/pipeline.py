@@ -83,6 +83,7 @@ def _export(trained: Trained, prepared: Prepared, recipe: Recipe, workspace: Pat
             task=task,
             labels=prepared.labels[task],
             recipe=recipe,
+            mean=trained.means.get(task),
             wide=wide_part(bundle, task, prepared, recipe),
             workspace=workspace / "candidates" / task,
         )

@@ -55,6 +55,10 @@ class Labelled(Protocol):
     @property
     def issue(self) -> str: ...
     @property
+    def sub_product(self) -> str | None: ...
+    @property
+    def sub_issue(self) -> str | None: ...
+    @property
     def vulnerable(self) -> bool | None: ...
 
 
@@ -62,9 +66,14 @@ LABELS: Mapping[str, Callable[[Labelled], str | None]] = {
     "product": lambda complaint: complaint.product,
     "issue": lambda complaint: complaint.issue,
     "vulnerable": lambda complaint: None if complaint.vulnerable is None else VULNERABLE[complaint.vulnerable],
-    "product-issue": lambda complaint: f"{complaint.product}: {complaint.issue}",
+    "sub-product": lambda complaint: _joined(complaint.product, complaint.sub_product),
+    "sub-issue": lambda complaint: _joined(complaint.product, complaint.issue, complaint.sub_issue),
 }
-"""How each task reads its label off a complaint. A further task adds its line; the last one is only learnt besides."""
+"""How each task reads its label off a complaint. A further task adds its line; the last two are only learnt besides."""
+
+
+def _joined(*names: str | None) -> str:
+    return ": ".join(name for name in names if name)
 
 
 def prepare(recipe: Recipe, examples: Iterable[Example] | None = None, *, source: str | None = None) -> Prepared:
@@ -74,7 +83,7 @@ def prepare(recipe: Recipe, examples: Iterable[Example] | None = None, *, source
         ValueError: nothing is known of a task's labels, or fewer than two of its labels are left to learn.
     """
     distinct = _distinct(generated_examples(recipe) if examples is None else examples)
-    train, validation = split(distinct, share=recipe.validation, seed=recipe.seed)
+    train, validation = split(distinct, share=recipe.validation, seed=recipe.seed, tasks=tuple(recipe.tasks))
     labels = {task: _label_space(task, train) for task in recipe.learnt}
     return Prepared(labels, train, validation, fingerprint=fingerprint(train, validation), source=source)
 
@@ -119,12 +128,14 @@ def _distinct(examples: Iterable[Example]) -> list[Example]:
     return list({example.text: example for example in read if example.text}.values())
 
 
-def split(examples: Sequence[Example], *, share: float, seed: int) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
-    """Train and validation in whole groups, so that each combination of labels keeps its share; one that only a
-    single group has is trained on."""
+def split(
+    examples: Sequence[Example], *, share: float, seed: int, tasks: Sequence[str]
+) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
+    """Train and validation in whole groups, so that each combination of the tasks' labels keeps its share; one that
+    only a single group has is trained on."""
     by_labels: defaultdict[str, list[list[Example]]] = defaultdict(list)
     for group in _groups(examples):
-        by_labels[json.dumps(group[0].labels, sort_keys=True)].append(group)
+        by_labels[json.dumps([group[0].labels.get(task) for task in sorted(tasks)])].append(group)
     chance = random.Random(seed)
     train: list[Example] = []
     validation: list[Example] = []

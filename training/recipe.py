@@ -65,6 +65,7 @@ class Recipe(Contract):
     max_length: tokens that the encoder reads, the first two thirds and the last third of a longer text.
     learning_rate, head_learning_rate: of the encoder's upper layers, and of pooler and classifiers.
     auxiliary: labels that the encoder learns besides, for what they teach it; no model is made of them.
+    mean: whether the heads read the mean of all tokens besides the first one; it is kept with the wide part.
     label_smoothing: share of the truth that is spread over all labels, since some of the labels are wrong.
     patience: epochs without a better validation loss after which training stops.
     """
@@ -86,7 +87,14 @@ class Recipe(Contract):
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     tasks: dict[TaskName, TaskRecipe] = Field(min_length=1)
     auxiliary: tuple[TaskName, ...] = ()
+    mean: bool = False
     wide: WideRecipe | None = None
+
+    @model_validator(mode="after")
+    def _keeps_the_mean_with_the_wide_part(self) -> Self:
+        if self.mean and self.wide is None:
+            raise ValueError("mean asks for a wide part, without which the safetensors are the whole model")
+        return self
 
     @property
     def learnt(self) -> tuple[TaskName, ...]:

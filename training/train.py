@@ -43,9 +43,10 @@ Features = list[dict[str, Any]]
 
 @dataclass(frozen=True)
 class Trained:
-    """A model for each task; all of them share their encoder."""
+    """A model for each task; all of them share their encoder. means: the heads on the mean of all tokens, if any."""
 
     models: Mapping[str, BertForSequenceClassification]
+    means: Mapping[str, nn.Linear]
     tokenizer: PreTrainedTokenizerBase
 
     def save(self, task: str, folder: Path) -> None:
@@ -66,7 +67,8 @@ def fine_tune(prepared: Prepared, recipe: Recipe, *, encoder: Path, checkpoints:
     torch.set_num_threads(THREADS)
     transformers.set_seed(recipe.seed)
     with quiet():
-        trained = Trained(models=_classifiers(encoder, prepared, recipe), tokenizer=_tokenizer(encoder, recipe))
+        models = _classifiers(encoder, prepared, recipe)
+        trained = Trained(models, _means(models, prepared, recipe), _tokenizer(encoder, recipe))
         train, validation = _features(trained, prepared, recipe, _part(progress, 0.0))
         upper = _upper_part(trained, prepared, recipe, train)
         trainer = _trainer(upper, train, validation, recipe, checkpoints, _part(progress, 0.5))
@@ -92,7 +94,15 @@ def _upper_part(trained: Trained, prepared: Prepared, recipe: Recipe, train: Fea
         )
         for column, task in enumerate(recipe.learnt)
     }
-    return UpperPart(shared, heads, recipe.frozen_layers, class_weights=weights, label_smoothing=recipe.label_smoothing)
+    means = {task: trained.means.get(task) or _head(shared, len(prepared.labels[task])) for task in heads}
+    return UpperPart(
+        shared,
+        heads,
+        recipe.frozen_layers,
+        means=means if recipe.mean else None,
+        class_weights=weights,
+        label_smoothing=recipe.label_smoothing,
+    )
 
 
 def _part(progress: Progress, start: float) -> Progress:
@@ -123,6 +133,12 @@ def _classifiers(encoder: Path, prepared: Prepared, recipe: Recipe) -> dict[str,
     if recipe.frozen_layers >= model.config.num_hidden_layers:
         raise ValueError(f"of {model.config.num_hidden_layers} layers, {recipe.frozen_layers} cannot be frozen")
     return {first: model, **{task: _sibling(model, prepared.labels[task]) for task in others}}
+
+
+def _means(
+    models: Mapping[str, BertForSequenceClassification], prepared: Prepared, recipe: Recipe
+) -> dict[str, nn.Linear]:
+    return {task: _head(model, len(prepared.labels[task])) for task, model in models.items()} if recipe.mean else {}
 
 
 def _names(labels: Sequence[str]) -> dict[str, Any]:
@@ -204,7 +220,7 @@ def _arguments(recipe: Recipe, checkpoints: Path) -> TrainingArguments:
 def _optimizer(upper: UpperPart, recipe: Recipe) -> torch.optim.Optimizer:
     """AdamW with a rate of its own for the heads, which start from nothing."""
     layers = [*upper.layers.parameters(), *upper.last.parameters()]
-    head = [*upper.pooler.parameters(), *upper.heads.parameters()]
+    head = [*upper.pooler.parameters(), *upper.heads.parameters(), *upper.means.parameters()]
     groups = [{"params": layers, "lr": recipe.learning_rate}, {"params": head, "lr": recipe.head_learning_rate}]
     return torch.optim.AdamW(groups, weight_decay=recipe.weight_decay)
 

@@ -15,7 +15,8 @@ UNKNOWN = -100
 class UpperPart(nn.Module):
     """The layers that learn and a head for each task, over the parameters of `shared`.
 
-    The heads read the first token alone, so the last layer computes no other: a sixth of its work, the same logits.
+    Without `means` the heads read the first token alone, so the last layer computes no other: a sixth of its work, the
+    same logits.
     """
 
     def __init__(
@@ -24,6 +25,7 @@ class UpperPart(nn.Module):
         heads: Mapping[str, nn.Linear],
         frozen: int,
         *,
+        means: Mapping[str, nn.Linear] | None = None,
         class_weights: Mapping[str, Tensor],
         label_smoothing: float = 0.0,
     ) -> None:
@@ -31,7 +33,7 @@ class UpperPart(nn.Module):
         *layers, last = shared.bert.encoder.layer[frozen:]
         self.layers, self.last = nn.ModuleList(layers), cast(BertLayer, last)
         self.pooler, self.dropout = cast(BertPooler, shared.bert.pooler), shared.dropout
-        self.heads = nn.ModuleDict(heads)
+        self.heads, self.means = nn.ModuleDict(heads), nn.ModuleDict(means or {})
         self.label_smoothing = label_smoothing
         for task, weights in class_weights.items():
             self.register_buffer(f"weights_of_{task}", weights, persistent=False)
@@ -44,13 +46,20 @@ class UpperPart(nn.Module):
         attended = mask[:, None, None, :]
         for layer in self.layers:
             hidden = layer(hidden, attended)
-        pooled = self.dropout(self.pooler(self._first_token(hidden, attended)))
-        logits = tuple(head(pooled) for head in self.heads.values())
+        logits = self._logits(hidden, mask, attended)
         losses = [
             self._loss(task, scores, labels[:, column])
             for column, (task, scores) in enumerate(zip(self.heads, logits, strict=True))
         ]
         return {"loss": torch.stack(losses).sum(), "logits": logits}
+
+    def _logits(self, hidden: Tensor, mask: Tensor, attended: Tensor) -> tuple[Tensor, ...]:
+        if not self.means:
+            pooled = self.dropout(self.pooler(self._first_token(hidden, attended)))
+            return tuple(head(pooled) for head in self.heads.values())
+        hidden = self.last(hidden, attended)
+        pooled, mean = self.dropout(self.pooler(hidden)), self.dropout(mean_of(hidden, mask))
+        return tuple(head(pooled) + self.means[task](mean) for task, head in self.heads.items())
 
     def _loss(self, task: str, logits: Tensor, labels: Tensor) -> Tensor:
         if bool((labels == UNKNOWN).all()):
@@ -72,6 +81,12 @@ class UpperPart(nn.Module):
         first = self.last.attention.output(context.transpose(1, 2).flatten(2), first)
         result: Tensor = self.last.output(self.last.intermediate(first), first)
         return result
+
+
+def mean_of(hidden: Tensor, mask: Tensor) -> Tensor:
+    """Over the tokens: (n, tokens, size) and (n, tokens) become (n, size)."""
+    counted = mask[..., None].to(hidden.dtype)
+    return (hidden * counted).sum(dim=1) / counted.sum(dim=1)
 
 
 def class_weights(labels: Sequence[int], *, count: int, balance: float) -> Tensor:

@@ -150,13 +150,17 @@ def _for_each_label(last: Layer) -> Layer:
     return Layer(np.hstack([np.zeros_like(last.weights), last.weights]), np.concatenate([[0.0], last.bias]))
 
 
-def save(wide: WidePart, path: Path) -> None:
-    """Write safetensors: `ngrams` of shape (features, 2), -1 where there is no second token, `idf`, and each layer."""
+def save(wide: WidePart, path: Path, *, mean: Layer | None = None) -> None:
+    """Write safetensors: `ngrams` of shape (features, 2), -1 where there is no second token, `idf`, and each layer.
+
+    mean: the encoder's head on the mean of all tokens, for which the layout of its own safetensors has no place.
+    """
     ngrams = [(*ngram, NO_TOKEN) if len(ngram) == 1 else ngram for ngram in wide.vocabulary.ngrams]
     tensors = {"ngrams": np.array(ngrams, dtype=np.int32), "idf": wide.vocabulary.idf}
-    for number, layer in enumerate(wide.layers):
-        tensors[f"layers.{number}.weights"] = np.ascontiguousarray(layer.weights, dtype=np.float32)
-        tensors[f"layers.{number}.bias"] = np.ascontiguousarray(layer.bias, dtype=np.float32)
+    layers = {f"layers.{number}": layer for number, layer in enumerate(wide.layers)}
+    for name, layer in {**layers, **({} if mean is None else {"mean": mean})}.items():
+        tensors[f"{name}.weights"] = np.ascontiguousarray(layer.weights, dtype=np.float32)
+        tensors[f"{name}.bias"] = np.ascontiguousarray(layer.bias, dtype=np.float32)
     save_file(tensors, path)
 
 

@@ -19,7 +19,7 @@ from triage.errors import BundleCorruptError, BundleUnsafeError
 MANIFEST_FILE = "triage.json"
 
 WIDE_FILE = "wide.safetensors"
-"""The linear part of a model of ours, which its ONNX graph holds too."""
+"""What a model of ours has beside its encoder; its ONNX graph holds both."""
 
 ALLOWED_FILES = (
     "config.json",

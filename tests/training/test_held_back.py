@@ -20,7 +20,8 @@ TINY = load_recipe(CONFIGS / "tiny.toml")
 RECIPE = TINY.model_copy(
     update={
         "epochs": 1,
-        "auxiliary": ("product-issue",),
+        "auxiliary": ("sub-product", "sub-issue"),
+        "mean": True,
         "label_smoothing": 0.05,
         "wide": WideRecipe(length=256, features=2000, epochs=8, batch_size=16, learning_rate=5e-3),
         "tasks": {

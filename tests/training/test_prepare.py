@@ -69,18 +69,26 @@ def test_one_label_is_nothing_to_learn():
 
 
 def test_each_label_keeps_its_share():
-    _, validation = split(any_examples(card=80, loan=20), share=0.25, seed=1)
+    _, validation = split(any_examples(card=80, loan=20), share=0.25, seed=1, tasks=["product"])
     assert Counter(example.labels["product"] for example in validation) == {"card": 20, "loan": 5}
 
 
 def test_a_label_seen_once_is_trained_on():
-    train, validation = split(any_examples(card=1), share=0.9, seed=1)
+    train, validation = split(any_examples(card=1), share=0.9, seed=1, tasks=["product"])
     assert (len(train), len(validation)) == (1, 0)
 
 
 def test_the_split_does_not_depend_on_the_order_of_the_examples():
     examples = any_examples(card=30, loan=30)
-    assert split(examples, share=0.3, seed=5) == split(examples[::-1], share=0.3, seed=5)
+    first, other = (split(read, share=0.3, seed=5, tasks=["product"]) for read in (examples, examples[::-1]))
+    assert first == other
+
+
+def test_what_is_only_learnt_besides_does_not_split():
+    plain = any_examples(card=80, loan=20)
+    fine = [Example(example.text, {**example.labels, "sub-issue": str(number)}) for number, example in enumerate(plain)]
+    parts, finer = (split(read, share=0.25, seed=1, tasks=["product"]) for read in (plain, fine))
+    assert [[each.text for each in part] for part in parts] == [[each.text for each in part] for part in finer]
 
 
 def test_the_fingerprint_tells_the_two_parts_apart():
@@ -106,7 +114,7 @@ def test_a_near_duplicate_group_is_never_on_both_sides(sizes, share, seed):
         for group, size in enumerate(sizes)
         for copy in range(size)
     ]
-    train, validation = split(examples, share=share, seed=seed)
+    train, validation = split(examples, share=share, seed=seed, tasks=["product"])
     assert not {example.group for example in train} & {example.group for example in validation}
     assert len(train) + len(validation) == len(examples)
     assert train
@@ -116,6 +124,21 @@ def test_a_label_that_no_source_states_is_absent():
     unknown = SimpleNamespace(narrative="Text", product="card", issue="fees", vulnerable=None)
     (example,) = examples_of([unknown], tasks=["product", "vulnerable"])
     assert example.labels == {"product": "card"}
+
+
+@pytest.mark.parametrize(
+    ("sub_product", "sub_issue", "expected"),
+    [
+        ("VA mortgage", "Debt is not yours", ["card: VA mortgage", "card: fees: Debt is not yours"]),
+        (None, None, ["card", "card: fees"]),
+    ],
+)
+def test_a_finer_label_names_what_it_belongs_to(sub_product, sub_issue, expected):
+    known = SimpleNamespace(
+        narrative="Text", product="card", issue="fees", sub_product=sub_product, sub_issue=sub_issue, vulnerable=None
+    )
+    (example,) = examples_of([known], tasks=["sub-product", "sub-issue"])
+    assert list(example.labels.values()) == expected
 
 
 def test_labels_are_counted_over_the_training_part():

@@ -45,6 +45,11 @@ def test_a_label_that_is_looked_for_needs_a_recall():
         TaskRecipe(balance=0.0, target_accuracy=0.9, positive_label="vulnerable")
 
 
+def test_a_head_on_the_mean_needs_a_file_to_be_kept_in():
+    with pytest.raises(ValidationError, match="mean asks for a wide part"):
+        Recipe.model_validate({**TINY.model_dump(), "mean": True})
+
+
 def test_a_model_reads_as_far_as_its_wide_part():
     complaints = load_recipe(CONFIGS / "complaints.toml")
     assert complaints.wide is not None

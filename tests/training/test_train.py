@@ -11,6 +11,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from training.encoder import EncoderError, check_weights, locate
 from training.encoding import lower_part, window
 from training.hub import CARD_FILE
+from training.onnx_graph import Logits
 from training.pipeline import STEPS, is_current, train_models
 from training.prepare import prepare
 from training.recipe import CONFIGS, load_recipe
@@ -186,6 +187,22 @@ def test_both_parts_together_compute_what_the_model_does(model):
         (logits,) = upper(hidden, mask, torch.zeros((3, 1), dtype=torch.long))["logits"]
         expected = model(input_ids=ids, attention_mask=mask.long()).logits
     torch.testing.assert_close(logits, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_the_mean_of_all_tokens_is_read_as_the_graph_reads_it(model):
+    torch.set_num_threads(THREADS)
+    weights = {"product": torch.ones(model.num_labels)}
+    mean = torch.nn.Linear(model.config.hidden_size, model.num_labels)
+    heads, means = {"product": model.classifier}, {"product": mean}
+    upper = UpperPart(model.eval(), heads, 3, means=means, class_weights=weights).eval()
+    ids = torch.randint(1000, 20_000, (3, 12))
+    mask = torch.arange(12) < torch.tensor([[12], [7], [3]])
+    with torch.inference_mode():
+        hidden = lower_part(model, 3)(input_ids=ids, attention_mask=mask.long()).last_hidden_state
+        (logits,) = upper(hidden, mask, torch.zeros((3, 1), dtype=torch.long))["logits"]
+        expected = Logits(model, mean)(ids, mask.long())
+    torch.testing.assert_close(logits, expected, rtol=1e-4, atol=1e-4)
+    assert not torch.allclose(expected, Logits(model, None)(ids, mask.long()), atol=1e-2)
 
 
 def test_balance_weighs_rare_classes_more_and_keeps_the_mean():

@@ -124,6 +124,14 @@ def test_the_saved_part_holds_vocabulary_and_layers(tmp_path):
     np.testing.assert_array_equal(tensors["layers.1.bias"], wide.layers[1].bias.astype(np.float32))
 
 
+def test_the_head_on_the_mean_is_saved_beside_the_layers(tmp_path):
+    wide = any_part(REGRESSION, labels=3)
+    save(wide, tmp_path / "wide.safetensors", mean=wide.layers[0])
+    tensors = load_file(tmp_path / "wide.safetensors")
+    np.testing.assert_array_equal(tensors["mean.weights"], tensors["layers.0.weights"])
+    np.testing.assert_array_equal(tensors["mean.bias"], tensors["layers.0.bias"])
+
+
 def test_it_reads_further_than_the_tokenizer_was_told():
     tokenizer = Tokenizer.from_str(
         '{"version":"1.0","truncation":null,"padding":null,"added_tokens":[],"normalizer":null,'

@@ -41,6 +41,14 @@ class GeneratedComplaint:
     vulnerable: bool
     driver: str | None
 
+    @property
+    def sub_product(self) -> None:
+        return None
+
+    @property
+    def sub_issue(self) -> None:
+        return None
+
 
 def generate(
     count: int,
