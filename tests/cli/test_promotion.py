@@ -1,15 +1,25 @@
 """What people do to a strategy by hand, and what the ledger keeps of it."""
 
 import json
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import boto3
 import pytest
 from moto import mock_aws
 
 from cli.deployment import Deployment
-from tests.factories import any_change, any_model_info, any_strategy, create_table, put_in_force
-from triage.tables import MODEL_INFO, TABLES
+from tests.factories import (
+    any_change,
+    any_feedback,
+    any_model_info,
+    any_model_reference,
+    any_prediction,
+    any_strategy,
+    create_table,
+    put_in_force,
+)
+from triage.complaint import timestamp
+from triage.tables import MODEL_INFO, TABLES, FeedbackEntry
 
 ENV = ("--env", "dev")
 REASON = ("--reason", "a good one")
@@ -162,3 +172,54 @@ def test_whoever_was_overtaken_looks_again(triage, deployment, monkeypatch):
     monkeypatch.setattr("cli.promotion.in_force", lambda deployment, task: row)
     code, _, err = triage("promote", "product", *REASON)
     assert code == 1 and "look again" in err
+
+
+def test_the_evidence_on_each_challenger_is_shown_and_nothing_is_changed(triage, deployment):
+    story = deployment.story
+    for number in range(30):
+        for entry in observed(f"c-{number}", right=number % 3 > 0):
+            story.put(entry)
+    before = kinds(deployment)
+    (told,) = json.loads(triage("evidence", "product", "--json")[1])
+    assert (told["challenger"], told["judgement"]["verdict"]) == ("next", "inconclusive")
+    assert (told["evidence"]["primary"]["challenger"], told["evidence"]["labels"]) == (pytest.approx(2 / 3), 30)
+    code, out, _ = triage("evidence", "product")
+    assert code == 0
+    for shown in (
+        "inconclusive",
+        "30 of 200 labels",
+        "superiority of accuracy",
+        "McNemar",
+        "intended",
+        "next: nothing",
+    ):
+        assert shown in out
+    assert kinds(deployment) == before
+
+
+def observed(complaint_id: str, *, right: bool):
+    """A labelled complaint that both sides predicted, the champion wrongly."""
+    now = timestamp(datetime.now(UTC))
+    answers = ((CANARY.champion_arm, "Student loan"), (CANARY.challengers[0], "Mortgage" if right else "Student loan"))
+    for arm, label in answers:
+        model = any_model_reference(model_id=arm.model_id, revision=arm.revision, arm=arm.name, bucket=1)
+        yield any_prediction(complaint_id=complaint_id, model=model, label=label, predicted_at=now)
+    feedback = any_feedback(
+        complaint_id=complaint_id, kind="reallocate", product="Mortgage", mode="blind", inclusion=1.0
+    )
+    yield FeedbackEntry(
+        complaint_id=complaint_id,
+        entry=FeedbackEntry.key(2),
+        code_version="test",
+        made_version=2,
+        applied_at=now,
+        labelled_on=now[:10],
+        labels={"product": "Mortgage"},
+        feedback=feedback,
+    )
+
+
+def test_a_task_without_a_challenger_has_no_evidence(triage, deployment):
+    triage("rollback", "product", *REASON)
+    code, _, err = triage("evidence", "product")
+    assert code == 3 and "no challenger" in err
