@@ -28,6 +28,7 @@ from triage.promotion.fixed_sample import mcnemar
 from triage.promotion.gates import Gates, Guardrails
 from triage.promotion.sequential import Differences, Weighted, bounds, log_capital, mean
 from triage.promotion.verdict import judge
+from triage.promotion.weighing import GROUPS
 
 ROOT = Path(__file__).parents[1]
 PICTURE = ROOT / "docs" / "pictures" / "promotion.svg"
@@ -66,7 +67,7 @@ class Kind(NamedTuple):
 
 SAID = tuple(Said(right, sure) for right, sure in product((True, False), repeat=2))
 KINDS = tuple(Kind(*kind) for kind in product((True, False), SAID, SAID))
-GROUPS = {"vulnerable:no": False, "vulnerable:yes": True}
+VULNERABILITY = {"vulnerable:no": False, "vulnerable:yes": True}
 
 
 @dataclass(frozen=True)
@@ -223,7 +224,7 @@ WORTH = {metric.name: _worth(metric) for metric in (PRIMARY, *OTHERS)}
 def differences(metric: Metric, counts: Counts, group: str | None = None) -> Differences:
     found: Differences = Counter()
     for kind, worth, count in zip(KINDS, WORTH[metric.name], counts.tolist(), strict=True):
-        if count and (group is None or kind.vulnerable == GROUPS[group]):
+        if count and (group is None or kind.vulnerable == VULNERABILITY[group]):
             found[worth] += count
     return found
 
@@ -241,14 +242,13 @@ def is_open(scenario: Scenario, counts: Counts) -> bool:
     others = (differences(other, counts) for other in OTHERS)
     if any(log_capital(other, -gates.margin, -1) >= won for other in others):
         return True
-    groups = (differences(PRIMARY, counts, group) for group in GROUPS)
+    groups = (differences(PRIMARY, counts, group) for group in VULNERABILITY)
     return any(log_capital(group, -gates.margin, -1) >= won for group in groups)
 
 
 def evidence(counts: Counts, gates: Gates) -> Evidence:
     """As `weigh` makes it from a shadow's labels, a hundred of them a day."""
     labels = int(counts.sum())
-    judged = sum(differences(PRIMARY, counts, group).total() >= gates.min_group for group in GROUPS)
     return Evidence(
         task="product",
         experiment="simulated",
@@ -262,7 +262,7 @@ def evidence(counts: Counts, gates: Gates) -> Evidence:
         labels=labels,
         primary=_comparison(PRIMARY, counts, gates.alpha),
         others=tuple(_comparison(other, counts, gates.alpha) for other in OTHERS),
-        groups=tuple(_comparison(PRIMARY, counts, gates.alpha / max(1, judged), group) for group in GROUPS),
+        groups=tuple(_comparison(PRIMARY, counts, gates.alpha / GROUPS, group) for group in VULNERABILITY),
         assisted=None,
         unrepresentative=0,
         champion_calibration=_calibration((kind.champion for kind in KINDS), counts),

@@ -6,7 +6,7 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.text import Text
 
-from cli import dataset, evidence, models, parked, promotion, strategy
+from cli import dataset, evidence, models, parked, promotion, simulate, strategy
 from cli.demo import demo
 from cli.environment import down, status, up
 from cli.errors import CommandError, NotFoundError
@@ -35,6 +35,7 @@ for command in (up, down, status, demo, submit, show, replay, explain, feedback,
 app.add_typer(models.app, name="models")
 strategy.app.add_typer(promotion.app)
 strategy.app.add_typer(evidence.app)
+strategy.app.add_typer(simulate.app)
 app.add_typer(strategy.app, name="strategy")
 app.add_typer(parked.app, name="parked")
 app.add_typer(dataset.app, name="dataset")

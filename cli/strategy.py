@@ -50,7 +50,7 @@ def set_(
     state: options.State = options.DEFAULT,
 ) -> None:
     """Put a validated strategy in force, from the next complaint on."""
-    strategy = _read(file, task)
+    strategy = read_strategy(file, task)
     strategies = find(env, state=state).registry.strategies
     current = strategies.get(task)
     seen = replaces if replaces is not None else current.version if current else 0
@@ -114,7 +114,8 @@ def _assignment(strategy: Strategy, subject: str) -> dict[str, Any]:
     return dealt | ({"shadows": beside} if strategy.shadows else {})
 
 
-def _read(file: Path, task: str) -> Strategy:
+def read_strategy(file: Path, task: str) -> Strategy:
+    """Raises: WrongUsageError naming each fault."""
     try:
         strategy = Strategy.model_validate_json(file.read_bytes())
     except ValidationError as error:

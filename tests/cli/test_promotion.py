@@ -223,3 +223,24 @@ def test_a_task_without_a_challenger_has_no_evidence(triage, deployment):
     triage("rollback", "product", *REASON)
     code, _, err = triage("evidence", "product")
     assert code == 3 and "no challenger" in err
+
+
+def test_a_strategy_is_tried_on_the_past_before_it_is_in_force(triage, deployment, tmp_path):
+    for number in range(30):
+        for entry in observed(f"c-{number}", right=number % 3 > 0):
+            deployment.story.put(entry)
+    file = tmp_path / "strategy.json"
+    file.write_text(any_strategy({"next": 10_000}).model_dump_json())
+    before = kinds(deployment)
+    told = json.loads(triage("simulate", "product", "--strategy", file, "--threshold", "0.95", "--json")[1])
+    assert (told["present"]["accuracy"], told["proposed"]["accuracy"]) == (pytest.approx(2 / 3), pytest.approx(2 / 3))
+    assert told["proposed"]["reviewed"] == 1.0 and told["proposed"]["reviews_a_day"] == 3_000
+    code, out, _ = triage("simulate", "product", "--threshold", "0.5")
+    assert code == 0 and "pounds a year" in out and "next 30" in out
+    assert kinds(deployment) == before
+
+
+def test_a_simulation_needs_a_proposal_and_a_past(triage, deployment):
+    assert triage("simulate", "product")[0] == 2
+    code, _, err = triage("simulate", "product", "--threshold", "0.5")
+    assert code == 3 and "no complaint was answered" in err

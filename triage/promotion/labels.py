@@ -50,11 +50,14 @@ def _answer(task: str, version: str, story: Mapping[str, Mapping[str, Any]]) -> 
     for kind in (PREDICTION, SHADOW):
         item = story.get(f"{kind}{task}#{version}")
         if item is not None:
-            prediction = PredictionEntry.model_validate(item)
-            auto = prediction.thresholds.auto
-            return Answer(
-                label=prediction.label,
-                confidence=prediction.confidence,
-                automatic=auto is not None and prediction.confidence >= auto,
-            )
+            return answer_of(PredictionEntry.model_validate(item))
     return None
+
+
+def answer_of(prediction: PredictionEntry) -> Answer:
+    auto = prediction.thresholds.auto
+    return Answer(
+        label=prediction.label,
+        confidence=prediction.confidence,
+        automatic=auto is not None and prediction.confidence >= auto,
+    )
