@@ -1,17 +1,26 @@
 """`triage strategy evidence`"""
 
+import hashlib
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from botocore.exceptions import ClientError
+from pydantic import ValidationError
 
 from cli import options
-from cli.deployment import find
-from cli.errors import NotFoundError
-from cli.output import out, print_json, print_table
+from cli.deployment import Deployment, find
+from cli.errors import CommandError, NotFoundError, WrongUsageError
+from cli.evidence_page import words
+from cli.evidence_page.case import Case, left_out
+from cli.output import err, out, print_json, print_table
 from cli.strategy import in_force
-from runtime.adapters.experiments import Experiments, Opinion
+from runtime.adapters.experiments import Experiments
+from triage.ledger import EvidenceReference, LedgerEntry
 from triage.promotion.evidence import Comparison, Evidence, Operations
+from triage.promotion.verdict import judge
 
 app = typer.Typer()
 
@@ -19,97 +28,170 @@ app = typer.Typer()
 @app.command("evidence")
 def evidence(
     task: Annotated[str, typer.Argument(help="The task whose challengers are judged.")],
+    html: Annotated[
+        Path | None, typer.Option(dir_okay=False, help="Write a page with pictures here.", show_default=False)
+    ] = None,
+    change: Annotated[
+        str | None,
+        typer.Option(help="The evidence that a change rests on: the beginning of its sha256.", show_default=False),
+    ] = None,
     env: options.Environment = "local",
     as_json: options.AsJson = False,
     state: options.State = options.DEFAULT,
 ) -> None:
     """Show what is known about each challenger now, the verdict on it, and what would follow. Nothing is changed."""
     deployment = find(env, state=state)
+    cases = _known_now(deployment, task) if change is None else [_stored(deployment, task, change)]
+    if html is not None:
+        # Only now: what draws takes seconds to import.
+        from cli.evidence_page.page import page
+
+        html.write_text(page(cases), encoding="utf-8")
+        err.print(f"The page is {html}", soft_wrap=True)
+    if as_json:
+        print_json([_plain(case) for case in cases])
+        return
+    for case in cases:
+        _show(case)
+
+
+def _known_now(deployment: Deployment, task: str) -> list[Case]:
     row = in_force(deployment, task)
     if not row.strategy.is_experiment:
         raise NotFoundError(
             f"{task} has no challenger; set a shadow or a canary with `triage strategy set {task} FILE`"
         )
-    opinions = Experiments(deployment.story).opinions(row, datetime.now(UTC))
-    if as_json:
-        print_json([_plain(opinion) for opinion in opinions])
-        return
-    for opinion in opinions:
-        _show(opinion)
+    return [
+        Case(
+            challenger=opinion.challenger.name,
+            evidence=opinion.evidence,
+            judgement=opinion.judgement,
+            gates=row.strategy.gates,
+            course=opinion.course,
+            labelled=opinion.labelled,
+            positive_label=opinion.positive_label,
+        )
+        for opinion in Experiments(deployment.story).opinions(row, datetime.now(UTC))
+    ]
 
 
-def _plain(opinion: Opinion) -> dict[str, Any]:
-    return {
-        "challenger": opinion.challenger.name,
-        "evidence": opinion.evidence,
-        "judgement": opinion.judgement,
-        "course": opinion.course,
+def _stored(deployment: Deployment, task: str, prefix: str) -> Case:
+    """The document as it was judged then, if the ledger's hash is still its own."""
+    history = list(deployment.registry.strategies.history(task))
+    found = {entry.evidence: entry for entry in history if entry.evidence and entry.evidence.sha256.startswith(prefix)}
+    if not found:
+        raise NotFoundError(
+            f"the ledger of {task} names no evidence {prefix!r}; `triage strategy history {task}` shows what it names"
+        )
+    if len(found) > 1:
+        raise WrongUsageError(f"{len(found)} documents in the ledger of {task} begin with {prefix!r}; say more of it")
+    ((reference, entry),) = found.items()
+    document = _document(deployment, reference)
+    strategy = entry.strategy
+    if strategy is None:
+        raise CommandError(f"the entry of {entry.valid_from} rests on evidence and names no strategy to judge it by")
+    return Case(
+        challenger=_arm(document.challenger, history),
+        evidence=document,
+        judgement=judge(document, strategy.gates, strategy.guardrails),
+        gates=strategy.gates,
+        change=entry,
+    )
+
+
+def _document(deployment: Deployment, reference: EvidenceReference) -> Evidence:
+    s3, bucket = deployment.session.client("s3"), deployment.name("evidence-bucket")
+    try:
+        stored = s3.get_object(Bucket=bucket, Key=reference.key)["Body"].read()
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") == "NoSuchKey":
+            raise CommandError(f"the ledger names {reference.key}, and it is not in the bucket {bucket}") from error
+        raise
+    sha256 = hashlib.sha256(stored).hexdigest()
+    if sha256 != reference.sha256:
+        raise CommandError(
+            f"{reference.key} is not what the ledger names: its sha256 is {sha256}, not {reference.sha256}"
+        )
+    try:
+        return Evidence.model_validate_json(stored)
+    except ValidationError as error:
+        raise CommandError(
+            f"{reference.key} is what the ledger names, and another version of this program wrote it"
+        ) from error
+
+
+def _arm(version: str, history: list[LedgerEntry]) -> str:
+    """As the arm was called last."""
+    strategies = (entry.strategy for entry in reversed(history) if entry.strategy)
+    return next((arm.name for strategy in strategies for arm in strategy.all_arms if arm.version == version), version)
+
+
+def _plain(case: Case) -> dict[str, Any]:
+    known = {
+        "challenger": case.challenger,
+        "evidence": case.evidence,
+        "judgement": case.judgement,
+        "course": case.course,
     }
+    return known | ({"change": case.change} if case.change else {})
 
 
-def _show(opinion: Opinion) -> None:
-    evidence, judgement, course = opinion.evidence, opinion.judgement, opinion.course
-    stage = "shadow" if evidence.stage == "shadow" else f"{evidence.stage / 100:g} %"
-    out.print(f"{opinion.challenger.name}: {judgement.verdict} ({stage}, {evidence.hours:.1f} hours)", soft_wrap=True)
+def _show(case: Case) -> None:
+    evidence, judgement = case.evidence, case.judgement
+    told = f"{words.stage(evidence)}, {evidence.hours:.1f} hours"
+    out.print(f"{case.challenger}: {judgement.verdict} ({told})", soft_wrap=True)
     for reason in judgement.reasons:
         out.print(f"  {reason}", soft_wrap=True)
-    out.print(f"  next: {course.kind or 'nothing'}, {course.reason}", soft_wrap=True)
-    passed = {True: "passed", False: "failed", None: "open"}
+    if case.course is not None:
+        out.print(f"  next: {case.course.kind or 'nothing'}, {case.course.reason}", soft_wrap=True)
+    if case.change is not None:
+        change = case.change
+        out.print(f"  {change.kind} at {change.valid_from} by {change.actor}: {change.reason}", soft_wrap=True)
     print_table(
-        "Gates", ("gate", "", "figures"), ((gate.name, passed[gate.passed], gate.detail) for gate in judgement.gates)
+        "Gates",
+        ("gate", "", "figures"),
+        ((gate.name, words.PASSED[gate.passed], gate.detail) for gate in judgement.gates),
     )
-    _comparisons(evidence)
+    print_table(
+        f"Comparisons on {evidence.labels:,} labels, in points",
+        ("metric", "champion", "challenger", "difference", "bounds, at every look", "n", "p, one look only"),
+        _comparisons(case),
+    )
+    reasons = left_out(case)
+    if reasons:
+        print_table("Labels that do not count", ("why", "labels"), reasons.items())
     _operations(evidence)
-    if evidence.delivered is not None:
-        delivered = evidence.delivered
-        print_table(
-            f"Delivered (sample ratio p = {delivered.p_value:.3g}, strays {delivered.strays})",
-            ("arm", "intended", "buckets answered"),
-            ((name, f"{share / 100:g} %", delivered.counted[name]) for name, share in delivered.intended.items()),
-        )
+    _delivered(evidence)
 
 
-def _comparisons(evidence: Evidence) -> None:
-    print_table(
-        f"Comparisons on {evidence.labels} labels; {evidence.unrepresentative} more stand for nobody",
-        ("metric", "champion", "challenger", "points", "interval, at every look", "n", "one look only"),
-        (
-            _compared(comparison)
-            for comparison in (
-                evidence.primary,
-                *evidence.others,
-                *evidence.groups,
-                *([evidence.assisted] if evidence.assisted else []),
-            )
-        ),
-    )
+def _comparisons(case: Case) -> Iterator[tuple[object, ...]]:
+    for one in case.comparisons:
+        yield _compared(one, words.name(one))
+    assisted = case.evidence.assisted
+    if assisted is not None:
+        yield _compared(assisted, f"{words.name(assisted)} {words.ASSISTED}")
 
 
-def _compared(comparison: Comparison) -> tuple[object, ...]:
-    def points(value: float | None) -> str | None:
-        return None if value is None else f"{100 * value:+.1f}"
-
-    fixed = comparison.fixed
+def _compared(comparison: Comparison, name: str) -> tuple[object, ...]:
     return (
-        comparison.metric + (f" on {comparison.group}" if comparison.group else ""),
-        None if comparison.champion is None else f"{comparison.champion:.3f}",
-        None if comparison.challenger is None else f"{comparison.challenger:.3f}",
-        points(comparison.difference),
-        f"{points(comparison.lower)} to {points(comparison.upper)}",
+        name,
+        words.percent(comparison.champion),
+        words.percent(comparison.challenger),
+        words.points(comparison.difference),
+        words.interval(comparison),
         comparison.n,
-        f"{fixed.name}: p = {fixed.p_value:.3g}" if fixed else None,
+        words.fixed(comparison),
     )
 
 
 def _operations(evidence: Evidence) -> None:
     def ran(name: str, operations: Operations, error: float | None) -> tuple[object, ...]:
-        share = operations.commonest_share
         return (
             name,
             operations.predictions,
             operations.failures,
             operations.p95_ms,
-            None if share is None else f"{share:.0%}",
+            words.percent(operations.commonest_share),
             None if error is None else f"{error:.3f}",
         )
 
@@ -120,4 +202,16 @@ def _operations(evidence: Evidence) -> None:
             ran("champion", evidence.champion_operations, evidence.champion_calibration.error),
             ran("challenger", evidence.challenger_operations, evidence.challenger_calibration.error),
         ),
+    )
+
+
+def _delivered(evidence: Evidence) -> None:
+    delivered = evidence.delivered
+    if delivered is None:
+        return
+    empty = ", ".join(delivered.empty) or "none"
+    print_table(
+        f"Delivered (sample ratio p = {delivered.p_value:.3g}, strays {delivered.strays}, empty arms: {empty})",
+        ("arm", "intended", "buckets answered"),
+        ((name, f"{share / 100:g} %", delivered.counted[name]) for name, share in delivered.intended.items()),
     )

@@ -1,6 +1,7 @@
 """What people do to a strategy by hand, and what the ledger keeps of it."""
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 
 import boto3
@@ -18,7 +19,9 @@ from tests.factories import (
     create_table,
     put_in_force,
 )
+from tests.triage.promotion.factories import any_evidence
 from triage.complaint import timestamp
+from triage.promotion.evidence import Evidence
 from triage.tables import MODEL_INFO, TABLES, FeedbackEntry
 
 ENV = ("--env", "dev")
@@ -202,7 +205,9 @@ def observed(complaint_id: str, *, right: bool):
     now = timestamp(datetime.now(UTC))
     answers = ((CANARY.champion_arm, "Student loan"), (CANARY.challengers[0], "Mortgage" if right else "Student loan"))
     for arm, label in answers:
-        model = any_model_reference(model_id=arm.model_id, revision=arm.revision, arm=arm.name, bucket=1)
+        model = any_model_reference(
+            model_id=arm.model_id, revision=arm.revision, arm=arm.name, bucket=1, strategy_version=1
+        )
         yield any_prediction(complaint_id=complaint_id, model=model, label=label, predicted_at=now)
     feedback = any_feedback(
         complaint_id=complaint_id, kind="reallocate", product="Mortgage", mode="blind", inclusion=1.0
@@ -244,3 +249,55 @@ def test_a_simulation_needs_a_proposal_and_a_past(triage, deployment):
     assert triage("simulate", "product")[0] == 2
     code, _, err = triage("simulate", "product", "--threshold", "0.5")
     assert code == 3 and "no complaint was answered" in err
+
+
+def test_the_evidence_is_a_page_that_needs_nothing_beside_itself(triage, deployment, tmp_path):
+    for number in range(30):
+        for entry in observed(f"c-{number}", right=number % 3 > 0):
+            deployment.story.put(entry)
+    file = tmp_path / "evidence.html"
+    assert triage("evidence", "product", "--html", file)[0] == 0
+    page = file.read_text()
+    for shown in ("Inconclusive", "30 of 200 labels", "superiority of accuracy", NEXT):
+        assert shown in page
+    assert page.count("<svg") == 4
+    assert not re.findall(r"""(?:src|href)=["'](?!#|data:)[^"']+""", page)
+
+
+def test_a_page_without_labels_or_answers_still_tells_the_verdict(triage, deployment, tmp_path):
+    file = tmp_path / "evidence.html"
+    assert triage("evidence", "product", "--html", file)[0] == 0
+    assert "Inconclusive" in file.read_text()
+
+
+def stored(deployment, **changed: str) -> Evidence:
+    """The evidence of a change that the ledger names; changed: of the document in the bucket."""
+    document = any_evidence(challenger=NEXT, champion=CHAMPION)
+    bucket = "evidence"
+    s3 = deployment.session.client("s3")
+    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-2"})
+    publish(deployment.session, "evidence-bucket", bucket)
+    body = document.model_copy(update=changed).document()
+    s3.put_object(Bucket=bucket, Key=document.reference().key, Body=body)
+    change = any_change(any_strategy({"next": 10_000}), kind="promote", evidence=document.reference())
+    deployment.registry.strategies.change(change, replaces=1)
+    return document
+
+
+def test_the_evidence_of_a_change_is_shown_as_it_was_stored(triage, deployment):
+    sha256 = stored(deployment).reference().sha256
+    (told,) = json.loads(triage("evidence", "product", "--change", sha256[:12], "--json")[1])
+    assert (told["challenger"], told["change"]["kind"]) == ("next", "promote")
+    code, out, _ = triage("evidence", "product", "--change", sha256[:12])
+    assert code == 0 and "promote at" in out
+
+
+def test_a_document_that_is_not_what_the_ledger_names_is_refused(triage, deployment):
+    sha256 = stored(deployment, until="2027-01-01T00:00:00.000Z").reference().sha256
+    code, _, err = triage("evidence", "product", "--change", sha256[:12])
+    assert code == 1 and "is not what the ledger names" in err
+
+
+def test_evidence_that_no_change_rests_on_is_not_found(triage, deployment):
+    code, _, err = triage("evidence", "product", "--change", "abc")
+    assert code == 3 and "names no evidence" in err

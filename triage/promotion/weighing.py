@@ -51,7 +51,7 @@ def weigh(
     """
     strategy, gates = row.strategy, row.strategy.gates
     champion = strategy.champion_arm
-    counting, assisted, unrepresentative = _sorted_out(labelled, gates)
+    counted, assisted, unrepresentative = _sorted_out(labelled, gates)
     primary, *others = metrics(positive_label, gates.human_accuracy)
     since = row.experiment_since or row.changed_at
     return Evidence(
@@ -64,17 +64,17 @@ def weigh(
         since=since,
         until=timestamp(now),
         hours=round((now - datetime.fromisoformat(since)).total_seconds() / 3600, 4),
-        labels=len(counting),
-        primary=compare(counting, primary, min_inclusion=gates.min_inclusion, alpha=gates.alpha),
-        others=tuple(compare(counting, m, min_inclusion=gates.min_inclusion, alpha=gates.alpha) for m in others),
+        labels=len(counted),
+        primary=compare(counted, primary, min_inclusion=gates.min_inclusion, alpha=gates.alpha),
+        others=tuple(compare(counted, m, min_inclusion=gates.min_inclusion, alpha=gates.alpha) for m in others),
         groups=tuple(
-            compare(counting, primary, min_inclusion=gates.min_inclusion, alpha=gates.alpha / GROUPS, group=group)
-            for group in _groups(counting)
+            compare(counted, primary, min_inclusion=gates.min_inclusion, alpha=gates.alpha / GROUPS, group=group)
+            for group in _groups(counted)
         ),
         assisted=compare(assisted, primary, min_inclusion=1.0, alpha=gates.alpha) if assisted else None,
         unrepresentative=unrepresentative,
-        champion_calibration=_calibration([(one, one.champion) for one in counting], gates),
-        challenger_calibration=_calibration([(one, one.challenger) for one in counting], gates),
+        champion_calibration=_calibration([(one, one.champion) for one in counted], gates),
+        challenger_calibration=_calibration([(one, one.challenger) for one in counted], gates),
         champion_operations=operations(ran.get(champion.version, Ran())),
         challenger_operations=operations(ran.get(challenger.version, Ran())),
         # From its end on, the champion answers for every arm of an ab test.
@@ -129,11 +129,19 @@ def delivered(row: ModelStrategy, ran: Mapping[str, Ran]) -> Delivered:
 
 def _sorted_out(labelled: Sequence[Labelled], gates: Gates) -> tuple[list[Labelled], list[Labelled], int]:
     """Labels that count, those of people who saw an answer, and how many stand for nobody."""
-    drawn = [one for one in labelled if one.inclusion is not None and one.inclusion >= gates.min_inclusion]
-    counting = [one for one in drawn if one.blind or gates.labels == "all"]
+    drawn = _drawn(labelled, gates)
     # They represent nobody however they were drawn, so each counts as one.
     assisted = [one.model_copy(update={"inclusion": None}) for one in labelled if not one.blind]
-    return counting, assisted, len(labelled) - len(drawn)
+    return counting(labelled, gates), assisted, len(labelled) - len(drawn)
+
+
+def counting(labelled: Sequence[Labelled], gates: Gates) -> list[Labelled]:
+    """Labels that count: drawn often enough, and seen blind where the gates do not ask for all."""
+    return [one for one in _drawn(labelled, gates) if one.blind or gates.labels == "all"]
+
+
+def _drawn(labelled: Sequence[Labelled], gates: Gates) -> list[Labelled]:
+    return [one for one in labelled if one.inclusion is not None and one.inclusion >= gates.min_inclusion]
 
 
 def _groups(labelled: Sequence[Labelled]) -> list[str]:

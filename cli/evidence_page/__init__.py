@@ -1,0 +1,1 @@
+"""Evidence about challengers as a page that needs nothing beside itself."""
