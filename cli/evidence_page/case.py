@@ -9,7 +9,7 @@ from triage.promotion.course import Course
 from triage.promotion.evidence import Comparison, Evidence, Labelled
 from triage.promotion.gates import Gates
 from triage.promotion.verdict import Judgement
-from triage.promotion.weighing import counting
+from triage.promotion.weighing import counting, stands_for_others
 
 LOOKS = 60
 """Points of a trail at most."""
@@ -78,7 +78,7 @@ def left_out(case: Case) -> dict[str, int]:
         }
     else:
         chances = [one.inclusion for one in case.labelled]
-        drawn = [one for one in case.labelled if one.inclusion is not None and one.inclusion >= gates.min_inclusion]
+        drawn = [one for one in case.labelled if stands_for_others(gates, one.inclusion)]
         found = {
             "not drawn at random, so they stand for nobody": chances.count(None),
             rare: sum(chance is not None and chance < gates.min_inclusion for chance in chances),

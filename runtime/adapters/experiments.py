@@ -1,23 +1,19 @@
 """What was observed in an experiment: labels, and how each version ran. Read through indexes, without a scan."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from runtime.adapters.dynamodb import Table
 from triage.promotion.course import Course, course
-from triage.promotion.evidence import Answer, Evidence, Labelled
-from triage.promotion.labels import answer_of, keys, labelled, statements
-from triage.promotion.simulation import Past
+from triage.promotion.evidence import Evidence, Labelled
+from triage.promotion.labels import keys, labelled, statements
 from triage.promotion.verdict import Judgement, judge
 from triage.promotion.weighing import Ran, weigh
-from triage.strategy import Arm, Strategy
+from triage.strategy import Arm
 from triage.tables import FeedbackEntry, ModelStrategy, PredictionEntry
-
-REPLAYED = 20_000
-"""Predictions of a version that are replayed at most under another strategy."""
 
 LAST = 2_000
 """Predictions of a version that are read at most: what is slow, constant or failing shows in them."""
@@ -85,28 +81,6 @@ class Experiments:
         return [
             labelled(statement, row.task, stories[one], champion=champion, challenger=challenger.version)
             for one, statement in chosen.items()
-        ]
-
-    def past(self, task: str, versions: Iterable[str], present: Strategy, since: str, now: datetime) -> list[Past]:
-        """Complaints that were answered since a moment, with what each version said of them."""
-        answers: defaultdict[str, dict[str, Answer]] = defaultdict(dict)
-        buckets: dict[str, int | None] = {}
-        for version in dict.fromkeys(versions):
-            for item in self._story.query_since(version, since, index="by_model", newest=REPLAYED):
-                prediction = PredictionEntry.model_validate(item)
-                answers[prediction.complaint_id][version] = answer_of(prediction)
-                if not prediction.model.shadow:
-                    buckets[prediction.complaint_id] = prediction.model.bucket
-        said = statements(task, self.feedback(since, now))
-        return [
-            Past(
-                complaint_id=one,
-                dealt=None if bucket is None else (present.experiment, present.salt, bucket),
-                answers=answers[one],
-                truth=said[one].labels[task] if one in said else None,
-                inclusion=said[one].feedback.inclusion if one in said else None,
-            )
-            for one, bucket in buckets.items()
         ]
 
     def ran(self, version: str, since: str, *, shadow: bool) -> Ran:

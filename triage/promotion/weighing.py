@@ -129,7 +129,7 @@ def delivered(row: ModelStrategy, ran: Mapping[str, Ran]) -> Delivered:
 
 def _sorted_out(labelled: Sequence[Labelled], gates: Gates) -> tuple[list[Labelled], list[Labelled], int]:
     """Labels that count, those of people who saw an answer, and how many stand for nobody."""
-    drawn = _drawn(labelled, gates)
+    drawn = [one for one in labelled if stands_for_others(gates, one.inclusion)]
     # They represent nobody however they were drawn, so each counts as one.
     assisted = [one.model_copy(update={"inclusion": None}) for one in labelled if not one.blind]
     return counting(labelled, gates), assisted, len(labelled) - len(drawn)
@@ -137,11 +137,15 @@ def _sorted_out(labelled: Sequence[Labelled], gates: Gates) -> tuple[list[Labell
 
 def counting(labelled: Sequence[Labelled], gates: Gates) -> list[Labelled]:
     """Labels that count: drawn often enough, and seen blind where the gates do not ask for all."""
-    return [one for one in _drawn(labelled, gates) if one.blind or gates.labels == "all"]
+    return [one for one in labelled if counts(gates, blind=one.blind, inclusion=one.inclusion)]
 
 
-def _drawn(labelled: Sequence[Labelled], gates: Gates) -> list[Labelled]:
-    return [one for one in labelled if one.inclusion is not None and one.inclusion >= gates.min_inclusion]
+def counts(gates: Gates, *, blind: bool, inclusion: float | None) -> bool:
+    return stands_for_others(gates, inclusion) and (blind or gates.labels == "all")
+
+
+def stands_for_others(gates: Gates, inclusion: float | None) -> bool:
+    return inclusion is not None and inclusion >= gates.min_inclusion
 
 
 def _groups(labelled: Sequence[Labelled]) -> list[str]:
