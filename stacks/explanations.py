@@ -3,21 +3,20 @@
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_stepfunctions as sfn
-from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
 
 from stacks.data import Data
 from stacks.findings import acknowledge_wildcard, logical_id
 from stacks.function import RuntimeFunction
 from stacks.inference import JudgingFunction, judging_environment
-from stacks.orchestration import LoggedStateMachine, retried
 from stacks.packages import Package, Packages
 from stacks.settings import Settings
+from stacks.states import LoggedStateMachine, invoking, retried
 from triage.environment import DeliverExplanationEnvironment, ExplainEnvironment, FindDecisionEnvironment
-from triage.errors import permanent
 from triage.steps import EXPLAIN, FIND_DECISION, ExplanationTask, path
 
 EXPLANATION_TIME = Duration.minutes(5)
+TO_BE_HEARD = Duration.seconds(10)
 
 
 class Explanations(Construct):
@@ -109,23 +108,10 @@ class Explanations(Construct):
         for function, engine in ((self.explain, "onnx"), (self.explain_transformers, "transformers")):
             by_engine.when(
                 sfn.Condition.string_equals(path(ExplanationTask, "model", "engine"), engine),
-                self._invoke(function, EXPLANATION_TIME),
+                retried(invoking(self, function, timeout=EXPLANATION_TIME.plus(TO_BE_HEARD))),
             )
-        return sfn.Chain.start(self._invoke(self.find_decision, Duration.seconds(30))).next(by_engine)
-
-    def _invoke(self, function: RuntimeFunction, timeout: Duration) -> tasks.LambdaInvoke:
-        task = tasks.LambdaInvoke(
-            self,
-            f"{function.node.id}Task",
-            state_name=function.node.id,
-            lambda_function=function,
-            payload_response_only=True,
-            # Our own retries name the errors that no other try can mend.
-            retry_on_service_exceptions=False,
-            task_timeout=sfn.Timeout.duration(timeout.plus(Duration.seconds(10))),
-        )
-        task.add_retry(errors=list(permanent()), max_attempts=0)
-        return retried(task)
+        find = retried(invoking(self, self.find_decision, timeout=Duration.seconds(30).plus(TO_BE_HEARD)))
+        return sfn.Chain.start(find).next(by_engine)
 
     def _role(self, settings: Settings) -> iam.Role:
         role = iam.Role(

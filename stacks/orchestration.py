@@ -1,24 +1,18 @@
 """Orchestration layer: the order of the steps, in the names of their contracts."""
 
-from collections.abc import Iterable
-from typing import TypeVar
-
-from aws_cdk import Duration, RemovalPolicy
-from aws_cdk import aws_logs as logs
+from aws_cdk import Duration
 from aws_cdk import aws_stepfunctions as sfn
 from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
 
 from stacks.data import WRITING_KEY, Data
-from stacks.findings import acknowledge_wildcard, logical_id
 from stacks.function import RuntimeFunction
 from stacks.inference import Inference
 from stacks.settings import Settings
-from triage.contracts import Contract
-from triage.errors import ComplaintMissingError, permanent
+from stacks.states import ERROR, TIMED_OUT, LoggedStateMachine, announcing, building, fields, invoking, retried
+from triage.errors import ComplaintMissingError
 from triage.outbox import ALLOCATED
 from triage.steps import (
-    EVENT_SOURCE,
     EVENT_TYPE,
     Allocated,
     AllocationRequest,
@@ -29,74 +23,6 @@ from triage.steps import (
     Selected,
     path,
 )
-
-ERROR = "$.error"
-TIMED_OUT = ("Sandbox.Timedout", sfn.Errors.TIMEOUT)
-
-
-Task = TypeVar("Task", bound=sfn.TaskStateBase)
-
-
-def retried(task: Task) -> Task:
-    """Retry whatever is not caught by a narrower rule before: 1, 2, 4, 8, 16 seconds at most, with full jitter."""
-    task.add_retry(
-        errors=[sfn.Errors.ALL],
-        interval=Duration.seconds(1),
-        backoff_rate=2,
-        max_attempts=5,
-        max_delay=Duration.seconds(20),
-        jitter_strategy=sfn.JitterType.FULL,
-    )
-    return task
-
-
-def building(scope: Construct, name: str, contract: type[Contract], **parameters: object) -> sfn.Pass:
-    """A state that builds exactly one contract. None leaves a field to its default: CDK drops it."""
-    return sfn.Pass(scope, name, parameters=fields(contract, **parameters))
-
-
-def fields(contract: type[Contract], **parameters: object) -> dict[str, object]:
-    if set(parameters) != set(contract.model_fields):
-        raise LookupError(f"a {contract.__name__} is not built of {sorted(parameters)}")
-    return parameters
-
-
-class LoggedStateMachine(sfn.StateMachine):
-    """Logs and traces every execution, without its data; invokes any version of the functions it is given."""
-
-    def __init__(
-        self,
-        scope: Construct,
-        construct_id: str,
-        *,
-        definition: sfn.IChainable,
-        timeout: Duration,
-        functions: Iterable[RuntimeFunction],
-        settings: Settings,
-    ) -> None:
-        super().__init__(
-            scope,
-            construct_id,
-            definition_body=sfn.DefinitionBody.from_chainable(definition),
-            timeout=timeout,
-            tracing_enabled=True,
-            logs=sfn.LogOptions(
-                destination=logs.LogGroup(
-                    scope, f"{construct_id}Logs", retention=settings.log_retention, removal_policy=RemovalPolicy.DESTROY
-                ),
-                level=sfn.LogLevel.ALL,
-                include_execution_data=False,
-            ),
-        )
-        for function in functions:
-            acknowledge_wildcard(
-                self,
-                f"<{logical_id(function)}.Arn>:*",
-                "The state machine may invoke any version of this one function.",
-            )
-        acknowledge_wildcard(
-            self, "*", "Log delivery and X-Ray have no resources to name in a policy (AWS documentation)."
-        )
 
 
 class Orchestration(Construct):
@@ -112,7 +38,7 @@ class Orchestration(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         allocate = self._invoke(inference.allocate)
-        allocate.next(retried(self._announce(data))).next(self._settle(data))
+        allocate.next(announcing(self, data, EVENT_TYPE)).next(self._settle(data))
         judged = building(
             self,
             "Judged",
@@ -154,18 +80,7 @@ class Orchestration(Construct):
         data.raw_complaints.key.grant(self.state_machine, *WRITING_KEY)
 
     def _invoke(self, function: RuntimeFunction, *, payload: sfn.TaskInput | None = None) -> tasks.LambdaInvoke:
-        task = tasks.LambdaInvoke(
-            self,
-            f"{function.node.id}Task",
-            state_name=function.node.id,
-            lambda_function=function,
-            payload=payload,
-            payload_response_only=True,
-            # Our own retries name the errors that no other try can mend.
-            retry_on_service_exceptions=False,
-            task_timeout=sfn.Timeout.duration(Duration.seconds(70)),
-        )
-        task.add_retry(errors=list(permanent()), max_attempts=0)
+        task = invoking(self, function, timeout=Duration.seconds(70), payload=payload)
         # What hangs would hang again; once may have been a cold start. The champion, or a person, must not wait longer.
         task.add_retry(
             errors=list(TIMED_OUT),
@@ -238,22 +153,6 @@ class Orchestration(Construct):
             .when(has_stand_in, asked)
             .when(sfn.Condition.is_present(instead_of), stand_in_failed)
             .otherwise(model_failed)
-        )
-
-    def _announce(self, data: Data) -> tasks.EventBridgePutEvents:
-        return tasks.EventBridgePutEvents(
-            self,
-            "Announce",
-            entries=[
-                tasks.EventBridgePutEventsEntry(
-                    event_bus=data.bus,
-                    source=EVENT_SOURCE,
-                    detail_type=EVENT_TYPE,
-                    detail=sfn.TaskInput.from_json_path_at("$"),
-                )
-            ],
-            result_path=sfn.JsonPath.DISCARD,
-            task_timeout=sfn.Timeout.duration(Duration.seconds(30)),
         )
 
     def _settle(self, data: Data) -> tasks.DynamoUpdateItem:

@@ -4,14 +4,13 @@ from aws_cdk import Duration
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_stepfunctions as sfn
-from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
 
 from stacks.data import Data
 from stacks.function import RuntimeFunction
-from stacks.orchestration import LoggedStateMachine, retried
 from stacks.packages import Packages
 from stacks.settings import Settings
+from stacks.states import LoggedStateMachine, announcing, invoking, retried
 from triage.environment import (
     ChangeStrategyEnvironment,
     CheckStrategyEnvironment,
@@ -19,7 +18,6 @@ from triage.environment import (
     SchedulePromotionsEnvironment,
     WeighEvidenceEnvironment,
 )
-from triage.errors import permanent
 from triage.promotion.steps import (
     CHANGE_STRATEGY,
     CHECK_STRATEGY,
@@ -27,7 +25,7 @@ from triage.promotion.steps import (
     WEIGH_EVIDENCE,
     Weighed,
 )
-from triage.steps import EVENT_SOURCE, Step, path
+from triage.steps import Step, path
 
 
 class Promotion(Construct):
@@ -116,41 +114,13 @@ class Promotion(Construct):
         )
 
     def _definition(self, data: Data) -> sfn.Chain:
-        announce = retried(
-            tasks.EventBridgePutEvents(
-                self,
-                "Announce",
-                entries=[
-                    tasks.EventBridgePutEventsEntry(
-                        event_bus=data.bus,
-                        source=EVENT_SOURCE,
-                        detail_type=PROMOTION_EVENT,
-                        detail=sfn.TaskInput.from_json_path_at("$"),
-                    )
-                ],
-                result_path=sfn.JsonPath.DISCARD,
-                task_timeout=sfn.Timeout.duration(Duration.seconds(30)),
-            )
-        )
-        change = self._invoke(self.change_strategy, Duration.seconds(40))
-        change.next(self._invoke(self.check_strategy, Duration.seconds(40))).next(announce)
+        soon = Duration.seconds(40)
+        change = retried(invoking(self, self.change_strategy, timeout=soon))
+        check = retried(invoking(self, self.check_strategy, timeout=soon))
+        change.next(check).next(announcing(self, data, PROMOTION_EVENT))
         acts = sfn.Condition.boolean_equals(path(Weighed, "acts"), True)
         choice = sfn.Choice(self, "Acts").when(acts, change).otherwise(sfn.Succeed(self, "NothingToDo"))
-        return self._invoke(self.weigh_evidence, Duration.minutes(6)).next(choice)
-
-    def _invoke(self, function: RuntimeFunction, timeout: Duration) -> tasks.LambdaInvoke:
-        task = tasks.LambdaInvoke(
-            self,
-            f"{function.node.id}Task",
-            state_name=function.node.id,
-            lambda_function=function,
-            payload_response_only=True,
-            # Our own retries name the errors that no other try can mend.
-            retry_on_service_exceptions=False,
-            task_timeout=sfn.Timeout.duration(timeout),
-        )
-        task.add_retry(errors=list(permanent()), max_attempts=0)
-        return retried(task)
+        return retried(invoking(self, self.weigh_evidence, timeout=Duration.minutes(6))).next(choice)
 
     def _schedule_promotions(self, data: Data, packages: Packages, settings: Settings) -> RuntimeFunction:
         function = RuntimeFunction(

@@ -10,11 +10,11 @@ from constructs import Construct
 from stacks.data import Data
 from stacks.function import RuntimeFunction
 from stacks.inference import JudgingFunction, judging_environment
-from stacks.orchestration import ERROR, TIMED_OUT, LoggedStateMachine, building
 from stacks.packages import Packages
 from stacks.settings import Settings
+from stacks.states import ERROR, TIMED_OUT, LoggedStateMachine, building, invoking
 from triage.environment import ShadowFailedEnvironment, ShadowInferenceEnvironment
-from triage.errors import ComplaintMissingError, permanent
+from triage.errors import ComplaintMissingError
 from triage.steps import (
     EVENT_SOURCE,
     EVENT_TYPE,
@@ -146,18 +146,8 @@ class Shadows(Construct):
         return failure.next(record)
 
     def _invoke(self, function: RuntimeFunction) -> tasks.LambdaInvoke:
-        task = tasks.LambdaInvoke(
-            self,
-            f"{function.node.id}Task",
-            state_name=function.node.id,
-            lambda_function=function,
-            payload_response_only=True,
-            # Our own retries name the errors that no other try can mend.
-            retry_on_service_exceptions=False,
-            task_timeout=sfn.Timeout.duration(Duration.seconds(40)),
-        )
         # A shadow that hangs would hang again, and hold the turn of the others.
-        task.add_retry(errors=[*permanent(), *TIMED_OUT], max_attempts=0)
+        task = invoking(self, function, timeout=Duration.seconds(40), given_up=TIMED_OUT)
         for errors, attempts in (([THROTTLED], 8), ([sfn.Errors.ALL], 2)):
             task.add_retry(
                 errors=errors,

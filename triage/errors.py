@@ -2,7 +2,8 @@
 
 TriageError
 ├── TransientError                the same call may succeed later: retried with jitter
-│   └── BundleUnavailableError    the bundle store, or the Hub, did not answer
+│   ├── BundleUnavailableError    the bundle store, or the Hub, did not answer
+│   └── NotServedError            after a change, another strategy is in force than the one that was written
 ├── BundleRefusedError            the files are not those that were registered, or may not be loaded
 │   ├── BundleCorruptError        a hash or size differs from the manifest
 │   └── BundleUnsafeError         code, pickles, or no safetensors or ONNX weights
@@ -10,7 +11,6 @@ TriageError
 ├── FeedbackRefusedError          names no label of the taxonomy, or is not about the current allocation
 ├── ModelFailedError              the model raised, or returned what is no distribution over its labels
 ├── NothingToExplainError         no model decided that, or what decided cannot be asked without a part of the text
-├── NotServedError                after a change, another strategy is in force than the one that was written
 ├── RegistryError                 `model_info` refuses: not mirrored, or in the wrong state
 │   └── UnknownModelError         no such row
 ├── StrategyRefusedError          a strategy that names unknown models, or that somebody else changed
@@ -30,6 +30,10 @@ class TransientError(TriageError):
 
 class BundleUnavailableError(TransientError):
     pass
+
+
+class NotServedError(TransientError):
+    """Indexes and scans show a change a moment late; only what stays so is wrong."""
 
 
 class BundleRefusedError(TriageError):
@@ -53,10 +57,6 @@ class FeedbackRefusedError(TriageError):
 
 
 class ModelFailedError(TriageError):
-    pass
-
-
-class NotServedError(TriageError):
     pass
 
 

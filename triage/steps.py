@@ -151,7 +151,7 @@ class ExplanationRequest(Contract):
 
 
 class ExplanationTask(Contract):
-    """model: the one that answered when the complaint came in, whatever has answered since."""
+    """model: the one whose answer was taken when the complaint came in, whatever has answered since."""
 
     request: ExplanationRequest
     model: ModelReference

@@ -153,9 +153,12 @@ ALLOWED = {"id": {"S": "INBOX#1"}, "said": {"S": "yes"}}
 ANY_NOTE = {"id": {"S": "1"}}
 
 
-def test_a_put_within_the_bounds_of_a_policy_is_taken(writer):
+def test_a_put_within_the_bounds_of_a_policy_is_taken(writer, aws):
+    other = ALLOWED | {"id": {"S": "INBOX#2"}}
     writer.put_item(TableName="notes", Item=ALLOWED)
-    writer.transact_write_items(TransactItems=[{"Put": {"TableName": "notes", "Item": ALLOWED}}])
+    writer.transact_write_items(TransactItems=[{"Put": {"TableName": "notes", "Item": other}}])
+    for item in (ALLOWED, other):
+        assert aws.client("dynamodb").get_item(TableName="notes", Key={"id": item["id"]})["Item"] == item
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ import pytest
 from aws_cdk import Stack
 
 import triage
-from stacks.orchestration import building
 from stacks.settings import SETTINGS
+from stacks.states import building
 from triage.bundle import Engine
 from triage.contracts import Contract
 from triage.errors import CONTRACT_ERROR, TransientError, TriageError

@@ -49,7 +49,16 @@ def test_a_refusal_is_not_tried_again(states):
     for name in ("WeighEvidence", "ChangeStrategy", "CheckStrategy"):
         first, *_ = states[name]["Retry"]
         assert first["MaxAttempts"] == 0
-        assert {"StrategyRefusedError", "NotServedError", "RegistryError"} <= {*first["ErrorEquals"]}
+        assert {"StrategyRefusedError", "RegistryError"} <= {*first["ErrorEquals"]}
+
+
+def test_a_change_that_is_not_seen_yet_is_looked_for_again(states):
+    """DynamoDB's indexes and scans follow a write a moment later."""
+    given_up = {
+        error for rule in states["CheckStrategy"]["Retry"] if not rule["MaxAttempts"] for error in rule["ErrorEquals"]
+    }
+    assert "NotServedError" not in given_up
+    assert states["CheckStrategy"]["Retry"][-1]["MaxAttempts"] >= 3
 
 
 def test_challengers_are_judged_as_often_as_the_settings_say(synthesis):
