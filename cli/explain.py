@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
@@ -79,7 +80,7 @@ def _explained(states: "SFNClient", machine: str, request: ExplanationRequest, t
         if found["status"] == "SUCCEEDED":
             return
         if found["status"] != "RUNNING" and started:
-            raise CommandError(f"{request.complaint_id} was not explained: {found.get('cause') or found['status']}")
+            raise CommandError(f"{request.complaint_id} was not explained: {_cause(found)}")
         if found["status"] != "RUNNING":
             name = f"{request.request_id}-{round(time.time() * 1000)}"
             execution, started = _start(states, machine, request, name)
@@ -94,6 +95,14 @@ def _start(states: "SFNClient", machine: str, request: ExplanationRequest, name:
     except states.exceptions.ExecutionAlreadyExists:
         return f"{machine.replace(':stateMachine:', ':execution:')}:{name}", False
     return began["executionArn"], True
+
+
+def _cause(execution: Mapping[str, Any]) -> str:
+    """What the function that failed said, without the trace of where."""
+    try:
+        return str(json.loads(execution["cause"])["errorMessage"])
+    except (KeyError, TypeError, ValueError):
+        return str(execution.get("cause") or execution["status"])
 
 
 def _delivered(session: boto3.Session, function: str, request: ExplanationRequest) -> Delivered:

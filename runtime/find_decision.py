@@ -10,7 +10,7 @@ from triage.environment import FindDecisionEnvironment
 from triage.errors import NothingToExplainError
 from triage.explanation.selected import deciding_model
 from triage.steps import FIND_DECISION, ExplanationRequest, ExplanationTask
-from triage.tables import SELECTION, SelectionEntry
+from triage.tables import ALLOCATION, AllocationEntry
 
 logger = Logger(service="find_decision")
 
@@ -19,12 +19,11 @@ def build(environment: FindDecisionEnvironment, session: boto3.Session) -> Handl
     story = Table(session.client("dynamodb"), tables.COMPLAINTS_ALLOCATION, environment.complaints_allocation_table)
 
     def find(request: ExplanationRequest) -> ExplanationTask:
-        item = story.get(request.complaint_id, SELECTION)
+        item = story.get(request.complaint_id, ALLOCATION)
         if item is None:
-            raise NothingToExplainError(f"{request.complaint_id} was not triaged")
-        return ExplanationTask(
-            request=request, model=deciding_model(SelectionEntry.model_validate(item), task=request.task)
-        )
+            raise NothingToExplainError(f"{request.complaint_id} was not allocated")
+        allocation = AllocationEntry.model_validate(item)
+        return ExplanationTask(request=request, model=deciding_model(allocation, task=request.task))
 
     return keeps(FIND_DECISION, find, logger)
 

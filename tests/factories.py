@@ -17,6 +17,7 @@ from triage.strategy import Arm, Strategy
 from triage.succession import Change
 from triage.tables import (
     AllocationEntry,
+    Decision,
     ExplanationEntry,
     MirroredBundle,
     ModelInfo,
@@ -128,6 +129,11 @@ def any_allocation(**values: Any) -> AllocationEntry:
         "milliseconds": 1000,
     }
     return AllocationEntry(**{**default, **values})
+
+
+def any_decision(model: ModelReference, **values: Any) -> Decision:
+    default = {"task": model.task, "label": "Mortgage", "confidence": 0.9, "weights_sha256": any_sha256("weights")}
+    return Decision(model=model, **{**default, **values})
 
 
 def any_feedback(**values: Any) -> Feedback:

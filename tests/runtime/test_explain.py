@@ -6,7 +6,15 @@ from runtime.deliver_explanation import build as delivering
 from runtime.explain import build as explaining
 from runtime.find_decision import build as finding
 from runtime.model_inference import build as inferring
-from tests.factories import any_explanation_request, any_feedback, any_item, any_selection
+from tests.factories import (
+    any_allocation,
+    any_decision,
+    any_explanation_request,
+    any_feedback,
+    any_item,
+    any_model_reference,
+    any_selection,
+)
 from tests.runtime.conftest import Cloud, calls
 from triage.bundle import Calibration
 from triage.errors import ComplaintMissingError, NothingToExplainError, TextChangedError
@@ -32,7 +40,7 @@ def model(cloud, tmp_path):
     """Its decision about complaint 1 is recorded."""
     reference = cloud.mirrored(tmp_path, task="product", calibration=Calibration(temperature=8.0), max_length=256)
     cloud.table(RAW_COMPLAINTS).put(any_item(complaint_id="1", narrative=LETTER))
-    cloud.table(COMPLAINTS_ALLOCATION).put(any_selection(complaint_id="1", models=(reference,)))
+    cloud.table(COMPLAINTS_ALLOCATION).put(any_allocation(complaint_id="1", decisions=(any_decision(reference),)))
     request = InferenceRequest(complaint_id="1", model=reference)
     inferring(cloud.model_inference, cloud.session())(request.model_dump(mode="json"), None)
     return reference
@@ -105,17 +113,25 @@ def test_what_people_said_is_part_of_the_record(cloud, model):
 
 
 def test_a_task_that_no_model_decided_has_no_explanation(cloud, model):
-    with pytest.raises(NothingToExplainError, match="no model was asked for urgency"):
+    with pytest.raises(NothingToExplainError, match="no model answered for urgency"):
         explain(cloud, any_explanation_request(complaint_id="1", task="urgency"))
-    with pytest.raises(NothingToExplainError, match="was not triaged"):
+    with pytest.raises(NothingToExplainError, match="was not allocated"):
         explain(cloud, any_explanation_request(complaint_id="2"))
 
 
 def test_a_model_that_recorded_no_answer_has_none_to_explain(cloud, model):
-    cloud.table(COMPLAINTS_ALLOCATION).put(any_selection(complaint_id="3", models=(model,)))
+    cloud.table(COMPLAINTS_ALLOCATION).put(any_allocation(complaint_id="3", decisions=(any_decision(model),)))
     cloud.table(RAW_COMPLAINTS).put(any_item(complaint_id="3"))
     with pytest.raises(NothingToExplainError, match="recorded no answer"):
         explain(cloud, any_explanation_request(complaint_id="3"))
+
+
+def test_where_the_champion_stood_in_it_is_the_one_that_explains(cloud, model):
+    challenger = any_model_reference(model_id="acme/next", stand_in=model)
+    cloud.table(COMPLAINTS_ALLOCATION).put(any_selection(complaint_id="1", models=(challenger,)))
+    explain(cloud)
+    (entry,) = entries(cloud, EXPLANATION)
+    assert ExplanationEntry.model_validate(entry).prediction.model == model
 
 
 def test_a_complaint_that_was_erased_is_named(cloud, model):

@@ -41,7 +41,7 @@ def test_each_task_is_explained_once_for_the_same_request_and_handed_out_as_ofte
 def test_what_no_model_decided_is_said(machine: Machine, any_item):
     (allocation,) = machine.allocate(any_item())
     refused = machine.triage("explain", allocation.complaint_id, "--task", "urgency", check=False)
-    assert refused.returncode == 1 and "no model was asked for urgency" in refused.stderr
+    assert refused.returncode == 1 and "no model answered for urgency" in refused.stderr
 
 
 def test_whoever_is_no_explainer_is_refused(machine: Machine):

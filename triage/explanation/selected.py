@@ -2,16 +2,16 @@
 
 from triage.errors import NothingToExplainError
 from triage.steps import ModelReference
-from triage.tables import SelectionEntry
+from triage.tables import AllocationEntry
 
 
-def deciding_model(selection: SelectionEntry, *, task: str) -> ModelReference:
-    """The one that was selected to answer when the complaint came in; what people said since is no model's decision.
+def deciding_model(allocation: AllocationEntry, *, task: str) -> ModelReference:
+    """The one whose answer was taken, which may have stood in for another; people change no decision of a model.
 
     Raises: NothingToExplainError.
     """
-    for model in selection.models:
-        if model.task == task:
-            return model
-    decided = ", ".join(model.task for model in selection.models) or "nothing"
-    raise NothingToExplainError(f"no model was asked for {task}; models decided: {decided}")
+    for decision in allocation.decisions:
+        if decision.task == task:
+            return decision.model
+    decided = ", ".join(decision.task for decision in allocation.decisions) or "nothing"
+    raise NothingToExplainError(f"no model answered for {task}; models decided: {decided}")

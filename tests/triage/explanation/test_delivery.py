@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.factories import any_explanation
+from tests.factories import any_allocation, any_decision, any_explanation, any_model_reference
 from triage.errors import NothingToExplainError, TextChangedError
 from triage.explanation.delivery import deliver
 from triage.explanation.selected import deciding_model
@@ -52,10 +52,9 @@ def test_a_record_has_no_words_of_the_text():
     assert not [word for word in ("John", "closed", "555") if word in entry.model_dump_json()]
 
 
-def test_the_model_that_was_asked_is_the_one_that_decided():
-    from tests.factories import any_model_reference, any_selection
-
-    models = tuple(any_model_reference(task=task) for task in ("product", "urgency"))
-    assert deciding_model(any_selection(models=models), task="urgency") == models[1]
+def test_the_model_whose_answer_was_taken_is_asked():
+    models = [any_model_reference(task=task) for task in ("product", "urgency")]
+    allocation = any_allocation(decisions=tuple(map(any_decision, models)))
+    assert deciding_model(allocation, task="urgency") == models[1]
     with pytest.raises(NothingToExplainError, match="product, urgency"):
-        deciding_model(any_selection(models=models), task="issue")
+        deciding_model(allocation, task="issue")
