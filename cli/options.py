@@ -17,6 +17,9 @@ State = Annotated[
     Path, typer.Option("--state", envvar="TRIAGE_STATE", help="Folder of the embedded AWS.", show_default=False)
 ]
 DEFAULT = DEFAULT_STATE
+BreakGlass = Annotated[
+    bool, typer.Option("--break-glass", help="Do it without a second person; the ledger says so, with your reason.")
+]
 
 
 def operator() -> str:

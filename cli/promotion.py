@@ -23,9 +23,6 @@ app = typer.Typer()
 
 Task = Annotated[str, typer.Argument(help="The task whose strategy is changed.")]
 Reason = Annotated[str, typer.Option(help="Why, for the ledger.")]
-BreakGlass = Annotated[
-    bool, typer.Option("--break-glass", help="Do it without a second person; the ledger says so, with your reason.")
-]
 
 
 @app.command("promote")
@@ -33,7 +30,7 @@ def promote_(
     task: Task,
     challenger: Annotated[str | None, typer.Argument(help="Its arm; may be left out if there is only one.")] = None,
     reason: Reason = "",
-    break_glass: BreakGlass = False,
+    break_glass: options.BreakGlass = False,
     env: options.Environment = "local",
     as_json: options.AsJson = False,
     state: options.State = options.DEFAULT,
@@ -117,7 +114,7 @@ def decline(
     as_json: options.AsJson = False,
     state: options.State = options.DEFAULT,
 ) -> None:
-    """Refuse what is proposed; the strategy stays as it is."""
+    """Refuse what is proposed: the strategy stays as it is, and is frozen until somebody unfreezes it."""
     deployment = find(env, state=state)
     if in_force(deployment, task).proposal is None:
         raise CommandError(f"nothing is proposed for {task}")

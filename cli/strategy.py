@@ -11,6 +11,7 @@ from cli import options
 from cli.deployment import Deployment, find
 from cli.errors import NotFoundError, WrongUsageError
 from cli.output import out, print_json, print_table
+from triage.selection import answering
 from triage.strategy import Arm, Strategy, assign, sample
 from triage.succession import Change
 from triage.tables import ModelStrategy
@@ -45,17 +46,32 @@ def set_(
     replaces: Annotated[
         int | None, typer.Option(min=0, help="The version you saw; by default the one in force.", show_default=False)
     ] = None,
+    break_glass: options.BreakGlass = False,
     env: options.Environment = "local",
     as_json: options.AsJson = False,
     state: options.State = options.DEFAULT,
 ) -> None:
-    """Put a validated strategy in force, from the next complaint on."""
+    """Put a validated strategy in force, from the next complaint on; another champion may need a second person."""
     strategy = read_strategy(file, task)
-    strategies = find(env, state=state).registry.strategies
+    deployment = find(env, state=state)
+    strategies = deployment.registry.strategies
     current = strategies.get(task)
     seen = replaces if replaces is not None else current.version if current else 0
-    change = Change(kind="set", strategy=strategy, actor=options.operator(), reason=reason, change_id=uuid4().hex)
+    two = deployment.name("second-approver") == "yes" and not break_glass
+    proposes = two and _crowns(deployment, current, strategy)
+    change = Change(
+        kind="propose" if proposes else "set",
+        proposes="set" if proposes else None,
+        strategy=strategy,
+        actor=options.operator(),
+        reason=reason,
+        change_id=uuid4().hex,
+        break_glass=break_glass,
+    )
     changed, _ = strategies.change(change, replaces=seen)
+    if proposes and not as_json:
+        out.print(f"it names another champion: somebody else has to say `triage strategy approve {task}`")
+        return
     if as_json:
         print_json(changed)
     else:
@@ -89,6 +105,15 @@ def assign_(
                 for a in assignments
             ),
         )
+
+
+def _crowns(deployment: Deployment, current: ModelStrategy | None, strategy: Strategy) -> bool:
+    """Whether the strategy takes the traffic from whoever is champion."""
+    if current is not None:
+        return current.strategy.crowns(strategy)
+    models = deployment.registry.models()
+    champion = answering(model for model in models if model.task == strategy.task and model.takes_part)
+    return champion is not None and champion.version != strategy.champion_arm.version
 
 
 def in_force(deployment: Deployment, task: str) -> ModelStrategy:

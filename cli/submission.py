@@ -14,6 +14,7 @@ from cli.deployment import Deployment
 from runtime.adapters.dynamodb import batched
 from training.exports import ExportRow
 from triage.complaint import MAX_ITEM_BYTES
+from triage.feedback import INBOX
 from triage.tables import ALLOCATION, AllocationEntry
 
 WRITERS = 8
@@ -144,6 +145,8 @@ def _refusal(item: dict[str, Any]) -> str | None:
         size = _size(item)
     except UnicodeEncodeError:
         return "it holds characters that are no Unicode text"
+    if complaint_id.startswith(INBOX):
+        return f"its complaint_id begins with {INBOX}, where feedback is handed in"
     if len(complaint_id.encode()) > MAX_ID_BYTES:
         return f"its complaint_id is longer than {MAX_ID_BYTES:,} bytes"
     return f"it is larger than {MAX_ITEM_BYTES // 1024} KB" if size > MAX_ITEM_BYTES - OUTBOX_BYTES else None

@@ -91,6 +91,10 @@ class Strategy(Contract):
         """Whether somebody predicts who is not the champion."""
         return len(self.all_arms) > 1
 
+    def crowns(self, other: "Strategy") -> bool:
+        """Whether putting the other in force takes the traffic from this one's champion."""
+        return other.champion_arm.version != self.champion_arm.version or not other.champion_arm.share
+
     def has_ended(self, now: datetime) -> bool:
         return self.ends_at is not None and self.ends_at <= now
 

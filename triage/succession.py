@@ -94,7 +94,8 @@ def _noted(change: Change, moment: str) -> dict[str, Any] | None:
         case "unfreeze":
             return {"frozen": None}
         case "decline":
-            return {"proposal": None}
+            # Or the engine, whose evidence is the same, would propose it again at once.
+            return {"proposal": None, "frozen": Note(by=change.actor, reason=change.reason, at=moment)}
         case "propose":
             proposal = Proposal(
                 kind=change.proposes or "promote",

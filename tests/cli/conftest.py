@@ -1,11 +1,18 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
+import boto3
 import pytest
+from moto import mock_aws
 
 from cli import main
+from cli.deployment import REGIONS, Deployment
+from tests.factories import create_table
+from triage.tables import TABLES
 
 Ended = tuple[int, str, str]
 """Exit code, standard output, standard error."""
+
+BUCKETS = {"bundles-bucket": "bundles", "evidence-bucket": "evidence"}
 
 
 @pytest.fixture
@@ -22,3 +29,39 @@ def shell(monkeypatch, capsys) -> Callable[..., Ended]:
         return code or 0, *capsys.readouterr()
 
     return run
+
+
+@pytest.fixture
+def no_credentials(monkeypatch, tmp_path) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "absent"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "absent"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+@pytest.fixture
+def aws(no_credentials, monkeypatch) -> Iterator[boto3.Session]:
+    """moto's, with nothing in it."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "any")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "any")
+    with mock_aws():
+        yield boto3.Session(region_name=REGIONS["dev"])
+
+
+@pytest.fixture
+def dev(aws) -> Deployment:
+    """The environment `dev` with empty tables and buckets, in which nobody is asked for twice."""
+    for spec in TABLES:
+        create_table(aws.client("dynamodb"), spec)
+        publish(aws, f"{spec.name.replace('_', '-')}-table", spec.name)
+    for name, bucket in BUCKETS.items():
+        aws.client("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-2"})
+        publish(aws, name, bucket)
+    publish(aws, "second-approver", "no")
+    return Deployment(aws, "dev")
+
+
+def publish(session: boto3.Session, name: str, value: str) -> None:
+    parameter = f"/complaints-triage/dev/{name}"
+    session.client("ssm").put_parameter(Name=parameter, Value=value, Type="String", Overwrite=True)

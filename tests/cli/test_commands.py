@@ -3,13 +3,13 @@
 import json
 from datetime import UTC, datetime
 
-import boto3
 import pytest
-from moto import mock_aws
 
 from cli.deployment import Deployment
 from cli.environment import latest
+from tests.cli.conftest import publish
 from tests.factories import (
+    any_allocation,
     any_arm,
     any_feedback,
     any_item,
@@ -19,13 +19,12 @@ from tests.factories import (
     any_revision,
     any_selection,
     any_strategy,
-    create_table,
     put_in_force,
 )
 from triage.allocation import MANUAL_TEAM
 from triage.feedback import FeedbackRow
 from triage.strategy import assign, sample
-from triage.tables import MODEL_STRATEGY, TABLES, AllocationEntry, FailureEntry, FeedbackEntry, SupersededEntry
+from triage.tables import MODEL_STRATEGY, FailureEntry, FeedbackEntry, SupersededEntry
 from triage.taxonomy import load_taxonomy
 
 ACCOUNT = "123456789012"
@@ -60,54 +59,15 @@ def triage(shell, monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def no_credentials(monkeypatch, tmp_path):
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "absent"))
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "absent"))
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-
-
-@pytest.fixture
-def aws(no_credentials, monkeypatch):
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "any")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "any")
-    with mock_aws():
-        yield boto3.Session(region_name="eu-west-2")
-
-
-@pytest.fixture
-def deployment(aws) -> Deployment:
-    dynamodb, ssm, states = aws.client("dynamodb"), aws.client("ssm"), aws.client("stepfunctions")
-    queue = aws.client("sqs").create_queue(QueueName="parked")["QueueUrl"]
-    names = {"retention-days": "90", "state-machine": MACHINE, "parked-queue": queue}
-    for spec in TABLES:
-        create_table(dynamodb, spec)
-        names[f"{spec.name.replace('_', '-')}-table"] = spec.name
-    for name, value in names.items():
-        ssm.put_parameter(Name=f"/complaints-triage/dev/{name}", Value=value, Type="String")
+def deployment(dev: Deployment) -> Deployment:
+    states = dev.session.client("stepfunctions")
     definition = {"StartAt": "End", "States": {"End": {"Type": "Succeed"}}}
     role = f"arn:aws:iam::{ACCOUNT}:role/any"
     states.create_state_machine(name="triage", definition=json.dumps(definition), roleArn=role)
-    return Deployment(aws, "dev")
-
-
-def any_allocation(complaint_id="8123456", **values) -> AllocationEntry:
-    default = {
-        "complaint_id": complaint_id,
-        "code_version": "test",
-        "product_team": "mortgage",
-        "journey": "standard",
-        "route": "auto",
-        "reasons": (),
-        "decisions": (),
-        "stated": (),
-        "taxonomy_version": "1",
-        "started_at": "2026-03-02T09:29:59.000Z",
-        "allocated_at": "2026-03-02T09:30:00.000Z",
-        "milliseconds": 1000,
-    }
-    return AllocationEntry(**{**default, **values})
+    queue = dev.session.client("sqs").create_queue(QueueName="parked")["QueueUrl"]
+    for name, value in {"retention-days": "90", "state-machine": MACHINE, "parked-queue": queue}.items():
+        publish(dev.session, name, value)
+    return dev
 
 
 def registered(deployment, **values):
@@ -559,7 +519,7 @@ def test_an_id_in_brackets_is_shown_as_it_is(triage, deployment, complaint_id):
 def test_the_status_tells_what_is_registered_parked_and_allocated_last(triage, deployment):
     registered(deployment)
     parked(deployment, "1")
-    deployment.story.put(any_allocation("2"))
+    deployment.story.put(any_allocation(complaint_id="2"))
     found = triage("status", "--json", *ENV).json
     assert found["environment"] == "dev"
     assert [model["model_id"] for model in found["models"]] == ["acme/model"]
@@ -571,7 +531,7 @@ def test_the_status_tells_what_is_registered_parked_and_allocated_last(triage, d
 def test_what_was_allocated_last_is_the_newest_of_every_team(deployment):
     for minute, (complaint_id, team) in enumerate([("1", "mortgage"), ("2", MANUAL_TEAM), ("3", "mortgage")]):
         moment = f"2026-03-02T09:{minute:02}:00.000Z"
-        deployment.story.put(any_allocation(complaint_id, product_team=team, allocated_at=moment))
+        deployment.story.put(any_allocation(complaint_id=complaint_id, product_team=team, allocated_at=moment))
     assert latest(deployment, 2) == ["3", "2"]
 
 

@@ -5,9 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import boto3
 import pytest
-from moto import mock_aws
 
 from cli.deployment import Deployment
 from cli.named_model import champion
@@ -22,13 +20,12 @@ from tests.factories import (
     any_model_info,
     any_revision,
     any_strategy,
-    create_table,
     put_in_force,
 )
 from tests.training.exports import any_export
 from triage.bundle import Manifest
 from triage.selection import select_models
-from triage.tables import CHAMPION_LEDGER, MODEL_INFO, MODEL_STRATEGY, ModelInfo
+from triage.tables import ModelInfo
 from triage.taxonomy import load_taxonomy
 
 PRODUCTS = tuple(product.name for product in load_taxonomy().products)
@@ -61,19 +58,8 @@ def bundle(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def deployment(monkeypatch):
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "any")
-    with mock_aws():
-        session = boto3.Session(region_name="eu-west-2")
-        specs = (MODEL_INFO, MODEL_STRATEGY, CHAMPION_LEDGER)
-        names = {f"{spec.name.replace('_', '-')}-table": spec.name for spec in specs} | {"bundles-bucket": BUCKET}
-        for name, value in names.items():
-            session.client("ssm").put_parameter(Name=f"/complaints-triage/dev/{name}", Value=value, Type="String")
-        for spec in specs:
-            create_table(session.client("dynamodb"), spec)
-        session.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-2"})
-        yield Deployment(session, "dev")
+def deployment(dev):
+    return dev
 
 
 def registered(deployment: Deployment, folder: Path, **values: object) -> ModelInfo:

@@ -4,11 +4,9 @@ import json
 import re
 from datetime import UTC, datetime, timedelta
 
-import boto3
 import pytest
-from moto import mock_aws
 
-from cli.deployment import Deployment
+from tests.cli.conftest import publish
 from tests.factories import (
     any_change,
     any_feedback,
@@ -16,13 +14,12 @@ from tests.factories import (
     any_model_reference,
     any_prediction,
     any_strategy,
-    create_table,
     put_in_force,
 )
 from tests.triage.promotion.factories import any_evidence
 from triage.complaint import timestamp
 from triage.promotion.evidence import Evidence
-from triage.tables import MODEL_INFO, TABLES, FeedbackEntry
+from triage.tables import MODEL_INFO, FeedbackEntry
 
 ENV = ("--env", "dev")
 REASON = ("--reason", "a good one")
@@ -44,33 +41,17 @@ def triage(shell, monkeypatch):
 
 
 @pytest.fixture
-def deployment(monkeypatch):
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "any")
-    monkeypatch.delenv("AWS_PROFILE", raising=False)
-    with mock_aws():
-        session = boto3.Session(region_name="eu-west-2")
-        for spec in TABLES:
-            create_table(session.client("dynamodb"), spec)
-            publish(session, f"{spec.name.replace('_', '-')}-table", spec.name)
-        publish(session, "second-approver", "no")
-        deployed = Deployment(session, "dev")
-        for number, arm in enumerate(CANARY.arms):
-            state = "challenger" if number else "champion"
-            row = any_model_info(model_id=arm.model_id, revision=arm.revision, state=state)
-            deployed.table(MODEL_INFO).put(row)
-        put_in_force(deployed.registry, CANARY, by="ann", replaces=0)
-        yield deployed
+def deployment(dev):
+    for number, arm in enumerate(CANARY.arms):
+        state = "challenger" if number else "champion"
+        dev.table(MODEL_INFO).put(any_model_info(model_id=arm.model_id, revision=arm.revision, state=state))
+    put_in_force(dev.registry, CANARY, by="ann", replaces=0)
+    return dev
 
 
 @pytest.fixture
-def two_people(deployment):
-    publish(deployment.session, "second-approver", "yes")
-
-
-def publish(session, name: str, value: str) -> None:
-    parameter = f"/complaints-triage/dev/{name}"
-    session.client("ssm").put_parameter(Name=parameter, Value=value, Type="String", Overwrite=True)
+def two_people(dev):
+    publish(dev.session, "second-approver", "yes")
 
 
 def answers(deployment) -> str:
@@ -273,12 +254,9 @@ def test_a_page_without_labels_or_answers_still_tells_the_verdict(triage, deploy
 def stored(deployment, **changed: str) -> Evidence:
     """The evidence of a change that the ledger names; changed: of the document in the bucket."""
     document = any_evidence(challenger=NEXT, champion=CHAMPION)
-    bucket = "evidence"
-    s3 = deployment.session.client("s3")
-    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-2"})
-    publish(deployment.session, "evidence-bucket", bucket)
     body = document.model_copy(update=changed).document()
-    s3.put_object(Bucket=bucket, Key=document.reference().key, Body=body)
+    bucket, key = deployment.name("evidence-bucket"), document.reference().key
+    deployment.session.client("s3").put_object(Bucket=bucket, Key=key, Body=body)
     change = any_change(any_strategy({"next": 10_000}), kind="promote", evidence=document.reference())
     deployment.registry.strategies.change(change, replaces=1)
     return document
@@ -301,3 +279,40 @@ def test_a_document_that_is_not_what_the_ledger_names_is_refused(triage, deploym
 def test_evidence_that_no_change_rests_on_is_not_found(triage, deployment):
     code, _, err = triage("evidence", "product", "--change", "abc")
     assert code == 3 and "names no evidence" in err
+
+
+def proposed(tmp_path, strategy):
+    file = tmp_path / "strategy.json"
+    file.write_text(strategy.model_dump_json())
+    return file
+
+
+@pytest.mark.usefixtures("two_people")
+@pytest.mark.parametrize("shares", [{"next": 10_000}, {"champion": 0, "next": 10_000}], ids=["champion", "share"])
+def test_a_strategy_that_takes_the_champions_traffic_waits_for_a_second_person_too(
+    triage, deployment, tmp_path, shares
+):
+    file = proposed(tmp_path, any_strategy(shares))
+    assert "somebody else" in triage("set", "product", file, by="bob")[1]
+    assert deployment.registry.strategies.get("product").strategy == CANARY
+    triage("approve", "product", by="eve")
+    assert kinds(deployment) == ["set", "propose", "set"]
+    assert deployment.registry.strategies.get("product").strategy == any_strategy(shares)
+
+
+@pytest.mark.usefixtures("two_people")
+def test_a_strategy_that_keeps_the_champion_needs_nobody_else(triage, deployment, tmp_path):
+    assert triage("set", "product", proposed(tmp_path, SHADOWED))[0] == 0
+    assert triage("set", "product", proposed(tmp_path, any_strategy({"next": 10_000})), "--break-glass")[0] == 0
+    assert answers(deployment) == NEXT
+    assert list(deployment.registry.strategies.history("product"))[-1].break_glass
+
+
+@pytest.mark.usefixtures("two_people")
+def test_the_first_strategy_of_a_task_begins_with_the_champion_that_there_is(triage, dev, tmp_path):
+    for number, arm in enumerate(CANARY.arms):
+        state = "challenger" if number else "champion"
+        dev.table(MODEL_INFO).put(any_model_info(model_id=arm.model_id, revision=arm.revision, state=state))
+    code, _, err = triage("set", "product", proposed(tmp_path, any_strategy({"next": 10_000})))
+    assert code == 1 and "no strategy yet" in err
+    assert triage("set", "product", proposed(tmp_path, any_strategy()))[0] == 0

@@ -2,17 +2,15 @@ import json
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
-from moto import mock_aws
 
 from cli.deployment import Deployment
 from runtime.adapters.bundles import S3Bundles
-from tests.factories import any_bundle, any_item, any_model_reference, any_prediction, create_table
+from tests.factories import any_bundle, any_item, any_model_reference, any_prediction
 from triage.inference.classify import classify
 from triage.inference.engine import load_engine
 from triage.steps import ModelReference
-from triage.tables import COMPLAINTS_ALLOCATION, RAW_COMPLAINTS, PredictionEntry, Probability
+from triage.tables import RAW_COMPLAINTS, PredictionEntry, Probability
 
 ENV = ("--env", "dev")
 BUCKET = "bundles"
@@ -32,22 +30,9 @@ def replay(shell):
 
 
 @pytest.fixture
-def deployment(monkeypatch):
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "any")
-    monkeypatch.delenv("AWS_PROFILE", raising=False)
-    with mock_aws():
-        session = boto3.Session(region_name="eu-west-2")
-        names = {"bundles-bucket": BUCKET}
-        for spec in (RAW_COMPLAINTS, COMPLAINTS_ALLOCATION):
-            create_table(session.client("dynamodb"), spec)
-            names[f"{spec.name.replace('_', '-')}-table"] = spec.name
-        for name, value in names.items():
-            session.client("ssm").put_parameter(Name=f"/complaints-triage/dev/{name}", Value=value, Type="String")
-        session.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-2"})
-        deployed = Deployment(session, "dev")
-        deployed.complaints.put(any_item(complaint_id=ID, narrative=TEXT))
-        yield deployed
+def deployment(dev):
+    dev.complaints.put(any_item(complaint_id=ID, narrative=TEXT))
+    return dev
 
 
 @pytest.fixture

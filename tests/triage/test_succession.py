@@ -106,6 +106,14 @@ def test_what_was_declined_cannot_be_approved():
         approve(row, by="eve", change_id="c")
 
 
+def test_what_was_declined_is_not_proposed_again_until_somebody_unfreezes_it():
+    row, _ = after(
+        any_change(CANARY), any_change(CANARY, kind="propose"), any_change(CANARY, kind="decline", actor="eve")
+    )
+    assert row.proposal is None
+    assert row.frozen and row.frozen.by == "eve"
+
+
 @pytest.mark.parametrize("kind", ["freeze", "propose", "decline"])
 def test_a_task_without_a_strategy_has_nothing_to_note_on(kind):
     with pytest.raises(StrategyRefusedError, match="no strategy"):
