@@ -9,7 +9,7 @@ from cli.deployment import Deployment
 from cli.output import print_table, progress_bar
 from training.exports import ExportRow
 from training.reviewer import Reviewer, Truth
-from triage.tables import AllocationEntry
+from triage.story import AllocationEntry
 from triage.taxonomy import load_taxonomy
 
 REVIEWED = 20

@@ -16,7 +16,7 @@ from cli.feedback_file import Statement, read_statements
 from cli.output import out, print_json, print_table, progress_bar
 from triage.errors import FeedbackRefusedError, UnknownProductError
 from triage.feedback import Feedback, Kind
-from triage.tables import ALLOCATION, AllocationEntry
+from triage.story import ALLOCATION, AllocationEntry
 from triage.taxonomy import load_taxonomy
 
 STATEMENT = frozenset(

@@ -11,7 +11,7 @@ from cli.errors import CommandError
 from cli.output import err, out, print_json
 from cli.tables import models_table
 from runtime.adapters.registry import Registry
-from triage.tables import ModelInfo
+from triage.registry import ModelInfo
 
 app = typer.Typer(no_args_is_help=True, help="Register models of the Hub and decide which take part.")
 

@@ -13,9 +13,9 @@ from triage.bundle import MANIFEST_FILE, Manifest, describe
 from triage.errors import ModelFailedError, RegistryError
 from triage.inference.engine import Engine, load_engine
 from triage.inference.models import LoadedModels
+from triage.registry import ModelInfo
 from triage.selection import answering
 from triage.steps import ModelReference
-from triage.tables import ModelInfo
 
 VERSION = re.compile(r"(?P<model_id>[^/@\s]+/[^/@\s]+)@(?P<revision>[0-9a-f]{40})")
 TASK = re.compile(r"[a-z][a-z0-9-]{0,47}")

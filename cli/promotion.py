@@ -15,9 +15,9 @@ from triage.ledger import LedgerEntry
 from triage.promotion.restoration import restored
 from triage.promotion.transitions import find as challenger_of
 from triage.promotion.transitions import promoted
+from triage.registry import ModelStrategy
 from triage.strategy import Strategy
 from triage.succession import Change, approve
-from triage.tables import ModelStrategy
 
 app = typer.Typer()
 

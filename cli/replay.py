@@ -17,7 +17,7 @@ from triage.errors import BundleRefusedError, BundleUnavailableError, ModelFaile
 from triage.inference.classify import classify
 from triage.inference.models import LoadedModels
 from triage.replay import Replay, compare, impossible
-from triage.tables import PredictionEntry
+from triage.story import PredictionEntry
 
 
 def replay(

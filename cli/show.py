@@ -10,7 +10,7 @@ from cli.errors import NotFoundError
 from cli.output import out, print_json, print_table
 from triage.feedback import INBOX
 from triage.steps import ModelReference
-from triage.tables import (
+from triage.story import (
     ALLOCATION,
     FAILED,
     FEEDBACK,

@@ -11,10 +11,10 @@ from cli import options
 from cli.deployment import Deployment, find
 from cli.errors import NotFoundError, WrongUsageError
 from cli.output import out, print_json, print_table
+from triage.registry import ModelStrategy
 from triage.selection import answering
 from triage.strategy import Arm, Strategy, assign, sample
 from triage.succession import Change
-from triage.tables import ModelStrategy
 
 app = typer.Typer(no_args_is_help=True, help="How the models of a task share traffic.")
 

@@ -15,7 +15,7 @@ from runtime.adapters.dynamodb import batched
 from training.exports import ExportRow
 from triage.complaint import MAX_ITEM_BYTES
 from triage.feedback import INBOX
-from triage.tables import ALLOCATION, AllocationEntry
+from triage.story import ALLOCATION, AllocationEntry
 
 WRITERS = 8
 POLL_SECONDS = 0.25

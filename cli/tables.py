@@ -4,7 +4,8 @@ from collections.abc import Iterable
 
 from cli.output import out, print_table
 from cli.submission import Submission, Totals
-from triage.tables import AllocationEntry, ModelInfo
+from triage.registry import ModelInfo
+from triage.story import AllocationEntry
 
 ROWS = 25
 

@@ -14,7 +14,7 @@ from triage.allocation import allocate
 from triage.environment import AllocateEnvironment
 from triage.outbox import expiry
 from triage.steps import ALLOCATE, Allocated, AllocationRequest
-from triage.tables import ALLOCATION, PREDICTION, SELECTION, SHADOW, AllocationEntry, PredictionEntry, SelectionEntry
+from triage.story import ALLOCATION, PREDICTION, SELECTION, SHADOW, AllocationEntry, PredictionEntry, SelectionEntry
 from triage.taxonomy import load_taxonomy
 
 logger = Logger(service="allocate")

@@ -14,7 +14,7 @@ from triage.errors import ComplaintMissingError, NothingToExplainError
 from triage.explanation.delivery import DELIVER_EXPLANATION, Delivered, deliver
 from triage.outbox import expiry
 from triage.steps import DeliveryRequest
-from triage.tables import DeliveryEntry, ExplanationEntry
+from triage.story import DeliveryEntry, ExplanationEntry
 
 logger = Logger(service="deliver_explanation")
 

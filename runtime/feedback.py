@@ -17,7 +17,7 @@ from triage.errors import TriageError
 from triage.feedback import INBOX, FeedbackRow
 from triage.outbox import expiry
 from triage.steps import EVENT_SOURCE, EVENT_TYPE
-from triage.tables import AllocationEntry
+from triage.story import AllocationEntry
 from triage.taxonomy import load_taxonomy
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from triage.environment import FindDecisionEnvironment
 from triage.errors import NothingToExplainError
 from triage.explanation.selected import deciding_model
 from triage.steps import FIND_DECISION, ExplanationRequest, ExplanationTask
-from triage.tables import ALLOCATION, AllocationEntry
+from triage.story import ALLOCATION, AllocationEntry
 
 logger = Logger(service="find_decision")
 

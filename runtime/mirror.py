@@ -18,7 +18,7 @@ from triage.bundle import describe
 from triage.complaint import timestamp
 from triage.environment import MirrorEnvironment
 from triage.errors import RegistryError, TriageError
-from triage.tables import MirroredBundle, ModelInfo
+from triage.registry import MirroredBundle, ModelInfo
 
 logger = Logger(service="mirror")
 

@@ -17,9 +17,10 @@ from triage.environment import SelectModelsEnvironment
 from triage.errors import ComplaintMissingError
 from triage.in_force import strategies_in_force
 from triage.outbox import expiry
+from triage.registry import TAKING_PART, ModelInfo
 from triage.selection import select_models
 from triage.steps import SELECT_MODELS, ExecutionInput, Selected
-from triage.tables import SELECTION, TAKING_PART, ModelInfo, SelectionEntry
+from triage.story import SELECTION, SelectionEntry
 
 logger = Logger(service="select_models")
 Row = TypeVar("Row", bound=BaseModel)

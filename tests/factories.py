@@ -12,21 +12,12 @@ from triage.bundle import MANIFEST_FILE, BundleFile, Manifest, hash_files
 from triage.complaint import Complaint
 from triage.explanation.record import Attribution, Checks, Explained, Method, Part, Truncation
 from triage.feedback import Feedback
+from triage.registry import MirroredBundle, ModelInfo, ModelStrategy
 from triage.steps import AllocationRequest, ExplanationRequest, ModelReference, Outcome
+from triage.story import AllocationEntry, Decision, ExplanationEntry, PredictionEntry, SelectionEntry, sha256_of_text
 from triage.strategy import Arm, Strategy
 from triage.succession import Change
-from triage.tables import (
-    AllocationEntry,
-    Decision,
-    ExplanationEntry,
-    MirroredBundle,
-    ModelInfo,
-    ModelStrategy,
-    PredictionEntry,
-    SelectionEntry,
-    TableSpec,
-    sha256_of_text,
-)
+from triage.tables import TableSpec
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

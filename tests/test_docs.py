@@ -14,8 +14,8 @@ from pydantic import TypeAdapter
 from typer.testing import CliRunner
 
 from cli.main import app
+from triage.registry import ModelInfo
 from triage.strategy import Strategy
-from triage.tables import ModelInfo
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted(

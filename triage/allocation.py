@@ -8,7 +8,7 @@ from typing import Literal
 from triage.complaint import timestamp
 from triage.errors import UnknownProductError
 from triage.steps import AllocationRequest
-from triage.tables import AllocationEntry, Decision, PredictionEntry, SelectionEntry
+from triage.story import AllocationEntry, Decision, PredictionEntry, SelectionEntry
 from triage.taxonomy import Taxonomy
 
 PRODUCT, ISSUE, VULNERABLE = "product", "issue", "vulnerable"

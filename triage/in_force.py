@@ -8,8 +8,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from triage.errors import StrategyRefusedError
+from triage.registry import CURRENT, TAKING_PART, VALIDATED, ModelInfo, ModelStrategy
 from triage.strategy import check_arms
-from triage.tables import CURRENT, TAKING_PART, VALIDATED, ModelInfo, ModelStrategy
 
 
 @dataclass(frozen=True)

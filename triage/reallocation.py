@@ -7,7 +7,7 @@ from triage.complaint import timestamp
 from triage.contracts import TaskName
 from triage.errors import FeedbackRefusedError
 from triage.feedback import Feedback
-from triage.tables import AllocationEntry
+from triage.story import AllocationEntry
 from triage.taxonomy import Taxonomy
 
 

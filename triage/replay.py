@@ -4,7 +4,7 @@ from typing import Literal
 
 from triage.contracts import Contract, TaskName
 from triage.inference.classify import Classification
-from triage.tables import PredictionEntry
+from triage.story import PredictionEntry
 
 TOLERANCE = 1e-6
 """Of a probability: processors add up in different orders. A quantized model may differ by more on another kind of

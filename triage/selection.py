@@ -5,9 +5,10 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from triage.complaint import Complaint, timestamp
+from triage.registry import ModelInfo, ModelStrategy
 from triage.steps import ModelReference
+from triage.story import SelectionEntry
 from triage.strategy import Arm, Assignment, assign, sample
-from triage.tables import ModelInfo, ModelStrategy, SelectionEntry
 from triage.vulnerability import stated
 
 

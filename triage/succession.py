@@ -7,8 +7,8 @@ from typing import Any
 from triage.complaint import timestamp
 from triage.errors import StrategyRefusedError
 from triage.ledger import EvidenceReference, Kind, LedgerEntry
+from triage.registry import ModelStrategy, Note, Proposal
 from triage.strategy import Strategy
-from triage.tables import ModelStrategy, Note, Proposal
 
 ENGINE = "promotion-engine"
 """Who acts where no person does."""

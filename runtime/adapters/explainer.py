@@ -17,7 +17,7 @@ from triage.explanation.decision import explained
 from triage.inference.models import LoadedModels
 from triage.outbox import expiry
 from triage.steps import ExplanationStored, ExplanationTask
-from triage.tables import ExplanationEntry
+from triage.story import ExplanationEntry
 
 
 def explainer(

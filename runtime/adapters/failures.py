@@ -10,7 +10,7 @@ from triage.complaint import timestamp
 from triage.environment import AllocateEnvironment, ShadowFailedEnvironment
 from triage.outbox import expiry
 from triage.steps import Failure
-from triage.tables import FailureEntry
+from triage.story import FailureEntry
 
 
 def record_failure(

@@ -8,7 +8,7 @@ from triage.complaint import timestamp
 from triage.errors import FeedbackRefusedError
 from triage.feedback import Feedback
 from triage.reallocation import labels, reallocate
-from triage.tables import ALLOCATION, FEEDBACK, AllocationEntry, FeedbackEntry, SupersededEntry
+from triage.story import ALLOCATION, FEEDBACK, AllocationEntry, FeedbackEntry, SupersededEntry
 from triage.taxonomy import Taxonomy
 
 

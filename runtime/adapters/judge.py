@@ -18,7 +18,7 @@ from triage.inference.classify import classify
 from triage.inference.models import LoadedModels
 from triage.outbox import expiry
 from triage.steps import InferenceRequest, Outcome
-from triage.tables import PredictionEntry, Probability
+from triage.story import PredictionEntry, Probability
 
 
 def judge(environment: ModelInferenceEnvironment, session: boto3.Session) -> Callable[[InferenceRequest], Outcome]:

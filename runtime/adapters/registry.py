@@ -12,9 +12,9 @@ from runtime.adapters.strategies import Strategies
 from triage.complaint import timestamp
 from triage.errors import RegistryError, UnknownModelError
 from triage.ledger import Kind, LedgerEntry
+from triage.registry import TAKING_PART, ModelInfo, ModelState
 from triage.selection import answering
 from triage.succession import valid_from
-from triage.tables import TAKING_PART, ModelInfo, ModelState
 
 Row = TypeVar("Row", bound=BaseModel)
 

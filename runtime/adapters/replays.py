@@ -16,8 +16,9 @@ from triage.promotion.gates import Gates
 from triage.promotion.labels import answer_of, statements
 from triage.promotion.simulation import Past
 from triage.promotion.weighing import counts
+from triage.registry import ModelStrategy
+from triage.story import SELECTION, FeedbackEntry, PredictionEntry
 from triage.strategy import Strategy
-from triage.tables import SELECTION, FeedbackEntry, ModelStrategy, PredictionEntry
 
 REPLAYED = 20_000
 """Predictions of a version that are read at most: a share of so many is known within 0.7 points."""

@@ -9,9 +9,9 @@ from runtime.adapters.dynamodb import Condition, Table, Write, write_together
 from triage.complaint import timestamp
 from triage.errors import RegistryError, StrategyRefusedError
 from triage.ledger import LedgerEntry
+from triage.registry import CURRENT, TAKING_PART, VALIDATED, ModelInfo, ModelStrategy
 from triage.strategy import Strategy, check_arms
 from triage.succession import Change, succeed
-from triage.tables import CURRENT, TAKING_PART, VALIDATED, ModelInfo, ModelStrategy
 
 
 def current_strategy(table: Table, task: str) -> ModelStrategy | None:

@@ -23,8 +23,9 @@ from tests.factories import (
 )
 from triage.allocation import MANUAL_TEAM
 from triage.feedback import FeedbackRow
+from triage.story import FailureEntry, FeedbackEntry, SupersededEntry
 from triage.strategy import assign, sample
-from triage.tables import MODEL_STRATEGY, FailureEntry, FeedbackEntry, SupersededEntry
+from triage.tables import MODEL_STRATEGY
 from triage.taxonomy import load_taxonomy
 
 ACCOUNT = "123456789012"

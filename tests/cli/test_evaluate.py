@@ -24,8 +24,8 @@ from tests.factories import (
 )
 from tests.training.exports import any_export
 from triage.bundle import Manifest
+from triage.registry import ModelInfo
 from triage.selection import select_models
-from triage.tables import ModelInfo
 from triage.taxonomy import load_taxonomy
 
 PRODUCTS = tuple(product.name for product in load_taxonomy().products)

@@ -19,7 +19,8 @@ from tests.factories import (
 from tests.triage.promotion.factories import any_evidence
 from triage.complaint import timestamp
 from triage.promotion.evidence import Evidence
-from triage.tables import MODEL_INFO, FeedbackEntry
+from triage.story import FeedbackEntry
+from triage.tables import MODEL_INFO
 
 ENV = ("--env", "dev")
 REASON = ("--reason", "a good one")

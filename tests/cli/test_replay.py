@@ -10,7 +10,8 @@ from tests.factories import any_bundle, any_item, any_model_reference, any_predi
 from triage.inference.classify import classify
 from triage.inference.engine import load_engine
 from triage.steps import ModelReference
-from triage.tables import RAW_COMPLAINTS, PredictionEntry, Probability
+from triage.story import PredictionEntry, Probability
+from triage.tables import RAW_COMPLAINTS
 
 ENV = ("--env", "dev")
 BUCKET = "bundles"

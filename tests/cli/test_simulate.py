@@ -21,8 +21,9 @@ from tests.factories import (
 from triage.complaint import timestamp
 from triage.ledger import LedgerEntry
 from triage.promotion.gates import Gates
+from triage.story import FeedbackEntry
 from triage.strategy import Arm, Strategy, assign
-from triage.tables import CHAMPION_LEDGER, MODEL_INFO, MODEL_STRATEGY, FeedbackEntry
+from triage.tables import CHAMPION_LEDGER, MODEL_INFO, MODEL_STRATEGY
 
 NOW = datetime.now(UTC)
 GATES = Gates(min_inclusion=0.05)

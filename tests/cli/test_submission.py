@@ -19,7 +19,7 @@ from cli.submission import (
 from tests.factories import NOW, any_sha256
 from training.exports import ExportRow
 from triage.complaint import MAX_ITEM_BYTES, RawComplaint
-from triage.tables import AllocationEntry
+from triage.story import AllocationEntry
 
 
 def any_row(**values) -> ExportRow:

@@ -11,7 +11,8 @@ from tests.factories import (
 )
 from tests.runtime.conftest import Cloud, before, calls
 from triage.steps import Allocated, AllocationRequest, Failure, Outcome
-from triage.tables import ALLOCATION, COMPLAINTS_ALLOCATION, FAILED, AllocationEntry, FailureEntry, PredictionEntry
+from triage.story import ALLOCATION, FAILED, AllocationEntry, FailureEntry, PredictionEntry
+from triage.tables import COMPLAINTS_ALLOCATION
 from triage.taxonomy import load_taxonomy
 from triage.vulnerability import Stated
 

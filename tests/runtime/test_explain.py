@@ -20,16 +20,8 @@ from triage.bundle import Calibration
 from triage.errors import ComplaintMissingError, NothingToExplainError, TextChangedError
 from triage.explanation.delivery import Delivered
 from triage.steps import ExplanationStored, ExplanationTask, InferenceRequest
-from triage.tables import (
-    COMPLAINTS_ALLOCATION,
-    DELIVERY,
-    EXPLANATION,
-    RAW_COMPLAINTS,
-    DeliveryEntry,
-    ExplanationEntry,
-    FeedbackEntry,
-    PredictionEntry,
-)
+from triage.story import DELIVERY, EXPLANATION, DeliveryEntry, ExplanationEntry, FeedbackEntry, PredictionEntry
+from triage.tables import COMPLAINTS_ALLOCATION, RAW_COMPLAINTS
 
 LETTER = "The weather was fine. My mortgage was sold to a mortgage bank. Call me, John Smith, at (212) 555-0187."
 REQUEST = any_explanation_request(complaint_id="1")

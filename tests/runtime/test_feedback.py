@@ -10,7 +10,8 @@ from runtime.feedback import build
 from tests.factories import any_allocation, any_feedback
 from tests.runtime.conftest import Cloud, before, calls, failing, stream_records
 from triage.feedback import INBOX, Feedback, FeedbackRow
-from triage.tables import ALLOCATION, COMPLAINTS_ALLOCATION, FEEDBACK, SUPERSEDED, AllocationEntry, FeedbackEntry
+from triage.story import ALLOCATION, FEEDBACK, SUPERSEDED, AllocationEntry, FeedbackEntry
+from triage.tables import COMPLAINTS_ALLOCATION
 
 CARD = {"kind": "reallocate", "product": "Credit card"}
 LOAN = {"kind": "reallocate", "product": "Student loan"}

@@ -9,7 +9,8 @@ from runtime.mirror import build
 from tests.factories import any_bundle, any_hub_model, any_model_reference, any_revision
 from tests.runtime.conftest import BUCKET, Cloud, calls, failing, stream_records
 from triage.bundle import MANIFEST_FILE, describe
-from triage.tables import MODEL_INFO, ModelInfo
+from triage.registry import ModelInfo
+from triage.tables import MODEL_INFO
 
 
 @pytest.fixture

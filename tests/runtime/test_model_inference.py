@@ -14,7 +14,8 @@ from triage.errors import (
     TransientError,
 )
 from triage.steps import Failure, InferenceRequest, ModelReference, Outcome
-from triage.tables import COMPLAINTS_ALLOCATION, RAW_COMPLAINTS, PredictionEntry
+from triage.story import PredictionEntry
+from triage.tables import COMPLAINTS_ALLOCATION, RAW_COMPLAINTS
 
 DOWN = EndpointConnectionError(endpoint_url="https://s3")
 

@@ -16,15 +16,8 @@ from tests.factories import (
 from tests.runtime.conftest import Cloud, before, calls
 from triage.errors import ComplaintMissingError
 from triage.steps import Selected
-from triage.tables import (
-    CHAMPION_LEDGER,
-    COMPLAINTS_ALLOCATION,
-    MODEL_INFO,
-    MODEL_STRATEGY,
-    RAW_COMPLAINTS,
-    SELECTION,
-    SelectionEntry,
-)
+from triage.story import SELECTION, SelectionEntry
+from triage.tables import CHAMPION_LEDGER, COMPLAINTS_ALLOCATION, MODEL_INFO, MODEL_STRATEGY, RAW_COMPLAINTS
 
 EVENT = {"complaint_id": "1"}
 

@@ -6,7 +6,8 @@ from runtime.shadow_failed import build
 from tests.factories import any_model_reference
 from tests.runtime.conftest import Cloud
 from triage.steps import Outcome, ShadowFailure
-from triage.tables import COMPLAINTS_ALLOCATION, SHADOW_FAILURE, FailureEntry
+from triage.story import SHADOW_FAILURE, FailureEntry
+from triage.tables import COMPLAINTS_ALLOCATION
 
 SHADOW = any_model_reference(model_id="acme/next", arm="next", bucket=7, shadow=True)
 FAILURE = ShadowFailure(complaint_id="1", model=SHADOW, error="Sandbox.Timedout")

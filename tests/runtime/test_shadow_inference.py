@@ -5,7 +5,8 @@ from runtime.shadow_inference import build
 from tests.factories import any_item
 from tests.runtime.conftest import Cloud
 from triage.steps import ModelReference, Outcome
-from triage.tables import COMPLAINTS_ALLOCATION, RAW_COMPLAINTS, SHADOW, PredictionEntry
+from triage.story import SHADOW, PredictionEntry
+from triage.tables import COMPLAINTS_ALLOCATION, RAW_COMPLAINTS
 
 
 @pytest.fixture

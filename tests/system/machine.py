@@ -21,7 +21,8 @@ from cli.models import wait_until_mirrored
 from cli.submission import allocations
 from local.session import loopback_session, session
 from local.state import ROOT, Instance
-from triage.tables import ALLOCATION, CURRENT, AllocationEntry, ModelInfo
+from triage.registry import CURRENT, ModelInfo
+from triage.story import ALLOCATION, AllocationEntry
 
 ALLOCATION_SECONDS = 120.0
 STACK = "Complaints-local-Stateless"

@@ -5,7 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from tests.system.machine import Machine, until
-from triage.tables import PREDICTION, RAW_COMPLAINTS
+from triage.story import PREDICTION
+from triage.tables import RAW_COMPLAINTS
 
 
 def test_two_hundred_complaints_get_one_allocation_each_that_carries_its_versions(machine: Machine, real_items):

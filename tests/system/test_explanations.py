@@ -5,7 +5,7 @@ from botocore.exceptions import ClientError
 
 from tests.system.machine import Machine
 from tests.system.test_privacy import _everything_written
-from triage.tables import DELIVERY, EXPLANATION
+from triage.story import DELIVERY, EXPLANATION
 
 
 def entries(machine: Machine, complaint_id: str, kind: str) -> list[str]:

@@ -15,7 +15,7 @@ from tests.factories import any_feedback
 from tests.system.machine import Machine, until
 from triage.feedback import INBOX, Feedback, FeedbackRow
 from triage.steps import EVENT_TYPE
-from triage.tables import FeedbackEntry
+from triage.story import FeedbackEntry
 from triage.taxonomy import load_taxonomy
 
 TAXONOMY = load_taxonomy()

@@ -20,9 +20,11 @@ from triage.errors import StrategyRefusedError
 from triage.feedback import FeedbackRow
 from triage.ledger import LedgerEntry
 from triage.promotion.gates import Gates, Guardrails, Schedule
+from triage.registry import ModelInfo
+from triage.story import AllocationEntry
 from triage.strategy import BUCKETS, Arm, Strategy
 from triage.succession import ENGINE
-from triage.tables import CHAMPION_LEDGER, MODEL_INFO, MODEL_STRATEGY, AllocationEntry, ModelInfo
+from triage.tables import CHAMPION_LEDGER, MODEL_INFO, MODEL_STRATEGY
 from triage.taxonomy import load_taxonomy
 
 TASK = "product"

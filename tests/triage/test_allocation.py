@@ -16,7 +16,7 @@ from tests.factories import (
 )
 from triage.allocation import MANUAL_TEAM, allocate
 from triage.steps import AllocationRequest, Failure, Outcome
-from triage.tables import AllocationEntry, PredictionEntry, SelectionEntry
+from triage.story import AllocationEntry, PredictionEntry, SelectionEntry
 from triage.taxonomy import load_taxonomy
 from triage.vulnerability import Stated
 

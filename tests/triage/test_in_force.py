@@ -4,8 +4,8 @@ import pytest
 
 from tests.factories import any_arm, any_model_info, any_model_strategy, any_strategy
 from triage.in_force import InForce, strategies_in_force
+from triage.registry import CURRENT, VALIDATED, ModelInfo
 from triage.strategy import Strategy
-from triage.tables import CURRENT, VALIDATED, ModelInfo
 
 GOOD = any_strategy({"champion": 9_000, "challenger": 1_000})
 

@@ -7,7 +7,7 @@ from triage.allocation import MANUAL_TEAM
 from triage.errors import FeedbackRefusedError
 from triage.feedback import Feedback
 from triage.reallocation import labels, reallocate
-from triage.tables import AllocationEntry
+from triage.story import AllocationEntry
 from triage.taxonomy import load_taxonomy
 
 TAXONOMY = load_taxonomy()

@@ -3,7 +3,7 @@ import pytest
 from tests.factories import any_prediction
 from triage.inference.classify import Classification
 from triage.replay import TOLERANCE, compare, impossible
-from triage.tables import PredictionEntry
+from triage.story import PredictionEntry
 
 RECORDED = any_prediction(
     label="Mortgage",

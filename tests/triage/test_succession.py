@@ -5,9 +5,9 @@ import pytest
 from tests.factories import NOW, any_change, any_strategy
 from triage.errors import StrategyRefusedError
 from triage.ledger import LedgerEntry
+from triage.registry import ModelStrategy
 from triage.strategy import Strategy
 from triage.succession import Change, approve, succeed
-from triage.tables import ModelStrategy
 
 CANARY = any_strategy({"champion": 9_500, "next": 500})
 

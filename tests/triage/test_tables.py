@@ -2,21 +2,9 @@ import pytest
 
 from tests.factories import any_model_reference, any_prediction
 from triage import tables
-from triage.tables import (
-    ALLOCATION,
-    COMPLAINTS_ALLOCATION,
-    MODEL_INFO,
-    PREDICTION,
-    RAW_COMPLAINTS,
-    SELECTION,
-    SHADOW,
-    TABLES,
-    FailureEntry,
-    Index,
-    ModelInfo,
-    PredictionEntry,
-    TableSpec,
-)
+from triage.registry import ModelInfo
+from triage.story import ALLOCATION, PREDICTION, SELECTION, SHADOW, FailureEntry, PredictionEntry
+from triage.tables import COMPLAINTS_ALLOCATION, MODEL_INFO, RAW_COMPLAINTS, TABLES, Index, TableSpec
 
 
 def test_a_key_that_no_item_has_is_refused():

@@ -13,14 +13,7 @@ from triage.inference.classify import as_read
 from triage.inference.engine import Engine
 from triage.redaction import REDACTION_VERSION
 from triage.steps import ExplanationTask
-from triage.tables import (
-    ALLOCATION,
-    FEEDBACK,
-    ExplanationEntry,
-    FeedbackEntry,
-    PredictionEntry,
-    sha256_of_text,
-)
+from triage.story import ALLOCATION, FEEDBACK, ExplanationEntry, FeedbackEntry, PredictionEntry, sha256_of_text
 
 
 def explained(

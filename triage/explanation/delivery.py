@@ -8,7 +8,7 @@ from triage.errors import TextChangedError
 from triage.explanation.record import Attribution, Part
 from triage.redaction import redact_aligned, redact_text
 from triage.steps import DeliveryRequest, Step
-from triage.tables import ExplanationEntry, sha256_of_text
+from triage.story import ExplanationEntry, sha256_of_text
 
 
 class Passage(Contract):

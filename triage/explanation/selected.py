@@ -2,7 +2,7 @@
 
 from triage.errors import NothingToExplainError
 from triage.steps import ModelReference
-from triage.tables import AllocationEntry
+from triage.story import AllocationEntry
 
 
 def deciding_model(allocation: AllocationEntry, *, task: str) -> ModelReference:

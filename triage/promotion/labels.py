@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from triage.promotion.evidence import Answer, Labelled
-from triage.tables import ALLOCATION, PREDICTION, SHADOW, AllocationEntry, FeedbackEntry, PredictionEntry
+from triage.story import ALLOCATION, PREDICTION, SHADOW, AllocationEntry, FeedbackEntry, PredictionEntry
 
 
 def statements(task: str, entries: Iterable[FeedbackEntry]) -> dict[str, FeedbackEntry]:

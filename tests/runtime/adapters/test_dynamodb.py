@@ -17,15 +17,9 @@ from tests.factories import (
     any_strategy,
 )
 from tests.runtime.conftest import calls
-from triage.tables import (
-    COMPLAINTS_ALLOCATION,
-    MODEL_INFO,
-    RAW_COMPLAINTS,
-    ModelInfo,
-    ModelStrategy,
-    PredictionEntry,
-    SelectionEntry,
-)
+from triage.registry import ModelInfo, ModelStrategy
+from triage.story import PredictionEntry, SelectionEntry
+from triage.tables import COMPLAINTS_ALLOCATION, MODEL_INFO, RAW_COMPLAINTS
 
 PLAIN = st.recursive(
     st.booleans() | st.integers(-(10**30), 10**30) | st.text(max_size=8),

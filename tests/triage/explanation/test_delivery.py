@@ -7,7 +7,7 @@ from triage.errors import NothingToExplainError, TextChangedError
 from triage.explanation.delivery import deliver
 from triage.explanation.selected import deciding_model
 from triage.redaction import redact_aligned, redact_text
-from triage.tables import sha256_of_text
+from triage.story import sha256_of_text
 
 PERSONAL = "I am John Smith, call (212) 555-0187. They closed my account."
 HANDED = {"requester": "ann", "delivered_at": "2026-03-02T09:30:00.000Z"}

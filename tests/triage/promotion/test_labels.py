@@ -6,7 +6,7 @@ import pytest
 
 from tests.factories import any_allocation, any_feedback, any_model_reference, any_prediction, any_revision
 from triage.promotion.labels import keys, labelled, statements
-from triage.tables import ALLOCATION, FeedbackEntry, PredictionEntry
+from triage.story import ALLOCATION, FeedbackEntry, PredictionEntry
 
 CHAMPION, NEXT = (any_model_reference(model_id=f"acme/{name}", revision=any_revision(name)) for name in ("a", "b"))
 
