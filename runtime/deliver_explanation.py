@@ -6,11 +6,12 @@ import boto3
 from aws_lambda_powertools import Logger
 
 from runtime.adapters.dynamodb import Table
+from runtime.adapters.narratives import Narratives
 from runtime.function import Handler, entry_point, keeps
 from triage import tables
 from triage.complaint import Complaint, timestamp
 from triage.environment import DeliverExplanationEnvironment
-from triage.errors import ComplaintMissingError, NothingToExplainError
+from triage.errors import NothingToExplainError
 from triage.explanation.delivery import DELIVER_EXPLANATION, Delivered, deliver
 from triage.outbox import expiry
 from triage.steps import DeliveryRequest
@@ -22,6 +23,7 @@ logger = Logger(service="deliver_explanation")
 def build(environment: DeliverExplanationEnvironment, session: boto3.Session) -> Handler:
     client = session.client("dynamodb")
     complaints = Table(client, tables.RAW_COMPLAINTS, environment.raw_complaints_table)
+    narratives = Narratives(complaints, purpose="delivery of an explanation", logger=logger)
     story = Table(client, tables.COMPLAINTS_ALLOCATION, environment.complaints_allocation_table)
 
     def hand_out(request: DeliveryRequest) -> Delivered:
@@ -29,13 +31,11 @@ def build(environment: DeliverExplanationEnvironment, session: boto3.Session) ->
         stored = story.get(request.complaint_id, key)
         if stored is None:
             raise NothingToExplainError(f"{request.complaint_id} has no explanation {key}")
-        item = complaints.get(request.complaint_id)
-        if item is None:
-            raise ComplaintMissingError(f"{request.complaint_id} is not in raw_complaints any more")
+        complaint = Complaint.read(narratives.read(request.complaint_id, requester=request.requester))
         now = datetime.now(UTC)
         delivered = deliver(
             ExplanationEntry.model_validate(stored),
-            Complaint.read(item).narrative,
+            complaint.narrative,
             requester=request.requester,
             delivered_at=timestamp(now),
         )

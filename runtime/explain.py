@@ -12,7 +12,7 @@ logger = Logger(service="explain")
 
 
 def build(environment: ExplainEnvironment, session: boto3.Session) -> Handler:
-    return keeps(EXPLAIN, explainer(environment, session), logger)
+    return keeps(EXPLAIN, explainer(environment, session, logger), logger)
 
 
 handler = entry_point(ExplainEnvironment, build)

@@ -12,7 +12,7 @@ logger = Logger(service="model_inference")
 
 
 def build(environment: ModelInferenceEnvironment, session: boto3.Session) -> Handler:
-    return keeps(MODEL_INFERENCE, judge(environment, session), logger)
+    return keeps(MODEL_INFERENCE, judge(environment, session, logger), logger)
 
 
 handler = entry_point(ModelInferenceEnvironment, build)

@@ -10,11 +10,11 @@ from aws_lambda_powertools.metrics import MetricUnit, single_metric
 from pydantic import BaseModel, ValidationError
 
 from runtime.adapters.dynamodb import Table
+from runtime.adapters.narratives import Narratives
 from runtime.function import Handler, entry_point, keeps
 from triage import tables
 from triage.complaint import Complaint
 from triage.environment import SelectModelsEnvironment
-from triage.errors import ComplaintMissingError
 from triage.in_force import strategies_in_force
 from triage.outbox import expiry
 from triage.registry import TAKING_PART, ModelInfo
@@ -29,6 +29,7 @@ Row = TypeVar("Row", bound=BaseModel)
 def build(environment: SelectModelsEnvironment, session: boto3.Session) -> Handler:
     client = session.client("dynamodb")
     complaints = Table(client, tables.RAW_COMPLAINTS, environment.raw_complaints_table)
+    narratives = Narratives(complaints, purpose="selection", logger=logger)
     story = Table(client, tables.COMPLAINTS_ALLOCATION, environment.complaints_allocation_table)
     models = Table(client, tables.MODEL_INFO, environment.model_info_table)
     strategies = Table(client, tables.MODEL_STRATEGY, environment.model_strategy_table)
@@ -37,9 +38,7 @@ def build(environment: SelectModelsEnvironment, session: boto3.Session) -> Handl
         recorded = story.get(request.complaint_id, SELECTION)
         if recorded is not None:
             return _selected(SelectionEntry.model_validate(recorded))
-        item = complaints.get(request.complaint_id)
-        if item is None:
-            raise ComplaintMissingError(f"{request.complaint_id} is not in raw_complaints")
+        complaint = Complaint.read(narratives.read(request.complaint_id))
         now = datetime.now(UTC)
         active = list(
             _valid(ModelInfo, (row for state in TAKING_PART for row in models.query(state, index="by_state")))
@@ -48,7 +47,7 @@ def build(environment: SelectModelsEnvironment, session: boto3.Session) -> Handl
         for task, problem in found.refused.items():
             _report(task, problem)
         selection = select_models(
-            Complaint.read(item),
+            complaint,
             active=active,
             strategies=found.strategies,
             now=now,

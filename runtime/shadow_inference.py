@@ -12,7 +12,7 @@ logger = Logger(service="shadow_inference")
 
 
 def build(environment: ShadowInferenceEnvironment, session: boto3.Session) -> Handler:
-    return keeps(SHADOW_INFERENCE, judge(environment, session), logger)
+    return keeps(SHADOW_INFERENCE, judge(environment, session, logger), logger)
 
 
 handler = entry_point(ShadowInferenceEnvironment, build)

@@ -4,6 +4,7 @@ from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
@@ -20,6 +21,8 @@ OURS = {
 }
 """Metrics of our own functions, each a count of what should not be."""
 
+SEALED_WITHIN = Duration.hours(1)
+
 
 class Alarms(Construct):
     """Subscribe to `topic`, published as the parameter `alarms-topic`."""
@@ -32,6 +35,7 @@ class Alarms(Construct):
         data: Data,
         state_machine: sfn.StateMachine,
         promotion: sfn.StateMachine,
+        seal: lambda_.Function,
         settings: Settings,
     ) -> None:
         super().__init__(scope, construct_id)
@@ -65,13 +69,19 @@ class Alarms(Construct):
             promotion.metric_failed(period=every),
             "Evidence was not weighed, or a strategy that was changed is not in force: see its executions",
         )
+        self._alarm(
+            "SealingBehind",
+            seal.metric("IteratorAge", period=every, statistic="Maximum"),
+            "Changes of records wait to be sealed into their chains; after a day they are lost to them: see its logs",
+            threshold=SEALED_WITHIN.to_milliseconds(),
+        )
 
-    def _alarm(self, construct_id: str, metric: cloudwatch.Metric, description: str) -> None:
+    def _alarm(self, construct_id: str, metric: cloudwatch.Metric, description: str, *, threshold: float = 1) -> None:
         alarm = metric.create_alarm(
             self,
             construct_id,
             alarm_description=description,
-            threshold=1,
+            threshold=threshold,
             evaluation_periods=1,
             treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
         )

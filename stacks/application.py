@@ -4,6 +4,7 @@ from aws_cdk import CliCredentialsStackSynthesizer, DefaultStackSynthesizer, Env
 from constructs import Construct
 
 from stacks.alarms import Alarms
+from stacks.audit import Audit
 from stacks.consumers import Consumers, Published
 from stacks.data import Data
 from stacks.explanations import Explanations
@@ -45,6 +46,7 @@ class Application(Construct):
         Feedback(self.stateless, "Feedback", data=data, packages=packages, settings=settings)
         promotion = Promotion(self.stateless, "Promotion", data=data, packages=packages, settings=settings)
         explanations = Explanations(self.stateless, "Explanations", data=data, packages=packages, settings=settings)
+        audit = Audit(self.stateless, "Audit", data=data, packages=packages, settings=settings)
         consumers = Consumers(self.stateless, "Consumers", data=data)
         alarms = Alarms(
             self.stateless,
@@ -52,6 +54,7 @@ class Application(Construct):
             data=data,
             state_machine=orchestration.state_machine,
             promotion=promotion.state_machine,
+            seal=audit.seal,
             settings=settings,
         )
         Published(
@@ -70,6 +73,11 @@ class Application(Construct):
                 "promotion-machine": promotion.state_machine.state_machine_arn,
                 "state-machine": orchestration.state_machine.state_machine_arn,
                 "product-team-role": consumers.role.role_arn,
+                "auditor-role": audit.auditor.role_arn,
+                "privacy-officer-role": audit.privacy_officer.role_arn,
+                "erase-function": audit.erase.function_name,
+                "hold-function": audit.hold.function_name,
+                "keep-held-function": audit.keep_held.function_name,
                 "explainer-role": explanations.role.role_arn,
                 "explanation-state-machine": explanations.state_machine.state_machine_arn,
                 "deliver-explanation-function": explanations.deliver_explanation.function_name,

@@ -171,12 +171,14 @@ class Data(Construct):
         }
         self.raw_complaints = self._table("RawComplaints", tables.RAW_COMPLAINTS, settings)
         self.complaints_allocation = self._table("ComplaintsAllocation", tables.COMPLAINTS_ALLOCATION, settings)
+        self.audit_chain = self._table("AuditChain", tables.AUDIT_CHAIN, settings)
         self.model_info = self._table("ModelInfo", tables.MODEL_INFO, settings)
         self.model_strategy = self._table("ModelStrategy", tables.MODEL_STRATEGY, settings)
         self.champion_ledger = self._table("ChampionLedger", tables.CHAMPION_LEDGER, settings)
         self.tables = (
             self.raw_complaints,
             self.complaints_allocation,
+            self.audit_chain,
             self.model_info,
             self.model_strategy,
             self.champion_ledger,

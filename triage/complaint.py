@@ -39,7 +39,7 @@ class RawComplaint(Contract):
 class Complaint(Contract):
     """A raw item as far as it could be read.
 
-    unreadable: why no model may judge it, or None.
+    received_at: ISO 8601, None where operations state no such time. unreadable: why no model may judge it, or None.
     doubts: what was ill-formed beside the narrative; a doubt on vulnerability makes the journey specialist.
     """
 
@@ -48,6 +48,7 @@ class Complaint(Contract):
     subject: str
     tags: tuple[str, ...]
     account_vulnerable: bool
+    received_at: str | None
     unreadable: str | None
     doubts: tuple[str, ...]
 
@@ -67,6 +68,7 @@ class Complaint(Contract):
             subject=_read_text(item, "customer_id", doubts) or complaint_id,
             tags=_read_tags(item, doubts),
             account_vulnerable=_read_flag(item, "account_vulnerable", doubts),
+            received_at=_read_time(item.get("received_at")),
             unreadable=unreadable,
             doubts=tuple(doubts),
         )
@@ -88,6 +90,14 @@ def _read_text(item: Mapping[str, Any], name: str, doubts: list[str]) -> str | N
         return value or None
     doubts.append(f"{name} is not text")
     return None
+
+
+def _read_time(value: Any) -> str | None:
+    """Nothing depends on it, so that what is no time is left out without a doubt."""
+    try:
+        return value if isinstance(value, str) and datetime.fromisoformat(value) else None
+    except ValueError:
+        return None
 
 
 def _read_tags(item: Mapping[str, Any], doubts: list[str]) -> tuple[str, ...]:

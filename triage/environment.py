@@ -128,3 +128,26 @@ class FeedbackEnvironment(Environment):
     bus_name: str
     parked_queue_url: str
     retention_days: int
+
+
+class SealEnvironment(Environment):
+    complaints_allocation_table: str
+    audit_chain_table: str
+    retention_days: int
+
+
+class EraseEnvironment(Environment):
+    raw_complaints_table: str
+    complaints_allocation_table: str
+    retention_days: int
+
+
+class HoldEnvironment(Environment):
+    raw_complaints_table: str
+    complaints_allocation_table: str
+    audit_chain_table: str
+    retention_days: int
+
+
+class KeepHeldEnvironment(HoldEnvironment):
+    """The same knowledge: what holds promise is renewed."""

@@ -9,10 +9,13 @@ TriageError
 │   └── BundleUnsafeError         code, pickles, or no safetensors or ONNX weights
 ├── ComplaintMissingError         no such item in `raw_complaints`: there is nothing to allocate
 ├── FeedbackRefusedError          names no label of the taxonomy, or is not about the current allocation
+├── HeldError                     a legal hold keeps what was to be erased
+├── HoldRefusedError              there is no hold to lift, or no complaint to hold
 ├── ModelFailedError              the model raised, or returned what is no distribution over its labels
 ├── NothingToExplainError         no model decided that, or what decided cannot be asked without a part of the text
 ├── RegistryError                 `model_info` refuses: not mirrored, or in the wrong state
 │   └── UnknownModelError         no such row
+├── StillTriagedError             what is being triaged cannot be erased yet
 ├── StrategyRefusedError          a strategy that names unknown models, or that somebody else changed
 ├── TextChangedError              a complaint, or its redaction, is not what was explained
 ├── UnknownNameError              a name in an export that the crosswalk does not map
@@ -56,6 +59,14 @@ class FeedbackRefusedError(TriageError):
     pass
 
 
+class HeldError(TriageError):
+    pass
+
+
+class HoldRefusedError(TriageError):
+    pass
+
+
 class ModelFailedError(TriageError):
     pass
 
@@ -69,6 +80,10 @@ class RegistryError(TriageError):
 
 
 class UnknownModelError(RegistryError):
+    pass
+
+
+class StillTriagedError(TriageError):
     pass
 
 

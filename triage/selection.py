@@ -7,7 +7,7 @@ from datetime import datetime
 from triage.complaint import Complaint, timestamp
 from triage.registry import ModelInfo, ModelStrategy
 from triage.steps import ModelReference
-from triage.story import SelectionEntry
+from triage.story import SelectionEntry, sha256_of_text
 from triage.strategy import Arm, Assignment, assign, sample
 from triage.vulnerability import stated
 
@@ -34,6 +34,8 @@ def select_models(
         complaint_id=complaint.complaint_id,
         code_version=code_version,
         selected_at=timestamp(now),
+        received_at=complaint.received_at,
+        text_sha256=None if complaint.unreadable else sha256_of_text(complaint.narrative),
         subject=complaint.subject,
         models=models,
         shadows=tuple(shadow for shadow in shadows.values() if shadow is not None),

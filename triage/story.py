@@ -23,6 +23,9 @@ FEEDBACK: Final = "FEEDBACK#"
 SUPERSEDED: Final = "SUPERSEDED#"
 EXPLANATION: Final = "EXPLANATION#"
 DELIVERY: Final = "DELIVERY#"
+READING: Final = "READING#"
+HOLD: Final = "HOLD#"
+ERASURE: Final = "ERASURE#"
 
 
 class Entry(Contract):
@@ -37,12 +40,15 @@ class Entry(Contract):
 class SelectionEntry(Entry):
     """Written once, before inference: a retry replays it, whatever has happened to strategies since.
 
+    received_at: as operations state it. text_sha256: of the cleaned narrative; it outlives the text.
     shadows: sampled to predict once the complaint is allocated. missing_shadows: `task/arm` of those that were sampled
     too, and whose model is not active or not mirrored.
     """
 
     entry: Literal["SELECTION"] = SELECTION
     selected_at: str
+    received_at: str | None = None
+    text_sha256: Sha256 | None = None
     subject: str
     models: tuple[ModelReference, ...]
     shadows: tuple[ModelReference, ...] = ()
@@ -225,6 +231,56 @@ class DeliveryEntry(Entry):
     @staticmethod
     def key(task: str, request_id: str, delivered_at: str) -> str:
         return f"{DELIVERY}{task}#{request_id}#{delivered_at}"
+
+
+class ReadingEntry(Entry):
+    """That a person had the narrative read, and what for. Written before it is read."""
+
+    read_at: str
+    read_by: str
+    purpose: str
+
+    @staticmethod
+    def key(read_at: str) -> str:
+        return f"{READING}{read_at}"
+
+
+class HoldEntry(Entry):
+    """That a complaint is kept whatever its age, from when it was placed until somebody lifts it.
+
+    held: there while in force, so that an index lists the complaints that are held.
+    """
+
+    held: Literal["yes"] | None = "yes"
+    placed_at: str
+    placed_by: str
+    reason: str
+    lifted_at: str | None = None
+    lifted_by: str | None = None
+    lifted_reason: str | None = None
+
+    @staticmethod
+    def key(placed_at: str) -> str:
+        return f"{HOLD}{placed_at}"
+
+
+class ErasureEntry(Entry):
+    """What was removed on request: text and derived text. Written before it goes.
+
+    entries: of this story. snapshots: rows removed, by dataset.
+    """
+
+    erased_at: str
+    erased_by: str
+    reason: str
+    narrative: bool
+    entries: tuple[str, ...] = ()
+    refused_feedback: tuple[str, ...] = ()
+    snapshots: dict[str, int] = Field(default_factory=dict)
+
+    @staticmethod
+    def key(erased_at: str) -> str:
+        return f"{ERASURE}{erased_at}"
 
 
 def sha256_of_text(text: str) -> str:

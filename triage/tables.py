@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
+from triage.chain import Link
 from triage.complaint import RawComplaint
 from triage.feedback import FeedbackRow
 from triage.ledger import LedgerEntry
@@ -12,10 +13,13 @@ from triage.registry import ModelInfo, ModelStrategy
 from triage.story import (
     AllocationEntry,
     DeliveryEntry,
+    ErasureEntry,
     ExplanationEntry,
     FailureEntry,
     FeedbackEntry,
+    HoldEntry,
     PredictionEntry,
+    ReadingEntry,
     SelectionEntry,
     SupersededEntry,
 )
@@ -90,6 +94,9 @@ COMPLAINTS_ALLOCATION = TableSpec(
         FeedbackRow,
         ExplanationEntry,
         DeliveryEntry,
+        ReadingEntry,
+        HoldEntry,
+        ErasureEntry,
     ),
     partition_key="complaint_id",
     sort_key="entry",
@@ -99,8 +106,17 @@ COMPLAINTS_ALLOCATION = TableSpec(
         Index("by_model", "model_version", "predicted_at"),
         Index("by_failed_version", "failed_version", "failed_at"),
         Index("by_labelled_day", "labelled_on", "applied_at"),
+        Index("by_hold", "held", "placed_at"),
     ),
     streamed=True,
+    expires=True,
+)
+AUDIT_CHAIN = TableSpec(
+    name="audit_chain",
+    items=(Link,),
+    partition_key="complaint_id",
+    sort_key="sequence",
+    data_class="records",
     expires=True,
 )
 MODEL_INFO = TableSpec(
@@ -126,4 +142,4 @@ CHAMPION_LEDGER = TableSpec(
     sort_key="valid_from",
     data_class="records",
 )
-TABLES = (RAW_COMPLAINTS, COMPLAINTS_ALLOCATION, MODEL_INFO, MODEL_STRATEGY, CHAMPION_LEDGER)
+TABLES = (RAW_COMPLAINTS, COMPLAINTS_ALLOCATION, AUDIT_CHAIN, MODEL_INFO, MODEL_STRATEGY, CHAMPION_LEDGER)

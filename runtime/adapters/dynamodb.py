@@ -46,9 +46,13 @@ class Table:
         """Write all of these items or, where a condition does not hold or another writer is at work, none: False."""
         return write_together(self.client, [self.to_put(item, condition) for item, condition in items])
 
-    def get(self, *key: str) -> dict[str, Any] | None:
-        """The item with this partition key (and sort key), read consistently."""
-        found = self.client.get_item(TableName=self._name, Key=self._key(key), ConsistentRead=True)
+    def get(self, *key: str, attributes: tuple[str, ...] = ()) -> dict[str, Any] | None:
+        """The item with this partition key (and sort key), or chosen attributes of it, read consistently."""
+        options: dict[str, Any] = {}
+        if attributes:
+            options["ProjectionExpression"] = ", ".join(f"#{name}" for name in attributes)
+            options["ExpressionAttributeNames"] = {f"#{name}": name for name in attributes}
+        found = self.client.get_item(TableName=self._name, Key=self._key(key), ConsistentRead=True, **options)
         return from_item(found["Item"]) if "Item" in found else None
 
     def update(
@@ -60,6 +64,10 @@ class Table:
         except self.client.exceptions.ConditionalCheckFailedException:
             return False
         return True
+
+    def delete(self, *key: str) -> None:
+        """Also where it is gone already."""
+        self.client.delete_item(TableName=self._name, Key=self._key(key))
 
     def _updating(
         self, key: tuple[str, ...], assign: Mapping[str, Any], remove: tuple[str, ...], condition: "Condition"
@@ -87,10 +95,11 @@ class Table:
         """For `write_together`: nothing is written where the condition does not hold."""
         return {"ConditionCheck": {"TableName": self._name, "Key": self._key(key), **condition.options()}}
 
-    def get_many(self, keys: Iterable[tuple[str, ...]]) -> Iterator[dict[str, Any]]:
+    def get_many(self, keys: Iterable[tuple[str, ...]], *, consistent: bool = False) -> Iterator[dict[str, Any]]:
         """The items that exist among these keys, in no order."""
         for batch in batched(dict.fromkeys(keys), 100):
-            requests: Any = {self._name: {"Keys": [self._key(key) for key in batch]}}
+            wanted = {"Keys": [self._key(key) for key in batch], "ConsistentRead": consistent}
+            requests: Any = {self._name: wanted}
             while requests:
                 answer = self.client.batch_get_item(RequestItems=requests)
                 yield from map(from_item, answer["Responses"].get(self._name, []))

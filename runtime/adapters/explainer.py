@@ -6,13 +6,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import boto3
+from aws_lambda_powertools import Logger
 
 from runtime.adapters.bundles import S3Bundles
 from runtime.adapters.dynamodb import Table
+from runtime.adapters.narratives import Narratives
 from triage import tables
 from triage.complaint import Complaint
 from triage.environment import ExplainEnvironment
-from triage.errors import ComplaintMissingError
 from triage.explanation.decision import explained
 from triage.inference.models import LoadedModels
 from triage.outbox import expiry
@@ -21,10 +22,11 @@ from triage.story import ExplanationEntry
 
 
 def explainer(
-    environment: ExplainEnvironment, session: boto3.Session
+    environment: ExplainEnvironment, session: boto3.Session, logger: Logger
 ) -> Callable[[ExplanationTask], ExplanationStored]:
     client = session.client("dynamodb")
     complaints = Table(client, tables.RAW_COMPLAINTS, environment.raw_complaints_table)
+    narratives = Narratives(complaints, purpose="explanation", logger=logger)
     stories = Table(client, tables.COMPLAINTS_ALLOCATION, environment.complaints_allocation_table)
     models = LoadedModels(
         S3Bundles(session.client("s3"), environment.bundles_bucket),
@@ -37,14 +39,12 @@ def explainer(
         key = ExplanationEntry.key(task.request.task, task.request.request_id)
         # The same request is answered by the record that there is, without asking for model or text.
         if stories.get(complaint_id, key) is None:
-            item = complaints.get(complaint_id)
-            if item is None:
-                raise ComplaintMissingError(f"{complaint_id} is not in raw_complaints")
+            complaint = Complaint.read(narratives.read(complaint_id, requester=task.request.requester))
             loaded, now = models.get(task.model), datetime.now(UTC)
             entry = explained(
                 task,
                 {str(entry["entry"]): entry for entry in stories.query(complaint_id)},
-                Complaint.read(item),
+                complaint,
                 engine=loaded.engine,
                 manifest=loaded.manifest,
                 now=now,

@@ -7,13 +7,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import boto3
+from aws_lambda_powertools import Logger
 
 from runtime.adapters.bundles import S3Bundles
 from runtime.adapters.dynamodb import Table
+from runtime.adapters.narratives import Narratives
 from triage import tables
 from triage.complaint import Complaint, timestamp
 from triage.environment import ModelInferenceEnvironment
-from triage.errors import ComplaintMissingError
 from triage.inference.classify import classify
 from triage.inference.models import LoadedModels
 from triage.outbox import expiry
@@ -21,9 +22,12 @@ from triage.steps import InferenceRequest, Outcome
 from triage.story import PredictionEntry, Probability
 
 
-def judge(environment: ModelInferenceEnvironment, session: boto3.Session) -> Callable[[InferenceRequest], Outcome]:
+def judge(
+    environment: ModelInferenceEnvironment, session: boto3.Session, logger: Logger
+) -> Callable[[InferenceRequest], Outcome]:
     client = session.client("dynamodb")
     complaints = Table(client, tables.RAW_COMPLAINTS, environment.raw_complaints_table)
+    narratives = Narratives(complaints, purpose="inference", logger=logger)
     story = Table(client, tables.COMPLAINTS_ALLOCATION, environment.complaints_allocation_table)
     models = LoadedModels(
         S3Bundles(session.client("s3"), environment.bundles_bucket),
@@ -35,10 +39,8 @@ def judge(environment: ModelInferenceEnvironment, session: boto3.Session) -> Cal
     def infer(request: InferenceRequest) -> Outcome:
         # A retry replays what was recorded: one model says one thing about one complaint.
         if story.get(request.complaint_id, PredictionEntry.key(request.model)) is None:
-            item = complaints.get(request.complaint_id)
-            if item is None:
-                raise ComplaintMissingError(f"{request.complaint_id} is not in raw_complaints")
-            story.put_if_absent(_predict(Complaint.read(item), request, models, environment))
+            complaint = Complaint.read(narratives.read(request.complaint_id, model=request.model.version))
+            story.put_if_absent(_predict(complaint, request, models, environment))
         return Outcome(model=request.model, instead_of=request.instead_of)
 
     return infer

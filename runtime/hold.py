@@ -1,0 +1,45 @@
+"""Places and lifts legal holds."""
+
+from datetime import UTC, datetime
+
+import boto3
+from aws_lambda_powertools import Logger
+
+from runtime.adapters.dynamodb import Table
+from runtime.adapters.retention import Retention
+from runtime.function import Handler, entry_point, keeps
+from triage import tables
+from triage.environment import HoldEnvironment
+from triage.errors import HoldRefusedError
+from triage.hold import HOLDING, Held, HoldRequest, expiry_after, in_force, lifted, placed
+
+logger = Logger(service="hold")
+
+
+def build(environment: HoldEnvironment, session: boto3.Session) -> Handler:
+    client = session.client("dynamodb")
+    story = Table(client, tables.COMPLAINTS_ALLOCATION, environment.complaints_allocation_table)
+    retention = Retention(
+        Table(client, tables.RAW_COMPLAINTS, environment.raw_complaints_table),
+        story,
+        Table(client, tables.AUDIT_CHAIN, environment.audit_chain_table),
+    )
+
+    def hold(request: HoldRequest) -> Held:
+        now, entries = datetime.now(UTC), list(story.query(request.complaint_id))
+        if not entries:
+            raise HoldRefusedError(f"{request.complaint_id} has no story that could be held")
+        found = in_force(entries)
+        if request.kind == "place":
+            hold = found or placed(request, now=now, code_version=environment.code_version)
+            story.put_if_absent(hold)
+            return Held(hold=hold, kept=retention.suspend(request.complaint_id))
+        hold = lifted(found, request, now=now)
+        story.put(hold)
+        expires_at = expiry_after(entries, now=now, retention_days=environment.retention_days)
+        return Held(hold=hold, kept=retention.resume(request.complaint_id, expires_at))
+
+    return keeps(HOLDING, hold, logger)
+
+
+handler = entry_point(HoldEnvironment, build)

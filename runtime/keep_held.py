@@ -1,0 +1,34 @@
+"""Keeps what is held: also what was written since the hold was placed. On a schedule."""
+
+from typing import Any
+
+import boto3
+from aws_lambda_powertools import Logger
+
+from runtime.adapters.dynamodb import Table
+from runtime.adapters.retention import Retention
+from runtime.function import Handler, entry_point
+from triage import tables
+from triage.environment import KeepHeldEnvironment
+
+logger = Logger(service="keep_held")
+
+
+def build(environment: KeepHeldEnvironment, session: boto3.Session) -> Handler:
+    client = session.client("dynamodb")
+    story = Table(client, tables.COMPLAINTS_ALLOCATION, environment.complaints_allocation_table)
+    retention = Retention(
+        Table(client, tables.RAW_COMPLAINTS, environment.raw_complaints_table),
+        story,
+        Table(client, tables.AUDIT_CHAIN, environment.audit_chain_table),
+    )
+
+    def keep(event: dict[str, Any], context: object) -> None:
+        held = {str(item["complaint_id"]) for item in story.query("yes", index="by_hold")}
+        kept = {complaint_id: retention.suspend(complaint_id) for complaint_id in sorted(held)}
+        logger.info("kept", extra={"complaints": len(kept), "records": sum(kept.values())})
+
+    return keep
+
+
+handler = entry_point(KeepHeldEnvironment, build)
