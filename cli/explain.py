@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import boto3
 import typer
-from pydantic import ValidationError
 
 from cli import options
 from cli.deployment import find
-from cli.errors import CommandError, WrongUsageError
+from cli.errors import CommandError
+from cli.functions import invoke, read_request
 from cli.output import out, print_json, print_table
 from triage.explanation.delivery import Delivered
 from triage.explanation.rationale import checks_in_words, points
@@ -41,15 +41,14 @@ def explain(
     state: options.State = options.DEFAULT,
 ) -> None:
     """Have the model that decided explain its decision, acting as the role that may ask; the requester is recorded."""
-    request = _read(
-        {
-            "complaint_id": complaint_id,
-            "task": task,
-            "requester": options.operator(),
-            "purpose": purpose,
-            "lawful_basis": lawful_basis,
-            "seed": seed,
-        }
+    request = read_request(
+        ExplanationRequest,
+        complaint_id=complaint_id,
+        task=task,
+        requester=options.operator(),
+        purpose=purpose,
+        lawful_basis=lawful_basis,
+        seed=seed,
     )
     deployment = find(env, state=state)
     session = deployment.acting_as("explainer-role")
@@ -61,14 +60,6 @@ def explain(
         print_json(delivered)
     else:
         _print(delivered)
-
-
-def _read(said: dict[str, Any]) -> ExplanationRequest:
-    try:
-        return ExplanationRequest.model_validate(said)
-    except ValidationError as error:
-        problems = (f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors())
-        raise WrongUsageError("; ".join(problems)) from error
 
 
 def _explained(states: "SFNClient", machine: str, request: ExplanationRequest, timeout_seconds: float) -> None:
@@ -112,11 +103,10 @@ def _delivered(session: boto3.Session, function: str, request: ExplanationReques
         request_id=request.request_id,
         requester=request.requester,
     )
-    answer = session.client("lambda").invoke(FunctionName=function, Payload=wanted.model_dump_json().encode())
-    content = json.loads(answer["Payload"].read())
-    if "FunctionError" in answer:
-        raise CommandError(f"{request.complaint_id} was explained and not handed out: {content.get('errorMessage')}")
-    return Delivered.model_validate(content)
+    try:
+        return invoke(session, function, wanted, gives=Delivered)
+    except CommandError as error:
+        raise CommandError(f"{request.complaint_id} was explained and not handed out: {error}") from error
 
 
 def _draw(delivered: Delivered, *, html: Path | None, svg: Path | None, png: Path | None) -> None:

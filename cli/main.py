@@ -9,16 +9,19 @@ from rich.text import Text
 from cli import dataset, evidence, models, parked, promotion, simulate, strategy
 from cli.demo import demo
 from cli.environment import down, status, up
+from cli.erase import erase
 from cli.errors import CommandError, NotFoundError
 from cli.evaluate import evaluate
 from cli.explain import explain
 from cli.feedback import feedback
+from cli.hold import hold
 from cli.output import err
 from cli.publish import publish
 from cli.replay import replay
 from cli.show import show
 from cli.submit import submit
 from cli.train import train
+from cli.verify import verify
 from local.state import LocalError
 from training.exports import ExportError
 from triage.errors import TriageError, UnknownModelError
@@ -30,7 +33,10 @@ app = typer.Typer(
     help="Operate complaints triage: an environment, its models, and complaints.",
     epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 no deployment to talk to.",
 )
-for command in (up, down, status, demo, submit, show, replay, explain, feedback, train, evaluate, publish):
+operating = (up, down, status, demo, submit, feedback)
+asking = (show, replay, verify, explain, hold, erase)
+teaching = (train, evaluate, publish)
+for command in (*operating, *asking, *teaching):
     app.command()(command)
 app.add_typer(models.app, name="models")
 strategy.app.add_typer(promotion.app)

@@ -76,6 +76,7 @@ class Application(Construct):
                 "auditor-role": audit.auditor.role_arn,
                 "privacy-officer-role": audit.privacy_officer.role_arn,
                 "erase-function": audit.erase.function_name,
+                "read-narrative-function": audit.read_narrative.function_name,
                 "hold-function": audit.hold.function_name,
                 "keep-held-function": audit.keep_held.function_name,
                 "explainer-role": explanations.role.role_arn,

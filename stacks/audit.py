@@ -12,16 +12,23 @@ from stacks.data import EXPIRY_ATTRIBUTE, Data
 from stacks.function import RuntimeFunction
 from stacks.packages import Packages
 from stacks.settings import Settings
-from triage.environment import EraseEnvironment, HoldEnvironment, KeepHeldEnvironment, SealEnvironment
+from triage.environment import (
+    EraseEnvironment,
+    HoldEnvironment,
+    KeepHeldEnvironment,
+    ReadNarrativeEnvironment,
+    SealEnvironment,
+)
 from triage.erasure import ERASE
 from triage.hold import HOLDING
-from triage.story import ReadingEntry
+from triage.reading import READ_NARRATIVE
 
 
 class Audit(Construct):
     """Nothing of triage waits for any of it.
 
-    privacy_officer may have complaints erased and held. auditor may read a narrative, once it is recorded for what.
+    privacy_officer may have complaints erased and held. auditor may be given a narrative, which is recorded, and read
+    the models that judged it.
     """
 
     def __init__(
@@ -43,6 +50,7 @@ class Audit(Construct):
             schedule=events.Schedule.rate(Duration.days(1)),
             targets=[targets.LambdaFunction(self.keep_held)],
         )
+        self.read_narrative = self._read_narrative()
         self.privacy_officer = self._role("PrivacyOfficer", "Has complaints erased, and held against expiry")
         for function in (self.erase, self.hold):
             self._allow(self.privacy_officer, "lambda:InvokeFunction", function.function_arn)
@@ -100,6 +108,26 @@ class Audit(Construct):
         data.complaints_allocation.allow(function, "DeleteItem", "PutItem", "Query")
         return function
 
+    def _read_narrative(self) -> RuntimeFunction:
+        data = self._data
+        function = RuntimeFunction(
+            self,
+            "ReadNarrative",
+            module=READ_NARRATIVE.name,
+            package=self._packages.control,
+            environment=ReadNarrativeEnvironment(
+                code_version=self._packages.code_version,
+                raw_complaints_table=data.raw_complaints.table.table_name,
+                complaints_allocation_table=data.complaints_allocation.table.table_name,
+                retention_days=self._settings.retention_days,
+            ),
+            settings=self._settings,
+            timeout=Duration.seconds(30),
+        )
+        data.raw_complaints.allow(function, "GetItem")
+        data.complaints_allocation.allow(function, "PutItem")
+        return function
+
     def _hold(self, construct_id: str, module: str, told: type[HoldEnvironment]) -> RuntimeFunction:
         """May change when anything of a complaint expires, and reads no narrative."""
         data = self._data
@@ -125,12 +153,9 @@ class Audit(Construct):
         return function
 
     def _auditor(self) -> iam.Role:
-        data = self._data
         role = self._role("Auditor", "Replays decisions on the text they were made about; each reading is recorded")
-        data.raw_complaints.allow(role, "GetItem")
-        data.complaints_allocation.allow(role, "Query")
-        data.complaints_allocation.allow(role, "PutItem", attributes=tuple(sorted(ReadingEntry.model_fields)))
-        data.bundles.allow(role, "GetObject")
+        self._allow(role, "lambda:InvokeFunction", self.read_narrative.function_arn)
+        self._data.bundles.allow(role, "GetObject")
         return role
 
     def _role(self, construct_id: str, description: str) -> iam.Role:

@@ -101,11 +101,17 @@ def _attribute(spec: TableSpec, name: str) -> dynamodb.Attribute:
 
 
 def _attribute_type(annotation: object) -> dynamodb.AttributeType:
-    """Of `str`, `str | None` or a literal of strings: all keys are strings so far, and anything else is refused."""
-    kinds = {kind if isinstance(kind, type) else type(kind) for kind in get_args(annotation) or (annotation,)}
-    if kinds - {type(None)} != {str}:
+    """Of text, a literal of texts, or either or none: all keys are text so far, and anything else is refused."""
+    if _kinds(annotation) - {type(None)} != {str}:
         raise TypeError(f"a key must be text, not {annotation}")
     return dynamodb.AttributeType.STRING
+
+
+def _kinds(annotation: object) -> set[type]:
+    parts = get_args(annotation)
+    if parts:
+        return set().union(*map(_kinds, parts))
+    return {annotation if isinstance(annotation, type) else type(annotation)}
 
 
 class Store(Construct):

@@ -136,6 +136,12 @@ class SealEnvironment(Environment):
     retention_days: int
 
 
+class ReadNarrativeEnvironment(Environment):
+    raw_complaints_table: str
+    complaints_allocation_table: str
+    retention_days: int
+
+
 class EraseEnvironment(Environment):
     raw_complaints_table: str
     complaints_allocation_table: str

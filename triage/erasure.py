@@ -44,7 +44,7 @@ def plan_erasure(
     code_version: str,
     expires_at: int,
 ) -> ErasureEntry | None:
-    """Text and derived text go: the complaint, its explanations, and feedback that was refused, which may hold anything.
+    """Text and derived text go: the complaint, its explanations, and refused feedback, which may hold anything.
 
     raw: its outbox, None where the complaint is gone. None is returned where nothing is left to go.
     Raises: HeldError, StillTriagedError.
@@ -70,7 +70,7 @@ def plan_erasure(
         erased_at=timestamp(now),
         erased_by=request.requester,
         reason=request.reason,
-        narrative=raw is not None,
+        text=raw is not None,
         entries=going,
         refused_feedback=refused,
         snapshots=request.snapshots,

@@ -234,7 +234,7 @@ class DeliveryEntry(Entry):
 
 
 class ReadingEntry(Entry):
-    """That a person had the narrative read, and what for. Written before it is read."""
+    """That a person had the narrative read, and what for. Written before it is handed out."""
 
     read_at: str
     read_by: str
@@ -267,13 +267,13 @@ class HoldEntry(Entry):
 class ErasureEntry(Entry):
     """What was removed on request: text and derived text. Written before it goes.
 
-    entries: of this story. snapshots: rows removed, by dataset.
+    text: whether the complaint itself was still there. entries: of this story. snapshots: rows removed, by dataset.
     """
 
     erased_at: str
     erased_by: str
     reason: str
-    narrative: bool
+    text: bool
     entries: tuple[str, ...] = ()
     refused_feedback: tuple[str, ...] = ()
     snapshots: dict[str, int] = Field(default_factory=dict)

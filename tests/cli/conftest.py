@@ -58,7 +58,10 @@ def dev(aws) -> Deployment:
     for name, bucket in BUCKETS.items():
         aws.client("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-2"})
         publish(aws, name, bucket)
-    publish(aws, "second-approver", "no")
+    for name, value in {"second-approver": "no", "retention-days": "90"}.items():
+        publish(aws, name, value)
+    for name in ("auditor", "privacy-officer"):
+        publish(aws, f"{name}-role", f"arn:aws:iam::123456789012:role/{name}")
     return Deployment(aws, "dev")
 
 

@@ -87,7 +87,7 @@ def test_a_stream_carries_keys_and_nothing_else(spec, table):
 
 def test_complaints_and_their_stories_expire_and_the_registry_does_not():
     expiring = {spec for spec in TABLES if spec.expires}
-    assert expiring == {tables.RAW_COMPLAINTS, tables.COMPLAINTS_ALLOCATION}
+    assert expiring == {tables.RAW_COMPLAINTS, tables.COMPLAINTS_ALLOCATION, tables.AUDIT_CHAIN}
 
 
 def test_expiry_follows_the_specification_by_an_attribute_of_every_item(spec, table):

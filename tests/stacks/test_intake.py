@@ -20,8 +20,8 @@ def schedules(synthesis):
     return {path: rule for path, rule in rules.items() if path.startswith("Intake/")}
 
 
-def test_streams_feed_the_intake_the_feedback_and_the_mirror_alone(mappings):
-    assert mappings.keys() == {"Intake/Intake", "Feedback/Feedback", "MLOps/Mirror"}
+def test_streams_feed_the_intake_the_feedback_the_mirror_and_the_chains_alone(mappings):
+    assert mappings.keys() == {"Intake/Intake", "Feedback/Feedback", "MLOps/Mirror", "Audit/Seal"}
 
 
 def test_the_intake_reads_the_stream_of_raw_complaints_from_its_start(mappings, synthesis):
@@ -38,9 +38,16 @@ def test_only_new_complaints_reach_the_intake(mappings):
 
 def test_what_cannot_be_delivered_holds_up_nothing_for_long(mappings):
     """The embedded AWS knows no other way out than the age of a record."""
-    for mapping in mappings.values():
+    for mapping in (found for function, found in mappings.items() if function != "Audit/Seal"):
         assert 60 <= mapping["MaximumRecordAgeInSeconds"] <= 3600
         assert 0 < mapping["MaximumRetryAttempts"] <= 10
+
+
+def test_what_is_sealed_is_every_change_and_waits_as_long_as_the_stream_keeps_it(mappings, synthesis):
+    mapping = mappings["Audit/Seal"]
+    assert synthesis.readable(mapping["EventSourceArn"]) == "Data/ComplaintsAllocation/Table.StreamArn"
+    assert mapping["StartingPosition"] == "TRIM_HORIZON"
+    assert not {"FilterCriteria", "MaximumRecordAgeInSeconds", "MaximumRetryAttempts"} & mapping.keys()
 
 
 def test_a_batch_is_cut_around_the_record_that_fails(mappings):
@@ -72,6 +79,7 @@ def rate(every) -> str:
 def test_nothing_but_schedules_and_the_announcement_for_shadows_is_a_rule(schedules, synthesis):
     assert all("EventPattern" not in rule for rule in schedules.values())
     assert synthesis.stateless.of_type("AWS::Events::Rule").keys() - schedules.keys() == {
+        "Audit/KeepHeldDaily",
         "Promotion/Schedule",
         "Shadows/Allocated",
     }

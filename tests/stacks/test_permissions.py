@@ -9,6 +9,7 @@ RAW = "Data/RawComplaints/Table.Arn"
 STORY = "Data/ComplaintsAllocation/Table.Arn"
 MODELS = "Data/ModelInfo/Table.Arn"
 STRATEGIES = "Data/ModelStrategy/Table.Arn"
+CHAIN = "Data/AuditChain/Table.Arn"
 LEDGER = "Data/ChampionLedger/Table.Arn"
 BUNDLES = "Data/Bundles/Bucket.Arn/*"
 EVIDENCE = "Data/Evidence/Bucket.Arn/*"
@@ -63,6 +64,13 @@ JUDGES = (
     | table(STORY, "GetItem", "PutItem")
     | on(BUNDLES, "s3", "GetObject")
     | reads(NARRATIVES_KEY)
+    | writes(RECORDS_KEY)
+)
+HOLDS = (
+    table(RAW, "UpdateItem")
+    | table(STORY, "Query", "UpdateItem")
+    | table(CHAIN, "Query", "UpdateItem")
+    | writes(NARRATIVES_KEY)
     | writes(RECORDS_KEY)
 )
 DELIVERS_LOGS_AND_TRACES = on(
@@ -134,6 +142,35 @@ ALLOWED: dict[str, Allowed] = {
             "DescribeExecution",
         )
         | on("Explanations/DeliverExplanation.Arn", "lambda", "InvokeFunction")
+    ),
+    "Audit/SealRole": (
+        logs("Audit/Seal")
+        | table(STORY, "BatchGetItem")
+        | table(CHAIN, "PutItem", "Query")
+        | reads_stream("Data/ComplaintsAllocation/Table.StreamArn", RECORDS_KEY)
+        | writes(RECORDS_KEY)
+    ),
+    "Audit/EraseRole": (
+        logs("Audit/Erase")
+        | table(RAW, "DeleteItem", "GetItem")
+        | table(STORY, "DeleteItem", "PutItem", "Query")
+        | writes(NARRATIVES_KEY)
+        | writes(RECORDS_KEY)
+    ),
+    "Audit/HoldRole": HOLDS | logs("Audit/Hold") | table(STORY, "PutItem"),
+    "Audit/KeepHeldRole": HOLDS | logs("Audit/KeepHeld") | table(f"{STORY}/index/by_hold", "Query"),
+    "Audit/PrivacyOfficer": (
+        on("Audit/Erase.Arn", "lambda", "InvokeFunction") | on("Audit/Hold.Arn", "lambda", "InvokeFunction")
+    ),
+    "Audit/ReadNarrativeRole": (
+        logs("Audit/ReadNarrative")
+        | table(RAW, "GetItem")
+        | table(STORY, "PutItem")
+        | reads(NARRATIVES_KEY)
+        | writes(RECORDS_KEY)
+    ),
+    "Audit/Auditor": (
+        on("Audit/ReadNarrative.Arn", "lambda", "InvokeFunction") | on(BUNDLES, "s3", "GetObject") | uses(RECORDS_KEY)
     ),
     "Intake/IntakeRole": (
         logs("Intake/Intake")
@@ -211,6 +248,20 @@ ALLOWED: dict[str, Allowed] = {
 }
 
 
+HOLDING = ("Audit/HoldRole", "Audit/KeepHeldRole")
+
+
+def bounds(synthesis, role: str, where: str, action: str):
+    """The condition of the statement that allows this."""
+    (found,) = (
+        statement
+        for statement in synthesis.statements(role)
+        if action in listed(statement["Action"])
+        and where in {synthesis.readable(resource) for resource in listed(statement["Resource"])}
+    )
+    return found["Condition"]
+
+
 def listed(value):
     return value if isinstance(value, list) else [value]
 
@@ -281,9 +332,13 @@ def test_a_wildcard_stays_within_one_resource_of_ours(synthesis):
     assert all(owner.endswith(".Arn") or any(name in owner for name in started) for owner in owners)
 
 
-def test_only_what_judges_selects_or_explains_may_get_a_raw_complaint(synthesis):
+def test_only_what_judges_selects_explains_or_audits_may_get_a_raw_complaint(synthesis):
     readers = {role for role in ALLOWED if ("dynamodb:GetItem", RAW) in synthesis.permissions(role)}
-    assert readers == {
+    # What erases sees of one whether it is being triaged.
+    bound = bounds(synthesis, "Audit/EraseRole", RAW, "dynamodb:GetItem")
+    assert bound["ForAllValues:StringEquals"] == {"dynamodb:Attributes": ["complaint_id", "triage_state"]}
+    assert readers - {"Audit/EraseRole"} == {
+        "Audit/ReadNarrativeRole",
         "Inference/SelectModelsRole",
         "Inference/ModelInferenceRole",
         "Inference/ModelInferenceTransformersRole",
@@ -319,20 +374,44 @@ def test_whoever_may_not_get_a_raw_complaint_cannot_scan_for_it_either(synthesis
                 assert "dynamodb:Attributes" in str(statement.get("Condition"))
 
 
-def test_a_raw_complaint_is_never_put_or_deleted_by_a_role_of_ours(synthesis):
+def test_a_raw_complaint_is_never_put_and_deleted_by_what_erases_alone(synthesis):
     """Operations put them; here nothing but the outbox attributes is updated."""
+    assert ("dynamodb:DeleteItem", RAW) in synthesis.permissions("Audit/EraseRole")
     writes = {
         action
-        for role in ALLOWED
+        for role in ALLOWED.keys() - {"Audit/EraseRole"}
         for action, resource in synthesis.permissions(role)
         if "RawComplaints" in resource and action.startswith("dynamodb:")
     }
     assert not writes & {"dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:BatchWriteItem"}
 
 
-def test_a_story_is_only_ever_added_to(synthesis):
-    actions = {a for role in ALLOWED for a, resource in synthesis.permissions(role) if resource.startswith(STORY)}
+def test_a_story_is_only_ever_added_to_but_for_holds_and_erasure(synthesis):
+    others = ALLOWED.keys() - {"Audit/EraseRole", *HOLDING}
+    actions = {a for role in others for a, resource in synthesis.permissions(role) if resource.startswith(STORY)}
     assert not actions & {"dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:BatchWriteItem"}
+
+
+@pytest.mark.parametrize("role", HOLDING)
+@pytest.mark.parametrize("where", [RAW, STORY, CHAIN])
+def test_a_hold_changes_when_something_expires_and_nothing_else(synthesis, role, where):
+    bound = bounds(synthesis, role, where, "dynamodb:UpdateItem")["ForAllValues:StringEquals"]
+    assert bound == {"dynamodb:Attributes": ["complaint_id", "expires_at"]}
+
+
+def test_a_chain_is_written_by_what_seals_alone_and_never_rewritten(synthesis):
+    writers = {
+        (role, action)
+        for role in ALLOWED
+        for action, where in synthesis.permissions(role)
+        if where.startswith(CHAIN) and action.removeprefix("dynamodb:") not in {"Query", "GetItem"}
+    }
+    assert writers == {("Audit/SealRole", "dynamodb:PutItem"), *((role, "dynamodb:UpdateItem") for role in HOLDING)}
+
+
+def test_no_person_reaches_a_table_of_complaints_but_product_teams_their_allocations(synthesis):
+    for role in ("Audit/Auditor", "Audit/PrivacyOfficer", "Explanations/Explainer"):
+        assert not [action for action, _ in synthesis.permissions(role) if action.startswith("dynamodb:")]
 
 
 def test_product_teams_reach_nothing_of_raw_complaints(synthesis):
@@ -385,6 +464,7 @@ def test_a_function_may_be_invoked_by_its_own_schedules_alone(synthesis):
         assert permission["Action"] == "lambda:InvokeFunction"
         assert permission["Principal"] == "events.amazonaws.com"
         assert synthesis.readable(permission["FunctionName"]) in {
+            "Audit/KeepHeld.Arn",
             "Intake/Sweep.Arn",
             "Promotion/SchedulePromotions.Arn",
         }

@@ -19,7 +19,7 @@ def test_a_hundred_complaints_are_replayed_to_the_last_digit(machine: Machine, r
     store = S3Bundles(machine.aws.client("s3"), deployment.name("bundles-bucket"))
     models = LoadedModels(store, folder=tmp_path, capacity=5)
     replays = [
-        again(Complaint.read(item), prediction, models)
+        again(Complaint.read(item).narrative, prediction, models)
         for item in items
         for prediction in read_story(deployment, str(item["complaint_id"]))["predictions"]
     ]
