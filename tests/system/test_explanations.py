@@ -4,7 +4,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.system.machine import Machine
-from tests.system.test_privacy import _everything_written
+from tests.system.test_privacy import everything_written
 from triage.story import DELIVERY, EXPLANATION
 
 
@@ -34,7 +34,7 @@ def test_each_task_is_explained_once_for_the_same_request_and_handed_out_as_ofte
         assert again["explanation"] == entry
     assert len(entries(machine, complaint_id, EXPLANATION)) == 3
     assert len(entries(machine, complaint_id, DELIVERY)) == 6
-    for place, content in _everything_written(machine, [complaint_id]):
+    for place, content in everything_written(machine, [complaint_id]):
         assert "kestrel" not in content, place
 
 

@@ -20,7 +20,7 @@ def test_the_words_of_a_narrative_appear_in_no_state_log_metric_or_event(machine
     machine.allocate(*items)
     for item in items:
         machine.triage("feedback", item["complaint_id"], "set_vulnerable")
-    for place, content in _everything_written(machine, [item["complaint_id"] for item in items]):
+    for place, content in everything_written(machine, [item["complaint_id"] for item in items]):
         assert not [marker for marker in MARKERS if marker in content], place
 
 
@@ -29,13 +29,13 @@ def test_the_search_would_find_a_narrative_that_leaked(machine: Machine, any_ite
     machine.triage("feedback", allocation.complaint_id, "confirm")
     found = [
         place
-        for place, content in _everything_written(machine, [allocation.complaint_id])
+        for place, content in everything_written(machine, [allocation.complaint_id])
         if allocation.complaint_id in content
     ]
     assert {place.split(" ")[0] for place in found} >= {"state", "log", "story", "feedback"}
 
 
-def _everything_written(machine: Machine, ids: list[str]) -> list[tuple[str, str]]:
+def everything_written(machine: Machine, ids: list[str]) -> list[tuple[str, str]]:
     """(place, content) of executions, stories, feedback, logs, metrics and parked messages."""
     sfn, logs = machine.aws.client("stepfunctions"), machine.aws.client("logs")
     arn = machine.deployment.name("state-machine").replace(":stateMachine:", ":execution:")
