@@ -31,13 +31,18 @@ from triage.environment import (
     ChangeStrategyEnvironment,
     CheckStrategyEnvironment,
     DeliverExplanationEnvironment,
+    EraseEnvironment,
     ExplainEnvironment,
     FeedbackEnvironment,
     FindDecisionEnvironment,
+    HoldEnvironment,
     IntakeEnvironment,
+    KeepHeldEnvironment,
     MirrorEnvironment,
     ModelInferenceEnvironment,
+    ReadNarrativeEnvironment,
     SchedulePromotionsEnvironment,
+    SealEnvironment,
     SelectModelsEnvironment,
     ShadowFailedEnvironment,
     ShadowInferenceEnvironment,
@@ -46,6 +51,7 @@ from triage.environment import (
 )
 from triage.steps import ModelReference
 from triage.tables import (
+    AUDIT_CHAIN,
     CHAMPION_LEDGER,
     COMPLAINTS_ALLOCATION,
     MODEL_INFO,
@@ -160,6 +166,28 @@ class Cloud:
             raw_complaints_table=RAW_COMPLAINTS.name,
             complaints_allocation_table=COMPLAINTS_ALLOCATION.name,
         )
+
+    @property
+    def seal(self) -> SealEnvironment:
+        return SealEnvironment(
+            **SHARED, complaints_allocation_table=COMPLAINTS_ALLOCATION.name, audit_chain_table=AUDIT_CHAIN.name
+        )
+
+    @property
+    def erase(self) -> EraseEnvironment:
+        return EraseEnvironment(**self.deliver_explanation.model_dump())
+
+    @property
+    def read_narrative(self) -> ReadNarrativeEnvironment:
+        return ReadNarrativeEnvironment(**self.deliver_explanation.model_dump())
+
+    @property
+    def hold(self) -> HoldEnvironment:
+        return HoldEnvironment(**self.deliver_explanation.model_dump(), audit_chain_table=AUDIT_CHAIN.name)
+
+    @property
+    def keep_held(self) -> KeepHeldEnvironment:
+        return KeepHeldEnvironment(**self.hold.model_dump())
 
     @property
     def shadow_failed(self) -> ShadowFailedEnvironment:

@@ -1,0 +1,228 @@
+"""Sealing, erasing, holding, and a narrative handed to a person."""
+
+import pytest
+
+from runtime.erase import build as erasing
+from runtime.hold import build as holding
+from runtime.keep_held import build as keeping
+from runtime.read_narrative import build as reading
+from runtime.seal import build as sealing
+from tests.factories import any_allocation, any_item, any_prediction, any_selection
+from tests.runtime.conftest import Cloud, before, failing, stream_records
+from triage.chain import Link
+from triage.errors import ComplaintMissingError, HeldError, HoldRefusedError, StillTriagedError
+from triage.feedback import INBOX
+from triage.outbox import ALLOCATED
+from triage.story import ERASURE, HOLD, READING, ErasureEntry, HoldEntry, ReadingEntry
+from triage.tables import AUDIT_CHAIN, COMPLAINTS_ALLOCATION, RAW_COMPLAINTS
+
+ASKED = {"complaint_id": "1", "requester": "ann", "reason": "asked for"}
+WORDS = "My kestrel mortgage was sold."
+
+
+@pytest.fixture
+def story(cloud):
+    """Of complaint 1: selection, prediction and allocation."""
+    table = cloud.table(COMPLAINTS_ALLOCATION)
+    for entry in (any_selection, any_prediction, any_allocation):
+        table.put(entry(complaint_id="1", expires_at=1_900_000_000))
+    item = any_item(complaint_id="1", narrative=WORDS, triage_state=ALLOCATED, expires_at=1_900_000_000)
+    cloud.table(RAW_COMPLAINTS).put(item)
+    return table
+
+
+def records(story, *partitions):
+    keys = [{"complaint_id": p, "entry": item["entry"]} for p in partitions for item in story.query(p)]
+    return stream_records(*keys)
+
+
+def seal(cloud: Cloud, event, session=None) -> list[Link]:
+    sealing(cloud.seal, session or cloud.session())(event, None)
+    return chain(cloud)
+
+
+def chain(cloud: Cloud, complaint_id: str = "1") -> list[Link]:
+    return [Link.model_validate(item) for item in cloud.table(AUDIT_CHAIN).query(complaint_id)]
+
+
+def entries(story, kind):
+    return [item for item in story.query("1") if item["entry"].startswith(kind)]
+
+
+# seal
+
+
+def test_each_change_is_sealed_once_however_often_it_is_reported(cloud, story):
+    event = records(story, "1")
+    links = seal(cloud, event)
+    assert [link.entry for link in links] == [item["entry"] for item in story.query("1")]
+    assert [link.previous_sha256 for link in links] == [None, *(link.sha256 for link in links[:-1])]
+    assert seal(cloud, event) == links
+
+
+def test_a_story_and_an_inbox_have_chains_of_their_own(cloud, story):
+    story.put({"complaint_id": f"{INBOX}1", "entry": "f-1"})
+    seal(cloud, records(story, "1", f"{INBOX}1"))
+    assert len(chain(cloud)) == 3
+    assert [link.entry for link in chain(cloud, f"{INBOX}1")] == ["f-1"]
+
+
+def test_a_change_and_a_removal_are_sealed_as_such(cloud, story):
+    event = records(story, "1")
+    seal(cloud, event)
+    first, second, _ = story.query("1")
+    story.put({**first, "more": 1})
+    story.delete("1", second["entry"])
+    *_, changed, removed = seal(cloud, event)
+    assert (changed.entry, changed.change) == (first["entry"], "written")
+    assert (removed.entry, removed.change, removed.content_sha256) == (second["entry"], "removed", None)
+
+
+def test_two_that_seal_at_once_make_one_chain(cloud, story):
+    session = cloud.session()
+    event = records(story, "1")
+    before(
+        session, "dynamodb.PutItem", lambda: seal(cloud, stream_records({"complaint_id": "1", "entry": "ALLOCATION"}))
+    )
+    links = seal(cloud, event, session)
+    assert [link.number for link in links] == [1, 2, 3]
+    assert links[0].entry == "ALLOCATION"
+    assert all(link.is_sound for link in links)
+    assert [link.previous_sha256 for link in links[1:]] == [link.sha256 for link in links[:-1]]
+
+
+def test_what_cannot_be_sealed_is_raised_so_that_the_stream_waits(cloud, story):
+    session = cloud.session()
+    failing(session, "dynamodb.PutItem", RuntimeError("down"))
+    with pytest.raises(RuntimeError, match="down"):
+        seal(cloud, records(story, "1"), session)
+    assert [link.number for link in seal(cloud, records(story, "1"))] == [1, 2, 3]
+
+
+def test_the_log_says_what_the_chain_ends_with(cloud, story, caplog):
+    links = seal(cloud, records(story, "1"))
+    (said,) = (vars(record) for record in caplog.records if record.message == "sealed")
+    assert (said["complaint_id"], said["link"], said["sha256"]) == ("1", 3, links[-1].sha256)
+
+
+# erase
+
+
+def erase(cloud: Cloud, session=None, **changed):
+    return erasing(cloud.erase, session or cloud.session())({**ASKED, **changed}, None)
+
+
+def test_the_words_go_and_what_was_decided_stays(cloud, story):
+    story.put({"complaint_id": "1", "entry": "EXPLANATION#product#x"})
+    story.put({"complaint_id": f"{INBOX}1", "entry": "f-1", "outcome": "refused"})
+    story.put({"complaint_id": f"{INBOX}1", "entry": "f-2", "outcome": "applied"})
+    kept = {item["entry"] for item in story.query("1")} - {"EXPLANATION#product#x"}
+    erased = erase(cloud, snapshots={"acme/complaints": 1})["erasure"]
+    assert cloud.table(RAW_COMPLAINTS).get("1") is None
+    (entry,) = entries(story, ERASURE)
+    assert ErasureEntry.model_validate(entry) == ErasureEntry.model_validate(erased)
+    assert erased["snapshots"] == {"acme/complaints": 1}
+    assert {item["entry"] for item in story.query("1")} == {*kept, entry["entry"]}
+    assert [item["entry"] for item in story.query(f"{INBOX}1")] == ["f-2"]
+
+
+def test_an_erasure_that_was_interrupted_is_finished_by_another(cloud, story):
+    session = cloud.session()
+    failing(session, "dynamodb.DeleteItem", RuntimeError("down"))
+    with pytest.raises(RuntimeError, match="down"):
+        erase(cloud, session)
+    # What may go was written down before anything went.
+    assert entries(story, ERASURE) and cloud.table(RAW_COMPLAINTS).get("1")
+    assert erase(cloud)["erasure"]["text"] is True
+    assert cloud.table(RAW_COMPLAINTS).get("1") is None
+    assert erase(cloud)["erasure"] is None
+
+
+def test_what_is_being_triaged_stays(cloud, story):
+    cloud.table(RAW_COMPLAINTS).put(any_item(complaint_id="1", triage_state="started"))
+    with pytest.raises(StillTriagedError):
+        erase(cloud)
+    assert cloud.table(RAW_COMPLAINTS).get("1") and not entries(story, ERASURE)
+
+
+# hold
+
+
+def hold(cloud: Cloud, kind="place", **changed):
+    return holding(cloud.hold, cloud.session())({**ASKED, "kind": kind, **changed}, None)
+
+
+def expiring(cloud: Cloud, story) -> list[int]:
+    raw = cloud.table(RAW_COMPLAINTS).get("1") or {}
+    items = [raw, *story.query("1"), *story.query(f"{INBOX}1"), *cloud.table(AUDIT_CHAIN).query("1")]
+    return [int(item["expires_at"]) for item in items if "expires_at" in item]
+
+
+def test_what_is_held_does_not_expire_and_cannot_be_erased(cloud, story):
+    seal(cloud, records(story, "1"))
+    assert hold(cloud)["kept"] == 7
+    assert expiring(cloud, story) == []
+    with pytest.raises(HeldError, match="asked for"):
+        erase(cloud)
+    assert cloud.table(RAW_COMPLAINTS).get("1")["narrative"] == WORDS
+
+
+def test_a_second_hold_is_the_first(cloud, story):
+    first = hold(cloud)["hold"]
+    assert hold(cloud, reason="another")["hold"] == first
+    assert len(entries(story, HOLD)) == 1
+
+
+def test_what_is_written_while_it_is_held_is_kept_by_the_next_schedule(cloud, story):
+    hold(cloud)
+    story.put({"complaint_id": "1", "entry": "FEEDBACK#000002", "expires_at": 5})
+    story.put({"complaint_id": "2", "entry": "ALLOCATION", "expires_at": 5})
+    keeping(cloud.keep_held, cloud.session())({}, None)
+    assert expiring(cloud, story) == []
+    assert story.get("2", "ALLOCATION")["expires_at"] == 5
+
+
+def test_a_hold_that_is_lifted_leaves_all_to_expire_at_once(cloud, story):
+    hold(cloud)
+    lifted = HoldEntry.model_validate(hold(cloud, "lift", reason="settled")["hold"])
+    assert (lifted.held, lifted.lifted_reason) == (None, "settled")
+    times = expiring(cloud, story)
+    assert len(times) == 5 and len(set(times)) == 1
+    keeping(cloud.keep_held, cloud.session())({}, None)
+    assert expiring(cloud, story) == times
+
+
+def test_only_what_has_a_story_is_held_and_only_what_is_held_is_lifted(cloud, story):
+    with pytest.raises(HoldRefusedError, match="no story"):
+        hold(cloud, complaint_id="9")
+    with pytest.raises(HoldRefusedError, match="not held"):
+        hold(cloud, "lift")
+
+
+# read_narrative
+
+
+def test_a_narrative_is_handed_out_once_it_is_recorded_who_has_it(cloud, story, caplog):
+    request = {"complaint_id": "1", "requester": "ann", "purpose": "replay"}
+    given = reading(cloud.read_narrative, cloud.session())(request, None)
+    assert given["words"] == WORDS
+    (entry,) = (ReadingEntry.model_validate(item) for item in entries(story, READING))
+    assert (entry.read_by, entry.purpose, entry.read_at) == ("ann", "replay", given["read_at"])
+    (said,) = (vars(record) for record in caplog.records if record.message == "narrative read")
+    assert (said["complaint_id"], said["requester"], said["purpose"]) == ("1", "ann", "a person's reading")
+    assert "kestrel" not in caplog.text
+
+
+def test_a_narrative_that_cannot_be_recorded_is_not_handed_out(cloud, story):
+    session = cloud.session()
+    failing(session, "dynamodb.PutItem", RuntimeError("down"))
+    with pytest.raises(RuntimeError, match="down"):
+        reading(cloud.read_narrative, session)({"complaint_id": "1", "requester": "ann", "purpose": "replay"}, None)
+
+
+def test_a_complaint_that_is_gone_is_not_read(cloud, story):
+    with pytest.raises(ComplaintMissingError):
+        reading(cloud.read_narrative, cloud.session())(
+            {"complaint_id": "9", "requester": "ann", "purpose": "replay"}, None
+        )
+    assert not entries(story, READING)
