@@ -6,8 +6,9 @@ from typing import Any, TypeVar
 import boto3
 from pydantic import ValidationError
 
-from cli.errors import CommandError, WrongUsageError
+from cli.errors import CommandError, NotFoundError, WrongUsageError
 from triage.contracts import Contract
+from triage.errors import ComplaintMissingError
 
 Said = TypeVar("Said", bound=Contract)
 
@@ -22,9 +23,12 @@ def read_request(request: type[Said], **said: Any) -> Said:
 
 
 def invoke(session: boto3.Session, function: str, request: Contract, *, gives: type[Said]) -> Said:
-    """Raises: CommandError with what the function said, ClientError where the session may not invoke it."""
+    """Raises: NotFoundError where the complaint is gone, else CommandError with what the function said; ClientError where
+    the session may not invoke it.
+    """
     answer = session.client("lambda").invoke(FunctionName=function, Payload=request.model_dump_json().encode())
     content = json.loads(answer["Payload"].read())
     if "FunctionError" in answer:
-        raise CommandError(str(content.get("errorMessage") or content))
+        missing = content.get("errorType") == ComplaintMissingError.__name__
+        raise (NotFoundError if missing else CommandError)(str(content.get("errorMessage") or content))
     return gives.model_validate(content)

@@ -76,7 +76,7 @@ def summary(complaint_id: str, replays: list[Replay], text: Text) -> dict[str, A
 def _read(deployment: Deployment, session: boto3.Session, complaint_id: str, purpose: str) -> str:
     """The narrative. It is recorded who has it, and what for.
 
-    Raises: CommandError where it is gone.
+    Raises: CommandError where it is gone, or the function fails.
     """
     request = read_request(ReadingRequest, complaint_id=complaint_id, requester=options.operator(), purpose=purpose)
     return invoke(session, deployment.name("read-narrative-function"), request, gives=Read).words

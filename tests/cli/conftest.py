@@ -1,4 +1,6 @@
+import json
 from collections.abc import Callable, Iterator
+from io import BytesIO
 
 import boto3
 import pytest
@@ -6,7 +8,10 @@ from moto import mock_aws
 
 from cli import main
 from cli.deployment import REGIONS, Deployment
+from runtime import erase, hold, read_narrative
 from tests.factories import create_table
+from triage.environment import EraseEnvironment, HoldEnvironment, ReadNarrativeEnvironment
+from triage.errors import TriageError
 from triage.tables import TABLES
 
 Ended = tuple[int, str, str]
@@ -63,6 +68,43 @@ def dev(aws) -> Deployment:
     for name in ("auditor", "privacy-officer"):
         publish(aws, f"{name}-role", f"arn:aws:iam::123456789012:role/{name}")
     return Deployment(aws, "dev")
+
+
+@pytest.fixture
+def functions(dev, monkeypatch) -> Deployment:
+    """Functions of `dev` that people invoke, run in this process with the caller's rights."""
+    told = {
+        "code_version": "test",
+        "retention_days": 90,
+        "raw_complaints_table": "raw_complaints",
+        "complaints_allocation_table": "complaints_allocation",
+    }
+    chained = {**told, "audit_chain_table": "audit_chain"}
+    deployed = {
+        "erase": erase.build(EraseEnvironment.model_validate(told), dev.session),
+        "hold": hold.build(HoldEnvironment.model_validate(chained), dev.session),
+        "read-narrative": read_narrative.build(ReadNarrativeEnvironment.model_validate(told), dev.session),
+    }
+
+    class Functions:
+        def invoke(self, *, FunctionName, Payload):  # noqa: N803  # the names are boto3's
+            try:
+                said = deployed[FunctionName](json.loads(Payload), None)
+            except TriageError as error:
+                return {
+                    "FunctionError": "Unhandled",
+                    "Payload": BytesIO(json.dumps({"errorMessage": str(error)}).encode()),
+                }
+            return {"Payload": BytesIO(json.dumps(said).encode())}
+
+    class Acting:
+        def client(self, service):
+            return Functions() if service == "lambda" else dev.session.client(service)
+
+    for name in deployed:
+        publish(dev.session, f"{name}-function", name)
+    monkeypatch.setattr(Deployment, "acting_as", lambda self, role: Acting())
+    return dev
 
 
 def publish(session: boto3.Session, name: str, value: str) -> None:

@@ -31,9 +31,9 @@ def replay(shell):
 
 
 @pytest.fixture
-def deployment(dev):
-    dev.complaints.put(any_item(complaint_id=ID, narrative=TEXT))
-    return dev
+def deployment(functions):
+    functions.complaints.put(any_item(complaint_id=ID, narrative=TEXT))
+    return functions
 
 
 @pytest.fixture

@@ -1,0 +1,119 @@
+"""`triage verify`, `hold` and `erase` against tables of moto's, and the very functions in this process."""
+
+import json
+
+import pytest
+
+from cli.deployment import Deployment
+from runtime.seal import build as sealing
+from tests.factories import any_allocation, any_item, any_selection
+from triage.environment import SealEnvironment
+from triage.outbox import ALLOCATED
+from triage.tables import AUDIT_CHAIN
+
+ID = "8123456"
+ENV = ("--env", "dev")
+
+
+@pytest.fixture
+def deployment(functions):
+    """With one allocated complaint, sealed."""
+    functions.complaints.put(any_item(complaint_id=ID, triage_state=ALLOCATED))
+    functions.story.put(any_selection(complaint_id=ID))
+    functions.story.put(any_allocation(complaint_id=ID))
+    seal(functions, "SELECTION", "ALLOCATION")
+    return functions
+
+
+def seal(deployment: Deployment, *entries: str) -> None:
+    told = SealEnvironment(
+        code_version="test",
+        complaints_allocation_table="complaints_allocation",
+        audit_chain_table="audit_chain",
+        retention_days=90,
+    )
+    keys = [{"complaint_id": {"S": ID}, "entry": {"S": entry}} for entry in entries]
+    sealing(told, deployment.session)({"Records": [{"dynamodb": {"Keys": key}} for key in keys]}, None)
+
+
+@pytest.fixture
+def triage(shell, monkeypatch):
+    """Exit code, standard output, and standard error in one line."""
+    monkeypatch.setenv("TRIAGE_OPERATOR", "ann")
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        code, out, err = shell(*arguments, *ENV)
+        return code, out, " ".join(err.split())
+
+    return run
+
+
+@pytest.mark.parametrize("which", [ID, "--all"])
+def test_records_that_are_as_they_were_sealed_verify(triage, deployment, which):
+    code, out, _ = triage("verify", which)
+    assert code == 0 and "1 verified" in out
+    assert json.loads(triage("verify", which, "--json")[1]) == {"verified": 1, "findings": []}
+
+
+def test_a_record_that_was_changed_is_named_and_the_command_fails(triage, deployment):
+    deployment.story.put(any_allocation(complaint_id=ID, product_team="credit-card"))
+    code, out, err = triage("verify", ID, "--json")
+    assert code == 1 and "1 of 1 have records that do not verify" in err
+    (one,) = json.loads(out)["findings"]
+    assert (one["complaint_id"], one["entry"], one["problem"]) == (ID, "ALLOCATION", "changed")
+    assert "changed" in triage("verify", "--all")[1]
+
+
+def test_a_complaint_that_is_gone_altogether_is_still_found_by_its_chain(triage, deployment):
+    for entry in ("SELECTION", "ALLOCATION"):
+        deployment.story.delete(ID, entry)
+    _, out, _ = triage("verify", "--all", "--json")
+    assert {one["problem"] for one in json.loads(out)["findings"]} == {"missing"}
+
+
+def test_what_was_written_a_moment_ago_is_waited_for(triage, deployment, monkeypatch):
+    deployment.story.put({"complaint_id": ID, "entry": "READING#2026"})
+    assert json.loads(triage("verify", ID, "--wait", 0, "--json")[1])["findings"][0]["problem"] == "unsealed"
+    monkeypatch.setattr("cli.verify.time.sleep", lambda seconds: seal(deployment, "READING#2026"))
+    assert triage("verify", ID)[0] == 0
+
+
+def test_verify_wants_complaints_or_all_of_them(triage, deployment):
+    assert triage("verify")[0] == 2
+    assert triage("verify", ID, "--all")[0] == 2
+    code, _, err = triage("verify", "nobody")
+    assert code == 3 and "no records of 'nobody'" in err
+
+
+def test_a_hold_is_placed_and_lifted(triage, deployment):
+    code, out, _ = triage("hold", ID, "--reason", "litigation 7")
+    assert code == 0 and f"{ID} is held since" in out
+    code, _, err = triage("erase", ID, "--reason", "asked for")
+    assert code == 1 and "by ann: litigation 7; lift the hold first" in err
+    placed = json.loads(triage("hold", ID, "--reason", "again", "--json")[1])["hold"]
+    assert (placed["placed_by"], placed["reason"]) == ("ann", "litigation 7")
+    code, out, _ = triage("hold", ID, "--lift", "--reason", "settled")
+    assert code == 0 and "not held any more" in out
+    assert triage("hold", ID, "--lift", "--reason", "settled")[0] == 1
+
+
+def test_what_was_erased_is_reported_and_still_verifies(triage, deployment):
+    deployment.story.put({"complaint_id": ID, "entry": "EXPLANATION#product#x"})
+    seal(deployment, "EXPLANATION#product#x")
+    code, out, _ = triage("erase", ID, "--reason", "asked for")
+    assert code == 0
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in out.splitlines() if "│" in line]
+    assert ["raw_complaints", "the complaint, with its narrative", "1"] in rows
+    assert ["complaints_allocation", "explanations", "1"] in rows
+    assert deployment.complaints.get(ID) is None
+    seal(deployment, *(item["entry"] for item in deployment.story.query(ID)), "EXPLANATION#product#x")
+    assert [link["change"] for link in deployment.table(AUDIT_CHAIN).query(ID)].count("removed") == 1
+    assert triage("verify", ID)[0] == 0
+    assert "nothing of" in triage("erase", ID, "--reason", "again")[1]
+
+
+@pytest.mark.parametrize("command", ["hold", "erase"])
+def test_a_reason_has_to_be_one(triage, deployment, command):
+    assert triage(command, ID)[0] == 2
+    code, _, err = triage(command, ID, "--reason", "")
+    assert code == 2 and "reason" in err
