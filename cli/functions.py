@@ -23,8 +23,9 @@ def read_request(request: type[Said], **said: Any) -> Said:
 
 
 def invoke(session: boto3.Session, function: str, request: Contract, *, gives: type[Said]) -> Said:
-    """Raises: NotFoundError where the complaint is gone, else CommandError with what the function said; ClientError where
-    the session may not invoke it.
+    """Raises: NotFoundError where the complaint is gone, else CommandError, with what the function said.
+
+    ClientError where the session may not invoke it.
     """
     answer = session.client("lambda").invoke(FunctionName=function, Payload=request.model_dump_json().encode())
     content = json.loads(answer["Payload"].read())

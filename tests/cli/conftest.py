@@ -71,7 +71,7 @@ def dev(aws) -> Deployment:
 
 
 @pytest.fixture
-def functions(dev, monkeypatch) -> Deployment:
+def functions(dev: Deployment, monkeypatch) -> Deployment:
     """Functions of `dev` that people invoke, run in this process with the caller's rights."""
     told = {
         "code_version": "test",
@@ -91,10 +91,8 @@ def functions(dev, monkeypatch) -> Deployment:
             try:
                 said = deployed[FunctionName](json.loads(Payload), None)
             except TriageError as error:
-                return {
-                    "FunctionError": "Unhandled",
-                    "Payload": BytesIO(json.dumps({"errorMessage": str(error)}).encode()),
-                }
+                said = {"errorType": type(error).__name__, "errorMessage": str(error)}
+                return {"FunctionError": "Unhandled", "Payload": BytesIO(json.dumps(said).encode())}
             return {"Payload": BytesIO(json.dumps(said).encode())}
 
     class Acting:

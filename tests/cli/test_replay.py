@@ -103,4 +103,4 @@ def test_a_text_that_is_gone_and_a_complaint_that_nobody_judged_are_not_found(re
     assert "no model has said anything" in replay("9")[2]
     deployment.session.client("dynamodb").delete_item(TableName=RAW_COMPLAINTS.name, Key={"complaint_id": {"S": ID}})
     code, _, err = replay(ID)
-    assert code == 3 and "not there any more" in err
+    assert code == 3 and "not in raw_complaints" in err

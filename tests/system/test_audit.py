@@ -83,7 +83,7 @@ def test_what_is_erased_is_found_nowhere_and_the_facts_still_verify(machine: Mac
     machine.triage("up")
     assert "nothing of" in machine.triage("erase", complaint_id, "--reason", "again").stdout
     refused = machine.triage("replay", complaint_id, check=False)
-    assert refused.returncode == 1 and "not in raw_complaints" in refused.stderr
+    assert refused.returncode == 3 and "not in raw_complaints" in refused.stderr
 
 
 def files_with(folder: Path, word: str) -> list[Path]:
