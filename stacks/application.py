@@ -17,6 +17,7 @@ from stacks.packages import Packages
 from stacks.promotion import Promotion
 from stacks.settings import Settings
 from stacks.shadows import Shadows
+from stacks.trail import Trail
 
 
 class Application(Construct):
@@ -47,6 +48,9 @@ class Application(Construct):
         promotion = Promotion(self.stateless, "Promotion", data=data, packages=packages, settings=settings)
         explanations = Explanations(self.stateless, "Explanations", data=data, packages=packages, settings=settings)
         audit = Audit(self.stateless, "Audit", data=data, packages=packages, settings=settings)
+        if data.trails is not None:
+            invoked = (audit.read_narrative, audit.erase, audit.hold, explanations.deliver_explanation)
+            Trail(self.stateless, "Trail", data=data, store=data.trails, invoked=invoked)
         consumers = Consumers(self.stateless, "Consumers", data=data)
         alarms = Alarms(
             self.stateless,

@@ -118,10 +118,19 @@ class Store(Construct):
     """A bucket of objects that are never changed: versioned, encrypted, and closed to the public.
 
     unlogged, whole: why its reads need no log of their own, and why a role may have all of its objects.
+    expires: the age at which objects go; by default they stay.
     """
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, key: kms.IKey, settings: Settings, unlogged: str, whole: str
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        key: kms.IKey,
+        settings: Settings,
+        unlogged: str,
+        whole: str,
+        expires: Duration | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
         self._key = key
@@ -137,6 +146,7 @@ class Store(Construct):
             versioned=True,
             lifecycle_rules=[
                 s3.LifecycleRule(
+                    expiration=expires,
                     noncurrent_version_expiration=Duration.days(90),
                     abort_incomplete_multipart_upload_after=Duration.days(1),
                 )
@@ -205,6 +215,7 @@ class Data(Construct):
             unlogged="It holds figures about models, no personal data; the ledger holds the hash of each document.",
             whole="Every object of this bucket is the evidence for a change of a strategy.",
         )
+        self.trails = self._trails(settings) if settings.trail else None
         self.parked = sqs.Queue(
             self,
             "Parked",
@@ -222,6 +233,32 @@ class Data(Construct):
         if not settings.https_only:
             acknowledge(self.parked, "AwsSolutions-SQS4", "The embedded AWS listens on loopback without TLS.")
         self.bus = events.EventBus(self, "Bus", description=f"complaints-triage {settings.environment}")
+
+    def _trails(self, settings: Settings) -> Store:
+        """Where AWS records who touches narratives: its own service writes, and no role of ours may."""
+        key = self.keys["records"]
+        store = Store(
+            self,
+            "Trails",
+            key=key,
+            settings=settings,
+            unlogged="It is the log itself; reads of it are management events of the trail.",
+            whole="No role of ours is given any of it.",
+            expires=Duration.days(settings.retention_days),
+        )
+        account = Stack.of(self).account
+        service = iam.ServicePrincipal(
+            "cloudtrail.amazonaws.com", conditions={"StringEquals": {"aws:SourceAccount": account}}
+        )
+        for action, resource in (
+            ("s3:GetBucketAcl", store.bucket.bucket_arn),
+            ("s3:PutObject", store.bucket.arn_for_objects(f"AWSLogs/{account}/*")),
+        ):
+            store.bucket.add_to_resource_policy(
+                iam.PolicyStatement(actions=[action], resources=[resource], principals=[service])
+            )
+        key.grant(service, "kms:DescribeKey", "kms:GenerateDataKey")
+        return store
 
     def _table(self, construct_id: str, spec: TableSpec, settings: Settings) -> SpecifiedTable:
         return SpecifiedTable(self, construct_id, spec=spec, key=self.keys[spec.data_class], settings=settings)

@@ -19,6 +19,7 @@ class Settings:
     shadow_concurrency: how many shadows of one engine predict at a time, apart from what answers.
     promote_every: how often challengers are judged, and so within which time a broken one is rolled back.
     second_approver: a new champion is proposed by the engine or a person, and approved by another person.
+    trail: whether CloudTrail records who touches narratives; the embedded AWS has none.
     explanation_concurrency: how many explanations of one engine are made at a time, apart from all the rest.
     loaded_models: how many models a warm inference function keeps; each takes up to 150 MB with its session.
     """
@@ -46,6 +47,7 @@ class Settings:
     max_attempts: int
     promote_every: Duration
     second_approver: bool
+    trail: bool
 
 
 THREE_YEARS = 3 * 365
@@ -74,6 +76,7 @@ DEV = Settings(
     max_attempts=5,
     promote_every=Duration.minutes(5),
     second_approver=False,
+    trail=True,
 )
 PROD = replace(
     DEV,
@@ -106,5 +109,6 @@ LOCAL = replace(
     sweep_all_every=Duration.minutes(1),
     stale_after=Duration.seconds(90),
     promote_every=Duration.minutes(1),
+    trail=False,
 )
 SETTINGS = {settings.environment: settings for settings in (LOCAL, DEV, PROD)}

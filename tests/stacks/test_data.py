@@ -7,6 +7,7 @@ from triage.outbox import ALLOCATED, PARKED, STARTED
 from triage.tables import TABLES
 
 BUCKETS = ("Data/Bundles/Bucket", "Data/Evidence/Bucket")
+TRAILS = "Data/Trails/Bucket"
 QUEUE = "Data/Parked"
 
 
@@ -126,8 +127,9 @@ def test_a_key_is_rotated_and_is_the_accounts_own(synthesis):
         principals = [statement["Principal"] for statement in key["KeyPolicy"]["Statement"]]
         accounts = [synthesis.readable(p["AWS"], synthesis.stateful) for p in principals if "AWS" in p]
         assert accounts == ["arn:<AWS::Partition>:iam::<AWS::AccountId>:root"]
-        # Alarms publish to a topic under the records' key.
-        assert {p["Service"] for p in principals if "Service" in p} <= {"cloudwatch.amazonaws.com"}
+        # Alarms publish to a topic under the records' key, and CloudTrail writes to a bucket under it.
+        services = {p["Service"] for p in principals if "Service" in p}
+        assert services <= {"cloudwatch.amazonaws.com", "cloudtrail.amazonaws.com"}
 
 
 @pytest.mark.parametrize("path", BUCKETS)
@@ -150,8 +152,8 @@ def test_a_bucket_is_private_versioned_and_encrypted_with_our_key(synthesis, pat
 
 def test_neither_a_bundle_nor_evidence_in_use_ever_expires(synthesis):
     buckets = synthesis.stateful.of_type("AWS::S3::Bucket")
-    assert buckets.keys() == {*BUCKETS}
-    for rule in (rule for bucket in buckets.values() for rule in bucket["LifecycleConfiguration"]["Rules"]):
+    assert buckets.keys() - {TRAILS} == {*BUCKETS}
+    for rule in (rule for path in BUCKETS for rule in buckets[path]["LifecycleConfiguration"]["Rules"]):
         assert not {"ExpirationInDays", "ExpirationDate", "Transitions"} & rule.keys()
 
 
@@ -172,13 +174,13 @@ def test_bucket_and_queue_refuse_plain_http_on_aws(synthesis, policy, service):
         statement
         for properties in synthesis.stateful.of_type(policy).values()
         for statement in properties["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Deny"
     ]
     if synthesis.environment == "local":
         assert not statements
         return
-    assert len(statements) == (len(BUCKETS) if service == "s3:*" else 1)
+    assert len(statements) == (len({*BUCKETS, TRAILS}) if service == "s3:*" else 1)
     for statement in statements:
-        assert statement["Effect"] == "Deny"
         assert statement["Principal"] == {"AWS": "*"}
         assert statement["Action"] == service
         assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
@@ -190,11 +192,13 @@ def test_the_policies_against_plain_http_cover_the_bucket_its_objects_and_the_qu
             statement
             for properties in production.stateful.of_type(kind).values()
             for statement in properties["PolicyDocument"]["Statement"]
+            if statement["Effect"] == "Deny"
         )
         named = (s["Resource"] if isinstance(s["Resource"], list) else [s["Resource"]] for s in statements)
         return {production.readable(resource, production.stateful) for group in named for resource in group}
 
-    assert resources("AWS::S3::BucketPolicy") == {f"{bucket}.Arn{part}" for bucket in BUCKETS for part in ("", "/*")}
+    buckets = {*BUCKETS, TRAILS}
+    assert resources("AWS::S3::BucketPolicy") == {f"{bucket}.Arn{part}" for bucket in buckets for part in ("", "/*")}
     assert resources("AWS::SQS::QueuePolicy") == {f"{QUEUE}.Arn"}
 
 

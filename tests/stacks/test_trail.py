@@ -1,0 +1,52 @@
+import pytest
+
+from stacks.settings import SETTINGS
+
+TRAIL = "Trail"
+
+
+@pytest.fixture
+def trail(production):
+    (found,) = production.stateless.of_type("AWS::CloudTrail::Trail").values()
+    return found
+
+
+def test_the_embedded_aws_alone_has_no_trail(synthesis):
+    trails = synthesis.stateless.of_type("AWS::CloudTrail::Trail")
+    assert bool(trails) is SETTINGS[synthesis.environment].trail is (synthesis.environment != "local")
+
+
+def test_every_request_for_a_complaint_is_recorded_and_every_function_that_people_invoke(trail, production):
+    (selector,) = trail["EventSelectors"]
+    assert (selector["ReadWriteType"], selector["IncludeManagementEvents"]) == ("All", True)
+    recorded = {r["Type"]: {production.readable(value) for value in r["Values"]} for r in selector["DataResources"]}
+    assert recorded == {
+        "AWS::DynamoDB::Table": {"Data/RawComplaints/Table.Arn"},
+        "AWS::Lambda::Function": {
+            "Audit/ReadNarrative.Arn",
+            "Audit/Erase.Arn",
+            "Audit/Hold.Arn",
+            "Explanations/DeliverExplanation.Arn",
+        },
+    }
+
+
+def test_its_files_are_sealed_and_encrypted(trail, production):
+    assert (trail["IsLogging"], trail["EnableLogFileValidation"]) == (True, True)
+    assert production.readable(trail["KMSKeyId"]) == "Data/RecordsKey.Arn"
+    assert production.readable(trail["S3BucketName"]) == "Data/Trails/Bucket"
+
+
+def test_its_bucket_is_written_by_awss_own_service_and_reached_by_no_role(production):
+    policy = production.stateful.of_type("AWS::S3::BucketPolicy")["Data/Trails/Bucket/Policy"]["PolicyDocument"]
+    allowed = [statement for statement in policy["Statement"] if statement["Effect"] == "Allow"]
+    assert {str(statement["Principal"]) for statement in allowed} == {"{'Service': 'cloudtrail.amazonaws.com'}"}
+    assert all("aws:SourceAccount" in statement["Condition"]["StringEquals"] for statement in allowed)
+    for role in production.stateless.of_type("AWS::IAM::Role"):
+        assert not [where for _, where in production.permissions(role) if "Trails" in where]
+
+
+def test_what_it_records_goes_with_the_complaints(production):
+    bucket = production.stateful.of_type("AWS::S3::Bucket")["Data/Trails/Bucket"]
+    (rule,) = bucket["LifecycleConfiguration"]["Rules"]
+    assert rule["ExpirationInDays"] == SETTINGS[production.environment].retention_days
