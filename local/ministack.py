@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from local import checkpoint, condition_keys, restored, worker_fixes
+from local import checkpoint, condition_keys, refusals, restored, worker_fixes
 from local.processes import clean_environment
 from local.state import LOOPBACK, State
 
@@ -60,6 +60,7 @@ def main() -> None:
         served=dict(pair.split("=", 1) for pair in arguments.serve),
     )
     condition_keys.apply()
+    refusals.apply()
     checkpoint.Checkpoints(saved(state), interval=arguments.checkpoint).install()
 
     from ministack.app import main as serve

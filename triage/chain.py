@@ -22,7 +22,8 @@ class Link(Contract):
     """One change of one entry.
 
     complaint_id: its partition in `complaints_allocation`, which is an inbox for feedback. sequence: counts from 1, in
-    digits that sort. content_sha256: of the entry as it then was; None where it was removed.
+    digits that sort. content_sha256: of the entry as it then was; None where it was removed. began_at: when the first
+    link was sealed, which expires before the others.
     sha256: of all the rest but `expires_at`.
     """
 
@@ -33,7 +34,7 @@ class Link(Contract):
     content_sha256: Sha256 | None = None
     sealed_at: str
     previous_sha256: Sha256 | None = None
-    previous_sealed_at: str | None = None
+    began_at: str
     code_version: str
     sha256: Sha256
     expires_at: int | None = None
@@ -48,7 +49,7 @@ class Link(Contract):
             "change": "written" if content is not None else "removed",
             "content_sha256": content_sha256(content) if content is not None else None,
             "previous_sha256": last.sha256 if last else None,
-            "previous_sealed_at": last.sealed_at if last else None,
+            "began_at": last.began_at if last else stated["sealed_at"],
         }
         return cls.model_validate({**facts, "sha256": _own_sha256(facts)})
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 
 from triage.chain import Item, Link, content_sha256
@@ -67,7 +67,7 @@ class Partition:
         last = changes[-1]
         if last.change == "written":
             yield self._finding(entry, "missing", f"it was there at {last.sealed_at}")
-        elif entry not in self.erased and not _aged(changes, retention_days):
+        elif entry not in self.erased and not _aged(last, datetime.fromisoformat(last.sealed_at), retention_days):
             yield self._finding(entry, "removed", f"at {last.sealed_at}, and no erasure names it")
 
     def _finding(self, entry: str, problem: Problem, detail: str) -> Finding:
@@ -124,18 +124,13 @@ def _breaks(chain: list[Link], now: datetime, retention_days: int) -> Iterator[t
         if not link.is_sound:
             yield link, f"link {link.number} was altered"
         elif before is None and link.number > 1:
-            if not _past(link.previous_sealed_at, now, retention_days):
+            if not _aged(link, now, retention_days):
                 yield link, f"the chain begins at link {link.number}"
         elif before is not None and (link.number, link.previous_sha256) != (before.number + 1, before.sha256):
             yield link, f"link {link.number} does not follow link {before.number}"
         before = link
 
 
-def _aged(changes: list[Link], retention_days: int) -> bool:
-    """Whether an entry was as old as may be when it went."""
-    *before, removed = changes
-    return bool(before) and _past(before[-1].sealed_at, datetime.fromisoformat(removed.sealed_at), retention_days)
-
-
-def _past(then: str | None, now: datetime, retention_days: int) -> bool:
-    return then is not None and (now - datetime.fromisoformat(then)).days >= retention_days
+def _aged(link: Link, now: datetime, retention_days: int) -> bool:
+    """Whether records of the complaint may have expired: it is sealed a moment after it is written."""
+    return now - datetime.fromisoformat(link.began_at) > timedelta(days=retention_days - 1)

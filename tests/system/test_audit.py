@@ -129,6 +129,9 @@ def test_whoever_has_not_the_role_is_refused(machine: Machine, function, role):
     with pytest.raises(ClientError) as refused:
         session.client("lambda").invoke(FunctionName=machine.deployment.name(function))
     assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
+    lines = "".join(file.read_text(errors="replace") for file in (machine.state / "logs").glob("*.log"))
+    asked = machine.deployment.name(role).rpartition("/")[2]
+    assert any("refused: " in line and asked in line and "lambda:InvokeFunction" in line for line in lines.splitlines())
 
 
 @pytest.mark.parametrize(

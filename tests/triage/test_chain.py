@@ -21,7 +21,7 @@ def test_links_count_and_name_the_one_before():
     second = Link.after(first, entry="SELECTION", content=None, **STATED)
     assert (first.sequence, second.sequence) == ("000001", "000002")
     assert (first.change, second.change) == ("written", "removed")
-    assert (second.previous_sha256, second.previous_sealed_at) == (first.sha256, first.sealed_at)
+    assert second.previous_sha256 == first.sha256
     assert (first.previous_sha256, second.content_sha256) == (None, None)
 
 

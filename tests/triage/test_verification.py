@@ -104,8 +104,17 @@ def test_a_record_may_go_once_it_is_old_and_not_before():
         )
         return problems([*chain, removal], [SELECTION, PREDICTION])
 
-    assert gone(RETENTION_DAYS + 1) == set()
-    assert gone(RETENTION_DAYS - 1) == {("ALLOCATION", "removed")}
+    assert gone(RETENTION_DAYS) == set()
+    assert gone(RETENTION_DAYS - 2) == {("ALLOCATION", "removed")}
+
+
+def test_what_was_written_late_expires_with_the_complaint():
+    chain = written(*ITEMS, days_ago=RETENTION_DAYS)
+    for content in ({"complaint_id": "1", "entry": "FEEDBACK#000002"}, None):
+        moment = (NOW - timedelta(days=5 if content else 0)).isoformat()
+        stated = {"complaint_id": "1", "sealed_at": moment, "code_version": "test"}
+        chain.append(Link.after(chain[-1], entry="FEEDBACK#000002", content=content, **stated))
+    assert found(chain, ITEMS) == []
 
 
 def test_what_an_erasure_names_may_go_and_nothing_beside_it():
@@ -181,7 +190,7 @@ def test_a_link_that_was_forged_with_its_hash_breaks_the_next():
 
 
 def test_the_oldest_links_may_expire_before_the_others():
-    old = written(SELECTION, PREDICTION, days_ago=RETENTION_DAYS + 1)
+    old = written(SELECTION, PREDICTION, days_ago=RETENTION_DAYS)
     stated = {"complaint_id": "1", "sealed_at": NOW.isoformat(), "code_version": "test"}
     last = Link.after(old[-1], entry="ALLOCATION", content=ALLOCATION, **stated)
     assert found([last], [ALLOCATION]) == []
