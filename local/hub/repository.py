@@ -126,10 +126,9 @@ class Repository(Record):
         squashed = self.committed(branch, only)
         heads = {*squashed.branches.values(), *squashed.tags.values()}
         reachable = {sha for head in heads for sha, _ in squashed.history(head)}
-        kept = squashed.model_copy(
-            update={"commits": {sha: commit for sha, commit in squashed.commits.items() if sha in reachable}}
-        )
-        left_over = {sha256: file for sha256, file in self.lfs_files.items() if sha256 not in kept.contents}
+        commits = {sha: commit for sha, commit in squashed.commits.items() if sha in reachable}
+        kept = squashed.model_copy(update={"commits": commits, "left_over": {}})
+        left_over = {sha256: file for sha256, file in self.lfs_files.items() if sha256 not in kept.lfs_files}
         return kept.model_copy(update={"left_over": left_over})
 
     def erased(self, large_files: Collection[str]) -> Self:

@@ -51,7 +51,7 @@ def test_a_listing_tells_the_cards_of_main_as_they_are_now(hub: HfApi, tag: str)
     (found,) = hub.list_datasets(filter=tag, full=True)
     assert found.sha == hub.dataset_info(dataset).sha
     assert found.card_data is not None
-    assert found.card_data.complaints_triage == {"taxonomy": 3.0, "since": "2026-01-31"}
+    assert found.card_data["complaints_triage"] == {"taxonomy": 3.0, "since": "2026-01-31"}
     assert found.tags is not None and {tag, "license:other", "language:es"} <= {*found.tags}
 
 
