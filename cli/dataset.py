@@ -1,6 +1,8 @@
 """`triage dataset`"""
 
-from datetime import datetime
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
@@ -14,9 +16,13 @@ from cli.output import err, out, print_json, print_table, progress_bar
 from triage.redaction import REDACTION_VERSION, redact_text
 
 if TYPE_CHECKING:
-    from training.snapshot import Snapshot, Terms
+    from training.dataset import LabelledRow
+    from training.snapshot import Pruned, Published, Snapshot, Terms
 
-app = typer.Typer(no_args_is_help=True, help="Freeze labelled complaints on the Hub.")
+app = typer.Typer(no_args_is_help=True, help="Freeze labelled complaints on the Hub, and remove some of them again.")
+
+OLDEST = 100 * 365
+"""Days; nothing that is kept is older than a century."""
 
 
 @app.command()
@@ -36,7 +42,7 @@ def publish(
     state: options.State = options.DEFAULT,
 ) -> None:
     """Publish labelled complaints as a Parquet dataset with card, configs and splits, as one commit."""
-    endpoint = running_instance(state).hub_endpoint if env == "local" else None
+    endpoint = _endpoint(env, state)
     # Only now: what splits and uploads takes a second to import, and no other command should wait for it.
     from training.snapshot import PublicationError, Terms, publish_snapshot
     from training.sources import SourceError, located
@@ -51,6 +57,83 @@ def publish(
     except (SourceError, PublicationError) as error:
         raise CommandError(str(error)) from error
     _report(snapshot, repo, sha, as_json)
+
+
+@app.command("list")
+def list_(
+    env: options.Environment = "local", as_json: options.AsJson = False, state: options.State = options.DEFAULT
+) -> None:
+    """List the datasets that were published, by the tag of their cards."""
+    endpoint = _endpoint(env, state)
+    from training.snapshot import describe, published
+
+    with _commanded():
+        found = [describe(dataset_id, endpoint=endpoint) for dataset_id in published(endpoint)]
+    if as_json:
+        print_json([vars(dataset) for dataset in found])
+    elif not found:
+        out.print("No dataset was published.")
+    else:
+        print_table("Datasets", ("dataset", "revision", "rows of each config"), map(_listed, found))
+
+
+def _listed(dataset: "Published") -> tuple[str, str, str]:
+    rows = (f"{config} {sum(splits.values()):,}" for config, splits in dataset.rows.items())
+    return dataset.dataset, dataset.revision, ", ".join(rows)
+
+
+@app.command()
+def prune(
+    repo: Annotated[str, typer.Argument(help="Dataset repository on the Hub, organisation/name.")],
+    complaint: Annotated[list[str] | None, typer.Option(metavar="ID", help="A complaint; may be repeated.")] = None,
+    older_than: Annotated[
+        int | None, typer.Option(metavar="DAYS", min=0, max=OLDEST, help="What was received more than DAYS ago.")
+    ] = None,
+    env: options.Environment = "local",
+    as_json: options.AsJson = False,
+    state: options.State = options.DEFAULT,
+) -> None:
+    """Remove complaints from a published dataset, and all of its earlier revisions for good."""
+    if not complaint and older_than is None:
+        raise WrongUsageError("Say what to remove: --complaint ID, --older-than DAYS, or both")
+    endpoint = _endpoint(env, state)
+    from training.snapshot import prune
+
+    with _commanded(), err.status(f"Pruning {repo}"):
+        pruned = prune(repo, drop=_drop(frozenset(complaint or ()), older_than), endpoint=endpoint)
+    if as_json:
+        print_json(vars(pruned))
+    else:
+        out.print(_told(pruned))
+
+
+def _drop(complaints: frozenset[str], older_than: int | None) -> "Callable[[LabelledRow], bool]":
+    today = datetime.now(UTC).date()
+    first_kept = today - timedelta(days=older_than) if older_than is not None else None
+    return lambda row: row.complaint_id in complaints or (first_kept is not None and row.received < first_kept)
+
+
+def _told(pruned: "Pruned") -> str:
+    if not (pruned.rows or pruned.erased):
+        return f"Nothing to remove: no such complaint is in {pruned.dataset}, nor in what it was before."
+    removed = f"Complaints removed: {pruned.rows}" if pruned.rows else "Only earlier revisions held such complaints"
+    return f"{removed}; {pruned.erased} files of earlier revisions are gone.\nhf://{pruned.dataset}@{pruned.revision}"
+
+
+def _endpoint(env: str, state: Path) -> str | None:
+    """The embedded Hub's, or None for the one that huggingface_hub is set to."""
+    return running_instance(state).hub_endpoint if env == "local" else None
+
+
+@contextmanager
+def _commanded() -> Iterator[None]:
+    """Raises: CommandError, in place of what went wrong with a snapshot."""
+    from training.snapshot import NotASnapshotError, PublicationError
+
+    try:
+        yield
+    except (NotASnapshotError, PublicationError) as error:
+        raise CommandError(str(error)) from error
 
 
 def _written(path: Path, folder: Path, repo: str, test_from: datetime | None, seed: int, terms: "Terms") -> "Snapshot":

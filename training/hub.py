@@ -40,6 +40,26 @@ def commit_folder(
     head = describe(repository, files_metadata=True)
     if _holds(head.siblings or (), folder, names) and head.sha:
         return head.sha
+    return upload(
+        api, folder, repository=repository, repo_type=repo_type, names=names, message=message, parent=head.sha
+    )
+
+
+def upload(
+    api: HfApi,
+    folder: Path,
+    *,
+    repository: str,
+    repo_type: RepositoryType,
+    names: Collection[str],
+    message: str,
+    parent: str | None,
+) -> str:
+    """Make the files `names` of `folder` all that a repository holds, where it still stands at the commit `parent`.
+
+    Raises:
+        huggingface_hub.errors.HfHubHTTPError: the Hub refused.
+    """
     commit = api.upload_folder(
         repo_id=repository,
         repo_type=repo_type,
@@ -47,7 +67,7 @@ def commit_folder(
         allow_patterns=sorted(names),
         delete_patterns="*",
         commit_message=message,
-        parent_commit=head.sha,
+        parent_commit=parent,
     )
     return commit.oid
 

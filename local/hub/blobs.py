@@ -23,6 +23,12 @@ class Blobs:
         path = self.path(sha256)
         return path.stat().st_size if path.exists() else None
 
+    def read(self, sha256: str) -> bytes:
+        return self.path(sha256).read_bytes()
+
+    def delete(self, sha256: str) -> None:
+        self.path(sha256).unlink(missing_ok=True)
+
     @contextmanager
     def receive(self, sha256: str) -> Iterator[Callable[[bytes], None]]:
         """Yield what takes a blob chunk by chunk; nothing is stored unless the whole has the promised digest."""

@@ -64,7 +64,9 @@ class Call:
 
     def parse_query(self, expected: type[Model]) -> Model:
         with refusing():
-            return expected.model_validate(dict(self.request.query_params))
+            given = self.request.query_params
+            values = {name: given.getlist(name) for name in given}
+            return expected.model_validate({name: found if found[1:] else found[0] for name, found in values.items()})
 
     def _part(self, name: str, default: str = "") -> str:
         return unquote(self.request.path_params.get(name, default))

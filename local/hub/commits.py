@@ -1,4 +1,4 @@
-"""Routes that announce, make and list commits."""
+"""Routes that announce, make, list and squash commits."""
 
 from pathlib import PurePosixPath
 
@@ -25,6 +25,10 @@ class Announced(BaseModel):
     def mode(self) -> str:
         large = self.size > LFS_ABOVE or PurePosixPath(self.path).suffix in LFS_SUFFIXES
         return "lfs" if large else "regular"
+
+
+class Squash(BaseModel):
+    message: str
 
 
 class Announcement(BaseModel):
@@ -84,8 +88,16 @@ def list_history(call: Call) -> Response:
     )
 
 
+@endpoint
+def squash(call: Call) -> Response:
+    message = call.parse(Squash).message
+    call.store.change(call.repository_id, lambda repository: repository.squashed(call.revision, message))
+    return JSONResponse({})
+
+
 ROUTES = [
     Route("/api/{kind}/{owner}/{name}/preupload/{revision}", announce, methods=["POST"]),
     Route("/api/{kind}/{owner}/{name}/commit/{revision}", commit, methods=["POST"]),
     Route("/api/{kind}/{owner}/{name}/commits/{revision}", list_history),
+    Route("/api/{kind}/{owner}/{name}/super-squash/{revision}", squash, methods=["POST"]),
 ]

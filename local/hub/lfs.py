@@ -1,8 +1,8 @@
-"""Routes that take large files ahead of the commit that names them, by git's LFS batch protocol."""
+"""Routes that list and erase large files, and take them ahead of the commit that names them by git's LFS protocol."""
 
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel, Field, TypeAdapter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -10,6 +10,7 @@ from starlette.routing import Route
 from local.hub.call import Call, endpoint
 from local.hub.errors import EntryNotFoundError, refusing
 from local.hub.names import Sha256
+from local.hub.repository import Repository
 from local.hub.store import Store
 
 
@@ -20,6 +21,16 @@ class LfsObject(BaseModel):
 
 class Batch(BaseModel):
     objects: list[LfsObject]
+
+
+class Deletions(BaseModel):
+    sha: list[Sha256]
+    rewrite_history: Literal[True] = Field(alias="rewriteHistory")
+    """Commits that name files which are not here are nothing this Hub knows how to serve."""
+
+
+class Erasure(BaseModel):
+    deletions: Deletions
 
 
 @endpoint
@@ -57,7 +68,39 @@ def verify(call: Call) -> Response:
     return JSONResponse({})
 
 
+@endpoint
+def list_all(call: Call) -> Response:
+    return JSONResponse(
+        [
+            {
+                "fileOid": sha256,
+                "oid": sha256,
+                "filename": file.path,
+                "size": file.size,
+                "pushedAt": file.date,
+                "ref": None,
+            }
+            for sha256, file in call.store.load(call.repository_id).lfs_files.items()
+        ]
+    )
+
+
+@endpoint
+def erase(call: Call) -> Response:
+    wanted = call.parse(Erasure).deletions.sha
+
+    def without(repository: Repository) -> Repository:
+        if unknown := set(wanted) - repository.lfs_files.keys():
+            raise EntryNotFoundError(f"{repository.id} has no LFS object {', '.join(sorted(unknown))}")
+        return repository.erased(wanted)
+
+    call.store.change(call.repository_id, without)
+    return JSONResponse({})
+
+
 ROUTES = [
+    Route("/api/{kind}/{owner}/{name}/lfs-files", list_all),
+    Route("/api/{kind}/{owner}/{name}/lfs-files/batch", erase, methods=["POST"]),
     Route("/{owner}/{name}.git/info/lfs/objects/batch", offer, methods=["POST"]),
     Route("/{kind}/{owner}/{name}.git/info/lfs/objects/batch", offer, methods=["POST"]),
     Route("/lfs/{oid}", receive, methods=["PUT"]),

@@ -1,11 +1,13 @@
 """Routes that create, list, describe and delete repositories."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, NonNegativeInt
+from pydantic import BaseModel, BeforeValidator, ConfigDict, NonNegativeInt
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from local.hub import cards
+from local.hub.blobs import Blobs
 from local.hub.call import Call, endpoint
 from local.hub.errors import RepositoryExistsError
 from local.hub.names import OWNER, Kind, RepositoryId
@@ -39,13 +41,16 @@ class Listing(BaseModel):
 
     author: str | None = None
     search: str = ""
+    filter: Annotated[list[str], BeforeValidator(cards.values)] = []
+    """Tags, all of which a repository's card has to give."""
     limit: NonNegativeInt | None = None
     full: bool = False
     """Accepted and without effect: a listing is always full."""
 
-    def includes(self, repository_id: str) -> bool:
-        by_author = self.author is None or repository_id.startswith(f"{self.author}/")
-        return by_author and self.search.lower() in repository_id.lower()
+    def includes(self, described: dict[str, Any]) -> bool:
+        by_author = self.author is None or described["author"] == self.author
+        by_name = self.search.lower() in described["id"].lower()
+        return by_author and by_name and {*self.filter} <= {*described["tags"]}
 
 
 @endpoint
@@ -79,19 +84,21 @@ def update_settings(call: Call) -> Response:
 @endpoint
 def describe(call: Call) -> Response:
     repository = call.store.load(call.repository_id)
-    return JSONResponse(description(repository, call.revision, with_blobs=call.asks_for("blobs")))
+    return JSONResponse(description(repository, call.revision, call.store.blobs, with_blobs=call.asks_for("blobs")))
 
 
 @endpoint
 def list_all(call: Call) -> Response:
-    """List a kind, by author or search; what cannot be filtered by is refused rather than ignored."""
-    wanted = call.parse_query(Listing)
-    found = [repository for repository in call.store.list(call.kind) if wanted.includes(repository.id)]
-    return JSONResponse([description(repository, MAIN, with_blobs=False) for repository in found[: wanted.limit]])
+    """List a kind, by author, search or tags; what cannot be filtered by is refused rather than ignored."""
+    wanted, blobs = call.parse_query(Listing), call.store.blobs
+    described = (description(repository, MAIN, blobs, with_blobs=False) for repository in call.store.list(call.kind))
+    return JSONResponse([repository for repository in described if wanted.includes(repository)][: wanted.limit])
 
 
-def description(repository: Repository, revision: str, *, with_blobs: bool) -> dict[str, Any]:
+def description(repository: Repository, revision: str, blobs: Blobs, *, with_blobs: bool) -> dict[str, Any]:
     commit = repository.at(revision)
+    card = commit.tree.get(cards.CARD_FILE)
+    card_data = cards.card_data(blobs.read(card.sha256).decode(errors="replace")) if card else {}
     return {
         "id": repository.id,
         "author": repository.id.partition("/")[0],
@@ -101,7 +108,8 @@ def description(repository: Repository, revision: str, *, with_blobs: bool) -> d
         "disabled": False,
         "downloads": 0,
         "likes": 0,
-        "tags": [],
+        "tags": cards.tags(card_data),
+        "cardData": card_data,
         "createdAt": repository.created,
         "lastModified": commit.date,
         "siblings": [

@@ -1,7 +1,7 @@
-"""A repository as a value: each change gives a new one, and its history only grows."""
+"""A repository as a value: each change gives a new one. Its history grows until it is squashed or files are erased."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 from typing import Self
 
@@ -36,6 +36,10 @@ class Entry(Record):
         """What the client compares with its own digest of a file: SHA-256 under LFS, otherwise git's."""
         return self.git_oid if self.pointer_size is None else self.sha256
 
+    def is_one_of(self, large_files: Collection[str]) -> bool:
+        """Whether git would hold a pointer instead of it, and it is among those, given by SHA-256."""
+        return self.pointer_size is not None and self.sha256 in large_files
+
 
 Tree = dict[str, Entry]
 
@@ -57,6 +61,14 @@ class Commit(Record):
         return self.tree[path]
 
 
+class LfsFile(Record):
+    """A large file that some commit brought, and the path at which it did so first."""
+
+    path: str
+    size: int
+    date: str
+
+
 class Repository(Record):
     kind: Kind
     id: str
@@ -65,6 +77,8 @@ class Repository(Record):
     branches: dict[str, str] = {}
     tags: dict[str, str] = {}
     commits: dict[str, Commit] = {}
+    left_over: dict[str, LfsFile] = {}
+    """By SHA-256, the large files of commits that were squashed: nobody finds them, but they are kept until erased."""
 
     def resolve(self, revision: str) -> str:
         """Return the commit that a branch, a tag or a commit's own sha stands for."""
@@ -87,9 +101,54 @@ class Repository(Record):
             yield sha, self.commits[sha]
             sha = self.commits[sha].parent
 
+    @property
+    def lfs_files(self) -> dict[str, LfsFile]:
+        """By SHA-256, every large file that was not erased, whether a commit still holds it or not."""
+        found = dict(self.left_over)
+        for commit in self.commits.values():
+            for path, entry in commit.tree.items():
+                if entry.pointer_size is not None:
+                    found.setdefault(entry.sha256, LfsFile(path=path, size=entry.size, date=commit.date))
+        return found
+
+    @property
+    def contents(self) -> set[str]:
+        """The SHA-256 of all that has to stay on disk for this repository."""
+        return {entry.sha256 for commit in self.commits.values() for entry in commit.tree.values()} | {*self.left_over}
+
     def committed(self, branch: str, commit: Commit) -> Self:
         commits = {**self.commits, commit.sha: commit}
         return self.model_copy(update={"commits": commits, "branches": {**self.branches, branch: commit.sha}})
+
+    def squashed(self, branch: str, message: str) -> Self:
+        """Make one commit of a branch, and forget the commits that no branch or tag leads to."""
+        only = Commit(title=message, parent=None, tree=self.commits[self.head(branch)].tree)
+        squashed = self.committed(branch, only)
+        heads = {*squashed.branches.values(), *squashed.tags.values()}
+        reachable = {sha for head in heads for sha, _ in squashed.history(head)}
+        commits = {sha: commit for sha, commit in squashed.commits.items() if sha in reachable}
+        kept = squashed.model_copy(update={"commits": commits, "left_over": {}})
+        left_over = {sha256: file for sha256, file in self.lfs_files.items() if sha256 not in kept.lfs_files}
+        return kept.model_copy(update={"left_over": left_over})
+
+    def erased(self, large_files: Collection[str]) -> Self:
+        """Take large files, by SHA-256, out of every commit; a commit that held one gets another sha."""
+        new: dict[str, str] = {}
+        commits: dict[str, Commit] = {}
+        for sha, commit in self.commits.items():  # in the order in which they were made: parents come first
+            tree = {path: entry for path, entry in commit.tree.items() if not entry.is_one_of(large_files)}
+            parent = new[commit.parent] if commit.parent is not None else None
+            rewritten = commit.model_copy(update={"tree": tree, "parent": parent})
+            new[sha] = rewritten.sha
+            commits[rewritten.sha] = rewritten
+        return self.model_copy(
+            update={
+                "commits": commits,
+                "branches": {name: new[sha] for name, sha in self.branches.items()},
+                "tags": {name: new[sha] for name, sha in self.tags.items()},
+                "left_over": {sha256: file for sha256, file in self.left_over.items() if sha256 not in large_files},
+            }
+        )
 
     def branched(self, branch: str, start: str) -> Self:
         if branch in self.branches:

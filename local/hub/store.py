@@ -1,6 +1,6 @@
 """Repositories on disk: one file each, replaced as a whole, changed by one request at a time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Lock
 
@@ -21,11 +21,11 @@ class Store:
         self._changing = Lock()
 
     def create(self, repository_id: RepositoryId, *, private: bool) -> None:
-        tree = {".gitattributes": self.blobs.regular(GIT_ATTRIBUTES)}
         empty = Repository(kind=repository_id.kind, id=str(repository_id), private=private)
         with self._changing:
             if self._path(repository_id).exists():
                 raise RepositoryExistsError(f"{repository_id} exists already")
+            tree = {".gitattributes": self.blobs.regular(GIT_ATTRIBUTES)}
             self._write(repository_id, empty.committed(MAIN, Commit(title="initial commit", parent=None, tree=tree)))
 
     def load(self, repository_id: RepositoryId) -> Repository:
@@ -35,23 +35,38 @@ class Store:
             raise RepositoryNotFoundError(f"There is no {repository_id}") from error
 
     def change(self, repository_id: RepositoryId, change: Callable[[Repository], Repository]) -> Repository:
-        """Replace a repository by what `change` makes of it; nothing is written if `change` raises."""
+        """Replace a repository by what `change` makes of it; nothing is written if `change` raises.
+
+        What the repository held before, and no repository holds any more, is deleted from disk.
+        """
         with self._changing:
-            changed = change(self.load(repository_id))
+            before = self.load(repository_id)
+            changed = change(before)
             self._write(repository_id, changed)
+            self._sweep(before.contents - changed.contents)
         return changed
 
     def delete(self, repository_id: RepositoryId) -> None:
-        """Forget a repository; its blobs stay, because another may share them."""
+        """Forget a repository, and delete from disk what no other one shares with it."""
         with self._changing:
-            self.load(repository_id)
+            contents = self.load(repository_id).contents
             self._path(repository_id).unlink()
+            self._sweep(contents)
 
     def list(self, kind: Kind) -> list[Repository]:
         with self._changing:
-            files = (self._root / kind).glob("*/*.json")
-            found = [Repository.model_validate_json(file.read_bytes()) for file in files]
+            found = list(self._all(kind))
         return sorted(found, key=lambda repository: repository.id)
+
+    def _all(self, kind: Kind) -> Iterator[Repository]:
+        for file in (self._root / kind).glob("*/*.json"):
+            yield Repository.model_validate_json(file.read_bytes())
+
+    def _sweep(self, contents: set[str]) -> None:
+        if contents:
+            shared = set().union(*(repository.contents for kind in Kind for repository in self._all(kind)))
+            for sha256 in contents - shared:
+                self.blobs.delete(sha256)
 
     def _path(self, repository_id: RepositoryId) -> Path:
         return self._root / repository_id.kind / repository_id.owner / f"{repository_id.name}.json"

@@ -1,6 +1,7 @@
 """The command against a Hub on loopback, as the embedded AWS would name it."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -93,3 +94,70 @@ def test_what_cannot_be_published_is_refused_with_the_reason(triage, export, arg
     given = [export if argument == "EXPORT" else argument for argument in arguments]
     ended, _, err = triage("dataset", "publish", *given)
     assert (ended, message in err) == (code, True)
+
+
+def complaints(endpoint, dataset_id):
+    """Ids and days of receipt in main."""
+    sha = HfApi(endpoint=endpoint).dataset_info(dataset_id).sha
+    path = located(f"hf://{dataset_id}@{sha}:grouped", endpoint=endpoint)
+    return {row.complaint_id: row.received for row in load_labelled(path).rows}
+
+
+def test_complaints_are_removed_by_id(triage, export, endpoint):
+    triage("dataset", "publish", export, "megabank/by-id")
+    before = complaints(endpoint, "megabank/by-id")
+    first, second, *_ = before
+    arguments = ("dataset", "prune", "megabank/by-id", "--complaint", first, "--complaint", second)
+    code, out, _ = triage(*arguments, "--json")
+    told = json.loads(out)
+    assert (code, told["dataset"], told["rows"]) == (0, "megabank/by-id", 2)
+    assert told["revision"] == HfApi(endpoint=endpoint).dataset_info("megabank/by-id").sha
+    assert complaints(endpoint, "megabank/by-id").keys() == before.keys() - {first, second}
+    code, out, _ = triage(*arguments)
+    assert (code, "Nothing to remove" in out) == (0, True)
+
+
+def test_what_was_received_too_long_ago_is_removed_and_what_is_just_in_time_stays(triage, export, endpoint):
+    triage("dataset", "publish", export, "megabank/by-age")
+    before = complaints(endpoint, "megabank/by-age")
+    first_kept = sorted(before.values())[40]
+    days = (datetime.now(UTC).date() - first_kept).days
+    code, out, _ = triage("dataset", "prune", "megabank/by-age", "--older-than", days)
+    assert (code, "Complaints removed: 40" in out) == (0, True)
+    assert complaints(endpoint, "megabank/by-age") == {
+        complaint: day for complaint, day in before.items() if day >= first_kept
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        ([REPO], 2, "Say what to remove"),
+        ([REPO, "--older-than", "-1"], 2, "Invalid value"),
+        (["megabank/nowhere", "--complaint", "1"], 1, "the Hub refused megabank/nowhere"),
+        (["megabank/foreign", "--complaint", "1"], 1, "megabank/foreign is no snapshot"),
+    ],
+)
+def test_what_cannot_be_pruned_is_refused_with_the_reason(triage, endpoint, arguments, code, message):
+    HfApi(endpoint=endpoint).create_repo("megabank/foreign", repo_type="dataset", exist_ok=True)
+    ended, _, err = triage("dataset", "prune", *arguments)
+    assert (ended, message in err) == (code, True)
+
+
+def test_datasets_are_listed_with_their_revision_and_rows(triage, export):
+    published = json.loads(triage("dataset", "publish", export, "megabank/listed", "--json")[1])
+    code, out, _ = triage("dataset", "list", "--json")
+    (told,) = (dataset for dataset in json.loads(out) if dataset["dataset"] == "megabank/listed")
+    assert code == 0
+    assert (told["revision"], told["rows"]) == (published["revision"], published["rows"])
+    _, out, _ = triage("dataset", "list")
+    assert published["revision"] in out and "grouped 120" in out
+
+
+def test_a_hub_without_datasets_lists_none(triage, monkeypatch, tmp_path):
+    with served(tmp_path / "empty") as address:
+        ports = Ports(hub=int(address.rpartition(":")[2]))
+        instance = Instance(state=tmp_path, ports=ports, supervisor=Process(pid=1, started=0.0))
+        monkeypatch.setattr(dataset, "running_instance", lambda state: instance)
+        assert "No dataset was published" in triage("dataset", "list")[1]
+        assert json.loads(triage("dataset", "list", "--json")[1]) == []

@@ -1,32 +1,31 @@
 """The card of a snapshot: metadata that the Hub and `load_dataset` read, and prose made from the run alone."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from huggingface_hub import DatasetCardData
 
-from training.dataset import LABELS, LabelledData
+from training.dataset import LABELS, LabelledData, LabelledRow
 from training.groups import THRESHOLD
-from training.snapshot.contents import DEFAULT_CONFIG, SCHEMA, Part, Snapshot, Terms
+from training.snapshot.contents import DEFAULT_CONFIG, SCHEMA, TAG, Contents, Part, Pruning, Snapshot
 from training.splits import GAP, PARTS, Split
 
 SIZES = {1_000: "n<1K", 10_000: "1K<n<10K", 100_000: "10K<n<100K", 1_000_000: "100K<n<1M", 10_000_000: "1M<n<10M"}
 """The Hub's categories, by the number of rows below which each one holds."""
 
 
-def card(snapshot: Snapshot, data: LabelledData, splits: Mapping[str, Split], *, name: str, terms: Terms) -> str:
-    """data: as redacted; `splits` are of its rows."""
-    days = [row.received for row in data.rows]
+def card(snapshot: Snapshot, contents: Contents, *, name: str) -> str:
+    data, splits = contents.data, contents.splits
     configs = "\n".join(_config_lines(snapshot, splits))
     labels = "\n\n".join(_label_table(task, data, splits) for task in LABELS)
     return f"""---
-{_card_data(snapshot, data, name=name, terms=terms).to_yaml()}
+{_card_data(snapshot, contents, name=name).to_yaml()}
 ---
 
 # {name}
 
-{len(data.rows):,} complaints to banks, received from {min(days)} to {max(days)}, each with the product and issue it is
+{len(data.rows):,} complaints to banks{_period(data.rows)}, each with the product and issue it is
 about in the names of one taxonomy. Another {data.without_narrative:,} rows of the export had no narrative and were left
 out.
 
@@ -45,10 +44,11 @@ Narratives are what consumers wrote about themselves. Nobody may try to find out
 | | |
 |---|---|
 | labels | names of every form since 2011, led to taxonomy {data.taxonomy} by crosswalk {data.crosswalk} |
-| narratives | cleaned as in serving; redaction: {terms.redaction} |
+| narratives | cleaned as in serving; redaction: {contents.terms.redaction} |
 | `tags` | as stated on the form; empty where none was stated, null where the export does not say |
 | `group` | near-duplicate letters, {THRESHOLD:g} of whose word triples agree; no group is on two sides of a split |
 | source | sha256 `{snapshot.source_fingerprint}` before redaction |
+| pruned | {_pruned(contents.prunings)} |
 
 Config `time` is the honest one: it tests on later letters, after a gap of {GAP.days} days whose complaints are left
 out, as are letters on a template that the training period knew. Config `grouped` puts whole groups into parts at
@@ -62,24 +62,39 @@ random, so that the difference between their figures is what time costs.
 """
 
 
-def _card_data(snapshot: Snapshot, data: LabelledData, *, name: str, terms: Terms) -> DatasetCardData:
+def _card_data(snapshot: Snapshot, contents: Contents, *, name: str) -> DatasetCardData:
+    data, terms = contents.data, contents.terms
     return DatasetCardData(
         language=terms.language,
         license=terms.licence,
         pretty_name=name.partition("/")[2],
         task_categories=["text-classification"],
         size_categories=[_size(len(data.rows))],
-        tags=["complaints", "finance"],
+        tags=["complaints", "finance", TAG],
         configs=[_config(config, parts) for config, parts in snapshot.configs.items()],
         dataset_info=[_dataset_info(config, parts) for config, parts in snapshot.configs.items()],
         complaints_triage={
             "taxonomy": data.taxonomy,
             "crosswalk": data.crosswalk,
             "redaction": terms.redaction,
+            "without_narrative": data.without_narrative,
             "source_fingerprint": snapshot.source_fingerprint,
             "fingerprints": dict(snapshot.fingerprints),
+            "prunings": [{"day": pruning.day.isoformat(), "rows": pruning.rows} for pruning in contents.prunings],
         },
     )
+
+
+def _period(rows: Sequence[LabelledRow]) -> str:
+    days = [row.received for row in rows]
+    return f", received from {min(days)} to {max(days)}" if days else ""
+
+
+def _pruned(prunings: Sequence[Pruning]) -> str:
+    if not prunings:
+        return "no complaint was removed since"
+    removed = ", ".join(f"{pruning.rows:,} on {pruning.day}" for pruning in prunings)
+    return f"complaints that were removed since, also from earlier revisions: {removed}"
 
 
 def _size(rows: int) -> str:
@@ -106,7 +121,7 @@ def _dataset_info(config: str, parts: Mapping[str, Part]) -> dict[str, Any]:
 
 def _config_lines(snapshot: Snapshot, splits: Mapping[str, Split]) -> Iterator[str]:
     for config, split in splits.items():
-        parts = " | ".join(f"{snapshot.configs[config][part].rows:,}" for part in PARTS)
+        parts = " | ".join(f"{split.counts[part]:,}" for part in PARTS)
         left_out = len(split.purged) + len(split.straddling)
         yield f"| {config} | {parts} | {left_out:,} | `{snapshot.fingerprints[config]}` |"
 

@@ -1,12 +1,19 @@
 """What a snapshot holds, and on which terms."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pyarrow
 
+from training.dataset import LabelledData
 from training.hub import CARD_FILE
+from training.splits import Booleans, Indices, Split
+
+TAG = "complaints-triage"
+"""Of every snapshot's card: what was published can be found by it."""
 
 DEFAULT_CONFIG = "time"
 """The honest one: what is tested came later, on templates that were not trained on."""
@@ -34,6 +41,45 @@ class Terms:
     licence: str
     language: str
     redaction: str
+
+
+@dataclass(frozen=True)
+class Pruning:
+    """rows: complaints that were removed from the snapshot on that day."""
+
+    day: date
+    rows: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contents:
+    """All that the files of a snapshot are written from, and that can be read from them again.
+
+    data: as redacted. table: its rows, as they are written. splits: of these rows.
+    source_fingerprint: of the complaints before redaction, splitting and pruning.
+    """
+
+    data: LabelledData
+    table: pyarrow.Table
+    splits: Mapping[str, Split]
+    terms: Terms
+    source_fingerprint: str
+    prunings: tuple[Pruning, ...] = ()
+
+    def keeping(self, kept: Booleans, prunings: tuple[Pruning, ...]) -> "Contents":
+        """Those rows that are True in `kept`, each in the part where it was."""
+        moved = np.cumsum(kept) - 1
+
+        def still(rows: Indices) -> Indices:
+            return moved[rows[kept[rows]]]
+
+        return replace(
+            self,
+            data=self.data.at(np.flatnonzero(kept)),
+            table=self.table.filter(pyarrow.array(kept)),
+            splits={config: Split(*map(still, vars(split).values())) for config, split in self.splits.items()},
+            prunings=prunings,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

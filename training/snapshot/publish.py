@@ -1,8 +1,11 @@
 """Publication: a snapshot becomes one commit on the Hub, and its sha is the version of the data."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import httpx2
 from huggingface_hub import HfApi
-from huggingface_hub.errors import HfHubHTTPError
+from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
 from training.hub import commit_folder
 from training.snapshot.contents import Snapshot
@@ -10,6 +13,15 @@ from training.snapshot.contents import Snapshot
 
 class PublicationError(Exception):
     """The Hub refused a snapshot, or did not answer."""
+
+
+@contextmanager
+def answering(subject: str) -> Iterator[None]:
+    """Raises: PublicationError, in place of what the client raises about `subject`."""
+    try:
+        yield
+    except (HfHubHTTPError, LocalEntryNotFoundError, httpx2.HTTPError) as error:
+        raise PublicationError(f"the Hub refused {subject}, or did not answer: {error}") from error
 
 
 def publish_snapshot(
@@ -23,7 +35,7 @@ def publish_snapshot(
     Raises:
         PublicationError: the Hub refused, or did not answer.
     """
-    try:
+    with answering(dataset_id):
         return commit_folder(
             HfApi(endpoint=endpoint, token=token),
             snapshot.folder,
@@ -33,5 +45,3 @@ def publish_snapshot(
             message=f"Freeze {snapshot.source_fingerprint[:16]}",
             private=private,
         )
-    except (HfHubHTTPError, httpx2.HTTPError) as error:
-        raise PublicationError(f"the Hub refused {dataset_id}, or did not answer: {error}") from error

@@ -13,7 +13,7 @@ from training.dataset import LabelledData, LabelledRow
 from training.exports import read_export
 from training.hub import CARD_FILE
 from training.snapshot.card import card
-from training.snapshot.contents import SCHEMA, Part, Snapshot, Terms
+from training.snapshot.contents import SCHEMA, Contents, Part, Snapshot, Terms
 from training.splits import PARTS, Indices, Split, grouped_split, latest, time_split
 from triage.text import clean
 
@@ -61,14 +61,30 @@ def write_snapshot(
     """
     rows = tuple(_redacted(row, redact, on_row) for row in data.rows)
     shown = replace(data, rows=rows)
-    table = _table(shown, tags)
-    snapshot = Snapshot(
-        folder=folder,
-        configs={config: _write_parts(table, split, folder, config) for config, split in splits.items()},
-        fingerprints={config: _part_of(shown, _all_parts(split)).fingerprint for config, split in splits.items()},
+    contents = Contents(
+        data=shown,
+        table=_table(shown, tags),
+        splits=splits,
+        terms=terms,
         source_fingerprint=data.fingerprint,
     )
-    (folder / CARD_FILE).write_text(card(snapshot, shown, splits, name=name, terms=terms), encoding="utf-8")
+    return write_contents(contents, folder, name=name)
+
+
+def write_contents(contents: Contents, folder: Path, *, name: str) -> Snapshot:
+    """Write the files of a snapshot that is or will be called `name` into `folder`, over any that are there.
+
+    A part without rows gets no file, and a config without parts is none: `load_dataset` refuses both.
+    """
+    data, splits = contents.data, contents.splits
+    written = {config: _write_parts(contents.table, split, folder, config) for config, split in splits.items()}
+    snapshot = Snapshot(
+        folder=folder,
+        configs={config: parts for config, parts in written.items() if parts},
+        fingerprints={config: data.at(_all_parts(split)).fingerprint for config, split in splits.items()},
+        source_fingerprint=contents.source_fingerprint,
+    )
+    (folder / CARD_FILE).write_text(card(snapshot, contents, name=name), encoding="utf-8")
     return snapshot
 
 
@@ -99,7 +115,11 @@ def _joined(tags: tuple[str, ...] | None) -> str | None:
 
 def _write_parts(table: pyarrow.Table, split: Split, folder: Path, config: str) -> Mapping[str, Part]:
     (folder / "data" / config).mkdir(parents=True, exist_ok=True)
-    return {part: _write(table.take(getattr(split, part)), folder, f"data/{config}/{part}.parquet") for part in PARTS}
+    return {
+        part: _write(table.take(rows), folder, f"data/{config}/{part}.parquet")
+        for part in PARTS
+        if len(rows := getattr(split, part))
+    }
 
 
 def _write(table: pyarrow.Table, folder: Path, path: str) -> Part:
@@ -110,7 +130,3 @@ def _write(table: pyarrow.Table, folder: Path, path: str) -> Part:
 
 def _all_parts(split: Split) -> Indices:
     return np.concatenate([getattr(split, part) for part in PARTS])
-
-
-def _part_of(data: LabelledData, indices: Indices) -> LabelledData:
-    return replace(data, rows=tuple(data.rows[index] for index in indices.tolist()), groups=data.groups[indices])

@@ -1,0 +1,61 @@
+"""What cards say is told with each repository, and listings can be filtered by it."""
+
+from uuid import uuid4
+
+import pytest
+from huggingface_hub import HfApi
+
+CARD = """---
+license: other
+language: [en, es]
+task_categories: [text-classification]
+tags: [complaints, "{tag}"]
+complaints_triage: {{taxonomy: 3.0, since: 2026-01-31}}
+---
+# Complaints
+"""
+
+
+@pytest.fixture
+def tag() -> str:
+    """One that no other test gives."""
+    return uuid4().hex
+
+
+def a_dataset(hub: HfApi, name: str, card: str) -> str:
+    dataset = hub.create_repo(name, repo_type="dataset", exist_ok=True).repo_id
+    hub.upload_file(repo_id=dataset, repo_type="dataset", path_in_repo="README.md", path_or_fileobj=card.encode())
+    return dataset
+
+
+def test_datasets_are_listed_by_the_tags_of_their_cards(hub: HfApi, tag: str) -> None:
+    dataset = a_dataset(hub, f"acme/{tag}", CARD.format(tag=tag))
+    a_dataset(hub, f"acme/{tag}-2", CARD.format(tag="another"))
+    hub.create_repo(f"acme/{tag}-3", repo_type="dataset")
+    assert [found.id for found in hub.list_datasets(filter=tag)] == [dataset]
+    assert [found.id for found in hub.list_datasets(filter=[tag, "complaints"], language="es")] == [dataset]
+    assert not list(hub.list_datasets(filter=[tag, "finance"]))
+    assert not list(hub.list_datasets(filter=tag, author="other"))
+
+
+def test_models_are_listed_by_tags_too(hub: HfApi, tag: str) -> None:
+    model = hub.create_repo(f"acme/{tag}").repo_id
+    hub.upload_file(repo_id=model, path_in_repo="README.md", path_or_fileobj=CARD.format(tag=tag).encode())
+    assert [found.id for found in hub.list_models(filter=tag)] == [model]
+
+
+def test_a_listing_tells_the_cards_of_main_as_they_are_now(hub: HfApi, tag: str) -> None:
+    dataset = a_dataset(hub, f"acme/{tag}", "# No front matter")
+    assert not list(hub.list_datasets(filter=tag))
+    a_dataset(hub, dataset, CARD.format(tag=tag))
+    (found,) = hub.list_datasets(filter=tag, full=True)
+    assert found.sha == hub.dataset_info(dataset).sha
+    assert found.card_data is not None
+    assert found.card_data["complaints_triage"] == {"taxonomy": 3.0, "since": "2026-01-31"}
+    assert found.tags is not None and {tag, "license:other", "language:es"} <= {*found.tags}
+
+
+@pytest.mark.parametrize("card", ["# Nothing", "---\na: [\n---\n", "---\n- a list\n---\n", ""])
+def test_a_card_without_metadata_says_nothing(hub: HfApi, tag: str, card: str) -> None:
+    info = hub.dataset_info(a_dataset(hub, f"acme/{tag}", card))
+    assert (info.card_data, info.tags) == (None, [])

@@ -1,0 +1,169 @@
+"""The folder of a snapshot becomes again what it was written from."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow
+import pyarrow.parquet
+from huggingface_hub import CardData, DatasetCard
+
+from training.dataset import LabelledData, LabelledRow
+from training.hub import CARD_FILE
+from training.snapshot.contents import SCHEMA, Contents, Pruning, Terms
+from training.splits import PARTS, Indices, Split
+from triage.vulnerability import VULNERABLE_TAGS
+
+Files = Mapping[str, Mapping[str, str]]
+"""The path of each part's file, by config."""
+
+Tables = Mapping[str, Mapping[str, pyarrow.Table]]
+
+ORIGIN = "complaints_triage"
+"""The field of a card's metadata that says what the snapshot was made of."""
+
+SAID = {"taxonomy", "crosswalk", "redaction", "source_fingerprint"}
+"""What it says in every card."""
+
+WITHOUT_NARRATIVE = re.compile(r"Another ([\d,]+) rows of the export had no narrative")
+"""The first cards said it to people alone."""
+
+
+class NotASnapshotError(Exception):
+    """Something on the Hub that `training.snapshot` did not publish, or not as it is now: which dataset, and why."""
+
+    def __init__(self, dataset_id: str, problem: str) -> None:
+        super().__init__(f"{dataset_id} is no snapshot that `triage dataset publish` made: {problem}.")
+        self.dataset_id = dataset_id
+
+
+def files_of(card: Path, *, dataset_id: str) -> Files:
+    """Raises: NotASnapshotError."""
+    return _files(_loaded(card, dataset_id).data, dataset_id)
+
+
+def read_contents(folder: Path, *, dataset_id: str) -> Contents:
+    """Read the files that the card in `folder` names. A row that stands in several configs is one row.
+
+    Labels stay as they are, whatever the crosswalk says today.
+
+    Raises:
+        NotASnapshotError: the card lacks what a snapshot's says, or a file is not a part of one.
+    """
+    card = _loaded(folder / CARD_FILE, dataset_id)
+    metadata = card.data
+    parts = {
+        config: {part: read_part(folder / path, dataset_id=dataset_id) for part, path in paths.items()}
+        for config, paths in _files(metadata, dataset_id).items()
+    }
+    table, places = _united(parts)
+    origin = metadata[ORIGIN]
+    return Contents(
+        data=LabelledData(
+            rows=tuple(rows_of(table)),
+            groups=table["group"].to_numpy(),
+            without_narrative=_without_narrative(card, origin),
+            crosswalk=origin["crosswalk"],
+            taxonomy=origin["taxonomy"],
+        ),
+        table=table,
+        splits={config: _split(of_parts, rows=table.num_rows) for config, of_parts in places.items()},
+        terms=Terms(licence=metadata["license"], language=metadata["language"], redaction=origin["redaction"]),
+        source_fingerprint=origin["source_fingerprint"],
+        prunings=tuple(Pruning(date.fromisoformat(told["day"]), told["rows"]) for told in origin.get("prunings", ())),
+    )
+
+
+def read_part(path: Path, *, dataset_id: str) -> pyarrow.Table:
+    """Raises: NotASnapshotError."""
+    try:
+        table = pyarrow.parquet.ParquetFile(path).read()
+    except pyarrow.ArrowException as error:
+        raise NotASnapshotError(dataset_id, f"{path.name} is no Parquet: {error}") from error
+    if missing := set(SCHEMA.names) - set(table.schema.names):
+        raise NotASnapshotError(dataset_id, f"{path.name} lacks the columns {', '.join(sorted(missing))}")
+    if not table.schema.equals(SCHEMA):
+        raise NotASnapshotError(dataset_id, f"{path.name} has columns of other names or types than a snapshot's")
+    return table
+
+
+def rows_of(table: pyarrow.Table) -> Iterator[LabelledRow]:
+    """The rows of a part; what their numbers were in the export is not known."""
+    for record in table.to_pylist():
+        yield LabelledRow(
+            row=0,
+            complaint_id=record["complaint_id"],
+            narrative=record["narrative"],
+            product=record["product"],
+            issue=record["issue"],
+            vulnerable=_vulnerable(record["tags"]),
+            received=record["date_received"],
+            channel=record["submitted_via"],
+        )
+
+
+def _loaded(path: Path, dataset_id: str) -> DatasetCard:
+    if not path.exists():
+        raise NotASnapshotError(dataset_id, "it has no card")
+    card: DatasetCard = DatasetCard.load(path, ignore_metadata_errors=True)
+    told = card.data.get(ORIGIN)
+    if not isinstance(told, dict):
+        raise NotASnapshotError(dataset_id, f"its card does not say {ORIGIN}")
+    if missing := SAID - told.keys():
+        raise NotASnapshotError(dataset_id, f"its card does not say {', '.join(sorted(missing))} of {ORIGIN}")
+    return card
+
+
+def _without_narrative(card: DatasetCard, origin: Mapping[str, Any]) -> int:
+    told = WITHOUT_NARRATIVE.search(card.text)
+    return int(origin.get("without_narrative", told[1].replace(",", "") if told else 0))
+
+
+def _files(metadata: CardData, dataset_id: str) -> Files:
+    files = {
+        config["config_name"]: {file["split"]: file["path"] for file in config["data_files"]}
+        for config in metadata.get("configs") or ()
+    }
+    for config, parts in files.items():
+        if not set(parts) <= set(PARTS):
+            raise NotASnapshotError(dataset_id, f"its config {config} has the splits {', '.join(parts)}")
+    return files
+
+
+def _united(parts: Tables) -> tuple[pyarrow.Table, Mapping[str, Mapping[str, Indices]]]:
+    """Each row once, and where the rows of each part are among them. A row that a config holds twice is two rows."""
+    known: dict[tuple[object, ...], int] = {}
+    firsts: list[pyarrow.Table] = [SCHEMA.empty_table()]
+    places: dict[str, dict[str, Indices]] = {}
+    for config, of_parts in parts.items():
+        seen: Counter[tuple[object, ...]] = Counter()
+        places[config] = {}
+        for part, table in of_parts.items():
+            new, rows = [], []
+            for number, record in enumerate(table.to_pylist()):
+                values = tuple(record.values())
+                key = (*values, seen[values])
+                seen[values] += 1
+                if key not in known:
+                    known[key] = len(known)
+                    new.append(number)
+                rows.append(known[key])
+            firsts.append(table.take(pyarrow.array(new, pyarrow.int64())))
+            places[config][part] = np.array(rows, dtype=np.int64)
+    return pyarrow.concat_tables(firsts), places
+
+
+def _split(places: Mapping[str, Indices], *, rows: int) -> Split:
+    """What is in no part was purged or straddled; which of both cannot be told any more."""
+    none = np.array([], dtype=np.int64)
+    train, validation, test = (places.get(part, none) for part in PARTS)
+    left_out = np.setdiff1d(np.arange(rows), np.concatenate([train, validation, test]))
+    return Split(train, validation, test, purged=left_out, straddling=none)
+
+
+def _vulnerable(tags: str | None) -> bool | None:
+    return None if tags is None else bool(VULNERABLE_TAGS & set(tags.split(", ")))
