@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli import options
-from cli.deployment import running_instance
+from cli.deployment import hub_endpoint
 from cli.errors import CommandError, WrongUsageError
 from cli.output import err, out, print_json, print_table, progress_bar
 from triage.redaction import REDACTION_VERSION, redact_text
@@ -42,7 +42,7 @@ def publish(
     state: options.State = options.DEFAULT,
 ) -> None:
     """Publish labelled complaints as a Parquet dataset with card, configs and splits, as one commit."""
-    endpoint = _endpoint(env, state)
+    endpoint = hub_endpoint(env, state)
     # Only now: what splits and uploads takes a second to import, and no other command should wait for it.
     from training.snapshot import PublicationError, Terms, publish_snapshot
     from training.sources import SourceError, located
@@ -64,10 +64,10 @@ def list_(
     env: options.Environment = "local", as_json: options.AsJson = False, state: options.State = options.DEFAULT
 ) -> None:
     """List the datasets that were published, by the tag of their cards."""
-    endpoint = _endpoint(env, state)
+    endpoint = hub_endpoint(env, state)
     from training.snapshot import describe, published
 
-    with _commanded():
+    with refusing_snapshots():
         found = [describe(dataset_id, endpoint=endpoint) for dataset_id in published(endpoint)]
     if as_json:
         print_json([vars(dataset) for dataset in found])
@@ -96,10 +96,10 @@ def prune(
     """Remove complaints from a published dataset, and all of its earlier revisions for good."""
     if not complaint and older_than is None:
         raise WrongUsageError("Say what to remove: --complaint ID, --older-than DAYS, or both")
-    endpoint = _endpoint(env, state)
+    endpoint = hub_endpoint(env, state)
     from training.snapshot import prune
 
-    with _commanded(), err.status(f"Pruning {repo}"):
+    with refusing_snapshots(), err.status(f"Pruning {repo}"):
         pruned = prune(repo, drop=_drop(frozenset(complaint or ()), older_than), endpoint=endpoint)
     if as_json:
         print_json(vars(pruned))
@@ -120,13 +120,8 @@ def _told(pruned: "Pruned") -> str:
     return f"{removed}; {pruned.erased} files of earlier revisions are gone.\nhf://{pruned.dataset}@{pruned.revision}"
 
 
-def _endpoint(env: str, state: Path) -> str | None:
-    """The embedded Hub's, or None for the one that huggingface_hub is set to."""
-    return running_instance(state).hub_endpoint if env == "local" else None
-
-
 @contextmanager
-def _commanded() -> Iterator[None]:
+def refusing_snapshots() -> Iterator[None]:
     """Raises: CommandError, in place of what went wrong with a snapshot."""
     from training.snapshot import NotASnapshotError, PublicationError
 

@@ -108,5 +108,13 @@ def running_instance(state: Path = DEFAULT_STATE) -> Instance:
     return found.instance
 
 
+def hub_endpoint(environment: str, state: Path = DEFAULT_STATE) -> str | None:
+    """The embedded Hub's, or None for the one that huggingface_hub is set to.
+
+    Raises: NoDeploymentError.
+    """
+    return running_instance(state).hub_endpoint if environment == "local" else None
+
+
 def _how_to_deploy(environment: str) -> str:
     return "run `triage up`" if environment == "local" else f"run `make deploy ENVIRONMENT={environment}`"

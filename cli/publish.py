@@ -7,7 +7,7 @@ import typer
 from huggingface_hub.errors import HfHubHTTPError
 
 from cli import options
-from cli.deployment import running_instance
+from cli.deployment import hub_endpoint
 from cli.errors import CommandError, NotFoundError
 from cli.output import err, out, print_json
 
@@ -20,7 +20,7 @@ def publish(
     state: options.State = options.DEFAULT,
 ) -> None:
     """Publish a bundle to the Hub as one commit, and print the line that registers it. Twice makes no second commit."""
-    endpoint = running_instance(state).hub_endpoint if env == "local" else None
+    endpoint = hub_endpoint(env, state)
     # Only now: other commands should not wait for what publishes.
     from training import publish as hub
     from triage.bundle import MANIFEST_FILE, describe

@@ -3,10 +3,16 @@
 import json
 
 import pytest
+from huggingface_hub import HfApi
 
 from cli.deployment import Deployment
 from runtime.seal import build as sealing
 from tests.factories import any_allocation, any_item, any_selection
+from tests.hub import served
+from tests.training.exports import any_export
+from training.dataset import load_labelled
+from training.exports import read_export
+from training.sources import located
 from triage.environment import SealEnvironment
 from triage.outbox import ALLOCATED
 from triage.tables import AUDIT_CHAIN
@@ -34,6 +40,15 @@ def seal(deployment: Deployment, *entries: str) -> None:
     )
     keys = [{"complaint_id": {"S": ID}, "entry": {"S": entry}} for entry in entries]
     sealing(told, deployment.session)({"Records": [{"dynamodb": {"Keys": key}} for key in keys]}, None)
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    """An empty one on loopback, for every command."""
+    with served(tmp_path / "hub") as endpoint:
+        for command in ("erase", "dataset"):
+            monkeypatch.setattr(f"cli.{command}.hub_endpoint", lambda *_: endpoint)
+        yield endpoint
 
 
 @pytest.fixture
@@ -97,7 +112,28 @@ def test_a_hold_is_placed_and_lifted(triage, deployment):
     assert triage("hold", ID, "--lift", "--reason", "settled")[0] == 1
 
 
-def test_what_was_erased_is_reported_and_still_verifies(triage, deployment):
+def test_a_complaint_goes_from_every_dataset_that_was_published(triage, deployment, hub, tmp_path):
+    export = any_export(tmp_path)
+    assert triage("dataset", "publish", export, "megabank/complaints")[0] == 0
+    erased = next(row.complaint_id for row in read_export(export))
+    deployment.complaints.put(any_item(complaint_id=erased, triage_state=ALLOCATED))
+    _, out, _ = triage("erase", erased, "--reason", "asked for", "--json")
+    first, second = json.loads(out)["erasures"]
+    assert (first["text"], first["snapshots"]) == (True, {})
+    assert (second["text"], second["snapshots"]) == (False, {"megabank/complaints": 1})
+    sha = HfApi(endpoint=hub).dataset_info("megabank/complaints").sha
+    left = load_labelled(located(f"hf://megabank/complaints@{sha}:grouped", endpoint=hub))
+    assert len(left.rows) == 119 and erased not in {row.complaint_id for row in left.rows}
+    assert "nothing of" in triage("erase", erased, "--reason", "again")[1]
+
+
+def test_what_is_held_is_not_taken_from_datasets_either(triage, deployment, monkeypatch):
+    monkeypatch.setattr("cli.erase._pruned", lambda *_: pytest.fail("it was pruned"))
+    triage("hold", ID, "--reason", "litigation 7")
+    assert triage("erase", ID, "--reason", "asked for")[0] == 1
+
+
+def test_what_was_erased_is_reported_and_still_verifies(triage, deployment, hub):
     deployment.story.put({"complaint_id": ID, "entry": "EXPLANATION#product#x"})
     seal(deployment, "EXPLANATION#product#x")
     code, out, _ = triage("erase", ID, "--reason", "asked for")
@@ -105,6 +141,7 @@ def test_what_was_erased_is_reported_and_still_verifies(triage, deployment):
     rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in out.splitlines() if "│" in line]
     assert ["raw_complaints", "the complaint, with its narrative", "1"] in rows
     assert ["complaints_allocation", "explanations", "1"] in rows
+    assert len(rows) == 2
     assert deployment.complaints.get(ID) is None
     seal(deployment, *(item["entry"] for item in deployment.story.query(ID)), "EXPLANATION#product#x")
     assert [link["change"] for link in deployment.table(AUDIT_CHAIN).query(ID)].count("removed") == 1

@@ -67,7 +67,7 @@ def test_what_is_erased_is_found_nowhere_and_the_facts_still_verify(machine: Mac
     assert files_with(machine.state, MARKER)
     machine.triage("up")
 
-    report = machine.triage_json("erase", complaint_id, "--reason", "asked for by the customer")["erasure"]
+    (report,) = machine.triage_json("erase", complaint_id, "--reason", "asked for by the customer")["erasures"]
     assert report["text"] is True
     assert [entry.split("#")[0] + "#" for entry in report["entries"]] == [EXPLANATION]
     assert verified(machine, complaint_id) == {}
