@@ -24,6 +24,12 @@ from triage.steps import (
     path,
 )
 
+CHALLENGERS_PATIENCE = Duration.seconds(20)
+"""How long a complaint waits for a model before its stand-in is asked."""
+
+STAND_IN = path(InferenceRequest, "model", "stand_in")
+HAS_STAND_IN = sfn.Condition.and_(sfn.Condition.is_present(STAND_IN), sfn.Condition.is_not_null(STAND_IN))
+
 
 class Orchestration(Construct):
     """select models → each model judges → allocate → announce → settle the outbox.
@@ -79,9 +85,9 @@ class Orchestration(Construct):
         )
         data.raw_complaints.key.grant(self.state_machine, *WRITING_KEY)
 
-    def _invoke(self, function: RuntimeFunction, *, payload: sfn.TaskInput | None = None) -> tasks.LambdaInvoke:
-        task = invoking(self, function, timeout=Duration.seconds(70), payload=payload)
-        # What hangs would hang again; once may have been a cold start. The champion, or a person, must not wait longer.
+    def _invoke(self, function: RuntimeFunction) -> tasks.LambdaInvoke:
+        task = invoking(self, function, timeout=Duration.seconds(70))
+        # What hangs would hang again; once may have been a cold start. People must not wait longer.
         task.add_retry(
             errors=list(TIMED_OUT),
             interval=Duration.seconds(1),
@@ -90,16 +96,14 @@ class Orchestration(Construct):
             max_delay=Duration.seconds(20),
             jitter_strategy=sfn.JitterType.FULL,
         )
-        # A burst beyond the reserved concurrency waits for its turn; it must not cost predictions.
-        task.add_retry(
-            errors=["Lambda.TooManyRequestsException"],
-            interval=Duration.seconds(1),
-            backoff_rate=1.5,
-            max_attempts=60,
-            max_delay=Duration.seconds(30),
-            jitter_strategy=sfn.JitterType.FULL,
+        return _waiting_for_its_turn(task)
+
+    def _invoke_briefly(self, function: RuntimeFunction) -> tasks.LambdaInvoke:
+        """For a model that has a stand-in, which waits for nothing but this."""
+        name = f"{function.node.id}Briefly"
+        return _waiting_for_its_turn(
+            invoking(self, function, timeout=CHALLENGERS_PATIENCE, given_up=TIMED_OUT, name=name)
         )
-        return retried(task)
 
     def _each_model(self, inference: Inference, settings: Settings) -> sfn.Map:
         by_engine = sfn.Choice(self, "Engine")
@@ -108,9 +112,13 @@ class Orchestration(Construct):
             (inference.model_inference, "onnx"),
             (inference.model_inference_transformers, "transformers"),
         ):
-            judge = self._invoke(function)
-            judge.add_catch(failed, errors=[sfn.Errors.ALL], result_path=ERROR)
-            by_engine.when(sfn.Condition.string_equals(path(InferenceRequest, "model", "engine"), engine), judge)
+            served = sfn.Condition.string_equals(path(InferenceRequest, "model", "engine"), engine)
+            for condition, judge in (
+                (sfn.Condition.and_(HAS_STAND_IN, served), self._invoke_briefly(function)),
+                (served, self._invoke(function)),
+            ):
+                judge.add_catch(failed, errors=[sfn.Errors.ALL], result_path=ERROR)
+                by_engine.when(condition, judge)
         each_model = sfn.Map(
             self,
             "EachModel",
@@ -128,13 +136,13 @@ class Orchestration(Construct):
     def _failed(self, *, otherwise_asked: sfn.Choice) -> sfn.Choice:
         """The stand-in is asked like any other model. It has none itself, so this comes round once at most."""
         model, error = sfn.JsonPath.object_at(path(InferenceRequest, "model")), sfn.JsonPath.string_at(f"{ERROR}.Error")
-        stand_in, instead_of = path(InferenceRequest, "model", "stand_in"), path(InferenceRequest, "instead_of")
+        instead_of = path(InferenceRequest, "instead_of")
         asked = building(
             self,
             "StandIn",
             InferenceRequest,
             complaint_id=sfn.JsonPath.string_at(path(InferenceRequest, "complaint_id")),
-            model=sfn.JsonPath.object_at(stand_in),
+            model=sfn.JsonPath.object_at(STAND_IN),
             instead_of=fields(Failure, model=model, error=error),
         ).next(otherwise_asked)
         # Two ends, since a path to what is absent would stop the execution.
@@ -147,10 +155,9 @@ class Orchestration(Construct):
             instead_of=sfn.JsonPath.object_at(instead_of),
         )
         model_failed = building(self, "ModelFailed", Outcome, model=model, error=error, instead_of=None)
-        has_stand_in = sfn.Condition.and_(sfn.Condition.is_present(stand_in), sfn.Condition.is_not_null(stand_in))
         return (
             sfn.Choice(self, "HasStandIn")
-            .when(has_stand_in, asked)
+            .when(HAS_STAND_IN, asked)
             .when(sfn.Condition.is_present(instead_of), stand_in_failed)
             .otherwise(model_failed)
         )
@@ -179,3 +186,16 @@ class Orchestration(Construct):
         settle.add_retry(errors=erased, max_attempts=0)
         settle.add_catch(sfn.Succeed(self, "Erased"), errors=erased, result_path=sfn.JsonPath.DISCARD)
         return retried(settle)
+
+
+def _waiting_for_its_turn(task: tasks.LambdaInvoke) -> tasks.LambdaInvoke:
+    """A burst beyond the reserved concurrency must not cost predictions."""
+    task.add_retry(
+        errors=["Lambda.TooManyRequestsException"],
+        interval=Duration.seconds(1),
+        backoff_rate=1.5,
+        max_attempts=60,
+        max_delay=Duration.seconds(30),
+        jitter_strategy=sfn.JitterType.FULL,
+    )
+    return retried(task)

@@ -93,15 +93,16 @@ def invoking(
     timeout: Duration,
     payload: sfn.TaskInput | None = None,
     given_up: Iterable[str] = (),
+    name: str | None = None,
 ) -> tasks.LambdaInvoke:
-    """A state of the function's name. Errors that no other try can mend, and those `given_up`, end it at once.
+    """A state, by default of the function's name. What no other try can mend, and what is `given_up`, ends it at once.
 
     timeout: of one try, with the time that it takes to be heard.
     """
     task = tasks.LambdaInvoke(
         scope,
-        f"{function.node.id}Task",
-        state_name=function.node.id,
+        f"{name or function.node.id}Task",
+        state_name=name or function.node.id,
         lambda_function=function,
         payload=payload,
         payload_response_only=True,

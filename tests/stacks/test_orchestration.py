@@ -131,6 +131,7 @@ def test_no_state_is_beside_the_way(states, judging):
     }
     assert judging.keys() == {
         *("Engine", "ModelInference", "ModelInferenceTransformers"),
+        *("ModelInferenceBriefly", "ModelInferenceTransformersBriefly"),
         *("HasStandIn", "StandIn", "StandInFailed", "ModelFailed"),
     }
 
@@ -141,6 +142,8 @@ def test_no_state_is_beside_the_way(states, judging):
         ("SelectModels", "Inference/SelectModels", SELECT_MODELS),
         ("ModelInference", "Inference/ModelInference", MODEL_INFERENCE),
         ("ModelInferenceTransformers", "Inference/ModelInferenceTransformers", MODEL_INFERENCE),
+        ("ModelInferenceBriefly", "Inference/ModelInference", MODEL_INFERENCE),
+        ("ModelInferenceTransformersBriefly", "Inference/ModelInferenceTransformers", MODEL_INFERENCE),
         ("Allocate", "Inference/Allocate", ALLOCATE),
     ],
 )
@@ -198,17 +201,28 @@ def test_a_state_that_builds_less_than_its_contract_is_refused_at_synthesis():
 
 def test_every_engine_has_its_function(judging):
     choice = judging["Engine"]
-    served = {rule["StringEquals"]: rule["Next"] for rule in choice["Choices"]}
-    assert served == {"onnx": "ModelInference", "transformers": "ModelInferenceTransformers"}
-    assert served.keys() == set(get_args(Engine))
     assert "Default" not in choice
-    for engine in get_args(Engine):
-        state = dump(InferenceRequest(complaint_id="7", model=any_model(engine)))
-        assert {read(rule["Variable"], state, CONTEXT) for rule in choice["Choices"]} == {engine}
+
+    def next_of(model: ModelReference) -> str:
+        state = dump(InferenceRequest(complaint_id="7", model=model))
+        return next(str(rule["Next"]) for rule in choice["Choices"] if holds(rule, state))
+
+    assert {engine: next_of(any_model(engine)) for engine in get_args(Engine)} == {
+        "onnx": "ModelInference",
+        "transformers": "ModelInferenceTransformers",
+    }
+    # A champion is waited for longer than whoever it stands in for.
+    other = any_model().model_copy(update={"model_id": "bank/champion"})
+    assert {
+        engine: next_of(any_model(engine).model_copy(update={"stand_in": other})) for engine in get_args(Engine)
+    } == {
+        "onnx": "ModelInferenceBriefly",
+        "transformers": "ModelInferenceTransformersBriefly",
+    }
 
 
 def test_a_failing_model_costs_its_own_prediction_alone(judging):
-    for name in ("ModelInference", "ModelInferenceTransformers"):
+    for name in (name for name, state in judging.items() if state["Type"] == "Task"):
         assert judging[name]["Catch"] == [
             {"ErrorEquals": ["States.ALL"], "ResultPath": "$.error", "Next": "HasStandIn"}
         ]
@@ -245,18 +259,18 @@ def judge(
 @pytest.mark.parametrize(
     ("model", "failing", "way", "outcome"),
     [
-        (CHALLENGER, (), ("ModelInference",), Outcome(model=CHALLENGER)),
+        (CHALLENGER, (), ("ModelInferenceBriefly",), Outcome(model=CHALLENGER)),
         (
             CHALLENGER,
             (CHALLENGER,),
-            ("ModelInference", "HasStandIn", "StandIn", "Engine", "ModelInferenceTransformers"),
+            ("ModelInferenceBriefly", "HasStandIn", "StandIn", "Engine", "ModelInferenceTransformers"),
             Outcome(model=CHAMPION, instead_of=Failure(model=CHALLENGER, error="ModelFailedError")),
         ),
         (
             CHALLENGER,
             (CHALLENGER, CHAMPION),
             (
-                *("ModelInference", "HasStandIn", "StandIn", "Engine", "ModelInferenceTransformers"),
+                *("ModelInferenceBriefly", "HasStandIn", "StandIn", "Engine", "ModelInferenceTransformers"),
                 *("HasStandIn", "StandInFailed"),
             ),
             Outcome(
@@ -350,12 +364,14 @@ def test_a_permanent_error_of_ours_is_not_retried(invocations):
         assert all(rule["MaxAttempts"] > 0 for rule in others)
 
 
-def test_a_model_that_hangs_is_given_one_more_try(invocations):
-    """Whoever stands in for it, and whoever waits, must not wait for more."""
-    for task in invocations.values():
+def test_a_model_that_hangs_is_given_one_more_try_and_none_where_another_stands_in(invocations):
+    """Nobody must wait for more: a challenger's complaint is 20 seconds late at most."""
+    for name, task in invocations.items():
+        briefly = name.endswith("Briefly")
         (rule,) = (rule for rule in task["Retry"] if "Sandbox.Timedout" in rule["ErrorEquals"])
-        assert rule["MaxAttempts"] == 1
+        assert rule["MaxAttempts"] == (0 if briefly else 1)
         assert "States.Timeout" in rule["ErrorEquals"]
+        assert (task["TimeoutSeconds"] <= 20) is briefly
 
 
 def test_a_burst_waits_for_its_turn(invocations):
@@ -387,8 +403,9 @@ def test_no_transient_error_is_given_up_at_once(invocations):
 
 def test_every_permanent_error_of_the_domain_is_given_up_at_once(invocations):
     named = {error.__name__ for error in errors_of_the_domain() if not issubclass(error, TransientError)}
-    for task in invocations.values():
-        assert {*given_up(task)} == named | {CONTRACT_ERROR}
+    for name, task in invocations.items():
+        hanging = {"Sandbox.Timedout", "States.Timeout"} if name.endswith("Briefly") else set()
+        assert {*given_up(task)} == named | {CONTRACT_ERROR} | hanging
 
 
 def test_a_complaint_that_vanished_is_not_settled_again_and_again(states):
