@@ -16,6 +16,9 @@ from triage.records import Records
 from triage.story import AllocationEntry
 from triage.verification import Finding
 
+SHORT = 40
+"""Characters of a fact, in a terminal."""
+
 
 def show(
     complaint_id: Annotated[
@@ -67,7 +70,7 @@ def _listed(value: Any) -> Any:
 
 
 def _print(told: Account) -> None:
-    out.print(f"{told.complaint_id}  triage: {told.triage_state or 'not started'}", soft_wrap=True)
+    out.print(f"{told.complaint_id}  triage: {_state(told)}", soft_wrap=True)
     if told.allocation is not None:
         _print_allocation(told.allocation)
     print_table(
@@ -78,8 +81,18 @@ def _print(told: Account) -> None:
     _print_findings(told.findings, links=len(told.links) + len(told.inbox_links))
 
 
+def _state(told: Account) -> str:
+    if told.triage_state is None and (told.selection or told.allocation):
+        return "unknown, since the complaint itself is gone"
+    return told.triage_state or "not started"
+
+
 def _detail(moment: AnyMoment) -> str:
-    return "\n".join((moment.detail, *(f"  {name}: {value}" for name, value in moment.facts.items())))
+    """What is long has a line of its own, such as a hash; what is short shares one."""
+    facts = [f"{name}: {value}" for name, value in moment.facts.items()]
+    short = ", ".join(fact for fact in facts if len(fact) <= SHORT)
+    long = [fact for fact in facts if len(fact) > SHORT]
+    return "\n".join((moment.detail, *(f"  {line}" for line in (*long, short) if line)))
 
 
 def _print_allocation(allocation: AllocationEntry) -> None:

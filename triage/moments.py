@@ -116,9 +116,9 @@ class FeedbackApplied(Moment):
 
 
 class FeedbackRefused(Moment):
-    """outcome: `waiting` where nobody has applied or refused it yet."""
+    """Or what nobody has applied or refused yet. said: None where it is malformed."""
 
-    TOLD = Moment.TOLD | {"feedback_id", "outcome"}
+    TOLD = Moment.TOLD | {"feedback_id"}
 
     kind: Literal["feedback_refused", "feedback_waiting"]
     feedback_id: str

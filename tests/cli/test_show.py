@@ -153,6 +153,7 @@ def erase(deployment):
 
 def test_after_an_erasure_everything_else_is_told_and_verifies(triage, deployment):
     erase(deployment)
+    assert "triage: unknown, since the complaint itself is gone" in triage(ID, *ENV)
     told = Account.model_validate_json(triage(ID, "--json", *ENV))
     assert (told.findings, told.triage_state, told.received_at) == ((), None, "2026-03-02T09:00:00+00:00")
     assert len(told.predictions) == 3 and told.allocation and not told.explanations

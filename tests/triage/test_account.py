@@ -35,7 +35,7 @@ def test_an_account_has_records_moments_chains_and_findings():
     told = an_account()
     assert (told.schema_version, told.triage_state, told.attempts) == (1, "allocated", 1)
     assert told.received_at == "2026-03-02T09:00:00+00:00", "as it was selected; the row may be gone"
-    assert [link.number for link in told.links] == list(range(1, len(told.links) + 1))
+    assert [link.number for link in told.links] == list(range(1, len(whole_story()) + 1))
     assert {finding.problem for finding in told.findings} == {"changed"}
     assert told.moments and told.allocation and told.selection
 
