@@ -1,91 +1,98 @@
 """`triage show`"""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from cli import options
 from cli.deployment import Deployment, find
-from cli.errors import NotFoundError
-from cli.output import out, print_json, print_table
-from triage.feedback import INBOX
-from triage.steps import ModelReference
-from triage.story import (
-    ALLOCATION,
-    FAILED,
-    FEEDBACK,
-    PREDICTION,
-    SELECTION,
-    SUPERSEDED,
-    AllocationEntry,
-    FailureEntry,
-    FeedbackEntry,
-    PredictionEntry,
-    SelectionEntry,
-    SupersededEntry,
-)
+from cli.errors import CommandError, WrongUsageError
+from cli.output import err, out, print_json, print_table
+from cli.records import account, find_records
+from triage.account import Account, schema
+from triage.moments import AnyMoment
+from triage.records import Records
+from triage.story import AllocationEntry
+from triage.verification import Finding
+
+SHORT = 40
+"""Characters of a fact, in a terminal."""
 
 
 def show(
-    complaint_id: Annotated[str, typer.Argument(help="The id under which operations put the complaint.")],
+    complaint_id: Annotated[
+        str | None, typer.Argument(help="The id under which operations put the complaint.", show_default=False)
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option(dir_okay=False, help="Write a page for printing here.", show_default=False)
+    ] = None,
+    as_schema: Annotated[
+        bool, typer.Option("--schema", help="Print the JSON Schema of what --json prints, of no complaint.")
+    ] = False,
     env: options.Environment = "local",
     as_json: options.AsJson = False,
     state: options.State = options.DEFAULT,
 ) -> None:
-    """Show the story of a complaint: who selected which models, what they said, what was decided and why."""
-    story = read_story(find(env, state=state), complaint_id)
-    if as_json:
-        print_json(story)
+    """Show a complaint's whole story: which models were asked, what they said, what was decided, what people did."""
+    if as_schema:
+        print(schema(), end="")
         return
-    allocation = story["allocation"]
-    out.print(f"{complaint_id}  triage: {story['triage_state'] or 'not started'}", soft_wrap=True)
-    if allocation is not None:
-        _print_allocation(allocation)
-    _print_history(story)
+    if complaint_id is None:
+        raise WrongUsageError("name COMPLAINT_ID, or ask for the --schema")
+    told = account(find(env, state=state), complaint_id)
+    if html is not None:
+        # Only now: nothing else needs the templates.
+        from cli.story_page.page import page
+
+        html.write_text(page(told), encoding="utf-8")
+        err.print(f"The page is {html}", soft_wrap=True)
+    if as_json:
+        print_json(told)
+    else:
+        _print(told)
+
+
+def read_story(deployment: Deployment, complaint_id: str) -> dict[str, Any]:
+    """The entries of a complaint's story, typed. The narrative is not among them.
+
+    Raises: NotFoundError; CommandError where one of them cannot be read.
+    """
+    records = find_records(deployment, complaint_id).records()
+    if records.unreadable:
+        problems = "; ".join(f"{record.entry}: {record.problem}" for record in records.unreadable)
+        raise CommandError(f"what is recorded of {complaint_id} cannot be read: {problems}")
+    return {name: _listed(getattr(records, name)) for name in Records.model_fields}
+
+
+def _listed(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _print(told: Account) -> None:
+    out.print(f"{told.complaint_id}  triage: {_state(told)}", soft_wrap=True)
+    if told.allocation is not None:
+        _print_allocation(told.allocation)
     print_table(
-        "Predictions",
-        ("task", "label", "confidence", "threshold", "tokens", "ms", "arm", "model version"),
-        (
-            (
-                p.model.task,
-                p.label,
-                f"{p.confidence:.3f}",
-                p.thresholds.auto if p.positive_label is None else p.thresholds.flag,
-                f"{p.tokens_seen}/{p.tokens_total}",
-                p.milliseconds,
-                _arm(p.model),
-                p.model_version,
-            )
-            for p in story["predictions"]
-        ),
+        "Story",
+        ("at", "what", "detail", "by"),
+        ((moment.at or "unknown", moment.what, _detail(moment), moment.by) for moment in told.moments),
     )
-    if story["failed"]:
-        print_table(
-            "Models that failed",
-            ("task", "error", "arm", "model version"),
-            ((f.model.task, f.error, _arm(f.model), f.failed_version) for f in story["failed"]),
-        )
+    _print_findings(told.findings, links=len(told.links) + len(told.inbox_links))
 
 
-def _arm(model: ModelReference) -> str:
-    return (model.arm or "—") + (" (shadow)" if model.shadow else "")
+def _state(told: Account) -> str:
+    if told.triage_state is None and (told.selection or told.allocation):
+        return "unknown, since the complaint itself is gone"
+    return told.triage_state or "not started"
 
 
-def _print_history(story: dict[str, Any]) -> None:
-    """What people said and what it replaced, in the order of time; nothing where nobody said anything."""
-    moments: list[tuple[str, str, str]] = []
-    for old in story["superseded"]:
-        was = old.allocation
-        decided = f"{was.product_team}, {was.issue or 'no issue'}, {was.journey}, {was.route} (by {was.decided_by})"
-        moments.append((was.allocated_at, f"version {was.version}", decided))
-    for entry in story["feedback"]:
-        said = entry.feedback
-        labels = "; ".join(filter(None, (said.product, said.issue)))
-        what = f"{said.kind} {labels}".strip() + f" by {said.by}, {said.role}, {said.mode}, stratum {said.stratum}"
-        moments.append((entry.applied_at, f"feedback, made version {entry.made_version}", what))
-    moments += [(str(row.get("at", "")), f"refused {row['entry']}", row["reason"]) for row in story["refused"]]
-    if moments:
-        print_table("Feedback", ("at", "what", "detail"), sorted(moments))
+def _detail(moment: AnyMoment) -> str:
+    """What is long has a line of its own, such as a hash; what is short shares one."""
+    facts = [f"{name}: {value}" for name, value in moment.facts.items()]
+    short = ", ".join(fact for fact in facts if len(fact) <= SHORT)
+    long = [fact for fact in facts if len(fact) > SHORT]
+    return "\n".join((moment.detail, *(f"  {line}" for line in (*long, short) if line)))
 
 
 def _print_allocation(allocation: AllocationEntry) -> None:
@@ -105,29 +112,12 @@ def _print_allocation(allocation: AllocationEntry) -> None:
     print_table("Allocation", ("fact", "value"), facts.items())
 
 
-def read_story(deployment: Deployment, complaint_id: str) -> dict[str, Any]:
-    """The entries of a complaint's story, typed. The narrative is not among them.
-
-    Raises: NotFoundError.
-    """
-    raw = deployment.complaints.get(complaint_id)
-    entries = list(deployment.story.query(complaint_id))
-    if raw is None and not entries:
-        raise NotFoundError(
-            f"no complaint {complaint_id!r} in {deployment.environment}; `triage status` shows what was allocated last"
-        )
-    by_key = {entry["entry"]: entry for entry in entries}
-    return {
-        "complaint_id": complaint_id,
-        "received_at": (raw or {}).get("received_at"),
-        "triage_state": (raw or {}).get("triage_state"),
-        "attempts": int((raw or {}).get("triage_attempts", 0)),
-        "selection": SelectionEntry.model_validate(by_key[SELECTION]) if SELECTION in by_key else None,
-        "predictions": [PredictionEntry.model_validate(e) for key, e in by_key.items() if key.startswith(PREDICTION)],
-        "failed": [FailureEntry.model_validate(e) for key, e in by_key.items() if key.startswith(FAILED)],
-        "allocation": AllocationEntry.model_validate(by_key[ALLOCATION]) if ALLOCATION in by_key else None,
-        "superseded": [SupersededEntry.model_validate(e) for key, e in by_key.items() if key.startswith(SUPERSEDED)],
-        "feedback": [FeedbackEntry.model_validate(e) for key, e in by_key.items() if key.startswith(FEEDBACK)],
-        # As they are: among them may be what is malformed.
-        "refused": [row for row in deployment.story.query(INBOX + complaint_id) if row.get("outcome") == "refused"],
-    }
+def _print_findings(findings: tuple[Finding, ...], *, links: int) -> None:
+    if not findings:
+        out.print(f"The chain verifies: {links} links, and every record is what was sealed.", soft_wrap=True)
+        return
+    print_table(
+        f"The chain does NOT verify: {len(findings)} findings on {links} links",
+        ("record", "problem", "detail"),
+        ((finding.entry, finding.problem, finding.detail) for finding in findings),
+    )

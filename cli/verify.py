@@ -13,6 +13,7 @@ from cli.records import findings, recorded
 from triage.verification import Finding
 
 POLL_SECONDS = 0.5
+MENDED_BY_SEALING = {"changed", "missing", "unsealed"}
 
 
 def verify(
@@ -49,9 +50,9 @@ def verify(
 
 
 def _findings(deployment: Deployment, complaint_id: str, deadline: float) -> list[Finding]:
-    """Sealing comes a moment after writing: what is only not sealed yet is looked at again."""
+    """Sealing comes a moment after writing: what may only not be sealed yet is looked at again."""
     found = findings(deployment, complaint_id)
-    while any(one.problem == "unsealed" for one in found) and time.monotonic() < deadline:
+    while any(one.problem in MENDED_BY_SEALING for one in found) and time.monotonic() < deadline:
         time.sleep(POLL_SECONDS)
         found = findings(deployment, complaint_id)
     return found

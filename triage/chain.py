@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Final, Literal, Self
 
+from pydantic import Field
+
 from triage.contracts import Contract, Sha256
 
 Item = Mapping[str, Any]
@@ -28,7 +30,7 @@ class Link(Contract):
     """
 
     complaint_id: str
-    sequence: str
+    sequence: str = Field(pattern=r"^\d{6,}$")
     entry: str
     change: Literal["written", "removed"]
     content_sha256: Sha256 | None = None

@@ -44,6 +44,7 @@ def placed(request: HoldRequest, *, now: datetime, code_version: str) -> HoldEnt
         complaint_id=request.complaint_id,
         entry=HoldEntry.key(timestamp(now)),
         code_version=code_version,
+        held="yes",
         placed_at=timestamp(now),
         placed_by=request.requester,
         reason=request.reason,

@@ -251,7 +251,7 @@ class HoldEntry(Entry):
     held: there while in force, so that an index lists the complaints that are held.
     """
 
-    held: Literal["yes"] | None = "yes"
+    held: Literal["yes"] | None = None
     placed_at: str
     placed_by: str
     reason: str

@@ -72,17 +72,17 @@ def test_records_that_are_as_they_were_sealed_verify(triage, deployment, which):
 
 def test_a_record_that_was_changed_is_named_and_the_command_fails(triage, deployment):
     deployment.story.put(any_allocation(complaint_id=ID, product_team="credit-card"))
-    code, out, err = triage("verify", ID, "--json")
+    code, out, err = triage("verify", ID, "--wait", 0, "--json")
     assert code == 1 and "1 of 1 have records that do not verify" in err
     (one,) = json.loads(out)["findings"]
     assert (one["complaint_id"], one["entry"], one["problem"]) == (ID, "ALLOCATION", "changed")
-    assert "changed" in triage("verify", "--all")[1]
+    assert "changed" in triage("verify", "--all", "--wait", 0)[1]
 
 
 def test_a_complaint_that_is_gone_altogether_is_still_found_by_its_chain(triage, deployment):
     for entry in ("SELECTION", "ALLOCATION"):
         deployment.story.delete(ID, entry)
-    _, out, _ = triage("verify", "--all", "--json")
+    _, out, _ = triage("verify", "--all", "--wait", 0, "--json")
     assert {one["problem"] for one in json.loads(out)["findings"]} == {"missing"}
 
 
@@ -97,7 +97,7 @@ def test_verify_wants_complaints_or_all_of_them(triage, deployment):
     assert triage("verify")[0] == 2
     assert triage("verify", ID, "--all")[0] == 2
     code, _, err = triage("verify", "nobody")
-    assert code == 3 and "no records of 'nobody'" in err
+    assert code == 3 and "no complaint 'nobody'" in err
 
 
 def test_a_hold_is_placed_and_lifted(triage, deployment):

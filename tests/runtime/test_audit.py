@@ -186,6 +186,8 @@ def test_a_hold_that_is_lifted_leaves_all_to_expire_at_once(cloud, story):
     hold(cloud)
     lifted = HoldEntry.model_validate(hold(cloud, "lift", reason="settled")["hold"])
     assert (lifted.held, lifted.lifted_reason) == (None, "settled")
+    (stored,) = (HoldEntry.model_validate(item) for item in entries(story, HOLD))
+    assert stored.held is None
     times = expiring(cloud, story)
     assert len(times) == 5 and len(set(times)) == 1
     keeping(cloud.keep_held, cloud.session())({}, None)

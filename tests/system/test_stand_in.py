@@ -82,7 +82,7 @@ def test_a_canary_that_fails_costs_no_complaint_its_automatic_answer(
     failures = list(machine.deployment.story.query(challenger.version, index="by_failed_version"))
     assert [failure["complaint_id"] for failure in failures] == [a.complaint_id for a in relieved]
     assert {failure["error"] for failure in failures} == {"ModelFailedError"}
-    assert "Models that failed" in machine.triage("show", relieved[0].complaint_id).stdout
+    assert "model failed" in machine.triage("show", relieved[0].complaint_id).stdout
 
     of_champion = median(a.milliseconds for a in after if a not in relieved)
     of_stand_in = median(a.milliseconds for a in relieved)

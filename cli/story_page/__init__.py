@@ -1,0 +1,1 @@
+"""A complaint's whole story as a page that needs nothing beside itself."""

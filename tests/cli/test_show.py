@@ -1,0 +1,332 @@
+"""`triage show` in a terminal, as JSON and as a page, and the records it rests on."""
+
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from cli.errors import CommandError, NotFoundError
+from cli.records import find_records, findings
+from cli.show import read_story
+from cli.story_page.page import page
+from cli.story_page.pictures import bars
+from tests.cli.conftest import publish
+from tests.factories import any_allocation, any_explanation, any_item, any_model_reference, any_prediction
+from tests.stories import (
+    ID,
+    any_erasure,
+    any_explained,
+    any_hold,
+    chained,
+    items,
+    outbox,
+    whole_inbox,
+    whole_story,
+)
+from triage import tables
+from triage.account import Account, schema
+from triage.feedback import INBOX
+from triage.moments import Predicted
+from triage.records import Records
+from triage.story import ALLOCATION, EXPLANATION, PREDICTION
+from triage.telling import moments
+
+ENV = ("--env", "dev")
+
+
+@pytest.fixture
+def deployment(dev):
+    # Links of these tests are of 2026, and the clock is not theirs.
+    publish(dev.session, "retention-days", "36500")
+    return dev
+
+
+def store(deployment, story, inbox=(), links=None, inbox_links=None):
+    chain = deployment.table(tables.AUDIT_CHAIN)
+    for item in (*story, *inbox):
+        deployment.story.put(item)
+    sealed = chained(story) if links is None else links
+    sealed_inbox = chained(inbox, partition=INBOX + ID) if inbox_links is None else inbox_links
+    for link in (*sealed, *sealed_inbox):
+        chain.put(link)
+
+
+@pytest.fixture
+def stored(deployment):
+    """Every kind of record, sealed."""
+    deployment.complaints.put(any_item(triage_state="allocated", triage_attempts=1))
+    store(deployment, items(whole_story()), whole_inbox())
+    return deployment
+
+
+@pytest.fixture
+def triage(shell, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        code, out, err = shell("show", *arguments)
+        assert code == 0, err
+        return out
+
+    return run
+
+
+# In a terminal
+
+
+@pytest.mark.usefixtures("stored")
+def test_the_story_follows_the_allocation_and_the_chain_comes_last(triage):
+    told = triage(ID, *ENV)
+    marks = ["Allocation", "Story", "received", "models selected", "model failed", "predicted", "announced"]
+    marks += ["feedback applied", "reallocated", "explained", "narrative read", "hold placed", "hold lifted"]
+    places = [told.index(mark) for mark in (*marks, "The chain verifies: 16 links")]
+    assert places == sorted(places)
+
+
+@pytest.mark.usefixtures("stored")
+def test_a_prediction_is_told_with_its_versions_and_hashes(triage):
+    told = triage(ID, *ENV)
+    said = any_prediction()
+    assert f"weights sha256: {said.weights_sha256}" in told
+    assert f"manifest sha256: {said.model.manifest_sha256}" in told
+    assert f"model version: acme/champion@{said.model.revision}" in told
+    assert "temperature: 1.37" in told and "strategy version: 3" in told and "bucket: 4711" in told
+
+
+def test_a_record_that_was_changed_is_named(triage, stored):
+    allocation = stored.story.get(ID, ALLOCATION)
+    stored.story.put({**allocation, "product_team": "mortgage"})
+    told = " ".join(triage(ID, *ENV).split())
+    assert "The chain does NOT verify: 1 findings on 16 links" in told
+    assert "ALLOCATION │ changed" in told
+
+
+@pytest.mark.usefixtures("stored")
+def test_the_words_of_a_complaint_are_in_none_of_the_outputs(triage, tmp_path):
+    outputs = [triage(ID, *ENV), triage(ID, "--json", "--html", "story.html", *ENV)]
+    outputs.append((tmp_path / "story.html").read_text())
+    assert not any(any_item()["narrative"] in output for output in outputs)
+
+
+def test_the_words_of_a_complaint_are_not_even_fetched(stored):
+    found = find_records(stored, ID).raw
+    assert found and "narrative" not in found and found["triage_state"] == "allocated"
+
+
+# As JSON
+
+
+@pytest.mark.usefixtures("stored")
+def test_a_story_in_json_is_an_account(triage):
+    told = Account.model_validate_json(triage(ID, "--json", *ENV))
+    assert (told.schema_version, told.complaint_id, told.findings) == (1, ID, ())
+    assert told.moments == tuple(
+        moments(Records.read(ID, raw=outbox(), story=items(whole_story()), inbox=whole_inbox()))
+    )
+    assert (told.refused[0]["entry"], told.waiting[0]["entry"]) == ("f-2", "f-4")
+
+
+def test_the_schema_needs_neither_complaint_nor_deployment(triage):
+    assert triage("--schema") == schema()
+    assert json.loads(schema())["$id"] == "urn:complaints-triage:story:1"
+
+
+def test_without_complaint_and_schema_it_is_said_what_to_name(shell):
+    code, _, err = shell("show")
+    assert code == 2
+    assert "name COMPLAINT_ID" in err
+
+
+# What is there no more
+
+
+def erase(deployment):
+    """As the function does it: explanations, refused feedback and the raw complaint go."""
+    story, inbox = items(whole_story()), whole_inbox()
+    gone = [item["entry"] for item in story if item["entry"].startswith(EXPLANATION)]
+    erasure = items([any_erasure(entries=gone, refused_feedback=("f-2", "f-3"))])
+    stays = [item for item in story if item["entry"] not in gone] + erasure
+    inbox_links = chained(inbox, partition=INBOX + ID, removed=["f-2", "f-3"])
+    store(deployment, stays, inbox[2:], chained([*story, *erasure], removed=gone), inbox_links)
+
+
+def test_after_an_erasure_everything_else_is_told_and_verifies(triage, deployment):
+    erase(deployment)
+    assert "triage: unknown, since the complaint itself is gone" in triage(ID, *ENV)
+    told = Account.model_validate_json(triage(ID, "--json", *ENV))
+    assert (told.findings, told.triage_state, told.received_at) == ((), None, "2026-03-02T09:00:00+00:00")
+    assert len(told.predictions) == 3 and told.allocation and not told.explanations
+    (erased,) = (moment for moment in told.moments if moment.kind == "erased")
+    assert (erased.by, erased.detail) == (
+        "dan",
+        "the narrative, 1 explanation, 2 refused statements: request of the customer",
+    )
+
+
+def test_a_complaint_of_which_only_the_chain_is_left_is_no_unknown_complaint(deployment):
+    store(deployment, (), links=chained(items(whole_story())))
+    assert {finding.problem for finding in findings(deployment, ID)} == {"missing"}
+
+
+def test_a_complaint_that_never_was_is_not_found(deployment):
+    with pytest.raises(NotFoundError, match="no complaint 'none' in dev"):
+        findings(deployment, "none")
+
+
+# Records that somebody has altered
+
+
+def test_findings_are_none_where_all_is_as_it_was_sealed(stored):
+    assert findings(stored, ID) == []
+
+
+@pytest.mark.parametrize("changed", [{"sha256": "no hash"}, {"sequence": "x"}, {"surprise": "yes"}], ids=str)
+def test_a_link_that_is_none_is_a_finding_and_keeps_nothing_back(stored, changed):
+    link = chained(items(whole_story()))[0].model_dump(exclude_none=True)
+    stored.table(tables.AUDIT_CHAIN).put({**link, **changed})
+    found = findings(stored, ID)
+    assert ("SELECTION", "broken") in {(finding.entry, finding.problem) for finding in found}
+    assert any(finding.detail.endswith("in the chain is no link") for finding in found)
+
+
+def test_a_record_that_cannot_be_read_is_shown_as_such_and_refused_to_who_needs_it(triage, stored):
+    stored.story.put({"complaint_id": ID, "entry": "PREDICTION#product#x", "label": "Mortgage"})
+    told = Account.model_validate_json(triage(ID, "--json", *ENV))
+    assert [record.entry for record in told.unreadable] == ["PREDICTION#product#x"]
+    assert [finding.problem for finding in told.findings] == ["unsealed"]
+    with pytest.raises(CommandError, match="PREDICTION#product#x: code_version: Field required"):
+        read_story(stored, ID)
+
+
+# As a page
+
+
+class Read(HTMLParser):
+    """Headings, elements, what a reader hears, and every place that is fetched."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.headings: list[str] = []
+        self.alternatives: list[str] = []
+        self.fetched: list[str] = []
+        self.tags: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        given = {name: value or "" for name, value in attrs}
+        self.alternatives += [given["aria-label"]] if given.get("role") == "img" else []
+        places = ("src", "href", "xlink:href", "srcset", "data", "action")
+        self.fetched += [given[place] for place in places if not given.get(place, "#").startswith("#")]
+
+    def handle_data(self, data: str) -> None:
+        if self.tags and self.tags[-1] == "h2" and data.strip():
+            self.headings.append(data)
+
+
+def an_account(*entries, links=(), found=()):
+    story = items(entries or whole_story())
+    records = Records.read(ID, raw=None, story=story, inbox=())
+    return Account.of(records, links=links or chained(story), findings=found)
+
+
+def test_a_page_is_written_and_nothing_beside_it(triage, stored, tmp_path):
+    triage(ID, "--html", "story.html", *ENV)
+    assert [path.name for path in tmp_path.iterdir()] == ["story.html"]
+    text = (tmp_path / "story.html").read_text()
+    told = Read(text)
+    assert told.headings == [
+        "What is decided",
+        "Story",
+        "What the models said",
+        "Versions and hashes",
+        "Why the models said so",
+        "The chain",
+    ]
+    assert told.tags.count("svg") == len(told.alternatives) == 3
+    assert not told.fetched and not {"script", "link", "iframe", "object", "image", "img"} & set(told.tags)
+    assert not re.findall(r"url\((?!#)|@import", text)
+    assert set(re.findall(r"https?://[^\"'\s<]+", text)) <= {"http://www.w3.org/2000/svg"}
+
+
+def test_a_page_has_the_hashes_of_models_and_links():
+    told = an_account()
+    text = page(told)
+    hashes = {link.sha256 for link in told.links} | {link.content_sha256 for link in told.links}
+    hashes |= {prediction.weights_sha256 for prediction in told.predictions}
+    hashes |= {prediction.model.manifest_sha256 for prediction in told.predictions}
+    assert not [sha256 for sha256 in hashes if f"<code>{sha256}</code>" not in text]
+
+
+def test_a_page_has_the_rationale_and_the_checks_of_an_explanation():
+    text = page(an_account())
+    assert "It speaks for itself." in text and "additivity residual" in text
+    explained = any_explained().explained
+    checks = explained.checks.model_copy(update={"failures": ("it does not add up",)})
+    failed = any_explanation(explained=explained.model_copy(update={"checks": checks}))
+    assert "failed its checks and should not be relied on: it does not add up" in page(an_account(failed))
+
+
+def test_nothing_that_others_have_written_is_markup():
+    evil = "<script>alert(1)</script>"
+    entries = (
+        any_allocation(product=evil, reasons=(evil,)),
+        any_prediction(label=evil, top=({"label": evil, "probability": 0.5},)),
+        any_hold(reason=evil),
+    )
+    text = page(an_account(*entries))
+    assert "<script" not in text and "&lt;script&gt;" in text
+
+
+def test_a_page_says_what_is_wrong_held_or_erased_at_its_top():
+    plain = page(an_account())
+    assert "The chain verifies" in plain and "Held</strong>" not in plain and "Erased</strong>" not in plain
+    assert "Held</strong> since 2026-03-02T13:00:00.000Z by eve" in page(an_account(any_hold()))
+    assert "Erased</strong> at 2026-03-02T15:00:00.000Z by dan" in page(an_account(any_erasure()))
+
+
+def test_findings_are_on_the_page(stored):
+    stored.story.delete(ID, ALLOCATION)
+    text = page(an_account(found=findings(stored, ID)))
+    assert "The records are not what was sealed" in text and "The chain verifies" not in text
+    assert "<code>ALLOCATION</code>" in text and "missing" in text
+
+
+def test_a_complaint_that_waits_has_a_page():
+    text = page(Account.of(Records.read(ID, raw=outbox(), story=(), inbox=())))
+    assert "No model has said anything" in text and "Nobody has asked" in text
+
+
+def predicted(**values) -> Predicted:
+    (moment,) = an_account(any_prediction(**values)).moments
+    assert isinstance(moment, Predicted)
+    return moment
+
+
+def test_bars_are_as_long_as_probabilities_and_thresholds_stand_on_their_scale():
+    top = ({"label": "Mortgage", "probability": 0.9}, {"label": "Student loan", "probability": 0.45})
+    drawn = str(bars(predicted(top=top, thresholds={"auto": 0.8})))
+    long, short = (float(width) for width in re.findall(r'<rect[^>]* width="([\d.]+)"', drawn))
+    assert long == pytest.approx(2 * short, rel=0.01)
+    start = float(re.findall(r'<rect x="([\d.]+)"', drawn)[0])
+    (threshold,) = (float(x) for x in re.findall(r'<line x1="([\d.]+)"', drawn))
+    assert (threshold - start) / long == pytest.approx(0.8 / 0.9, rel=0.01)
+
+
+def test_the_threshold_of_a_flag_stands_at_its_label_alone():
+    top = ({"label": "no", "probability": 0.9}, {"label": "yes", "probability": 0.1})
+    values = {"label": "no", "top": top, "thresholds": {"flag": 0.2}}
+    model = any_model_reference(task="vulnerable")
+    drawn = [str(bars(predicted(model=model, positive_label=label, **values))) for label in ("yes", None)]
+    assert [re.findall(r'y1="(\d+)" y2="(\d+)"', one) for one in drawn] == [[("23", "44")], []]
+
+
+def test_what_a_picture_shows_is_said_too():
+    said = predicted(thresholds={"auto": 0.8})
+    assert 'aria-label="Most probable labels: Mortgage 0.900. Thresholds: without a person from 0.8."' in bars(said)
+
+
+def test_every_prediction_has_its_picture():
+    told = an_account()
+    assert page(told).count("<svg") == sum(item["entry"].startswith(PREDICTION) for item in items(whole_story())) == 3
