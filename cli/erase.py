@@ -8,6 +8,7 @@ import typer
 from cli import options
 from cli.dataset import refusing_snapshots
 from cli.deployment import Deployment, find, hub_endpoint
+from cli.errors import CommandError
 from cli.functions import invoke, read_request
 from cli.output import err, out, print_json, print_table
 from triage.erasure import Erased, ErasureRequest
@@ -51,11 +52,14 @@ def _pruned(complaint_id: str, endpoint: str | None) -> dict[str, int]:
     # Only now: it takes a second to import.
     from training.snapshot import prune, published
 
-    with refusing_snapshots(), err.status("Erasing from datasets"):
-        pruned = [
-            prune(dataset, drop=lambda row: row.complaint_id == complaint_id, endpoint=endpoint)
-            for dataset in published(endpoint)
-        ]
+    try:
+        with refusing_snapshots(), err.status("Erasing from datasets"):
+            pruned = [
+                prune(dataset, drop=lambda row: row.complaint_id == complaint_id, endpoint=endpoint)
+                for dataset in published(endpoint)
+            ]
+    except CommandError as error:
+        raise CommandError(f"{complaint_id} is erased from the tables and not from every dataset: {error}") from error
     return {one.dataset: one.rows for one in pruned if one.rows or one.erased}
 
 

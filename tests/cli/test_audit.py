@@ -127,6 +127,13 @@ def test_a_complaint_goes_from_every_dataset_that_was_published(triage, deployme
     assert "nothing of" in triage("erase", erased, "--reason", "again")[1]
 
 
+def test_a_hub_that_refuses_leaves_it_said_what_is_erased_and_what_is_not(triage, deployment, monkeypatch):
+    monkeypatch.setattr("cli.erase.hub_endpoint", lambda *_: "http://127.0.0.1:9")
+    code, _, err = triage("erase", ID, "--reason", "asked for")
+    assert code == 1 and f"{ID} is erased from the tables and not from every dataset" in err
+    assert deployment.complaints.get(ID) is None
+
+
 def test_what_is_held_is_not_taken_from_datasets_either(triage, deployment, monkeypatch):
     monkeypatch.setattr("cli.erase._pruned", lambda *_: pytest.fail("it was pruned"))
     triage("hold", ID, "--reason", "litigation 7")
