@@ -172,6 +172,7 @@ def read_manifest(document: bytes, *, expected_sha256: str | None = None) -> Man
 
     Raises:
         BundleCorruptError: it is not one, or its hash is not the expected one.
+        BundleUnsafeError: it names a file that may not be loaded, and that nobody should even fetch.
     """
     try:
         manifest = Manifest.model_validate_json(document)
@@ -179,7 +180,14 @@ def read_manifest(document: bytes, *, expected_sha256: str | None = None) -> Man
         raise BundleCorruptError(f"{MANIFEST_FILE} is not a manifest: {error.errors()[0]['msg']}") from error
     if expected_sha256 is not None and manifest.sha256 != expected_sha256:
         raise BundleCorruptError(f"{MANIFEST_FILE} is {manifest.sha256}, registered was {expected_sha256}")
+    for file in manifest.files:
+        _refuse_unless_allowed(file.path)
     return manifest
+
+
+def _refuse_unless_allowed(name: str) -> None:
+    if not is_allowed(name):
+        raise BundleUnsafeError(f"{name} is not a file that may be loaded")
 
 
 def verify(folder: Path, files: Iterable[BundleFile]) -> None:
@@ -190,8 +198,7 @@ def verify(folder: Path, files: Iterable[BundleFile]) -> None:
         BundleUnsafeError: the manifest names a file that may not be loaded.
     """
     for file in files:
-        if not is_allowed(file.path):
-            raise BundleUnsafeError(f"{file.path} is not a file that may be loaded")
+        _refuse_unless_allowed(file.path)
         path = folder / file.path
         if not path.is_file():
             raise BundleCorruptError(f"{file.path} is missing")

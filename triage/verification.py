@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 from triage.chain import Item, Link, content_sha256
 from triage.contracts import Contract
 from triage.feedback import INBOX, OURS
-from triage.story import ALLOCATION, ERASURE, HOLD, SUPERSEDED
+from triage.story import ALLOCATION, ERASURE, EXPLANATION, HOLD, SUPERSEDED
 
 LIFTING: Final = ("lifted_at", "lifted_by", "lifted_reason")
 
@@ -87,8 +87,10 @@ def verify(
     """Everything that is wrong with a complaint's story, and with the feedback handed in about it."""
     items = list(story)
     erasures = [item for item in items if str(item["entry"]).startswith(ERASURE)]
+    # An erasure takes explanations of a story: one that names anything else was not made by us.
+    erased = frozenset(entry for entry in _named(erasures, "entries") if entry.startswith(EXPLANATION))
     partitions = (
-        Partition(complaint_id, links, items, _named(erasures, "entries")),
+        Partition(complaint_id, links, items, erased),
         Partition(INBOX + complaint_id, inbox_links, inbox, _named(erasures, "refused_feedback")),
     )
     return [

@@ -15,7 +15,7 @@ from tests.factories import (
     any_model_reference,
     any_selection,
 )
-from tests.runtime.conftest import Cloud, calls
+from tests.runtime.conftest import Cloud, calls, failing
 from triage.bundle import Calibration
 from triage.errors import ComplaintMissingError, NothingToExplainError, TextChangedError
 from triage.explanation.delivery import Delivered
@@ -46,14 +46,14 @@ def explain(cloud: Cloud, request=REQUEST, session=None) -> ExplanationStored:
     return ExplanationStored.model_validate(explaining(cloud.explain, session)(task, None))
 
 
-def deliver(cloud: Cloud, request=REQUEST, *, requester="ann") -> Delivered:
+def deliver(cloud: Cloud, request=REQUEST, *, requester="ann", session=None) -> Delivered:
     asked = {
         "complaint_id": request.complaint_id,
         "task": request.task,
         "request_id": request.request_id,
         "requester": requester,
     }
-    return Delivered.model_validate(delivering(cloud.deliver_explanation, cloud.session())(asked, None))
+    return Delivered.model_validate(delivering(cloud.deliver_explanation, session or cloud.session())(asked, None))
 
 
 def entries(cloud: Cloud, kind: str) -> list[dict[str, object]]:
@@ -141,6 +141,23 @@ def test_what_is_handed_out_is_redacted_and_recorded_each_time(cloud, model):
     handed = [DeliveryEntry.model_validate(item) for item in entries(cloud, DELIVERY)]
     assert {entry.requester for entry in handed} == {"ann", "bob"}
     assert {entry.explanation for entry in handed} == {delivered.explanation.entry}
+
+
+def test_an_explanation_that_cannot_be_recorded_is_not_handed_out(cloud, model):
+    explain(cloud)
+    session = cloud.session()
+    failing(session, "dynamodb.PutItem", RuntimeError("down"))
+    with pytest.raises(RuntimeError, match="down"):
+        deliver(cloud, session=session)
+    assert not entries(cloud, DELIVERY)
+
+
+def test_no_log_of_an_explanation_repeats_the_text(cloud, model, caplog):
+    explain(cloud)
+    deliver(cloud)
+    told = [str(vars(record)) for record in caplog.records]
+    assert any("narrative read" in line for line in told)
+    assert not [line for line in told if "weather" in line or "555" in line]
 
 
 def test_nothing_is_handed_out_that_is_not_there(cloud, model):

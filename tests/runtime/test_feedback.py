@@ -106,6 +106,14 @@ def test_what_cannot_be_applied_is_refused_with_the_reason_in_its_row(cloud, val
     assert story(cloud).keys() == {ALLOCATION}
 
 
+def test_no_log_repeats_what_a_person_wrote(cloud, caplog):
+    row = hand_in(cloud, any_feedback(kind="reallocate", product="My kestrel mortgage"))
+    assert "kestrel" in row["reason"]
+    (said,) = (vars(record) for record in caplog.records if record.message == "taken")
+    assert said["outcome"] == "refused"
+    assert "kestrel" not in str(said)
+
+
 def test_a_malformed_row_is_marked_told_to_people_and_stops_nothing(cloud):
     table = cloud.table(COMPLAINTS_ALLOCATION)
     table.put({"complaint_id": f"{INBOX}8123456", "entry": "bad", "kind": "secret words"})

@@ -204,3 +204,11 @@ def test_the_policies_against_plain_http_cover_the_bucket_its_objects_and_the_qu
 
 def test_allocations_are_announced_on_a_bus_of_their_own(synthesis):
     assert synthesis.stateful.of_type("AWS::Events::EventBus").keys() == {"Data/Bus"}
+
+
+def test_no_other_account_may_announce_anything_or_read_a_table(synthesis):
+    for template in synthesis.templates:
+        assert not template.of_type("AWS::Events::EventBusPolicy")
+        assert not [bus for bus in template.of_type("AWS::Events::EventBus").values() if "Policy" in bus]
+    for table in synthesis.stateful.of_type("AWS::DynamoDB::GlobalTable").values():
+        assert "ResourcePolicy" not in replica(table)

@@ -458,6 +458,13 @@ def test_product_teams_are_of_this_account(synthesis):
     assert synthesis.readable(trust["Principal"]["AWS"]) == "arn:<AWS::Partition>:iam::<AWS::AccountId>:root"
 
 
+@pytest.mark.parametrize("role", [role for role in ALLOWED if not role.endswith("Role")])
+def test_a_persons_role_is_taken_by_this_account_alone(synthesis, role):
+    (trust,) = synthesis.stateless.of_type("AWS::IAM::Role")[role]["AssumeRolePolicyDocument"]["Statement"]
+    assert trust["Principal"].keys() == {"AWS"}
+    assert synthesis.readable(trust["Principal"]["AWS"]) == "arn:<AWS::Partition>:iam::<AWS::AccountId>:root"
+
+
 def test_a_function_may_be_invoked_by_its_own_schedules_alone(synthesis):
     rules = synthesis.stateless.of_type("AWS::Events::Rule").keys()
     for permission in synthesis.stateless.of_type("AWS::Lambda::Permission").values():

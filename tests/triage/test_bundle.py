@@ -179,6 +179,13 @@ def test_a_file_that_may_not_be_loaded_is_refused_before_it_is_looked_at(tmp_pat
         verify(tmp_path, [any_file(name)])
 
 
+def test_a_manifest_that_names_a_file_elsewhere_is_refused_before_anything_is_fetched():
+    manifest = any_manifest()
+    led_astray = manifest.model_copy(update={"files": (*manifest.files, any_file("../../outside/config.json"))})
+    with pytest.raises(BundleUnsafeError, match="outside"):
+        read_manifest(led_astray.document(), expected_sha256=led_astray.sha256)
+
+
 @pytest.mark.parametrize("name", ["model-x/../../other.safetensors", "model-/etc/any.safetensors"])
 def test_a_shard_lies_beside_its_index(name):
     assert not is_allowed(name)

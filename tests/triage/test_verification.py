@@ -125,6 +125,12 @@ def test_what_an_erasure_names_may_go_and_nothing_beside_it():
     assert problems(chain, [SELECTION, ALLOCATION, erasure]) == {(PREDICTION["entry"], "removed")}
 
 
+def test_an_erasure_that_names_what_was_decided_covers_nothing():
+    forged: Item = {"complaint_id": "1", "entry": "ERASURE#2026", "entries": [PREDICTION["entry"]]}
+    chain = sealed(*((i["entry"], i) for i in (*ITEMS, forged)), (PREDICTION["entry"], None))
+    assert problems(chain, [SELECTION, ALLOCATION, forged]) == {(PREDICTION["entry"], "removed")}
+
+
 def test_refused_feedback_may_be_erased():
     row = {"complaint_id": f"{INBOX}1", "entry": "f-1", "outcome": "refused"}
     erasure = {"complaint_id": "1", "entry": "ERASURE#2026", "refused_feedback": ["f-1"]}

@@ -1,4 +1,5 @@
 import os
+import socket
 from uuid import uuid4
 
 import httpx2
@@ -25,8 +26,8 @@ def published(hub, tmp_path):
     return model_id, hub.upload_folder(repo_id=model_id, folder_path=folder).oid, folder
 
 
-def client(endpoint: str, *, max_bytes: int = MEGABYTE) -> Hub:
-    return Hub(endpoint, token=None, max_bytes=max_bytes)
+def client(endpoint: str, **options: float) -> Hub:
+    return Hub(endpoint, **{"token": None, "max_bytes": MEGABYTE, **options})  # type: ignore[arg-type]
 
 
 def test_the_allowed_files_of_a_commit_are_fetched(hub_endpoint, published, tmp_path):
@@ -50,6 +51,27 @@ def test_files_that_are_too_large_together_are_not_fetched(hub_endpoint, publish
     with pytest.raises(BundleUnsafeError, match="MB are allowed"):
         client(hub_endpoint, max_bytes=MEGABYTE // 2).download(model_id, revision, tmp_path / "mirror")
     assert not list((tmp_path / "mirror").rglob("model.*"))
+
+
+def test_files_that_are_larger_than_the_hub_announced_are_refused(hub_endpoint, published, tmp_path):
+    model_id, revision, _ = published
+    hub = client(hub_endpoint, max_bytes=MEGABYTE // 2)
+    genuine = hub._files
+
+    def understate(*args):
+        sizes, hashes = genuine(*args)
+        return dict.fromkeys(sizes, 1), hashes
+
+    hub._files = understate  # type: ignore[method-assign]
+    with pytest.raises(BundleUnsafeError, match="MB are allowed"):
+        hub.download(model_id, revision, tmp_path / "mirror")
+
+
+def test_a_hub_that_takes_a_call_and_never_answers_is_unavailable(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(BundleUnavailableError, match="Timeout"):
+            client(endpoint, answers_within=0.2).download("acme/model", any_revision(), tmp_path)
 
 
 def test_a_hub_that_is_down_is_unavailable(dead_endpoint, tmp_path):

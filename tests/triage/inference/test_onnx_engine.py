@@ -1,5 +1,6 @@
 from concurrent.futures import ThreadPoolExecutor
 
+import onnx
 import pytest
 
 from tests.factories import PUSH, any_bundle
@@ -78,3 +79,25 @@ def test_padding_and_truncation_that_a_tokenizer_was_saved_with_do_not_count(tmp
     tokenizer.save(str(tmp_path / "tokenizer.json"))
     engine = load_engine(tmp_path, manifest.model_copy(update={"files": hash_files(tmp_path)}))
     assert engine.score("a mortgage, a mortgage").tokens_seen == 7
+
+
+@pytest.mark.parametrize("escape", [False, True])
+def test_a_graph_reads_no_file_outside_its_bundle(tmp_path, escape):
+    folder = tmp_path / "bundle"
+    folder.mkdir()
+    manifest = any_bundle(folder, labels=LABELS, max_length=MAX_LENGTH)
+    graph = onnx.load(folder / "model.onnx")
+    onnx.save(graph, folder / "model.onnx", save_as_external_data=True, location="weights", size_threshold=64)
+    assert (folder / "weights").is_file()
+    if not escape:
+        assert load_engine(folder, manifest)
+        return
+    (folder / "weights").rename(tmp_path / "weights")
+    graph = onnx.load(folder / "model.onnx", load_external_data=False)
+    for tensor in graph.graph.initializer:
+        for entry in tensor.external_data:
+            if entry.key == "location":
+                entry.value = "../weights"
+    (folder / "model.onnx").write_bytes(graph.SerializeToString())
+    with pytest.raises(Exception, match=r"(?i)external data|outside|escape"):
+        load_engine(folder, manifest)

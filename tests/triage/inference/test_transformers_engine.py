@@ -1,4 +1,7 @@
+import json
+import shutil
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -110,3 +113,23 @@ def test_pickled_weights_are_not_loaded(folder, tmp_path):
     torch.save(BertForSequenceClassification.from_pretrained(folder).state_dict(), tmp_path / "pytorch_model.bin")
     with pytest.raises(OSError, match="safetensors"):
         load_engine(tmp_path, any_manifest(engine="transformers"))
+
+
+@pytest.mark.parametrize(
+    ("name", "classes"),
+    [
+        ("config.json", {"AutoModelForSequenceClassification": "code.Model", "AutoConfig": "code.Config"}),
+        ("tokenizer_config.json", {"AutoTokenizer": ["code.Tokenizer", "code.Tokenizer"]}),
+    ],
+)
+def test_code_that_lies_beside_the_weights_is_not_run(folder, manifest, tmp_path, name, classes):
+    bundle = tmp_path / "bundle"
+    shutil.copytree(folder, bundle)
+    (bundle / "code.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w').close()")
+    settings = json.loads((bundle / name).read_text())
+    settings |= {"auto_map": classes, "model_type": "unheard-of", "tokenizer_class": "Tokenizer"}
+    (bundle / name).write_text(json.dumps(settings))
+    # Whether it is refused or read without it, is the library's affair.
+    with suppress(Exception):
+        load_engine(bundle, manifest)
+    assert not (tmp_path / "ran").exists()

@@ -1,0 +1,55 @@
+"""What is built and run comes from where we say, in the version that we say."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+REQUIREMENTS = sorted([ROOT / "constraints.txt", *ROOT.glob("requirements*.txt"), *ROOT.glob("*/requirements*.txt")])
+INSTALLERS = [ROOT / "Makefile", ROOT / "stacks" / "layers.py", *sorted((ROOT / "runtime").glob("*.Dockerfile"))]
+
+
+def named(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+@pytest.fixture(params=WORKFLOWS, ids=named)
+def workflow(request) -> str:
+    text: str = request.param.read_text()
+    return text
+
+
+def test_an_action_is_pinned_by_its_commit(workflow):
+    used = re.findall(r"uses: *(\S+)", workflow)
+    assert used
+    assert [action for action in used if not re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", action)] == []
+
+
+def test_ci_holds_no_key_and_may_only_read(workflow):
+    assert re.findall(r"^permissions: *(.*)$", workflow, re.MULTILINE) == ["{}"]
+    assert set(re.findall(r"^ +([\w-]+): *(?:read|write)(?:-all)?$", workflow, re.MULTILINE)) == {"contents"}
+    assert not re.search(r"secrets\.|id-token|: *write|pull_request_target|configure-aws", workflow)
+    assert "persist-credentials: false" in workflow
+
+
+@pytest.mark.parametrize("path", REQUIREMENTS, ids=named)
+def test_a_library_is_named_with_its_version_and_comes_from_the_one_index(path):
+    lines = [line.split("#")[0].strip() for line in path.read_text().splitlines()]
+    libraries = [line for line in lines if line and not line.startswith("-r ")]
+    assert [line for line in libraries if not re.fullmatch(r"[\w.-]+(?:\[[\w,-]+\])?==[\w.+!-]+", line)] == []
+
+
+@pytest.mark.parametrize("path", INSTALLERS, ids=named)
+def test_no_installer_asks_a_second_index(path):
+    assert not re.search(r"index-url|find-links|--registry|https?://", path.read_text())
+
+
+def test_the_cdk_command_is_the_one_whose_hash_is_known():
+    packages = json.loads((ROOT / "package-lock.json").read_text())["packages"]
+    installed = {name: package for name, package in packages.items() if name}
+    assert installed
+    assert all(package["integrity"].startswith("sha512-") for package in installed.values())
+    assert "npm ci " in (ROOT / "Makefile").read_text()
