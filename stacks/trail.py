@@ -1,4 +1,4 @@
-"""The account's record of who touched a narrative, kept apart from whatever could alter it."""
+"""The account's record of who touched a narrative or wrote a record, kept apart from whatever could alter it."""
 
 from aws_cdk import aws_cloudtrail as cloudtrail
 from aws_cdk import aws_lambda as lambda_
@@ -8,19 +8,16 @@ from stacks.data import Data, Store
 
 
 class Trail(Construct):
-    """Every request for a complaint, also one that is refused, with the role and the session that made it.
+    """Every request for a complaint and every write of a record or chain, with the role and session that made it.
 
-    invoked: functions that people invoke; each invocation is recorded, too.
+    Also those that are refused. invoked: functions that people invoke; each invocation is recorded, too.
     """
 
     def __init__(
         self, scope: Construct, construct_id: str, *, data: Data, store: Store, invoked: tuple[lambda_.Function, ...]
     ) -> None:
         super().__init__(scope, construct_id)
-        recorded = {
-            "AWS::DynamoDB::Table": [data.raw_complaints.table.table_arn],
-            "AWS::Lambda::Function": [function.function_arn for function in invoked],
-        }
+        written = [table.table.table_arn for table in (data.complaints_allocation, data.audit_chain)]
         cloudtrail.CfnTrail(
             self,
             "Trail",
@@ -33,9 +30,18 @@ class Trail(Construct):
                     read_write_type="All",
                     include_management_events=True,
                     data_resources=[
-                        cloudtrail.CfnTrail.DataResourceProperty(type=kind, values=resources)
-                        for kind, resources in recorded.items()
+                        _resources("AWS::DynamoDB::Table", [data.raw_complaints.table.table_arn]),
+                        _resources("AWS::Lambda::Function", [function.function_arn for function in invoked]),
                     ],
-                )
+                ),
+                cloudtrail.CfnTrail.EventSelectorProperty(
+                    read_write_type="WriteOnly",
+                    include_management_events=False,
+                    data_resources=[_resources("AWS::DynamoDB::Table", written)],
+                ),
             ],
         )
+
+
+def _resources(kind: str, arns: list[str]) -> cloudtrail.CfnTrail.DataResourceProperty:
+    return cloudtrail.CfnTrail.DataResourceProperty(type=kind, values=arns)

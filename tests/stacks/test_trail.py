@@ -11,16 +11,19 @@ def trail(production):
     return found
 
 
+def recorded(production, selector):
+    return {r["Type"]: {production.readable(value) for value in r["Values"]} for r in selector["DataResources"]}
+
+
 def test_the_embedded_aws_alone_has_no_trail(synthesis):
     trails = synthesis.stateless.of_type("AWS::CloudTrail::Trail")
     assert bool(trails) is SETTINGS[synthesis.environment].trail is (synthesis.environment != "local")
 
 
 def test_every_request_for_a_complaint_is_recorded_and_every_function_that_people_invoke(trail, production):
-    (selector,) = trail["EventSelectors"]
+    selector, _ = trail["EventSelectors"]
     assert (selector["ReadWriteType"], selector["IncludeManagementEvents"]) == ("All", True)
-    recorded = {r["Type"]: {production.readable(value) for value in r["Values"]} for r in selector["DataResources"]}
-    assert recorded == {
+    assert recorded(production, selector) == {
         "AWS::DynamoDB::Table": {"Data/RawComplaints/Table.Arn"},
         "AWS::Lambda::Function": {
             "Audit/ReadNarrative.Arn",
@@ -29,6 +32,13 @@ def test_every_request_for_a_complaint_is_recorded_and_every_function_that_peopl
             "Explanations/DeliverExplanation.Arn",
         },
     }
+
+
+def test_every_write_of_a_record_or_a_chain_is_recorded(trail, production):
+    _, selector = trail["EventSelectors"]
+    assert (selector["ReadWriteType"], selector["IncludeManagementEvents"]) == ("WriteOnly", False)
+    written = {"Data/ComplaintsAllocation/Table.Arn", "Data/AuditChain/Table.Arn"}
+    assert recorded(production, selector) == {"AWS::DynamoDB::Table": written}
 
 
 def test_its_files_are_sealed_and_encrypted(trail, production):
