@@ -51,6 +51,7 @@ class PartsGame:
         self._answers = answers
         self._tokens = tokens
         self._hidden = hidden
+        self._hidden_by: dict[Coalition, Tokens] = {}
 
     @property
     def players(self) -> int:
@@ -61,8 +62,10 @@ class PartsGame:
         return [len(tokens) for tokens in self._tokens]
 
     def hidden_by(self, coalition: Coalition) -> Tokens:
-        absent = (tokens for player, tokens in enumerate(self._tokens) if player not in coalition)
-        return self._hidden.union(*absent)
+        if coalition not in self._hidden_by:
+            absent = (tokens for player, tokens in enumerate(self._tokens) if player not in coalition)
+            self._hidden_by[coalition] = self._hidden.union(*absent)
+        return self._hidden_by[coalition]
 
     def worth(self, coalitions: Sequence[Coalition]) -> list[Output]:
         return self._answers.ask([self.hidden_by(coalition) for coalition in coalitions])

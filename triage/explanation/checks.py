@@ -13,7 +13,7 @@ LOWEST_STABILITY = 0.5
 """Of single trees, which have a part of the evaluations each: their mean, which is the explanation, is steadier."""
 
 AT_RANDOM = 3
-"""Orders in which parts are hidden and shown at random."""
+"""Orders in which parts are hidden and shown at random: turns of one, so that each part is hidden about as often."""
 
 STOPS = (0.25, 0.5, 0.75)
 """Shares of the parts after which the answer is looked at."""
@@ -41,19 +41,26 @@ def faithfulness(game: Game, attributed: Sequence[Output], random: Random) -> Fa
     if len(players) < 2:
         return None
     best = sorted(players, key=lambda player: -attributed[player][0])
-    orders = [best, *(random.sample(players, len(players)) for _ in range(AT_RANDOM))]
+    turned = _turns(random.sample(players, len(players)))
+    showing = [[frozenset(order[:stop]) for stop in stops] for order in (best, *turned)]
+    # At random parts are hidden from the back: most of what is left has been shown from the front.
+    hiding = [[frozenset(order[stop:]) for stop in stops] for order in (best, *(order[::-1] for order in turned))]
     # All at once, so that they are evaluated side by side.
-    hiding = [[frozenset(order[stop:]) for stop in stops] for order in orders]
-    showing = [[frozenset(order[:stop]) for stop in stops] for order in orders]
     worth = iter(game.worth([coalition for curve in (*hiding, *showing) for coalition in curve]))
     means = [fmean(next(worth)[0] for _ in stops) for _ in (*hiding, *showing)]
-    hidden, shown = means[: len(orders)], means[len(orders) :]
+    hidden, shown = means[: len(hiding)], means[len(hiding) :]
     return Faithfulness(
         deletion=hidden[0],
         deletion_at_random=fmean(hidden[1:]),
         insertion=shown[0],
         insertion_at_random=fmean(shown[1:]),
     )
+
+
+def _turns(order: Sequence[int]) -> list[list[int]]:
+    turns = min(AT_RANDOM, len(order))
+    firsts = [len(order) * turn // turns for turn in range(turns)]
+    return [[*order[first:], *order[:first]] for first in firsts]
 
 
 def stability(each: Sequence[Sequence[Output]]) -> float | None:

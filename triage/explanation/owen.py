@@ -17,9 +17,8 @@ Coalition = frozenset[int]
 Output = tuple[float, ...]
 """One number for each output that is explained, the first of them the one that matters."""
 
-AT_A_TIME = 4
-"""Groups that are divided in one round, so that evaluations come in batches; a constant, or results would depend on
-the machine."""
+AT_A_TIME = 8
+"""Evaluations of one round, so that no processor waits; a constant, or results would depend on the machine."""
 
 
 class Game(Protocol):
@@ -85,7 +84,7 @@ def shares(game: Game, tree: Group, *, evaluations: int) -> list[Share]:
     while waiting:
         divided: list[tuple[Share, tuple[Group, Group]]] = []
         asked: list[Coalition] = []
-        while waiting and len(divided) < AT_A_TIME:
+        while waiting and game.unknown(asked) < AT_A_TIME:
             share = heapq.heappop(waiting)[2]
             coalitions = [share.company | half.members for half in share.group.halves or ()]
             if share.group.halves is None or game.unknown([*asked, *coalitions]) > left:
