@@ -42,12 +42,19 @@ class Link(Contract):
     expires_at: int | None = None
 
     @classmethod
-    def after(cls, last: Self | None, *, entry: str, content: Item | None, **stated: Any) -> Self:
-        """The next link of a chain. stated: complaint_id, sealed_at, code_version and expires_at."""
+    def after(
+        cls, last: Self | None, number: int | None = None, /, *, entry: str, content: Item | None, **stated: Any
+    ) -> Self:
+        """The next link of a chain. number: where it is not the one that follows, since that place is taken.
+
+        stated: complaint_id, sealed_at, code_version and expires_at.
+        """
+        if number is None:
+            number = last.number + 1 if last else 1
         facts = {
             **stated,
             "entry": entry,
-            "sequence": cls.numbered(last.number + 1 if last else 1),
+            "sequence": cls.numbered(number),
             "change": "written" if content is not None else "removed",
             "content_sha256": content_sha256(content) if content is not None else None,
             "previous_sha256": last.sha256 if last else None,

@@ -1,13 +1,18 @@
 """The chains of complaints: what changed is sealed behind what was sealed before."""
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
+
+from pydantic import ValidationError
 
 from runtime.adapters.dynamodb import Condition, Table
 from triage.chain import Link, unsealed
 from triage.complaint import timestamp
 from triage.outbox import expiry
+
+NUMBERED: Final = re.compile(r"[0-9]{1,12}")
 
 
 class Chain:
@@ -16,28 +21,42 @@ class Chain:
         self._code_version = code_version
         self._retention_days = retention_days
 
-    def links(self, complaint_id: str) -> list[Link]:
-        """The oldest first."""
-        return [Link.model_validate(item) for item in self._table.query(complaint_id)]
-
     def seal(self, complaint_id: str, entries: Mapping[str, Mapping[str, Any] | None]) -> Link | None:
         """Append what the chain does not know of these entries (None: not there). The last link, if any is new."""
         while True:
-            links = self.links(complaint_id)
-            last = links[-1] if links else None
-            for entry, item in unsealed(links, entries):
-                link = self._after(last, complaint_id, entry, item)
+            links, taken = self._read(complaint_id)
+            before = last = max(links, key=lambda link: link.number, default=None)
+            for number, (entry, item) in enumerate(unsealed(links, entries), start=taken + 1):
+                link = self._after(last, number, complaint_id, entry, item)
                 if not self._table.put(link, condition=Condition("attribute_not_exists(#id)", id="complaint_id")):
                     # Another writer was faster: what it has sealed has to be read first.
                     break
                 last = link
             else:
-                return last if last is not None and last not in links else None
+                return last if last is not before else None
 
-    def _after(self, last: Link | None, complaint_id: str, entry: str, item: Mapping[str, Any] | None) -> Link:
+    def _read(self, complaint_id: str) -> tuple[list[Link], int]:
+        """The links, and the highest number that is taken, perhaps by what somebody has made of a link.
+
+        That breaks this chain, and must not keep others from being sealed.
+        """
+        links, taken = [], 0
+        for item in self._table.query(complaint_id):
+            sequence = str(item["sequence"])
+            taken = max(taken, int(sequence) if NUMBERED.fullmatch(sequence) else 0)
+            try:
+                links.append(Link.model_validate(item))
+            except ValidationError:
+                continue
+        return links, taken
+
+    def _after(
+        self, last: Link | None, number: int, complaint_id: str, entry: str, item: Mapping[str, Any] | None
+    ) -> Link:
         now = datetime.now(UTC)
         return Link.after(
             last,
+            number,
             entry=entry,
             content=item,
             complaint_id=complaint_id,

@@ -7,7 +7,7 @@ from runtime.hold import build as holding
 from runtime.keep_held import build as keeping
 from runtime.read_narrative import build as reading
 from runtime.seal import build as sealing
-from tests.factories import any_allocation, any_item, any_prediction, any_selection
+from tests.factories import NOW, any_allocation, any_item, any_prediction, any_selection
 from tests.runtime.conftest import Cloud, before, failing, stream_records
 from triage.chain import Link
 from triage.errors import ComplaintMissingError, HeldError, HoldRefusedError, StillTriagedError
@@ -15,6 +15,7 @@ from triage.feedback import INBOX
 from triage.outbox import ALLOCATED
 from triage.story import ERASURE, HOLD, READING, ErasureEntry, HoldEntry, ReadingEntry
 from triage.tables import AUDIT_CHAIN, COMPLAINTS_ALLOCATION, RAW_COMPLAINTS
+from triage.verification import verify
 
 ASKED = {"complaint_id": "1", "requester": "ann", "reason": "asked for"}
 WORDS = "My kestrel mortgage was sold."
@@ -89,6 +90,20 @@ def test_two_that_seal_at_once_make_one_chain(cloud, story):
     assert links[0].entry == "ALLOCATION"
     assert all(link.is_sound for link in links)
     assert [link.previous_sha256 for link in links[1:]] == [link.sha256 for link in links[:-1]]
+
+
+@pytest.mark.parametrize("sequence", ["000003", "000004", "zzz", "999999999999"])
+def test_what_somebody_made_of_a_link_breaks_its_chain_and_keeps_nothing_from_being_sealed(cloud, story, sequence):
+    seal(cloud, records(story, "1"))
+    cloud.table(AUDIT_CHAIN).put({"complaint_id": "1", "sequence": sequence, "entry": "x"})
+    story.put({"complaint_id": "1", "entry": "READING#2026"})
+    sealing(cloud.seal, cloud.session())(records(story, "1"), None)
+    items = [item for item in cloud.table(AUDIT_CHAIN).query("1") if "sha256" in item]
+    assert "READING#2026" in {item["entry"] for item in items}
+    links = [Link.model_validate(item) for item in items]
+    found = verify("1", links=links, story=story.query("1"), inbox_links=(), inbox=(), now=NOW, retention_days=1095)
+    # That the forged item is no link is for whoever reads the chain to say.
+    assert bool(found) is (sequence != "zzz")
 
 
 def test_what_cannot_be_sealed_is_raised_so_that_the_stream_waits(cloud, story):
