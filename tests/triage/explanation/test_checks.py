@@ -29,6 +29,21 @@ def test_an_explanation_that_names_what_matters_beats_chance():
     assert checked(0.0, measured, 0.9).passed
 
 
+@pytest.mark.parametrize("players", [2, 3])
+def test_of_few_parts_chance_is_the_mean_over_all_of_them(players):
+    weights = [5.0, 1.0, -2.0][:players]
+    measured = faithfulness(Played(players, added(weights)), [(weight,) for weight in weights], Random(0))
+    assert measured is not None
+    assert measured.insertion_at_random == pytest.approx(sum(weights) / 2)
+    assert measured.deletion_at_random == pytest.approx(sum(weights) / 2)
+
+
+def test_orders_at_random_are_hidden_from_the_back_so_that_little_is_asked_twice():
+    game = Played(8, added([1.0] * 8))
+    faithfulness(game, [(float(n),) for n in range(8)], Random(0))
+    assert len(game.known) <= 6 + 3 * 3
+
+
 def test_one_that_names_the_opposite_fails():
     game = Played(6, added([5.0, 0.1, 0.1, 3.0, 0.1, -2.0]))
     opposite = [(-label, -other) for label, other in found(game)]
