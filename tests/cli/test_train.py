@@ -6,7 +6,6 @@ import re
 import pytest
 from typer.testing import CliRunner
 
-from cli import publish as publishing
 from cli.main import app
 from tests.hub import served
 from tests.training.exports import any_export
@@ -39,7 +38,7 @@ def test_training_measures_on_what_it_kept_back(trained):
 def test_a_published_bundle_prints_the_line_that_registers_it(trained, monkeypatch, tmp_path):
     models, _ = trained
     with served(tmp_path) as endpoint:
-        monkeypatch.setattr(publishing, "running_instance", lambda state: type("I", (), {"hub_endpoint": endpoint}))
+        monkeypatch.setattr("cli.deployment.running_instance", lambda state: type("I", (), {"hub_endpoint": endpoint}))
         lines = [
             CliRunner().invoke(app, ["publish", str(models / "product"), "megabank/quick"], catch_exceptions=False)
             for _ in range(2)
@@ -51,7 +50,7 @@ def test_a_published_bundle_prints_the_line_that_registers_it(trained, monkeypat
 
 
 def test_a_folder_without_a_bundle_is_not_published(tmp_path, monkeypatch):
-    monkeypatch.setattr(publishing, "running_instance", lambda state: type("I", (), {"hub_endpoint": "http://hub"}))
+    monkeypatch.setattr("cli.deployment.running_instance", lambda state: type("I", (), {"hub_endpoint": "http://hub"}))
     result = CliRunner().invoke(app, ["publish", str(tmp_path), "megabank/quick"])
     assert "is no bundle" in str(result.exception)
 

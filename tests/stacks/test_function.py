@@ -289,6 +289,9 @@ def test_inference_has_memory_for_its_models(synthesis, path):
 
 def test_a_function_ends_before_its_caller_stops_waiting(synthesis):
     states = synthesis.definition["States"] | synthesis.definition["States"]["EachModel"]["ItemProcessor"]["States"]
-    for step in states.values():
+    for name, step in states.items():
+        # But for a model that another stands in for: nobody waits for its end.
+        if name.endswith("Briefly"):
+            continue
         if step["Type"] == "Task" and step["Resource"].removesuffix(".Arn") in synthesis.functions:
             assert synthesis.functions[step["Resource"].removesuffix(".Arn")]["Timeout"] < step["TimeoutSeconds"]
