@@ -96,7 +96,15 @@ def report_speed(subject: Subject, text: str, *, rounds: int) -> None:
     import shap
     from transformers import pipeline
 
-    model = pipeline("text-classification", model=str(subject.folder), device="cpu", top_k=None, truncation=True)
+    # Of the text as much as ours: without the length, the pipeline reads what the tokenizer's file says.
+    model = pipeline(
+        "text-classification",
+        model=str(subject.folder),
+        device="cpu",
+        top_k=None,
+        truncation=True,
+        max_length=subject.manifest.max_length,
+    )
     explainer = shap.Explainer(model)
     recorded, read = subject.recorded(text), [as_read(text, subject.manifest)]
     explained = subject.explain(text, recorded)
