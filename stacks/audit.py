@@ -1,5 +1,7 @@
 """Audit layer: changes are sealed into chains; holds and erasure; and the roles of the people who may."""
 
+from typing import Any
+
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
@@ -13,6 +15,7 @@ from stacks.function import RuntimeFunction
 from stacks.packages import Packages
 from stacks.settings import Settings
 from triage.environment import (
+    Environment,
     EraseEnvironment,
     HoldEnvironment,
     KeepHeldEnvironment,
@@ -59,20 +62,8 @@ class Audit(Construct):
     def _seal(self) -> RuntimeFunction:
         """The only function that may write a chain."""
         data = self._data
-        function = RuntimeFunction(
-            self,
-            "Seal",
-            module="seal",
-            package=self._packages.control,
-            environment=SealEnvironment(
-                code_version=self._packages.code_version,
-                complaints_allocation_table=data.complaints_allocation.table.table_name,
-                audit_chain_table=data.audit_chain.table.table_name,
-                retention_days=self._settings.retention_days,
-            ),
-            settings=self._settings,
-            timeout=Duration.minutes(1),
-        )
+        told = SealEnvironment(**self._known(), audit_chain_table=data.audit_chain.table.table_name)
+        function = self._function("Seal", "seal", told, Duration.minutes(1))
         data.complaints_allocation.allow(function, "BatchGetItem")
         data.audit_chain.allow(function, "PutItem", "Query")
         function.add_event_source(
@@ -89,20 +80,8 @@ class Audit(Construct):
 
     def _erase(self) -> RuntimeFunction:
         data = self._data
-        function = RuntimeFunction(
-            self,
-            "Erase",
-            module=ERASE.name,
-            package=self._packages.control,
-            environment=EraseEnvironment(
-                code_version=self._packages.code_version,
-                raw_complaints_table=data.raw_complaints.table.table_name,
-                complaints_allocation_table=data.complaints_allocation.table.table_name,
-                retention_days=self._settings.retention_days,
-            ),
-            settings=self._settings,
-            timeout=Duration.minutes(1),
-        )
+        told = EraseEnvironment(**self._known(), raw_complaints_table=data.raw_complaints.table.table_name)
+        function = self._function("Erase", ERASE.name, told, Duration.minutes(1))
         data.raw_complaints.allow(function, "GetItem", attributes=("triage_state",))
         data.raw_complaints.allow(function, "DeleteItem")
         data.complaints_allocation.allow(function, "DeleteItem", "PutItem", "Query")
@@ -110,47 +89,45 @@ class Audit(Construct):
 
     def _read_narrative(self) -> RuntimeFunction:
         data = self._data
-        function = RuntimeFunction(
-            self,
-            "ReadNarrative",
-            module=READ_NARRATIVE.name,
-            package=self._packages.control,
-            environment=ReadNarrativeEnvironment(
-                code_version=self._packages.code_version,
-                raw_complaints_table=data.raw_complaints.table.table_name,
-                complaints_allocation_table=data.complaints_allocation.table.table_name,
-                retention_days=self._settings.retention_days,
-            ),
-            settings=self._settings,
-            timeout=Duration.seconds(30),
-        )
+        told = ReadNarrativeEnvironment(**self._known(), raw_complaints_table=data.raw_complaints.table.table_name)
+        function = self._function("ReadNarrative", READ_NARRATIVE.name, told, Duration.seconds(30))
         data.raw_complaints.allow(function, "GetItem")
         data.complaints_allocation.allow(function, "PutItem")
         return function
 
-    def _hold(self, construct_id: str, module: str, told: type[HoldEnvironment]) -> RuntimeFunction:
+    def _hold(self, construct_id: str, module: str, environment: type[HoldEnvironment]) -> RuntimeFunction:
         """May change when anything of a complaint expires, and reads no narrative."""
         data = self._data
-        function = RuntimeFunction(
-            self,
-            construct_id,
-            module=module,
-            package=self._packages.control,
-            environment=told(
-                code_version=self._packages.code_version,
-                raw_complaints_table=data.raw_complaints.table.table_name,
-                complaints_allocation_table=data.complaints_allocation.table.table_name,
-                audit_chain_table=data.audit_chain.table.table_name,
-                retention_days=self._settings.retention_days,
-            ),
-            settings=self._settings,
-            timeout=Duration.minutes(15),
+        told = environment(
+            **self._known(),
+            raw_complaints_table=data.raw_complaints.table.table_name,
+            audit_chain_table=data.audit_chain.table.table_name,
         )
+        function = self._function(construct_id, module, told, Duration.minutes(15))
         for table in (data.complaints_allocation, data.audit_chain):
             table.allow(function, "Query")
         for table in (data.raw_complaints, data.complaints_allocation, data.audit_chain):
             table.allow(function, "UpdateItem", attributes=(EXPIRY_ATTRIBUTE,))
         return function
+
+    def _known(self) -> dict[str, Any]:
+        """What each of the functions is told."""
+        return {
+            "code_version": self._packages.code_version,
+            "complaints_allocation_table": self._data.complaints_allocation.table.table_name,
+            "retention_days": self._settings.retention_days,
+        }
+
+    def _function(self, construct_id: str, module: str, told: Environment, timeout: Duration) -> RuntimeFunction:
+        return RuntimeFunction(
+            self,
+            construct_id,
+            module=module,
+            package=self._packages.control,
+            environment=told,
+            settings=self._settings,
+            timeout=timeout,
+        )
 
     def _auditor(self) -> iam.Role:
         role = self._role("Auditor", "Replays decisions on the text they were made about; each reading is recorded")
