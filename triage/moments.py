@@ -130,7 +130,7 @@ class AllocationMade(Moment):
 
     TOLD = Moment.TOLD | {"version", "product_team", "product", "issue", "journey", "route"}
 
-    kind: Literal["allocated", "reallocated"]
+    kind: Literal["allocated", "decided_again"]
     version: int
     product_team: str
     product: str | None = None
@@ -261,7 +261,7 @@ SEQUENCE: Final = (
     "feedback_waiting",
     "feedback_applied",
     "allocated",
-    "reallocated",
+    "decided_again",
     "announced",
     "record_gone",
     "explained",

@@ -122,7 +122,7 @@ def _allocations(records: Records) -> Iterator[AnyMoment]:
         label = ", ".join(filter(None, [made.product, made.issue])) or "no product"
         person = persons.get(made.feedback_id or "", "a person") if made.decided_by == "person" else None
         yield AllocationMade(
-            kind="allocated" if made.version == 1 else "reallocated",
+            kind="allocated" if made.version == 1 else "decided_again",
             at=made.allocated_at,
             entry=entry,
             by=person,

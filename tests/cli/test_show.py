@@ -79,7 +79,7 @@ def triage(shell, monkeypatch, tmp_path):
 def test_the_story_follows_the_allocation_and_the_chain_comes_last(triage):
     told = triage(ID, *ENV)
     marks = ["Allocation", "Story", "received", "models selected", "model failed", "predicted", "announced"]
-    marks += ["feedback applied", "reallocated", "explained", "narrative read", "hold placed", "hold lifted"]
+    marks += ["feedback applied", "decided again", "explained", "narrative read", "hold placed", "hold lifted"]
     places = [told.index(mark) for mark in (*marks, "The chain verifies: 16 links")]
     assert places == sorted(places)
 

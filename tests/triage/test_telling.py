@@ -53,7 +53,7 @@ def test_a_story_is_told_in_the_order_of_time():
         "announced",
         "predicted",
         "feedback_applied",
-        "reallocated",
+        "decided_again",
         "announced",
         "feedback_refused",
         "feedback_waiting",
@@ -131,7 +131,7 @@ def test_a_failure_tells_who_was_asked_instead():
 
 
 def test_each_version_is_told_with_its_event_and_who_made_it():
-    (first,), (second,) = of("allocated"), of("reallocated")
+    (first,), (second,) = of("allocated"), of("decided_again")
     assert (first.version, first.by, first.superseded_at) == (1, None, second.at)
     assert (second.version, second.by, second.feedback_id, second.entry) == (2, "ann", "f-1", ALLOCATION)
     assert [(event.event.version, event.event.product_team) for event in of("announced")] == [
@@ -144,7 +144,7 @@ def test_each_version_is_told_with_its_event_and_who_made_it():
 
 def test_a_person_whose_feedback_is_not_there_is_a_person():
     made = any_allocation(version=2, decided_by="person", feedback_id="f-9")
-    (moment,) = of("reallocated", items([made]))
+    (moment,) = of("decided_again", items([made]))
     assert moment.by == "a person"
 
 
