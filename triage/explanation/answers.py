@@ -21,7 +21,8 @@ class Answers:
         self._temperature = manifest.calibration.temperature
         self._places = [manifest.labels.index(label) for label in labels]
         self._known: dict[Tokens, Output] = {}
-        self._workers = os.cpu_count() or 1
+        # Its threads end with this object: `shutdown` is what an executor does when nobody refers to it any more.
+        self._pool = ThreadPoolExecutor(os.cpu_count() or 1)
 
     @property
     def evaluations(self) -> int:
@@ -32,8 +33,7 @@ class Answers:
 
     def ask(self, hidden: Sequence[Tokens]) -> list[Output]:
         asked = self.unknown(hidden)
-        with ThreadPoolExecutor(self._workers) as pool:
-            self._known |= zip(asked, pool.map(self._answer, asked), strict=True)
+        self._known |= zip(asked, self._pool.map(self._answer, asked), strict=True)
         return [self._known[tokens] for tokens in hidden]
 
     def _answer(self, hidden: Tokens) -> Output:
