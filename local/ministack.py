@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from local import checkpoint, condition_keys, refusals, restored, worker_fixes
+from local import checkpoint, condition_keys, embedded_metrics, refusals, restored, worker_fixes
 from local.processes import clean_environment
 from local.state import LOOPBACK, State
 
@@ -61,6 +61,7 @@ def main() -> None:
     )
     condition_keys.apply()
     refusals.apply()
+    embedded_metrics.apply()
     checkpoint.Checkpoints(saved(state), interval=arguments.checkpoint).install()
 
     from ministack.app import main as serve

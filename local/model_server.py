@@ -1,7 +1,8 @@
 """Runs inference functions in one bounded process: `python -m local.model_server --port 8091 --state .triage`.
 
 MiniStack forwards their invocations here instead of starting a process, with a model in it, for each. Every function
-acts with its own role and its own environment, as it would in Lambda.
+acts with its own role and its own environment, as it would in Lambda. An invocation that is not done when its time is
+up ends the process, as Lambda ends a sandbox: the supervisor starts it anew, and what else ran here is tried again.
 """
 
 import argparse
@@ -24,6 +25,11 @@ from local.state import LOOPBACK, LocalError, Ports, State
 from local.worker_fixes import REPLY
 
 log = logging.getLogger(__name__)
+
+GRACE_SECONDS = 1.0
+"""After a deadline, so that MiniStack's own limit names the timeout first."""
+
+ENDED_BY_HANGING = 70
 
 
 class WaitedTooLongError(LocalError):
@@ -55,15 +61,25 @@ class Server(ThreadingHTTPServer):
     def _run(self, invocation: Invocation, event: dict[str, Any]) -> Any:
         if not self._slots.acquire(timeout=max(0.0, invocation.seconds_left())):
             raise WaitedTooLongError(f"all inference slots were busy until the deadline of {invocation.function_name}")
+        overdue = threading.Timer(max(0.0, invocation.seconds_left()) + GRACE_SECONDS, _end_process, [invocation])
+        overdue.daemon = True
+        overdue.start()
         try:
             return self._functions.handler(invocation)(event, invocation)
         finally:
+            overdue.cancel()
             self._slots.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A caller that has timed out is gone when its answer comes."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
+
+
+def _end_process(invocation: Invocation) -> None:
+    """Nothing less stops a thread that is inside a library; it would hold its slot for ever."""
+    log.error("%s is not done at its deadline; this process ends", invocation.function_name)
+    os._exit(ENDED_BY_HANGING)
 
 
 class _Requests(BaseHTTPRequestHandler):

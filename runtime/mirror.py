@@ -1,4 +1,7 @@
-"""Mirrors the bundle of each model that appears in `model_info`: fetched by commit, verified, copied to S3."""
+"""Mirrors the bundle of each model that appears in `model_info`: fetched by commit, verified, copied to S3.
+
+The row of a mirrored model is kept beside its bundle. Whoever edits more of it than may change has it put back.
+"""
 
 import tempfile
 from datetime import UTC, datetime
@@ -7,6 +10,7 @@ from typing import Any
 
 import boto3
 from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics import MetricUnit, single_metric
 from pydantic import ValidationError
 
 from runtime.adapters.bundles import S3Bundles
@@ -18,7 +22,7 @@ from triage.bundle import describe
 from triage.complaint import timestamp
 from triage.environment import MirrorEnvironment
 from triage.errors import RegistryError, TriageError
-from triage.registry import MirroredBundle, ModelInfo
+from triage.registry import MirroredBundle, ModelInfo, fixed
 
 logger = Logger(service="mirror")
 
@@ -37,7 +41,7 @@ def build(environment: MirrorEnvironment, session: boto3.Session) -> Handler:
             keys = record["dynamodb"]["Keys"]
             model_id, revision = keys["model_id"]["S"], keys["revision"]["S"]
             try:
-                _mirror_row(model_id, revision, models, hub, bundles)
+                _look_at(model_id, revision, models, hub, bundles)
             except Exception:
                 # A raise would block the rows behind this one; registering it again has it tried again.
                 logger.exception("row left as it is", extra={"model_id": model_id, "revision": revision})
@@ -53,13 +57,47 @@ def _token(environment: MirrorEnvironment, session: boto3.Session) -> str | None
     return token
 
 
-def _mirror_row(model_id: str, revision: str, models: Table, hub: Hub, bundles: S3Bundles) -> None:
-    """Whatever is wrong with the model is written into its row, where the person who registered it looks."""
+def _look_at(model_id: str, revision: str, models: Table, hub: Hub, bundles: S3Bundles) -> None:
     row = models.get(model_id, revision)
-    if row is None or "bundle" in row or "failure" in row:
+    registration = bundles.registration(model_id, revision)
+    if registration is not None:
+        _keep(registration, row, models)
+    elif row is not None and "bundle" not in row and "failure" not in row:
+        _mirror_row(row, models, hub, bundles)
+
+
+def _keep(registration: ModelInfo, row: dict[str, Any] | None, models: Table) -> None:
+    """Put back what was edited; a row that was deleted comes back without taking part."""
+    model_id, revision = key = registration.model_id, registration.revision
+    right = fixed(registration.model_dump(mode="json", exclude_none=True))
+    found = fixed(row or {})
+    if found == right:
         return
+    edited = sorted(name for name in {*found, *right} if found.get(name) != right.get(name))
+    logger.error("edited row put back", extra={"model_id": model_id, "revision": revision, "edited": edited})
+    # An alarm watches this.
+    with single_metric(name="RegistryEdited", unit=MetricUnit.Count, value=1, namespace="ComplaintsTriage"):
+        pass
+    assign = {name: right[name] for name in edited if name in right and name not in ("model_id", "revision")}
+    # Whoever writes meanwhile causes another look.
+    if row is None:
+        models.update(
+            *key,
+            assign=assign | {"state": "registered"},
+            condition=Condition("attribute_not_exists(#id)", id="model_id"),
+        )
+    else:
+        surplus = tuple(name for name in edited if name not in right)
+        models.update(*key, assign=assign, remove=surplus, condition=Condition("attribute_exists(#id)", id="model_id"))
+
+
+def _mirror_row(row: dict[str, Any], models: Table, hub: Hub, bundles: S3Bundles) -> None:
+    """Whatever is wrong with the model is written into its row, where the person who registered it looks."""
+    model_id, revision = row["model_id"], row["revision"]
     try:
-        bundle = mirror(ModelInfo.model_validate(row), hub, bundles)
+        model = ModelInfo.model_validate(row)
+        bundle = mirror(model, hub, bundles)
+        bundles.store_registration(model.model_copy(update={"bundle": bundle}))
         outcome: dict[str, Any] = {"bundle": bundle}
     except ValidationError as error:
         problem = error.errors()[0]

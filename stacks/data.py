@@ -169,6 +169,10 @@ class Store(Construct):
         export = stack.resolve(stack.export_value(self.bucket.bucket_arn))["Fn::ImportValue"]
         acknowledge_wildcard(role, f"{export}/*", self._whole)
 
+    def allow_listing(self, role: iam.Role) -> None:
+        """To whoever may not list, S3 says of an object that is not there that it may not be read."""
+        iam.Grant.add_to_principal(grantee=role, actions=["s3:ListBucket"], resource_arns=[self.bucket.bucket_arn])
+
 
 class Data(Construct):
     """Keys, tables, the buckets of bundles and of evidence, the queue of parked complaints and the bus."""

@@ -40,7 +40,8 @@ class MLOps(Construct):
             storage=Size.gibibytes(6),
         )
         data.model_info.allow(self.mirror, "GetItem", "UpdateItem")
-        data.bundles.allow(self.mirror.execution_role, "PutObject")
+        data.bundles.allow(self.mirror.execution_role, "GetObject", "PutObject")
+        data.bundles.allow_listing(self.mirror.execution_role)
         if settings.hub_token_secret is not None:
             secretsmanager.Secret.from_secret_name_v2(self, "HubToken", settings.hub_token_secret).grant_read(
                 self.mirror

@@ -1,6 +1,7 @@
 """What is registered: rows of `model_info` and `model_strategy`."""
 
-from typing import Final, Literal
+from collections.abc import Mapping
+from typing import Any, Final, Literal
 
 from pydantic import Field
 
@@ -14,6 +15,10 @@ VALIDATED: Final = "VALIDATED"
 
 ModelState = Literal["registered", "challenger", "champion", "retired"]
 TAKING_PART: Final = ("champion", "challenger")
+
+
+CHANGING: Final = ("state", "activated_at", "mirror_asked_at")
+"""What may change in the row of a mirrored model."""
 
 
 class MirroredBundle(Contract):
@@ -30,8 +35,8 @@ class MirroredBundle(Contract):
 class ModelInfo(Contract):
     """A registered model version. `model_id`, `revision` and `task` suffice for a row written by hand.
 
-    state: challengers and champions take part as soon as their bundle is mirrored. Nothing else of a mirrored row ever
-    changes. failure: why mirroring failed.
+    state: challengers and champions take part as soon as their bundle is mirrored. Nothing of a mirrored row but its
+    `CHANGING` ever changes: the mirror puts back what somebody edits. failure: why mirroring failed.
     mirror_asked_at: when it was asked for again; any change of an unmirrored row asks for it.
     """
 
@@ -53,6 +58,11 @@ class ModelInfo(Contract):
     @property
     def takes_part(self) -> bool:
         return self.state in TAKING_PART and self.bundle is not None
+
+
+def fixed(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What may not change in the row of a mirrored model."""
+    return {name: value for name, value in row.items() if name not in CHANGING}
 
 
 class Note(Contract):

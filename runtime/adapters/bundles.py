@@ -1,4 +1,4 @@
-"""Mirrored bundles in S3: `model_id/revision/file`, with the manifest beside the files."""
+"""Mirrored bundles in S3: `model_id/revision/file`, with the manifest and the registration beside the files."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,10 +8,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from triage.bundle import MANIFEST_FILE, Manifest, read_manifest
 from triage.errors import BundleUnavailableError
+from triage.registry import ModelInfo
 from triage.steps import ModelReference
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+REGISTRATION_FILE = "registration.json"
 
 _FAILURES = (BotoCoreError, ClientError, Boto3Error)
 """botocore's own, and those of boto3's transfers, which derive from neither."""
@@ -55,6 +58,31 @@ class S3Bundles:
             self._client.put_object(Bucket=self._bucket, Key=key, Body=manifest.document())
         except _FAILURES as error:
             raise BundleUnavailableError(f"{model_id}@{revision}: {type(error).__name__}") from error
+
+    def store_registration(self, model: ModelInfo) -> None:
+        """The row of a mirrored model as it was then, for whoever compares.
+
+        Raises: BundleUnavailableError.
+        """
+        key = _key(model.model_id, model.revision, REGISTRATION_FILE)
+        try:
+            self._client.put_object(Bucket=self._bucket, Key=key, Body=model.model_dump_json().encode())
+        except _FAILURES as error:
+            raise BundleUnavailableError(f"{key}: {type(error).__name__}") from error
+
+    def registration(self, model_id: str, revision: str) -> ModelInfo | None:
+        """None for what was not mirrored.
+
+        Raises: BundleUnavailableError.
+        """
+        key = _key(model_id, revision, REGISTRATION_FILE)
+        try:
+            document = self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+        except self._client.exceptions.NoSuchKey:
+            return None
+        except _FAILURES as error:
+            raise BundleUnavailableError(f"{key}: {type(error).__name__}") from error
+        return ModelInfo.model_validate_json(document)
 
 
 def _key(model_id: str, revision: str, name: str) -> str:

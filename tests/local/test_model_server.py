@@ -5,14 +5,22 @@ import json
 import os
 import subprocess
 import sys
+import threading
+import time
 import zipfile
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from local.model_server import WaitedTooLongError, describe
+from local import model_server
+from local.captured import Capture
+from local.functions import Invocation
+from local.model_server import GRACE_SECONDS, Server, WaitedTooLongError, describe
 from local.processes import is_healthy, until
 from local.session import loopback_session
 from local.state import LOOPBACK, ROOT, Ports, State, any_free_port, write
+from local.worker_fixes import REPLY
 
 PROBE = """
 from dataclasses import dataclass
@@ -61,6 +69,40 @@ def test_an_exception_is_described_under_its_class_name():
 
 def test_waiting_too_long_is_named_as_lambda_names_a_timeout():
     assert describe(WaitedTooLongError("late"))["errorType"] == "Sandbox.Timedout"
+
+
+@pytest.fixture
+def ended(monkeypatch):
+    """The functions for which the process would have ended."""
+    names = []
+    monkeypatch.setattr(model_server, "_end_process", lambda invocation: names.append(invocation.function_name))
+    return names
+
+
+def reply(handler, *, seconds):
+    """What a server answers whose only function does this, and how it is called."""
+    invocation = Invocation(
+        function_name="infer",
+        function_version="1",
+        invoked_function_arn="arn",
+        aws_request_id="7",
+        deadline=time.time() + seconds,
+    )
+    functions: Any = SimpleNamespace(handler=lambda invocation: handler)
+    with Server(0, functions, Capture(), concurrency=1) as server:
+        return server.reply(invocation, {})
+
+
+def test_what_is_not_done_at_its_deadline_ends_the_process(ended):
+    hang = threading.Event()
+    reply(lambda event, context: hang.wait(GRACE_SECONDS + 1), seconds=0.1)
+    assert ended == ["infer"]
+
+
+def test_what_is_done_in_time_ends_nothing(ended):
+    assert reply(lambda event, context: "done", seconds=0.1)[REPLY]["result"] == "done"
+    time.sleep(GRACE_SECONDS + 0.3)
+    assert ended == []
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,12 @@
+import json
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from botocore.exceptions import ClientError
 
-from runtime.adapters.bundles import S3Bundles
+from runtime.adapters.bundles import REGISTRATION_FILE, S3Bundles
+from runtime.adapters.dynamodb import Condition
 from runtime.mirror import build
 from tests.factories import any_bundle, any_hub_model, any_model_reference, any_revision
 from tests.runtime.conftest import BUCKET, Cloud, calls, failing, stream_records
@@ -69,6 +71,7 @@ def test_nothing_but_the_allowed_files_is_copied(cloud, hub_endpoint, publish, t
         "model.onnx",
         "tokenizer.json",
         MANIFEST_FILE,
+        REGISTRATION_FILE,
     }
     assert all(key.startswith(f"{model_id}/{revision}/") for key in stored(cloud))
 
@@ -217,3 +220,65 @@ def test_a_row_that_is_gone_or_was_judged_is_left_alone(cloud, dead_endpoint):
         run(stream_records(keys), None)
     assert written == []
     assert table.get("acme/model", any_revision("gone")) is None
+
+
+@pytest.fixture
+def mirrored(cloud, hub_endpoint, publish, tmp_path):
+    """A mirrored model that takes part, and what looks at its row again, without a Hub."""
+    any_bundle(tmp_path)
+    model = mirror(cloud, hub_endpoint, *publish(tmp_path), registered_by="ann")
+    key = {"model_id": model.model_id, "revision": model.revision}
+    table = cloud.table(MODEL_INFO)
+    table.update(*key.values(), assign={"state": "champion"}, condition=Condition("attribute_exists(#id)", id="task"))
+    run = build(cloud.mirror("http://127.0.0.1:9"), cloud.session())
+    return table, key, lambda: run(stream_records(key), None)
+
+
+BY_HAND = [
+    {"task": "issue"},
+    {"registered_by": "eve"},
+    {"bundle": {"engine": "onnx", "manifest_sha256": "0" * 64}},
+    {"bundle": "gone"},
+    {"note": "mine"},
+    {"failure": "so I say"},
+]
+
+
+@pytest.mark.parametrize("edit", BY_HAND, ids=lambda edit: next(iter(edit)))
+def test_what_may_not_change_is_put_back_and_measured_for_the_alarm(mirrored, capsys, edit):
+    table, key, look = mirrored
+    before = table.get(*key.values())
+    table.put(before | edit)
+    look()
+    assert table.get(*key.values()) == before
+    (line,) = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
+    assert line["RegistryEdited"] == [1.0]
+    assert line["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [[]]
+    look()
+    assert "_aws" not in capsys.readouterr().out
+
+
+def test_what_is_taken_out_of_a_row_is_put_back(mirrored):
+    table, key, look = mirrored
+    before = table.get(*key.values())
+    table.put({name: value for name, value in before.items() if name in (*key, "state")})
+    look()
+    assert table.get(*key.values()) == before
+
+
+def test_a_row_that_was_deleted_comes_back_without_taking_part(mirrored):
+    table, key, look = mirrored
+    before = table.get(*key.values())
+    table.delete(*key.values())
+    look()
+    assert table.get(*key.values()) == before | {"state": "registered"}
+
+
+@pytest.mark.parametrize("change", [{"state": "retired"}, {"activated_at": "2026-01-01T00:00:00.000Z"}])
+def test_what_may_change_stays_changed(mirrored, capsys, change):
+    table, key, look = mirrored
+    changed = table.get(*key.values()) | change
+    table.put(changed)
+    look()
+    assert table.get(*key.values()) == changed
+    assert "_aws" not in capsys.readouterr().out

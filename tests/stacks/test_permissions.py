@@ -192,7 +192,8 @@ ALLOWED: dict[str, Allowed] = {
     "MLOps/MirrorRole": (
         logs("MLOps/Mirror")
         | table(MODELS, "GetItem", "UpdateItem")
-        | on(BUNDLES, "s3", "PutObject")
+        | on(BUNDLES, "s3", "GetObject", "PutObject")
+        | on(BUNDLES.removesuffix("/*"), "s3", "ListBucket")
         | reads_stream("Data/ModelInfo/Table.StreamArn", RECORDS_KEY)
         | writes(RECORDS_KEY)
     ),

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.factories import any_bundle, put_in_force
-from tests.system.bundles import raising_model
+from tests.system.bundles import hanging_model, raising_model
 from tests.system.machine import Machine
 from triage.bundle import Thresholds
 from triage.registry import ModelInfo
@@ -88,3 +88,26 @@ def test_a_canary_that_fails_costs_no_complaint_its_automatic_answer(
     of_stand_in = median(a.milliseconds for a in relieved)
     alone = median(a.milliseconds for a in before)
     print(f"median ms of an allocation: {alone:.0f} before, {of_champion:.0f} beside, {of_stand_in:.0f} as a stand-in")
+
+
+def test_a_canary_that_hangs_costs_its_complaint_nothing_but_the_wait(
+    machine: Machine, any_item: Callable[..., dict[str, Any]], champion: ModelInfo, tmp_path: Path
+):
+    (before,) = machine.allocate(any_item(narrative=NARRATIVE))
+    hanging = machine.register(hanging_model(tmp_path / "hangs", PRODUCTS), "somebody/hangs", champion.task)
+    canary = single(champion).model_copy(
+        update={"kind": "canary", "arms": (arm("champion", champion, 0), arm("hangs", hanging))}
+    )
+    put_in_force(machine.deployment.registry, canary, by="test", replaces=1)
+    (after,) = machine.allocate(any_item(narrative=NARRATIVE))
+    put_in_force(machine.deployment.registry, single(champion), by="test", replaces=2)
+    assert answer(after) == answer(before)
+    (failure,) = machine.deployment.story.query(hanging.version, index="by_failed_version")
+    assert (failure["complaint_id"], failure["error"]) == (after.complaint_id, "States.Timeout")
+    assert after.milliseconds < 1_000 * 60
+    print(f"ms of an allocation: {before.milliseconds:.0f} before, {after.milliseconds:.0f} with a model that hangs")
+
+    # Its sandbox ends with it: what comes next is answered.
+    (next_one,) = machine.allocate(any_item(narrative=NARRATIVE))
+    assert answer(next_one) == answer(before)
+    machine.retire(hanging)
