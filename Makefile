@@ -53,6 +53,7 @@ deploy: package  ## deploy ENVIRONMENT to AWS, with the shell's credentials
 
 bench: env  ## a table of ratios against transformers.pipeline
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.inference
 	$(BIN)/python -m benchmarks.explanation $(if $(DATA),--data "$(DATA)")
 
 simulate: env  ## how often the promotion engine is wrong, and how soon it is right
