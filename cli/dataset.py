@@ -13,6 +13,7 @@ from cli import options
 from cli.deployment import hub_endpoint
 from cli.errors import CommandError, WrongUsageError
 from cli.output import err, out, print_json, print_table, progress_bar
+from cli.source import readable
 from triage.redaction import REDACTION_VERSION, redact_text
 
 if TYPE_CHECKING:
@@ -45,16 +46,15 @@ def publish(
     endpoint = hub_endpoint(env, state)
     # Only now: what splits and uploads takes a second to import, and no other command should wait for it.
     from training.snapshot import PublicationError, Terms, publish_snapshot
-    from training.sources import SourceError, located
 
+    path = readable(file, endpoint=lambda: endpoint)
     try:
-        path = located(file, endpoint=endpoint)
         terms = Terms(licence=licence, language=language, redaction=REDACTION_VERSION)
         with TemporaryDirectory() as folder:
             snapshot = _written(path, Path(folder), repo, test_from, seed, terms)
             with err.status(f"Publishing {repo}"):
                 sha = publish_snapshot(snapshot, dataset_id=repo, endpoint=endpoint, private=not public)
-    except (SourceError, PublicationError) as error:
+    except PublicationError as error:
         raise CommandError(str(error)) from error
     _report(snapshot, repo, sha, as_json)
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,9 +12,11 @@ from cli.demo_review import review
 from cli.deployment import find
 from cli.errors import CommandError
 from cli.output import err, out, print_json, progress_bar
+from cli.source import readable
 from cli.submission import numbered, put_all, wait_for
 from cli.tables import allocation_table, models_table, totals_table
 from local import up as embedded
+from local.state import Instance
 from training.exports import ExportRow, read_export
 from training.generator import generate
 
@@ -24,7 +25,7 @@ RECIPE = "demo"
 
 def demo(
     data: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, help="A CFPB export to triage instead.")
+        str | None, typer.Option(help="A CFPB export to triage instead, or hf://organisation/name@sha.")
     ] = None,
     count: Annotated[int, typer.Option(min=1, help="How many complaints.")] = 60,
     seed: Annotated[int, typer.Option(help="Which complaints are generated.")] = 1,
@@ -32,13 +33,19 @@ def demo(
     state: options.State = options.DEFAULT,
 ) -> None:
     """Start the embedded AWS, train and register three models, triage complaints, and review some of them."""
-    instance = embedded.up(state, on_progress=lambda line: err.print(line, soft_wrap=True))
+
+    def start() -> Instance:
+        return embedded.up(state, on_progress=lambda line: err.print(line, soft_wrap=True))
+
+    # A file that is not there is told before anything is started.
+    path = readable(data, endpoint=lambda: start().hub_endpoint) if data is not None else None
+    instance = start()
     deployment = find("local", state=state)
     # Only now: torch takes seconds to import, and no other command should wait for it.
     from cli.demo_models import provide_models
 
     provide_models(RECIPE, instance, deployment.registry, state / "models")
-    rows = list(read_export(data, limit=count) if data else _generated(count, seed))
+    rows = list(read_export(path, limit=count) if path else _generated(count, seed))
     with progress_bar() as bar:
         putting = bar.add_task("Submitting", total=count)
         submission = put_all(deployment, numbered(rows), on_put=lambda: bar.advance(putting))

@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from cli import options
-from cli.deployment import find
+from cli.deployment import find, hub_endpoint
 from cli.output import err, print_json, progress_bar
+from cli.source import readable
 
 
 def evaluate(
@@ -16,7 +17,7 @@ def evaluate(
         str, typer.Argument(help="A task (its champion), a version organisation/name@revision, or a bundle's folder.")
     ],
     data: Annotated[
-        Path, typer.Option(exists=True, dir_okay=False, help="A labelled export with CFPB's column names.")
+        str, typer.Option(help="A labelled export with CFPB's column names, or hf://organisation/name@sha.")
     ],
     task: Annotated[
         str | None, typer.Option(help="What the model decides, where its bundle does not say it.", show_default=False)
@@ -24,10 +25,7 @@ def evaluate(
     report: Annotated[
         Path | None, typer.Option(file_okay=False, help="Write page, data and card section here.", show_default=False)
     ] = None,
-    train: Annotated[
-        Path | None,
-        typer.Option(exists=True, dir_okay=False, help="An export that baselines learn from.", show_default=False),
-    ] = None,
+    train: Annotated[str | None, typer.Option(help="An export that baselines learn from.", show_default=False)] = None,
     limit: Annotated[
         int | None, typer.Option(min=1, help="Measure on N complaints, drawn at random.", show_default=False)
     ] = None,
@@ -42,9 +40,13 @@ def evaluate(
     from training.evaluation.evaluation import document
     from training.evaluation.report import write_report
 
+    def at(source: str) -> Path:
+        return readable(source, endpoint=lambda: hub_endpoint(env, state))
+
+    measured, learnt = at(data), at(train) if train is not None else None
     with TemporaryDirectory() as workspace, progress_bar() as bar:
         named = load_named(model, deployment=lambda: find(env, state=state), workspace=Path(workspace))
-        evaluation = evaluate_named(named, data, task=task, train=train, limit=limit, bar=bar)
+        evaluation = evaluate_named(named, measured, task=task, train=learnt, limit=limit, bar=bar)
     page = write_report(evaluation, report) if report is not None else None
     warn(evaluation)
     if as_json:

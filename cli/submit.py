@@ -7,9 +7,10 @@ from typing import Annotated
 import typer
 
 from cli import options
-from cli.deployment import find
+from cli.deployment import find, hub_endpoint
 from cli.errors import CommandError
 from cli.output import err, out, print_json, progress_bar
+from cli.source import readable
 from cli.submission import Rejection, numbered, put_all, wait_for
 from cli.tables import allocation_table, totals_table
 from training.exports import read_export
@@ -17,7 +18,7 @@ from training.exports import read_export
 
 def submit(
     file: Annotated[
-        Path, typer.Argument(exists=True, dir_okay=False, help="CSV, CSV.zip, Parquet, JSON or JSON lines.")
+        str, typer.Argument(help="CSV, Parquet, JSON or JSON lines, also zipped, or hf://organisation/name@sha.")
     ],
     limit: Annotated[int | None, typer.Option(min=1, help="Submit the first N complaints only.")] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for the allocations and show them.")] = False,
@@ -31,9 +32,10 @@ def submit(
 ) -> None:
     """Put complaints of an export into raw_complaints, as operations do."""
     deployment = find(env, state=state)
+    path = readable(file, endpoint=lambda: hub_endpoint(env, state))
     with progress_bar() as bar:
         putting = bar.add_task("Submitting", total=limit)
-        submission = put_all(deployment, numbered(read_export(file, limit=limit)), on_put=lambda: bar.advance(putting))
+        submission = put_all(deployment, numbered(read_export(path, limit=limit)), on_put=lambda: bar.advance(putting))
         bar.update(putting, total=submission.submitted)
         late: set[str] = set()
         if wait:

@@ -9,6 +9,7 @@ import typer
 from cli import options
 from cli.errors import CommandError, NotFoundError, WrongUsageError
 from cli.output import err, out, print_json, print_table, progress_bar
+from cli.source import readable
 
 if TYPE_CHECKING:
     from training.held_back import Keep
@@ -74,17 +75,13 @@ def _trained(
     from training.dataset import load_labelled
     from training.held_back import measure, part, prepared_from
     from training.pipeline import STEPS, train_models
-    from training.sources import SourceError, located
 
     with progress_bar() as bar:
         prepared = parts = labelled = None
         if data is not None:
             steps = Steps(bar)
             steps.next(f"Reading {data}")
-            try:
-                labelled = load_labelled(located(data))
-            except SourceError as error:
-                raise CommandError(str(error)) from error
+            labelled = load_labelled(readable(data))
             parts = part(labelled, keep, test_from=test_from.date() if test_from else None)
             steps.next("Preparing")
             prepared = prepared_from(recipe, labelled, parts.learn)

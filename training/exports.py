@@ -1,4 +1,4 @@
-"""Complaint exports, row by row: CFPB's bulk CSV and Parquet, its API's JSON, and JSON lines of `raw_complaints` items.
+"""Complaint exports, row by row: CFPB's CSV, JSON and Parquet, archives of them, and JSON lines of `raw_complaints`.
 
 A missing value is a row like any other: what to do about it is the reader's business. A file that is not what it
 claims to be raises ExportError at the row where that shows; the rows before it have been handed out.
@@ -47,6 +47,9 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
 BLANKS = frozenset({"", "None", "N/A"})
 """How exports write the absence of a value in any column but the narrative."""
 
+EXPLAINING = frozenset({".txt", ".md", ".pdf", ".html"})
+"""What lies in an archive beside its exports."""
+
 FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 Record = Mapping[str, Any]
@@ -81,13 +84,29 @@ class ExportError(Exception):
     """An export that cannot be read: where, why, and what to do next. Never quotes a narrative."""
 
     def __init__(
-        self, path: Path, problem: str, *, advice: str, row: int | None = None, column: str | None = None
+        self,
+        path: Path,
+        problem: str,
+        *,
+        advice: str,
+        member: str | None = None,
+        row: int | None = None,
+        column: str | None = None,
     ) -> None:
-        place = f"{path}" + (f", row {row}" if row else "") + (f", column {column!r}" if column else "")
+        parts = (str(path), member, row and f"row {row}", column and f"column {column!r}")
+        place = ", ".join(part for part in parts if part)
         super().__init__(f"{place}: {problem}. {advice}.")
         self.path = path
         self.row = row
         self.column = column
+
+
+@dataclass
+class _Place:
+    """Where in an export the reader is: the file inside, where the export is an archive, and the row in that file."""
+
+    member: str | None = None
+    row: int = 1
 
 
 class _UnreadableError(Exception):
@@ -104,8 +123,9 @@ class _UnreadableError(Exception):
 def read_export(path: Path, *, limit: int | None = None) -> Iterator[ExportRow]:
     """Yield the rows of an export, at most `limit` of them; raises ExportError while iterating.
 
-    The format follows the name: .csv, .json, .jsonl, .ndjson, .parquet, or .zip with one such file inside. CSV, JSON
-    lines and Parquet are streamed; a JSON array or API answer is held in memory. Text is UTF-8, with or without BOM.
+    The format follows the name: .csv, .json, .jsonl, .ndjson, .parquet, or .zip with such files inside, which are read
+    one after the other in the order of their names, as one. CSV, JSON lines and Parquet are streamed; a JSON array or
+    API answer is held in memory. Text is UTF-8, with or without BOM.
     """
     if limit is not None and limit < 0:
         raise ValueError(f"limit is a number of rows, not {limit}")
@@ -113,35 +133,41 @@ def read_export(path: Path, *, limit: int | None = None) -> Iterator[ExportRow]:
 
 
 def _rows(path: Path) -> Iterator[ExportRow]:
-    with closing(_records(path)) as records:
+    place = _Place()
+    with closing(_records(path, place)) as records:
         for number in count(1):
-            with _located(path, number):
+            with _located(path, place):
                 record = next(records, None)
                 row = _to_row(number, record) if record is not None else None
             if row is None:
                 return
             yield row
+            place.row += 1
 
 
-def _records(path: Path) -> Generator[Record, None, None]:
-    with _opened(path) as (kind, file):
-        yield from READERS[kind](file)
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
+def _records(path: Path, place: _Place) -> Generator[Record, None, None]:
     if path.suffix.lower() != ".zip":
         kind = _kind(path.name)
         with path.open("rb") as file:
-            yield kind, file
+            yield from READERS[kind](file)
         return
     with ZipFile(path) as archive:
-        names = [name for name in archive.namelist() if not name.endswith("/") and not name.startswith("__MACOSX/")]
-        if len(names) != 1:
-            raise _UnreadableError(f"holds {len(names)} files", advice="Zip one export at a time", whole=True)
-        kind = _kind(names[0])
-        with archive.open(names[0]) as member:
-            yield kind, member
+        members = _members(archive)
+        kinds = [_kind(name) for name in members]
+        for name, kind in zip(members, kinds, strict=True):
+            if len(members) > 1:
+                place.member, place.row = name, 1
+            with archive.open(name) as member:
+                yield from READERS[kind](member)
+
+
+def _members(archive: ZipFile) -> list[str]:
+    """The exports in an archive; what only explains them, or is a trace of the program that packed them, is none."""
+    names = [name for name in archive.namelist() if not name.endswith("/") and not name.startswith("__MACOSX/")]
+    members = sorted(name for name in names if Path(name).suffix.lower() not in EXPLAINING)
+    if not members:
+        raise _UnreadableError("holds no export", advice="Zip the exported files", whole=True)
+    return members
 
 
 def _kind(name: str) -> str:
@@ -153,27 +179,31 @@ def _kind(name: str) -> str:
 
 
 @contextmanager
-def _located(path: Path, row: int) -> Iterator[None]:
+def _located(path: Path, place: _Place) -> Iterator[None]:
     """Raise what goes wrong in reading a row as an ExportError."""
+
+    def failed(problem: str, advice: str, *, whole: bool = False, column: str | None = None) -> ExportError:
+        row = None if whole else place.row
+        return ExportError(path, problem, advice=advice, member=place.member, row=row, column=column)
+
     try:
         yield
     except _UnreadableError as error:
-        where = None if error.whole else row
-        raise ExportError(path, error.problem, advice=error.advice, row=where, column=error.column) from error.__cause__
+        raise failed(error.problem, error.advice, whole=error.whole, column=error.column) from error.__cause__
     except UnicodeDecodeError as error:
         byte = error.object[error.start]
         advice = "Convert the file, for instance with `iconv -f WINDOWS-1252 -t UTF-8`"
-        raise ExportError(path, f"byte 0x{byte:02x} is not UTF-8", advice=advice, row=row) from error
+        raise failed(f"byte 0x{byte:02x} is not UTF-8", advice) from error
     except json.JSONDecodeError as error:
         problem = f"is not JSON: {error.msg} at character {error.colno}"
         problem += f" of line {error.lineno}" if error.lineno > 1 else ""
-        raise ExportError(path, problem, advice="Correct that place, or export again", row=row) from error
+        raise failed(problem, "Correct that place, or export again") from error
     except csv.Error as error:
         advice = 'Quote values that hold commas, quotes ("" inside) or line breaks, or export again'
-        raise ExportError(path, f"is not CSV: {error}", advice=advice, row=row) from error
+        raise failed(f"is not CSV: {error}", advice) from error
     except (OSError, BadZipFile, zlib.error, EOFError, RuntimeError, pyarrow.ArrowException) as error:
         advice = "Check the path, its permissions and that it is not encrypted, or fetch the file again"
-        raise ExportError(path, f"cannot be read: {error}", advice=advice, row=row if row > 1 else None) from error
+        raise failed(f"cannot be read: {error}", advice, whole=place.row == 1) from error
 
 
 def _read_csv(file: IO[bytes]) -> Iterator[Record]:

@@ -249,12 +249,46 @@ def test_a_parquet_file_without_ids_is_refused(tmp_path):
     assert failure(tmp_path / "export.parquet").column == "complaint_id"
 
 
-def test_a_zip_of_several_exports_is_refused(tmp_path):
-    assert "holds 2 files" in str(failure(zipped(tmp_path, "a.csv", "b.csv")))
+def archive_of(directory: Path, **members: str) -> Path:
+    """Packed in the order given; `_` in a name stands for the dot before its suffix."""
+    with ZipFile(directory / "archive.zip", "w") as archive:
+        for name, content in members.items():
+            archive.writestr(".".join(name.rsplit("_", 1)), content)
+    return directory / "archive.zip"
+
+
+def test_an_archive_of_several_exports_is_read_as_one_in_the_order_of_their_names(tmp_path):
+    path = archive_of(
+        tmp_path,
+        y2020_csv="Complaint ID,Product\n3,Mortgage\n",
+        readme_txt="What this is.",
+        y2019_csv="Complaint ID,Consumer complaint narrative\n1,late\n2,wrong\n",
+        z_jsonl='{"complaint_id": "4"}',
+    )
+    rows = list(read_export(path))
+    assert [(row.row, row.complaint_id) for row in rows] == [(1, "1"), (2, "2"), (3, "3"), (4, "4")]
+    assert (rows[1].narrative, rows[2].product) == ("wrong", "Mortgage")
+
+
+def test_an_error_in_an_archive_names_the_file_and_its_row(tmp_path):
+    path = archive_of(tmp_path, a_csv="Complaint ID\n1\n2\n", b_csv="Complaint ID,Date received\n3,\n4,soon\n")
+    with pytest.raises(ExportError, match=r"archive\.zip, b\.csv, row 2, column 'Date received'") as caught:
+        list(read_export(path))
+    assert caught.value.row == 2
+
+
+def test_a_file_of_an_archive_that_cannot_be_read_is_refused_before_any_row(tmp_path):
+    path = archive_of(tmp_path, a_csv="Complaint ID\n1\n", b_xlsx="PK")
+    with pytest.raises(ExportError, match="no known suffix"):
+        next(read_export(path))
+
+
+def test_an_archive_without_exports_is_refused(tmp_path):
+    assert "holds no export" in str(failure(zipped(tmp_path, "readme.txt")))
 
 
 def test_a_zip_of_something_else_is_refused(tmp_path):
-    assert "'readme.txt' has no known suffix" in str(failure(zipped(tmp_path, "readme.txt")))
+    assert "'letters.docx' has no known suffix" in str(failure(zipped(tmp_path, "letters.docx")))
 
 
 def test_a_field_beyond_the_limit_is_refused_without_quoting_it(tmp_path):

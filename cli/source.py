@@ -1,0 +1,29 @@
+"""Where a command reads complaints from: a file, or a dataset of the Hub, pinned by its commit."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from cli.errors import CommandError
+
+SCHEME = "hf://"
+
+
+def readable(source: str, *, endpoint: Callable[[], str | None] = lambda: None) -> Path:
+    """The file to read; a dataset is fetched once.
+
+    endpoint: the Hub's, asked for only where it is needed; None is the one that huggingface_hub is set to.
+
+    Raises: CommandError saying what is wrong with the source.
+    """
+    if not source.startswith(SCHEME):
+        path = Path(source)
+        if not path.is_file():
+            raise CommandError(f"{path} {'is no file' if path.exists() else 'does not exist'}; give an export to read")
+        return path
+    # Only now: what speaks to the Hub takes a second to import, and files need none of it.
+    from training.sources import SourceError, located
+
+    try:
+        return located(source, endpoint=endpoint())
+    except SourceError as error:
+        raise CommandError(str(error)) from error
