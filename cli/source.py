@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from cli.errors import CommandError
+from cli.errors import CommandError, WrongUsageError
 
 SCHEME = "hf://"
 
@@ -13,12 +13,14 @@ def readable(source: str, *, endpoint: Callable[[], str | None] = lambda: None) 
 
     endpoint: the Hub's, asked for only where it is needed; None is the one that huggingface_hub is set to.
 
-    Raises: CommandError saying what is wrong with the source.
+    Raises: WrongUsageError where there is no such file, CommandError on what is wrong with a dataset.
     """
     if not source.startswith(SCHEME):
         path = Path(source)
         if not path.is_file():
-            raise CommandError(f"{path} {'is no file' if path.exists() else 'does not exist'}; give an export to read")
+            raise WrongUsageError(
+                f"{path} {'is no file' if path.exists() else 'does not exist'}: give an export to read"
+            )
         return path
     # Only now: what speaks to the Hub takes a second to import, and files need none of it.
     from training.sources import SourceError, located

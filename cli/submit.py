@@ -31,8 +31,8 @@ def submit(
     state: options.State = options.DEFAULT,
 ) -> None:
     """Put complaints of an export into raw_complaints, as operations do."""
-    deployment = find(env, state=state)
     path = readable(file, endpoint=lambda: hub_endpoint(env, state))
+    deployment = find(env, state=state)
     with progress_bar() as bar:
         putting = bar.add_task("Submitting", total=limit)
         submission = put_all(deployment, numbered(read_export(path, limit=limit)), on_put=lambda: bar.advance(putting))

@@ -85,7 +85,7 @@ def test_a_dataset_is_private_unless_asked_otherwise(triage, export, endpoint):
     ("arguments", "code", "message"),
     [
         (["hf://bank/data@main", REPO], 1, "is no commit sha of 40 digits"),
-        (["missing.csv", REPO], 1, "cannot be read"),
+        (["missing.csv", REPO], 2, "does not exist"),
         (["EXPORT", REPO, "--test-from", "2031-01-01"], 2, "cannot be split: the test part is empty"),
         (["EXPORT", REPO, "--test-from", "soon"], 2, "Invalid value"),
     ],

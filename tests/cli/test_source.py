@@ -1,7 +1,7 @@
 import pytest
 from huggingface_hub import HfApi, constants
 
-from cli.errors import CommandError
+from cli.errors import CommandError, WrongUsageError
 from cli.source import readable
 from tests.hub import served
 
@@ -18,7 +18,7 @@ def test_a_file_is_read_where_it_lies_and_the_hub_is_not_asked_for(tmp_path):
 
 @pytest.mark.parametrize(("name", "problem"), [("missing.csv", "does not exist"), (".", "is no file")])
 def test_what_is_no_file_is_told(tmp_path, name, problem):
-    with pytest.raises(CommandError, match=problem):
+    with pytest.raises(WrongUsageError, match=problem):
         readable(str(tmp_path / name))
 
 
