@@ -21,7 +21,7 @@ from triage import tables
 from triage.bundle import describe
 from triage.complaint import timestamp
 from triage.environment import MirrorEnvironment
-from triage.errors import RegistryError, TriageError
+from triage.errors import BundleUnavailableError, RegistryError, TriageError
 from triage.registry import MirroredBundle, ModelInfo, fixed
 
 logger = Logger(service="mirror")
@@ -59,10 +59,17 @@ def _token(environment: MirrorEnvironment, session: boto3.Session) -> str | None
 
 def _look_at(model_id: str, revision: str, models: Table, hub: Hub, bundles: S3Bundles) -> None:
     row = models.get(model_id, revision)
-    registration = bundles.registration(model_id, revision)
+    unmirrored = row is not None and "bundle" not in row and "failure" not in row
+    try:
+        registration = bundles.registration(model_id, revision)
+    except BundleUnavailableError as error:
+        if not unmirrored:
+            raise
+        _note(model_id, revision, {"failure": f"{type(error).__name__}: {error}"}, models)
+        return
     if registration is not None:
         _keep(registration, row, models)
-    elif row is not None and "bundle" not in row and "failure" not in row:
+    elif row is not None and unmirrored:
         _mirror_row(row, models, hub, bundles)
 
 
@@ -107,6 +114,10 @@ def _mirror_row(row: dict[str, Any], models: Table, hub: Hub, bundles: S3Bundles
     except Exception as error:
         outcome = {"failure": f"unexpected {type(error).__name__}; its trace is in this function's log"}
         logger.exception("mirroring failed", extra={"model_id": model_id, "revision": revision})
+    _note(model_id, revision, outcome, models)
+
+
+def _note(model_id: str, revision: str, outcome: dict[str, Any], models: Table) -> None:
     models.update(model_id, revision, assign=outcome, condition=Condition("attribute_exists(#id)", id="model_id"))
     logger.info("mirrored", extra={"model_id": model_id, "revision": revision, "failure": outcome.get("failure")})
 

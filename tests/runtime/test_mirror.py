@@ -163,10 +163,11 @@ def test_a_bucket_that_is_down_is_written_into_the_row(cloud, hub_endpoint, publ
     assert row.failure
 
 
-def test_a_bucket_that_is_down_is_unavailable(cloud, hub_endpoint, publish, tmp_path):
+@pytest.mark.parametrize("operation", ["GetObject", "PutObject"])
+def test_a_bucket_that_is_down_is_unavailable(cloud, hub_endpoint, publish, tmp_path, operation):
     any_bundle(tmp_path)
     session = cloud.session()
-    failing(session, "s3.PutObject", ClientError({"Error": {"Code": "SlowDown", "Message": "later"}}, "PutObject"))
+    failing(session, f"s3.{operation}", ClientError({"Error": {"Code": "SlowDown", "Message": "later"}}, operation))
     row = mirror(cloud, hub_endpoint, *publish(tmp_path), session=session)
     assert str(row.failure).startswith("BundleUnavailableError")
 
