@@ -144,7 +144,7 @@ FORBIDDEN: dict[str, tuple[Attempt, ...]] = {
     "ExplanationsFindDecision": (get_raw, scan_raw, put_raw, put_story, scan_story, get_bundle, start_execution),
     "ExplanationsExplain": (scan_raw, put_raw, scan_story, delete_story, put_model, put_bundle, start_execution),
     "ExplanationsDeliverExplanation": (scan_raw, put_raw, scan_story, delete_story, get_bundle, start_execution),
-    "MLOpsMirror": (get_raw, scan_raw, put_story, put_model, put_strategy, get_bundle, start_execution),
+    "MLOpsMirror": (get_raw, scan_raw, put_story, put_model, put_strategy, start_execution),
 }
 
 

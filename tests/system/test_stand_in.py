@@ -94,7 +94,7 @@ def test_a_canary_that_hangs_costs_its_complaint_nothing_but_the_wait(
     machine: Machine, any_item: Callable[..., dict[str, Any]], champion: ModelInfo, tmp_path: Path
 ):
     (before,) = machine.allocate(any_item(narrative=NARRATIVE))
-    hanging = machine.register(hanging_model(tmp_path / "hangs", PRODUCTS), "somebody/hangs", champion.task)
+    hanging = machine.register(hanging_model(tmp_path / "hangs", PRODUCTS), "somebody/hangs-as-canary", champion.task)
     canary = single(champion).model_copy(
         update={"kind": "canary", "arms": (arm("champion", champion, 0), arm("hangs", hanging))}
     )
