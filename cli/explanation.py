@@ -29,6 +29,7 @@ def page(delivered: Delivered) -> str:
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=lambda value: "none" if value is None else value,
     )
     environment.filters |= {"percent": percent, "points": points}
     return environment.get_template(TEMPLATE).render(

@@ -26,8 +26,8 @@ from local.worker_fixes import REPLY
 
 log = logging.getLogger(__name__)
 
-GRACE_SECONDS = 1.0
-"""After a deadline, so that MiniStack's own limit names the timeout first."""
+GRACE_SECONDS = 10.0
+"""After a deadline: what is only late, because it waited for a slot or loads a model, is not worth a restart."""
 
 ENDED_BY_HANGING = 70
 

@@ -1,6 +1,5 @@
-"""Where complaints are read from: a file, or a dataset on the Hub that is pinned by its commit.
+"""Complaints that are read from a dataset on the Hub, pinned by its commit.
 
-complaints.csv.zip
 hf://organisation/name@40-digit-sha                 its default config, all splits
 hf://organisation/name@40-digit-sha:config
 hf://organisation/name@40-digit-sha:config/split
@@ -22,7 +21,6 @@ from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError, Revi
 from training.hub import CARD_FILE
 from training.merging import merge
 
-SCHEME = "hf://"
 _ADDRESS = re.compile(
     r"hf://(?:datasets/)?(?P<dataset>[\w.\-]+/[\w.\-]+)(?:@(?P<revision>[^:]*))?"
     r"(?::(?P<config>[\w.\-]+)(?:/(?P<split>[\w.\-]+))?)?"
@@ -54,7 +52,7 @@ class HubSource:
 
 
 def located(source: str, *, endpoint: str | None = None, token: str | None = None) -> Path:
-    """The local file of a source, for `training.exports.read_export`; from the Hub it is fetched once.
+    """The local file of a dataset, for `training.exports.read_export`; it is fetched once.
 
     Several files of a config become one Parquet file with a column `split`. Without `endpoint` it is the Hub that
     huggingface_hub itself is set to.
@@ -62,8 +60,6 @@ def located(source: str, *, endpoint: str | None = None, token: str | None = Non
     Raises:
         SourceError: the address is malformed or names no commit; the Hub has no such data, or does not answer.
     """
-    if not source.startswith(SCHEME):
-        return Path(source)
     wanted = parsed(source)
     folder, splits = _files(wanted, endpoint=endpoint, token=token)
     paths = {split: _matching(folder, patterns) for split, patterns in splits.items()}

@@ -111,6 +111,8 @@ def test_a_page_shows_text_figures_checks_and_versions_and_needs_nothing_beside_
         assert said in page
     assert "&lt;b&gt;Nobody" in page and "<b>Nobody" not in page
     assert "http" not in page.replace("http://www.w3.org", "")
+    # What a model does not have is said in a person's words.
+    assert "flagged from none" in page and "None" not in page
 
 
 def test_an_explanation_that_failed_says_so_on_its_page():

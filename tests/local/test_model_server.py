@@ -16,12 +16,13 @@ import pytest
 from local import model_server
 from local.captured import Capture
 from local.functions import Invocation
-from local.model_server import GRACE_SECONDS, Server, WaitedTooLongError, describe
+from local.model_server import Server, WaitedTooLongError, describe
 from local.processes import is_healthy, until
 from local.session import loopback_session
 from local.state import LOOPBACK, ROOT, Ports, State, any_free_port, write
 from local.worker_fixes import REPLY
 
+GRACE_SECONDS = 0.3
 PROBE = """
 from dataclasses import dataclass
 
@@ -75,6 +76,7 @@ def test_waiting_too_long_is_named_as_lambda_names_a_timeout():
 def ended(monkeypatch):
     """The functions for which the process would have ended."""
     names = []
+    monkeypatch.setattr(model_server, "GRACE_SECONDS", GRACE_SECONDS)
     monkeypatch.setattr(model_server, "_end_process", lambda invocation: names.append(invocation.function_name))
     return names
 

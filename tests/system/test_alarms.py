@@ -44,8 +44,10 @@ def quiet(machine: Machine, metric: str) -> Iterator[None]:
     alarms = cloudwatch.describe_alarms_for_metric(Namespace="ComplaintsTriage", MetricName=metric)["MetricAlarms"]
     (name,) = (alarm["AlarmName"] for alarm in alarms)
     cloudwatch.set_alarm_state(AlarmName=name, StateValue="OK", StateReason="a test begins")
-    yield
-    cloudwatch.set_alarm_state(AlarmName=name, StateValue="OK", StateReason="a test ends")
+    try:
+        yield
+    finally:
+        cloudwatch.set_alarm_state(AlarmName=name, StateValue="OK", StateReason="a test ends")
 
 
 def counted_without_dimensions(machine: Machine, metric: str) -> bool:
@@ -54,18 +56,29 @@ def counted_without_dimensions(machine: Machine, metric: str) -> bool:
     return [one["Dimensions"] for one in found] == [[]]
 
 
-def test_a_strategy_that_is_not_followed_is_announced(machine: Machine, any_item, announced):
-    (champion,) = (m for m in machine.deployment.registry.models() if m.task == "product" and m.state == "champion")
+@pytest.fixture
+def champion(machine: Machine) -> ModelInfo:
+    (model,) = (m for m in machine.deployment.registry.models() if m.task == "product" and m.state == "champion")
+    return model
+
+
+@pytest.fixture
+def followed(machine: Machine, champion: ModelInfo) -> Iterator[None]:
+    """A strategy that the command has validated."""
     arm = any_arm(model_id=champion.model_id, revision=champion.revision, share=10_000)
-    put_in_force(
-        machine.deployment.registry, any_strategy(kind="single", arms=(arm,), task="product"), by="test", replaces=0
-    )
+    strategy = any_strategy(kind="single", arms=(arm,), task="product")
+    put_in_force(machine.deployment.registry, strategy, by="test", replaces=0)
+    yield
+    machine.withdraw_strategy("product")
+
+
+@pytest.mark.usefixtures("followed")
+def test_a_strategy_that_is_not_followed_is_announced(machine: Machine, any_item, announced, champion):
     table = machine.aws.resource("dynamodb").Table(machine.deployment.name("model-strategy-table"))
     with quiet(machine, "StrategyRefused"):
         table.put_item(Item={"task": "product", "entry": CURRENT, "strategy": {"arms": []}})
         (allocation,) = machine.allocate(any_item())
         assert until(lambda: bool(announced("StrategyRefused")), seconds=SECONDS)
-    machine.withdraw_strategy("product")
     assert {d.model.version for d in allocation.decisions if d.task == "product"} == {champion.version}
     (said,) = announced("StrategyRefused")
     assert (said["OldStateValue"], said["NewStateValue"]) == ("OK", "ALARM")
@@ -73,9 +86,8 @@ def test_a_strategy_that_is_not_followed_is_announced(machine: Machine, any_item
     assert counted_without_dimensions(machine, "StrategyRefused")
 
 
-def test_a_row_that_was_edited_by_hand_is_put_back_and_announced(machine: Machine, any_item, announced):
+def test_a_row_that_was_edited_by_hand_is_put_back_and_announced(machine: Machine, any_item, announced, champion):
     registry = machine.deployment.registry
-    (champion,) = (m for m in registry.models() if m.task == "product" and m.state == "champion")
     table = machine.aws.resource("dynamodb").Table(machine.deployment.name("model-info-table"))
 
     def now() -> ModelInfo:

@@ -55,6 +55,15 @@ def challenger(machine: Machine, champion: ModelInfo, tmp_path: Path) -> Iterato
     machine.retire(model)
 
 
+@pytest.fixture
+def hanging(machine: Machine, champion: ModelInfo, tmp_path: Path) -> Iterator[ModelInfo]:
+    """Never answers. In a repository of its own: another test publishes the same model."""
+    model = machine.register(hanging_model(tmp_path / "hangs", PRODUCTS), "somebody/hangs-as-canary", champion.task)
+    yield model
+    machine.withdraw_strategy(model.task)
+    machine.retire(model)
+
+
 def answer(allocation: AllocationEntry) -> tuple[Any, ...]:
     said = [(d.task, d.label, d.model.version) for d in allocation.decisions]
     return allocation.route, allocation.journey, allocation.product_team, allocation.reasons, tuple(said)
@@ -91,10 +100,9 @@ def test_a_canary_that_fails_costs_no_complaint_its_automatic_answer(
 
 
 def test_a_canary_that_hangs_costs_its_complaint_nothing_but_the_wait(
-    machine: Machine, any_item: Callable[..., dict[str, Any]], champion: ModelInfo, tmp_path: Path
+    machine: Machine, any_item: Callable[..., dict[str, Any]], champion: ModelInfo, hanging: ModelInfo
 ):
     (before,) = machine.allocate(any_item(narrative=NARRATIVE))
-    hanging = machine.register(hanging_model(tmp_path / "hangs", PRODUCTS), "somebody/hangs-as-canary", champion.task)
     canary = single(champion).model_copy(
         update={"kind": "canary", "arms": (arm("champion", champion, 0), arm("hangs", hanging))}
     )
@@ -110,4 +118,3 @@ def test_a_canary_that_hangs_costs_its_complaint_nothing_but_the_wait(
     # Its sandbox ends with it: what comes next is answered.
     (next_one,) = machine.allocate(any_item(narrative=NARRATIVE))
     assert answer(next_one) == answer(before)
-    machine.retire(hanging)

@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import pyarrow
 import pyarrow.parquet
 import pytest
@@ -66,10 +64,6 @@ def refusal(source, **options) -> str:
         located(source, **options)
     assert str(caught.value).startswith(source)
     return str(caught.value)
-
-
-def test_a_file_is_where_it_is():
-    assert located("exports/complaints.csv.zip") == Path("exports/complaints.csv.zip")
 
 
 @pytest.mark.parametrize("config", ["time", "grouped"])
