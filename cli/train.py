@@ -14,7 +14,7 @@ from cli.source import readable
 if TYPE_CHECKING:
     from training.held_back import Keep
     from training.pipeline import Bundles
-    from training.recipe import Recipe
+    from training.recipe import Recipe, ValidateOn
 
 
 def train(
@@ -34,6 +34,13 @@ def train(
         datetime | None,
         typer.Option(formats=["%Y-%m-%d"], help="With --keep time: keep back what was received from this day on."),
     ] = None,
+    validate_on: Annotated[
+        Literal["random", "latest"] | None,
+        typer.Option(
+            help="The part that chooses calibration and thresholds: groups at random, or those that began last, which"
+            " promises less and holds better; by default what the recipe says."
+        ),
+    ] = None,
     checkpoints: Annotated[
         Path | None, typer.Option(file_okay=False, help="A folder from which a run that was cut off goes on.")
     ] = None,
@@ -47,20 +54,21 @@ def train(
     from training.export import ExportFailedError
 
     try:
-        bundles = _trained(_recipe(recipe), output, data, keep, test_from, checkpoints)
+        bundles = _trained(_recipe(recipe, validate_on), output, data, keep, test_from, checkpoints)
     except (EncoderError, ExportFailedError, ValueError) as error:
         raise CommandError(str(error)) from error
     _report(bundles, as_json)
 
 
-def _recipe(name: str) -> "Recipe":
+def _recipe(name: str, validate_on: "ValidateOn | None") -> "Recipe":
     from training.recipe import CONFIGS, load_recipe
 
     path = Path(name) if Path(name).suffix == ".toml" else CONFIGS / f"{name}.toml"
     if not path.is_file():
         known = ", ".join(sorted(found.stem for found in CONFIGS.glob("*.toml")))
         raise NotFoundError(f"there is no recipe {name}; in training/configs are {known}")
-    return load_recipe(path)
+    recipe = load_recipe(path)
+    return recipe if validate_on is None else recipe.model_copy(update={"validate_on": validate_on})
 
 
 def _trained(

@@ -15,9 +15,9 @@ from training.evaluation.evaluation import Evaluation, beside_baselines, evaluat
 from training.evaluation.predictions import predict
 from training.evaluation.report import card_section, write_report
 from training.pipeline import REPORTS, Bundles
-from training.prepare import Prepared, examples_of, prepare
+from training.prepare import Example, Prepared, examples_of, prepare
 from training.recipe import Recipe
-from training.splits import Indices, grouped_split, latest, time_split
+from training.splits import Indices, grouped_split, latest, latest_groups, time_split
 from triage.bundle import describe
 from triage.inference.engine import load_engine
 
@@ -58,10 +58,19 @@ def part(
 
 
 def prepared_from(recipe: Recipe, data: LabelledData, rows: Indices) -> Prepared:
-    """Raises ValueError: a task has fewer than two labels."""
+    """Raises ValueError: a task has fewer than two labels, or everything would be validated on."""
     kept = data.at(rows)
-    groups = [int(group) for group in kept.groups]
-    return prepare(recipe, examples_of(kept.rows, tasks=recipe.learnt, groups=groups), source=data.fingerprint)
+    if recipe.validate_on == "random":
+        return prepare(recipe, _examples(recipe, kept), source=data.fingerprint)
+    late = latest_groups([row.received for row in kept.rows], kept.groups, share=recipe.validation)
+    if late.all():
+        raise ValueError("all complaints came on one day, so none would be learnt from: validate on random groups")
+    earlier, later = (_examples(recipe, kept.at(np.flatnonzero(part))) for part in (~late, late))
+    return prepare(recipe, earlier, validation=later, source=data.fingerprint)
+
+
+def _examples(recipe: Recipe, data: LabelledData) -> list[Example]:
+    return examples_of(data.rows, tasks=recipe.learnt, groups=[int(group) for group in data.groups])
 
 
 def measure(

@@ -76,16 +76,30 @@ def _joined(*names: str | None) -> str:
     return ": ".join(name for name in names if name)
 
 
-def prepare(recipe: Recipe, examples: Iterable[Example] | None = None, *, source: str | None = None) -> Prepared:
+def prepare(
+    recipe: Recipe,
+    examples: Iterable[Example] | None = None,
+    *,
+    validation: Iterable[Example] | None = None,
+    source: str | None = None,
+) -> Prepared:
     """Clean, redact, deduplicate and split `examples`, by default the generated complaints that the recipe asks for.
 
+    validation: examples of other groups, chosen already; then nothing is split.
+
     Raises:
-        ValueError: nothing is known of a task's labels, or fewer than two of its labels are left to learn.
+        ValueError: nothing is known of a task's labels, fewer than two of its labels are left to learn, or generated
+            complaints should be split by time.
     """
+    if examples is None and recipe.validate_on == "latest":
+        raise ValueError("generated complaints have no dates: validate on the latest of real ones, or on random groups")
     distinct = _distinct(generated_examples(recipe) if examples is None else examples)
-    train, validation = split(distinct, share=recipe.validation, seed=recipe.seed, tasks=tuple(recipe.tasks))
+    if validation is None:
+        train, held = split(distinct, share=recipe.validation, seed=recipe.seed, tasks=tuple(recipe.tasks))
+    else:
+        train, held = tuple(distinct), _apart(_distinct(validation), known=distinct)
     labels = {task: _label_space(task, train) for task in recipe.learnt}
-    return Prepared(labels, train, validation, fingerprint=fingerprint(train, validation), source=source)
+    return Prepared(labels, train, held, fingerprint=fingerprint(train, held), source=source)
 
 
 def _label_space(task: str, train: Iterable[Example]) -> tuple[str, ...]:
@@ -126,6 +140,12 @@ def _distinct(examples: Iterable[Example]) -> list[Example]:
     """Each text once: on both sides of the split it would flatter the model."""
     read = (Example(as_served(example.text), example.labels, example.group) for example in examples)
     return list({example.text: example for example in read if example.text}.values())
+
+
+def _apart(examples: Iterable[Example], *, known: Iterable[Example]) -> tuple[Example, ...]:
+    """Those whose text is not known; what differed only by what is redacted reads the same."""
+    texts = {example.text for example in known}
+    return tuple(example for example in examples if example.text not in texts)
 
 
 def split(

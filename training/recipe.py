@@ -4,7 +4,7 @@ import hashlib
 import json
 import tomllib
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -16,6 +16,9 @@ Encoder = Annotated[str, StringConstraints(pattern=r"^([\w.\-]+==[\w.]+|[\w.\-]+
 """`package==version` of a packaged encoder, or `organisation/name@revision` of the Hub, by commit sha."""
 
 Share = Annotated[float, Field(gt=0, lt=1)]
+
+ValidateOn = Literal["random", "latest"]
+"""random: whole near-duplicate groups by chance. latest: the groups that began last, as the future will."""
 
 
 class TaskRecipe(Contract):
@@ -61,6 +64,7 @@ class Recipe(Contract):
 
     examples: complaints that are generated where no data are given, for training and validation together.
     validation: the share of the data that chooses the checkpoint, the calibration and the thresholds.
+    validate_on: which of the data they are; generated ones have no dates, so only `random` can be.
     frozen_layers: encoder layers, from the embeddings up, that keep their weights.
     max_length: tokens that the encoder reads, the first two thirds and the last third of a longer text.
     learning_rate, head_learning_rate: of the encoder's upper layers, and of pooler and classifiers.
@@ -75,6 +79,7 @@ class Recipe(Contract):
     seed: int = Field(ge=0, lt=2**32)
     examples: int = Field(ge=20)
     validation: Share
+    validate_on: ValidateOn = "random"
     max_length: int = Field(ge=8, le=512)
     frozen_layers: int = Field(ge=0)
     epochs: int = Field(ge=1)

@@ -63,7 +63,9 @@ def time_split(
     border, start = np.datetime64(test_from - gap), np.datetime64(test_from)
     early = days < border
     late = (days >= start) & (first >= border)
-    validated = early & (first >= _validation_start(first[early], share=validation))
+    if not early.any():
+        raise ValueError("nothing was received before the gap: choose a later test_from")
+    validated = early & (first >= _start_of_latest(first[early], share=validation))
     purged = (days >= border) & (days < start)
     return _checked(early & ~validated, validated, late, purged=purged)
 
@@ -91,6 +93,14 @@ def latest(received: Sequence[date], *, share: float) -> date:
     return sorted(received)[int(len(received) * (1 - share))]
 
 
+def latest_groups(received: Sequence[date], groups: Numbers, *, share: float) -> Booleans:
+    """Which rows are in the groups that began last, `share` of the rows or more; shape (n,)."""
+    _require_share(share=share)
+    first = _first_days(np.array(received, dtype="datetime64[D]"), _numbered(groups, rows=len(received)))
+    late: Booleans = first >= _start_of_latest(first, share=share)
+    return late
+
+
 def _numbered(groups: Numbers, *, rows: int) -> Numbers:
     """Groups as 0, 1, 2 … in the order of their numbers."""
     if len(groups) != rows:
@@ -105,10 +115,8 @@ def _first_days(days: Days, groups: Numbers) -> Days:
     return first[groups]
 
 
-def _validation_start(first: Days, *, share: float) -> Days:
+def _start_of_latest(first: Days, *, share: float) -> Days:
     """The latest first days, as an array of shape (): from there on `share` of them lie, or more."""
-    if not len(first):
-        raise ValueError("nothing was received before the gap: choose a later test_from")
     start: Days = np.sort(first)[np.array(int(len(first) * (1 - share)))]
     return start
 

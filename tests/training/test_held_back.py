@@ -1,6 +1,7 @@
 """What is kept back must stay unseen: these tests try to get it into training."""
 
 import json
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -32,6 +33,7 @@ RECIPE = TINY.model_copy(
         },
     }
 )
+LATEST = RECIPE.model_copy(update={"validate_on": "latest"})
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +68,34 @@ def test_no_text_that_is_kept_back_is_learnt(data, keep):
 def test_no_group_is_on_both_sides_of_the_validation(data):
     prepared = prepared_from(RECIPE, data, part(data, "none").learn)
     assert not {e.group for e in prepared.train} & {e.group for e in prepared.validation}
+
+
+def test_what_is_validated_on_began_later_than_what_is_trained_on(data):
+    prepared = prepared_from(LATEST, data, part(data, "none").learn)
+    began: dict[int | None, date] = {}
+    for row, group in zip(data.rows, data.groups, strict=True):
+        began[int(group)] = min(began.get(int(group), row.received), row.received)
+    assert max(began[e.group] for e in prepared.train) < min(began[e.group] for e in prepared.validation)
+    assert len(prepared.validation) >= LATEST.validation * len(data.rows) * 0.9
+
+
+def test_a_text_that_is_trained_on_is_not_validated_on(data):
+    twice = replace(data, rows=(*data.rows, data.rows[0]), groups=np.append(data.groups, data.groups.max() + 1))
+    last = replace(twice.rows[-1], received=date(2030, 1, 1))
+    prepared = prepared_from(LATEST, replace(twice, rows=(*data.rows, last)), np.arange(len(twice.rows)))
+    assert not {e.text for e in prepared.train} & {e.text for e in prepared.validation}
+
+
+def test_which_part_is_validated_on_is_part_of_the_fingerprints(data):
+    rows = part(data, "none").learn
+    assert LATEST.sha256 != RECIPE.sha256
+    assert prepared_from(LATEST, data, rows).fingerprint != prepared_from(RECIPE, data, rows).fingerprint
+
+
+def test_complaints_of_one_day_cannot_be_validated_by_time(data):
+    same = replace(data, rows=tuple(replace(row, received=date(2025, 1, 1)) for row in data.rows))
+    with pytest.raises(ValueError, match="validate on random groups"):
+        prepared_from(LATEST, same, np.arange(len(same.rows)))
 
 
 def test_no_column_but_the_narrative_is_read(data, tmp_path):

@@ -146,6 +146,11 @@ def test_labels_are_counted_over_the_training_part():
     assert prepared.counts("product") == {"card": 30, "loan": 15}
 
 
+def test_generated_complaints_cannot_be_split_by_time():
+    with pytest.raises(ValueError, match="have no dates"):
+        prepare(TINY.model_copy(update={"validate_on": "latest"}))
+
+
 def test_a_task_without_known_labels_is_refused():
     with pytest.raises(ValueError, match="no label is known for the task 'tone'"):
         examples_of([], tasks=["product", "tone"])
