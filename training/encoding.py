@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from transformers import BertForSequenceClassification, BertModel, PreTrainedTokenizerBase
 
+from training.losses import UNKNOWN
 from training.prepare import Example
-from training.upper import UNKNOWN
 
 BATCH = 32
 

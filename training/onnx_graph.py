@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
 import onnx
 import torch
@@ -12,29 +13,22 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxruntime.quantization.shape_inference import quant_pre_process
 from torch import Tensor, nn
 from torch.export import Dim
-from transformers import BertForSequenceClassification
+from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
+from training.heads import Heads
 from training.train import quiet
-from training.upper import mean_of
 
 
 class Logits(nn.Module):
-    """The classifier as a graph: `input_ids` and `attention_mask` in, logits out.
+    """One classifier as a graph: `input_ids` and `attention_mask` in, logits out."""
 
-    mean: a head on the mean of all tokens, whose logits are added.
-    """
-
-    def __init__(self, model: BertForSequenceClassification, mean: nn.Linear | None) -> None:
+    def __init__(self, model: PreTrainedModel, mean: nn.Linear | None) -> None:
         super().__init__()
-        self.model = model
-        self.mean = mean
+        self.heads = Heads({"task": model}, {} if mean is None else {"task": mean})
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        states = self.model.bert(input_ids=input_ids, attention_mask=attention_mask)
-        logits: Tensor = self.model.classifier(states.pooler_output)
-        if self.mean is not None:
-            logits = logits + self.mean(mean_of(states.last_hidden_state, attention_mask))
-        return logits
+        (logits,) = self.heads(input_ids, attention_mask)
+        return cast(Tensor, logits)
 
 
 def export_onnx(folder: Path, target: Path, *, max_length: int, mean: nn.Linear | None = None) -> None:
@@ -43,7 +37,7 @@ def export_onnx(folder: Path, target: Path, *, max_length: int, mean: nn.Linear 
     Attention is exported as plain matrix products: the fused one costs a quarter of int8's speed.
     """
     with quiet():
-        model = BertForSequenceClassification.from_pretrained(folder, attn_implementation="eager")
+        model = AutoModelForSequenceClassification.from_pretrained(folder, attn_implementation="eager")
     example = torch.ones((2, 8), dtype=torch.long)
     sizes = {0: Dim("batch"), 1: Dim("sequence", max=max_length)}
     with _quiet_export():

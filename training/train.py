@@ -1,24 +1,26 @@
-"""Fine-tuning: the encoder's lower layers are run once, the upper ones and the heads are trained on what they gave.
+"""Fine-tuning of one encoder for all tasks.
 
-The results are plain `BertForSequenceClassification`s, one for each task, of one encoder; that its lower part was
-frozen only made it quick.
+The lower layers of a BERT are run once, and the upper ones and the heads are trained on what they gave. An encoder of
+another architecture is trained as a whole, with its lower layers frozen: the same, and slower. The results are plain
+classifiers of `transformers`, one for each task.
 """
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 import transformers
-from torch import nn
+from torch import Tensor, nn
 from transformers import (
     AutoModelForSequenceClassification,
     AutoTokenizer,
     BertForSequenceClassification,
     EarlyStoppingCallback,
+    PreTrainedModel,
     PreTrainedTokenizerBase,
     PrinterCallback,
     Trainer,
@@ -31,21 +33,27 @@ from transformers.trainer_utils import get_last_checkpoint
 from transformers.utils import logging as transformers_logging
 
 from training.encoding import Progress, collate, encode, indices, lower_part, mixes_precision, tokenize
+from training.losses import Losses, class_weights
 from training.prepare import Prepared
 from training.recipe import Recipe
-from training.upper import UpperPart, class_weights
+from training.upper import UpperPart
+from training.whole import WholeModel, collate_ids
 
 THREADS = 2
 """Of torch and of onnxruntime: what the smallest machine that trains has, and sums then come out the same anywhere."""
 
 Features = list[dict[str, Any]]
 
+Learner = UpperPart | WholeModel
+
+Collate = Callable[[Sequence[dict[str, Any]]], dict[str, Tensor]]
+
 
 @dataclass(frozen=True)
 class Trained:
     """A model for each task; all of them share their encoder. means: the heads on the mean of all tokens, if any."""
 
-    models: Mapping[str, BertForSequenceClassification]
+    models: Mapping[str, PreTrainedModel]
     means: Mapping[str, nn.Linear]
     tokenizer: PreTrainedTokenizerBase
 
@@ -62,18 +70,18 @@ def fine_tune(prepared: Prepared, recipe: Recipe, *, encoder: Path, checkpoints:
     checkpoints: a folder for them; a run that was cut off goes on from the last one in it.
 
     Raises:
-        ValueError: the encoder is no BERT, or the recipe freezes more layers than it has.
+        ValueError: the recipe freezes more layers than the encoder has, reads more tokens than it can, or there is no
+            tokenizer that tells places.
     """
     torch.set_num_threads(THREADS)
     transformers.set_seed(recipe.seed)
     with quiet():
         models = _classifiers(encoder, prepared, recipe)
         trained = Trained(models, _means(models, prepared, recipe), _tokenizer(encoder, recipe))
-        train, validation = _features(trained, prepared, recipe, _part(progress, 0.0))
-        upper = _upper_part(trained, prepared, recipe, train)
-        trainer = _trainer(upper, train, validation, recipe, checkpoints, _part(progress, 0.5))
+        module, train, validation, batch = _learner(trained, prepared, recipe, _part(progress, 0.0))
+        trainer = _trainer(module, train, validation, batch, recipe, checkpoints, _part(progress, 0.5))
         trainer.train(resume_from_checkpoint=_last_of(checkpoints))
-        upper.to("cpu")
+        module.to("cpu")
     return trained
 
 
@@ -82,27 +90,60 @@ def _last_of(checkpoints: Path) -> str | None:
     return last
 
 
-def _upper_part(trained: Trained, prepared: Prepared, recipe: Recipe, train: Features) -> UpperPart:
+def _learner(
+    trained: Trained, prepared: Prepared, recipe: Recipe, progress: Progress
+) -> tuple[Learner, Features, Features, Collate]:
+    """What learns, what it reads of training and validation part, and how that becomes a batch."""
+    labels = {task: prepared.labels[task] for task in recipe.learnt}
+    examples = (*prepared.train, *prepared.validation)
+    tokens = tokenize(trained.tokenizer, examples, max_length=recipe.max_length)
+    numbers = indices(examples, labels)
+    losses = _losses(numbers[: len(prepared.train)], prepared, recipe)
     shared = next(iter(trained.models.values()))
-    heads = {task: model.classifier for task, model in trained.models.items()}
-    heads |= {task: _head(shared, len(prepared.labels[task])) for task in recipe.auxiliary}
+    learner: Learner
+    batch: Collate
+    if isinstance(shared, BertForSequenceClassification):
+        learner = _upper_part(shared, trained, prepared, recipe, losses)
+        features, batch = _run_once(shared, recipe, tokens, numbers, progress), collate
+    else:
+        learner = _whole_model(trained, prepared, recipe, losses)
+        features = [{"input_ids": ids, "labels": known} for ids, known in zip(tokens, numbers, strict=True)]
+        batch = collate_ids(trained.tokenizer.pad_token_id)
+    return learner, features[: len(prepared.train)], features[len(prepared.train) :], batch
+
+
+def _losses(labels: Sequence[Sequence[int]], prepared: Prepared, recipe: Recipe) -> Losses:
     weights = {
         task: class_weights(
-            [row["labels"][column] for row in train],
+            [row[column] for row in labels],
             count=len(prepared.labels[task]),
             balance=recipe.tasks[task].balance if task in recipe.tasks else 0.0,
         )
         for column, task in enumerate(recipe.learnt)
     }
-    means = {task: trained.means.get(task) or _head(shared, len(prepared.labels[task])) for task in heads}
-    return UpperPart(
-        shared,
-        heads,
-        recipe.frozen_layers,
-        means=means if recipe.mean else None,
-        class_weights=weights,
-        label_smoothing=recipe.label_smoothing,
-    )
+    return Losses(weights, label_smoothing=recipe.label_smoothing)
+
+
+def _upper_part(
+    shared: BertForSequenceClassification, trained: Trained, prepared: Prepared, recipe: Recipe, losses: Losses
+) -> UpperPart:
+    heads = {task: cast(nn.Linear, model.classifier) for task, model in trained.models.items()}
+    heads |= {task: _head(shared, len(prepared.labels[task])) for task in recipe.auxiliary}
+    means = _with_auxiliary(trained.means, shared, prepared, recipe) if recipe.mean else None
+    return UpperPart(shared, heads, recipe.frozen_layers, means=means, losses=losses)
+
+
+def _whole_model(trained: Trained, prepared: Prepared, recipe: Recipe, losses: Losses) -> WholeModel:
+    shared = next(iter(trained.models.values()))
+    classifiers = {**trained.models, **{task: _sibling(shared, prepared.labels[task]) for task in recipe.auxiliary}}
+    means = _with_auxiliary(trained.means, shared, prepared, recipe) if recipe.mean else {}
+    return WholeModel(classifiers, recipe.frozen_layers, means=means, losses=losses)
+
+
+def _with_auxiliary(
+    means: Mapping[str, nn.Linear], shared: PreTrainedModel, prepared: Prepared, recipe: Recipe
+) -> dict[str, nn.Linear]:
+    return {**means, **{task: _head(shared, len(prepared.labels[task])) for task in recipe.auxiliary}}
 
 
 def _part(progress: Progress, start: float) -> Progress:
@@ -110,34 +151,36 @@ def _part(progress: Progress, start: float) -> Progress:
     return lambda done: progress(start + done / 2)
 
 
-def _features(trained: Trained, prepared: Prepared, recipe: Recipe, progress: Progress) -> tuple[Features, Features]:
-    examples = (*prepared.train, *prepared.validation)
-    lower = lower_part(next(iter(trained.models.values())), recipe.frozen_layers)
+def _run_once(
+    shared: BertForSequenceClassification,
+    recipe: Recipe,
+    tokens: Sequence[Sequence[int]],
+    labels: Sequence[Sequence[int]],
+    progress: Progress,
+) -> Features:
+    lower = lower_part(shared, recipe.frozen_layers)
     _move(lower, "cuda" if torch.cuda.is_available() else "cpu")
-    tokens = tokenize(trained.tokenizer, examples, max_length=recipe.max_length)
-    labels = {task: prepared.labels[task] for task in recipe.learnt}
-    features = encode(lower, tokens, indices(examples, labels), progress)
+    features = encode(lower, tokens, labels, progress)
     _move(lower, "cpu")
-    return features[: len(prepared.train)], features[len(prepared.train) :]
+    return features
 
 
 def _move(module: nn.Module, device: str) -> None:
     module.to(device)
 
 
-def _classifiers(encoder: Path, prepared: Prepared, recipe: Recipe) -> dict[str, BertForSequenceClassification]:
+def _classifiers(encoder: Path, prepared: Prepared, recipe: Recipe) -> dict[str, PreTrainedModel]:
     first, *others = recipe.tasks
     model = AutoModelForSequenceClassification.from_pretrained(encoder, **_names(prepared.labels[first]))
-    if not isinstance(model, BertForSequenceClassification):
-        raise ValueError(f"the encoder is a {model.config.model_type}, only BERT can be trained")
     if recipe.frozen_layers >= model.config.num_hidden_layers:
         raise ValueError(f"of {model.config.num_hidden_layers} layers, {recipe.frozen_layers} cannot be frozen")
+    places = getattr(model.config, "max_position_embeddings", recipe.max_length)
+    if recipe.max_length > places:
+        raise ValueError(f"the encoder has places for {places} tokens, the recipe reads {recipe.max_length}")
     return {first: model, **{task: _sibling(model, prepared.labels[task]) for task in others}}
 
 
-def _means(
-    models: Mapping[str, BertForSequenceClassification], prepared: Prepared, recipe: Recipe
-) -> dict[str, nn.Linear]:
+def _means(models: Mapping[str, PreTrainedModel], prepared: Prepared, recipe: Recipe) -> dict[str, nn.Linear]:
     return {task: _head(model, len(prepared.labels[task])) for task, model in models.items()} if recipe.mean else {}
 
 
@@ -149,17 +192,14 @@ def _names(labels: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _sibling(model: BertForSequenceClassification, labels: Sequence[str]) -> BertForSequenceClassification:
+def _sibling(model: PreTrainedModel, labels: Sequence[str]) -> PreTrainedModel:
     """A classifier of other labels over the encoder of `model`."""
-    config = type(model.config)(**{**model.config.to_dict(), **_names(labels)})
-    with torch.device("meta"):
-        sibling = BertForSequenceClassification(config)
-    sibling.bert, sibling.dropout = model.bert, model.dropout
-    sibling.classifier = _head(model, len(labels))
+    sibling = type(model)(type(model.config)(**{**model.config.to_dict(), **_names(labels)}))
+    setattr(sibling, model.base_model_prefix, model.base_model)
     return sibling
 
 
-def _head(model: BertForSequenceClassification, labels: int) -> nn.Linear:
+def _head(model: PreTrainedModel, labels: int) -> nn.Linear:
     head = nn.Linear(model.config.hidden_size, labels)
     nn.init.normal_(head.weight, std=model.config.initializer_range)
     nn.init.zeros_(head.bias)
@@ -169,21 +209,29 @@ def _head(model: BertForSequenceClassification, labels: int) -> nn.Linear:
 def _tokenizer(encoder: Path, recipe: Recipe) -> PreTrainedTokenizerBase:
     """The encoder's, cutting at the recipe's length: `tokenizer.json` then does so wherever it is loaded."""
     tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(encoder, model_max_length=recipe.max_length)
+    if not tokenizer.is_fast:
+        raise ValueError("the encoder's tokenizer does not tell places in a text: it needs a tokenizer.json")
     tokenizer.backend_tokenizer.no_padding()
     tokenizer.backend_tokenizer.enable_truncation(max_length=recipe.max_length)
     return tokenizer
 
 
 def _trainer(
-    upper: UpperPart, train: Features, validation: Features, recipe: Recipe, checkpoints: Path, progress: Progress
+    learner: Learner,
+    train: Features,
+    validation: Features,
+    batch: Collate,
+    recipe: Recipe,
+    checkpoints: Path,
+    progress: Progress,
 ) -> Trainer:
     trainer = Trainer(
-        model=upper,
+        model=learner,
         args=_arguments(recipe, checkpoints),
-        data_collator=collate,
+        data_collator=batch,
         train_dataset=train,
         eval_dataset=validation,
-        optimizers=(_optimizer(upper, recipe), None),
+        optimizers=(_optimizer(learner, recipe), None),
         callbacks=[EarlyStoppingCallback(recipe.patience), _Report(progress)],
     )
     trainer.remove_callback(PrinterCallback)
@@ -217,11 +265,10 @@ def _arguments(recipe: Recipe, checkpoints: Path) -> TrainingArguments:
     )
 
 
-def _optimizer(upper: UpperPart, recipe: Recipe) -> torch.optim.Optimizer:
+def _optimizer(learner: Learner, recipe: Recipe) -> torch.optim.Optimizer:
     """AdamW with a rate of its own for the heads, which start from nothing."""
-    layers = [*upper.layers.parameters(), *upper.last.parameters()]
-    head = [*upper.pooler.parameters(), *upper.heads.parameters(), *upper.means.parameters()]
-    groups = [{"params": layers, "lr": recipe.learning_rate}, {"params": head, "lr": recipe.head_learning_rate}]
+    encoder, heads = learner.learning()
+    groups = [{"params": encoder, "lr": recipe.learning_rate}, {"params": heads, "lr": recipe.head_learning_rate}]
     return torch.optim.AdamW(groups, weight_decay=recipe.weight_decay)
 
 

@@ -1,15 +1,14 @@
-"""The part of the encoder that learns, and the heads of all tasks on it."""
+"""The part of a BERT that learns, and the heads of all tasks on it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import cast
 
-import torch
 from torch import Tensor, nn
 from transformers import BertForSequenceClassification
 from transformers.models.bert.modeling_bert import BertLayer, BertPooler
 
-UNKNOWN = -100
-"""The label of an example for a task that says nothing of it; cross entropy leaves it out."""
+from training.heads import mean_of
+from training.losses import Learnt, Losses
 
 
 class UpperPart(nn.Module):
@@ -26,32 +25,28 @@ class UpperPart(nn.Module):
         frozen: int,
         *,
         means: Mapping[str, nn.Linear] | None = None,
-        class_weights: Mapping[str, Tensor],
-        label_smoothing: float = 0.0,
+        losses: Losses,
     ) -> None:
         super().__init__()
         *layers, last = shared.bert.encoder.layer[frozen:]
         self.layers, self.last = nn.ModuleList(layers), cast(BertLayer, last)
         self.pooler, self.dropout = cast(BertPooler, shared.bert.pooler), shared.dropout
         self.heads, self.means = nn.ModuleDict(heads), nn.ModuleDict(means or {})
-        self.label_smoothing = label_smoothing
-        for task, weights in class_weights.items():
-            self.register_buffer(f"weights_of_{task}", weights, persistent=False)
+        self.losses = losses
 
-    def forward(self, hidden: Tensor, mask: Tensor, labels: Tensor) -> dict[str, Tensor | tuple[Tensor, ...]]:
-        """hidden: (n, tokens, size) from the lower part; mask: (n, tokens), whether it is a token; labels: (n, tasks).
-
-        The loss is the sum over the tasks of the mean over the examples whose label is known.
-        """
+    def forward(self, hidden: Tensor, mask: Tensor, labels: Tensor) -> Learnt:
+        """hidden: (n, tokens, size) from the lower part; mask: (n, tokens), true at tokens; labels: (n, tasks)."""
         attended = mask[:, None, None, :]
         for layer in self.layers:
             hidden = layer(hidden, attended)
-        logits = self._logits(hidden, mask, attended)
-        losses = [
-            self._loss(task, scores, labels[:, column])
-            for column, (task, scores) in enumerate(zip(self.heads, logits, strict=True))
-        ]
-        return {"loss": torch.stack(losses).sum(), "logits": logits}
+        return cast(Learnt, self.losses(self._logits(hidden, mask, attended), labels))
+
+    def learning(self) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+        """Parameters of the encoder's layers, which know already, and of what starts from nothing."""
+        return (
+            [*self.layers.parameters(), *self.last.parameters()],
+            [*self.pooler.parameters(), *self.heads.parameters(), *self.means.parameters()],
+        )
 
     def _logits(self, hidden: Tensor, mask: Tensor, attended: Tensor) -> tuple[Tensor, ...]:
         if not self.means:
@@ -60,14 +55,6 @@ class UpperPart(nn.Module):
         hidden = self.last(hidden, attended)
         pooled, mean = self.dropout(self.pooler(hidden)), self.dropout(mean_of(hidden, mask))
         return tuple(head(pooled) + self.means[task](mean) for task, head in self.heads.items())
-
-    def _loss(self, task: str, logits: Tensor, labels: Tensor) -> Tensor:
-        if bool((labels == UNKNOWN).all()):
-            return logits.sum() * 0.0
-        weights = cast(Tensor, getattr(self, f"weights_of_{task}"))
-        return nn.functional.cross_entropy(
-            logits, labels, weight=weights, ignore_index=UNKNOWN, label_smoothing=self.label_smoothing
-        )
 
     def _first_token(self, hidden: Tensor, attended: Tensor) -> Tensor:
         attention, first = self.last.attention.self, hidden[:, :1]
@@ -81,17 +68,3 @@ class UpperPart(nn.Module):
         first = self.last.attention.output(context.transpose(1, 2).flatten(2), first)
         result: Tensor = self.last.output(self.last.intermediate(first), first)
         return result
-
-
-def mean_of(hidden: Tensor, mask: Tensor) -> Tensor:
-    """Over the tokens: (n, tokens, size) and (n, tokens) become (n, size)."""
-    counted = mask[..., None].to(hidden.dtype)
-    return (hidden * counted).sum(dim=1) / counted.sum(dim=1)
-
-
-def class_weights(labels: Sequence[int], *, count: int, balance: float) -> Tensor:
-    """`frequency ** -balance`, scaled so that the mean over the examples is 1. Shape (count,)."""
-    known = torch.tensor([label for label in labels if label != UNKNOWN])
-    frequency = torch.bincount(known, minlength=count).clamp(min=1).float()
-    weights = frequency**-balance
-    return weights * frequency.sum() / (weights * frequency).sum()

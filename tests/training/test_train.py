@@ -11,12 +11,13 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from training.encoder import EncoderError, check_weights, locate
 from training.encoding import lower_part, window
 from training.hub import CARD_FILE
+from training.losses import UNKNOWN, Losses, class_weights
 from training.onnx_graph import Logits
 from training.pipeline import STEPS, is_current, train_models
 from training.prepare import prepare
 from training.recipe import CONFIGS, load_recipe
 from training.train import THREADS, fine_tune, quiet
-from training.upper import UNKNOWN, UpperPart, class_weights
+from training.upper import UpperPart
 from triage.bundle import describe
 from triage.inference.engine import load_engine
 from triage.redaction import REDACTION_VERSION
@@ -179,7 +180,7 @@ def test_the_tokenizer_cuts_and_does_not_pad(bundle):
 def test_both_parts_together_compute_what_the_model_does(model):
     torch.set_num_threads(THREADS)
     weights = {"product": torch.ones(model.num_labels)}
-    upper = UpperPart(model.eval(), {"product": model.classifier}, 3, class_weights=weights).eval()
+    upper = UpperPart(model.eval(), {"product": model.classifier}, 3, losses=Losses(weights)).eval()
     ids = torch.randint(1000, 20_000, (3, 12))
     mask = torch.arange(12) < torch.tensor([[12], [7], [3]])
     with torch.inference_mode():
@@ -194,7 +195,7 @@ def test_the_mean_of_all_tokens_is_read_as_the_graph_reads_it(model):
     weights = {"product": torch.ones(model.num_labels)}
     mean = torch.nn.Linear(model.config.hidden_size, model.num_labels)
     heads, means = {"product": model.classifier}, {"product": mean}
-    upper = UpperPart(model.eval(), heads, 3, means=means, class_weights=weights).eval()
+    upper = UpperPart(model.eval(), heads, 3, means=means, losses=Losses(weights)).eval()
     ids = torch.randint(1000, 20_000, (3, 12))
     mask = torch.arange(12) < torch.tensor([[12], [7], [3]])
     with torch.inference_mode():
@@ -216,7 +217,7 @@ def test_balance_weighs_rare_classes_more_and_keeps_the_mean():
 def test_an_example_without_a_label_for_a_task_teaches_it_nothing(model):
     weights = {task: torch.ones(model.num_labels) for task in ("product", "other")}
     heads = {"product": model.classifier, "other": model.classifier}
-    upper = UpperPart(model, heads, 5, class_weights=weights).eval()
+    upper = UpperPart(model, heads, 5, losses=Losses(weights)).eval()
     hidden, mask = torch.randn((2, 4, model.config.hidden_size)), torch.ones((2, 4), dtype=torch.bool)
 
     def loss(labels):
