@@ -18,7 +18,8 @@ LONGEST_SENTENCE = 40
 SHORTEST_SENTENCE = 3
 """Words. What is shorter belongs to the sentence before it."""
 
-_END = re.compile(r"[.!?…]+[\"')\]]*\s+(?=[\"'(\[]*[A-Z0-9])")
+_STOP = re.compile(r"[.!?…]+[\"')\]]*\s+")
+_BEGINNING = re.compile(r"[\"'(\[]*[A-Z0-9]")
 _ABBREVIATION = re.compile(r"(?:\b(?:[A-Z]|[Mm]rs?|[Mm]s|[Dd]r|[Ss]t|[Nn]o|[Ii]nc|[Ll]td|[Cc]orp|[Vv]s|[Ee]tc))\.\s+$")
 _WORD = re.compile(r"\S+\s*")
 
@@ -40,7 +41,11 @@ def words(text: str, within: Part) -> tuple[Part, ...]:
 
 
 def _sentences(text: str) -> list[Part]:
-    ends = [match.end() for match in _END.finditer(text) if not _ABBREVIATION.search(text[: match.end()][-12:])]
+    stops = [match.end() for match in _STOP.finditer(text) if not _ABBREVIATION.search(text[: match.end()][-12:])]
+    ends = [stop for stop in stops if _BEGINNING.match(text, stop)]
+    if 2 * len(ends) < len(stops):
+        # Whoever writes without capitals ends sentences all the same.
+        ends = stops
     edges = [0, *(end for end in ends if end < len(text)), len(text)]
     return [Part(start=start, end=end) for start, end in pairwise(edges) if start < end]
 

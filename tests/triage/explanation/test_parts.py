@@ -36,7 +36,8 @@ def test_a_letter_of_any_length_has_no_more_parts_than_can_be_evaluated(text):
         ("They closed my account. I had paid 5.00 dollars. Why is that?", 3),
         ("Dr. Smith of Acme Inc. called me twice. I was not in.", 2),
         ("It came on XX/XX/2019. [NAME] signed for it.", 2),
-        ("no capital begins what follows. and so it is one", 1),
+        ("they closed my account. i had paid 5.00 dollars! why is that?", 3),
+        ("It took approx. five days. They called me twice. Nobody came back.", 3),
         ("Stop it. Now.", 1),
     ],
 )
