@@ -15,7 +15,7 @@ from cli.evaluate import evaluate
 from cli.explain import explain
 from cli.feedback import feedback
 from cli.hold import hold
-from cli.output import err
+from cli.output import err, harmless
 from cli.publish import publish
 from cli.replay import replay
 from cli.show import show
@@ -62,5 +62,5 @@ def run() -> None:
 
 def _fail(message: str, code: int) -> None:
     # Not as markup, and not folded: messages hold paths and ids as they are.
-    err.print(Text("error: ", style="bold red").append(message, style="not bold default"), soft_wrap=True)
+    err.print(Text("error: ", style="bold red").append(harmless(message), style="not bold default"), soft_wrap=True)
     sys.exit(code)

@@ -11,22 +11,45 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-# Ids, labels and paths are shown as they are: none of them is markup.
-out = Console(markup=False, highlight=False)
-err = Console(stderr=True, markup=False, highlight=False)
+CONTROLS = {
+    place: f"\\u{place:04x}"
+    for place in (*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+    if chr(place) not in "\n\t"
+}
+"""What moves the cursor, colours, or turns text around: an id from outside may hold it, and is shown and not obeyed."""
+
+
+class _Screen(Console):
+    """Ids, labels and paths are shown as they are: none of them is markup, and none commands the terminal."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        super().print(*(harmless(each) if isinstance(each, str) else each for each in objects), **options)
+
+
+def harmless(text: str) -> str:
+    """Control characters as escapes.
+
+    >>> print(harmless("a\\x1b[2Jb"))
+    a\\u001b[2Jb
+    """
+    return text.translate(CONTROLS)
+
+
+out = _Screen(markup=False, highlight=False)
+err = _Screen(stderr=True, markup=False, highlight=False)
 
 
 def print_json(value: Any) -> None:
     # Not through rich: it would wrap and colour what another program reads.
-    print(json.dumps(value, default=_plain, ensure_ascii=False, indent=2))
+    print(harmless(json.dumps(value, default=_plain, ensure_ascii=False, indent=2)))
 
 
 def print_table(title: str, columns: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
     table = Table(*columns, title=title, title_justify="left")
     for row in rows:
-        table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
+        table.add_row(*(Text("" if cell is None else harmless(str(cell))) for cell in row))
     # A pipe has no width of its own, and must not cut the table to the 80 columns of a terminal.
-    wide = out if out.is_terminal else Console(width=220, markup=False)
+    wide = out if out.is_terminal else _Screen(width=220, markup=False)
     wide.print(table)
 
 
