@@ -1,18 +1,29 @@
-"""Seals every change of `complaints_allocation` into the chain of its complaint: the table's stream reports it."""
+"""Seals every change of `complaints_allocation` into the chain of its complaint: the table's stream reports it.
+
+Whatever rewrites what is written once, or removes what no erasure names, is announced the moment it is sealed.
+"""
 
 from collections import defaultdict
-from typing import Any
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Any, Final
 
 import boto3
-from aws_lambda_powertools import Logger
+from aws_lambda_powertools import Logger, single_metric
+from aws_lambda_powertools.metrics import MetricUnit
 
 from runtime.adapters.chain import Chain
 from runtime.adapters.dynamodb import Table
 from runtime.function import Handler, entry_point
 from triage import tables
 from triage.environment import SealEnvironment
+from triage.feedback import INBOX
+from triage.verification import Finding, verify
 
 logger = Logger(service="seal")
+
+FOR_GOOD: Final = frozenset({"rewritten", "removed"})
+"""Problems that waiting does not mend: the others may be a change that the stream has not reported yet."""
 
 
 def build(environment: SealEnvironment, session: boto3.Session) -> Handler:
@@ -30,13 +41,38 @@ def build(environment: SealEnvironment, session: boto3.Session) -> Handler:
         keys = [(partition, entry) for partition, entries in changed.items() for entry in entries]
         found = {(item["complaint_id"], item["entry"]): item for item in story.get_many(keys, consistent=True)}
         for partition, entries in changed.items():
-            link = chain.seal(partition, {entry: found.get((partition, entry)) for entry in entries})
-            if link is not None:
+            sealed = chain.seal(partition, {entry: found.get((partition, entry)) for entry in entries})
+            if sealed.last is not None:
                 # Where whoever rewrites tables does not come: a log says what the chain ended with.
-                told = {"complaint_id": partition, "link": link.number, "sha256": link.sha256}
+                told = {"complaint_id": partition, "link": sealed.last.number, "sha256": sealed.last.sha256}
                 logger.info("sealed", extra=told)
+            if again := sealed.more_than_once(entries):
+                _announce(one for one in altered(partition) if one.entry in again)
+
+    def altered(partition: str) -> Iterator[Finding]:
+        """What is wrong for good; what is only not sealed yet is not."""
+        complaint_id = partition.removeprefix(INBOX)
+        inbox = INBOX + complaint_id
+        findings = verify(
+            complaint_id,
+            links=chain.links(complaint_id),
+            story=story.query(complaint_id),
+            inbox_links=chain.links(inbox),
+            inbox=story.query(inbox),
+            now=datetime.now(UTC),
+            retention_days=environment.retention_days,
+        )
+        return (one for one in findings if one.complaint_id == partition and one.problem in FOR_GOOD)
 
     return seal
+
+
+def _announce(findings: Iterable[Finding]) -> None:
+    for finding in findings:
+        logger.error("altered record", extra=finding.model_dump())
+        # An alarm watches this.
+        with single_metric(name="RecordAltered", unit=MetricUnit.Count, value=1, namespace="ComplaintsTriage"):
+            pass
 
 
 def _changed(event: dict[str, Any]) -> dict[str, dict[str, None]]:

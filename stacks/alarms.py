@@ -16,6 +16,7 @@ from stacks.settings import Settings
 OURS = {
     "StrategyRefused": "A strategy edited by hand is not followed; the logs of select_models say which and why",
     "RegistryEdited": "A row of model_info was edited by hand and put back; the logs of the mirror say which and what",
+    "RecordAltered": "A record was rewritten or removed by hand; the logs of seal say which: triage verify COMPLAINT",
     "SampleRatioMismatch": "The arms of a strategy receive other shares than intended: triage strategy evidence",
     "EmptyArm": "An arm that has a share answers nothing: triage strategy evidence",
     "ServedNotIntended": "Another version answers than the strategy names: triage strategy evidence",

@@ -64,7 +64,7 @@ class Audit(Construct):
         data = self._data
         told = SealEnvironment(**self._known(), audit_chain_table=data.audit_chain.table.table_name)
         function = self._function("Seal", "seal", told, Duration.minutes(1))
-        data.complaints_allocation.allow(function, "BatchGetItem")
+        data.complaints_allocation.allow(function, "BatchGetItem", "Query")
         data.audit_chain.allow(function, "PutItem", "Query")
         function.add_event_source(
             sources.DynamoEventSource(

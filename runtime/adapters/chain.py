@@ -1,7 +1,9 @@
 """The chains of complaints: what changed is sealed behind what was sealed before."""
 
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -15,25 +17,45 @@ from triage.outbox import expiry
 NUMBERED: Final = re.compile(r"[0-9]{1,12}")
 
 
+@dataclass(frozen=True)
+class Sealed:
+    """links: the whole chain; last: the one that was appended last, if any was."""
+
+    links: tuple[Link, ...]
+    last: Link | None
+
+    def more_than_once(self, entries: Iterable[str]) -> frozenset[str]:
+        """Those of the entries that were changed or removed after they had been sealed."""
+        times = Counter(link.entry for link in self.links)
+        return frozenset(entry for entry in entries if times[entry] > 1)
+
+
 class Chain:
     def __init__(self, table: Table, *, code_version: str, retention_days: int) -> None:
         self._table = table
         self._code_version = code_version
         self._retention_days = retention_days
 
-    def seal(self, complaint_id: str, entries: Mapping[str, Mapping[str, Any] | None]) -> Link | None:
-        """Append what the chain does not know of these entries (None: not there). The last link, if any is new."""
+    def seal(self, complaint_id: str, entries: Mapping[str, Mapping[str, Any] | None]) -> Sealed:
+        """Append what the chain does not know of these entries (None: not there)."""
         while True:
-            links, taken = self._read(complaint_id)
-            before = last = max(links, key=lambda link: link.number, default=None)
-            for number, (entry, item) in enumerate(unsealed(links, entries), start=taken + 1):
+            before, taken = self._read(complaint_id)
+            last = max(before, key=lambda link: link.number, default=None)
+            new: list[Link] = []
+            for number, (entry, item) in enumerate(unsealed(before, entries), start=taken + 1):
                 link = self._after(last, number, complaint_id, entry, item)
                 if not self._table.put(link, condition=Condition("attribute_not_exists(#id)", id="complaint_id")):
                     # Another writer was faster: what it has sealed has to be read first.
                     break
+                new.append(link)
                 last = link
             else:
-                return last if last is not before else None
+                return Sealed((*before, *new), new[-1] if new else None)
+
+    def links(self, complaint_id: str) -> list[Link]:
+        """Those that are links at all."""
+        links, _ = self._read(complaint_id)
+        return links
 
     def _read(self, complaint_id: str) -> tuple[list[Link], int]:
         """The links, and the highest number that is taken, perhaps by what somebody has made of a link.

@@ -5,6 +5,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from threading import Thread
 from typing import Any, Literal
@@ -286,11 +287,13 @@ def before(session: boto3.Session, operation: str, action: Callable[[], object])
     session.events.register(f"before-call.{operation}", run)
 
 
-def failing(session: boto3.Session, operation: str, error: Exception) -> None:
-    """Let every call of `operation` fail."""
+def failing(session: boto3.Session, operation: str, error: Exception, *, after: int = 0) -> None:
+    """Let every call of `operation` fail, but for the first ones."""
+    begun = count(1)
 
     def fail(**_: object) -> None:
-        raise error
+        if next(begun) > after:
+            raise error
 
     session.events.register(f"before-call.{operation}", fail)
 

@@ -1,5 +1,7 @@
 """Sealing, erasing, holding, and a narrative handed to a person."""
 
+import json
+
 import pytest
 
 from runtime.erase import build as erasing
@@ -112,6 +114,57 @@ def test_what_cannot_be_sealed_is_raised_so_that_the_stream_waits(cloud, story):
     with pytest.raises(RuntimeError, match="down"):
         seal(cloud, records(story, "1"), session)
     assert [link.number for link in seal(cloud, records(story, "1"))] == [1, 2, 3]
+
+
+def announced(capsys):
+    lines = (json.loads(line) for line in capsys.readouterr().out.splitlines() if "RecordAltered" in line)
+    return sum(sum(line["RecordAltered"]) for line in lines)
+
+
+@pytest.mark.parametrize("removed", [False, True])
+def test_a_record_that_is_rewritten_or_removed_by_hand_is_announced_when_it_is_sealed(cloud, story, capsys, removed):
+    event = records(story, "1")
+    seal(cloud, event)
+    assert not announced(capsys)
+    (prediction,) = entries(story, "PREDICTION")
+    story.delete("1", prediction["entry"]) if removed else story.put({**prediction, "label": "another"})
+    seal(cloud, event)
+    assert announced(capsys) == 1
+
+
+def test_an_announcement_that_failed_is_made_with_the_next_attempt(cloud, story, capsys):
+    event = records(story, "1")
+    seal(cloud, event)
+    (prediction,) = entries(story, "PREDICTION")
+    story.put({**prediction, "label": "another"})
+    session = cloud.session()
+    failing(session, "dynamodb.Query", RuntimeError("down"), after=1)
+    with pytest.raises(RuntimeError, match="down"):
+        seal(cloud, event, session)
+    assert not announced(capsys)
+    seal(cloud, event)
+    assert announced(capsys) == 1
+
+
+def test_what_triage_people_and_erasure_change_is_not_announced(cloud, story, capsys):
+    story.put({"complaint_id": "1", "entry": "EXPLANATION#product#x"})
+    story.put({"complaint_id": f"{INBOX}1", "entry": "f-1", "kind": "confirm"})
+    event = records(story, "1", f"{INBOX}1")
+    seal(cloud, event)
+    (allocation,) = entries(story, "ALLOCATION")
+    superseded = {"complaint_id": "1", "entry": "SUPERSEDED#000001", "allocation": allocation}
+    story.put(superseded)
+    story.put({**allocation, "version": 2})
+    hold(cloud)
+    (placed,) = entries(story, HOLD)
+    seal(cloud, stream_records(*({"complaint_id": "1", "entry": each["entry"]} for each in (superseded, placed))))
+    hold(cloud, kind="lift")
+    story.put({"complaint_id": f"{INBOX}1", "entry": "f-1", "kind": "confirm", "outcome": "refused"})
+    erase(cloud)
+    changed = [*event["Records"], *records(story, "1", f"{INBOX}1")["Records"]]
+    seal(cloud, {"Records": changed})
+    assert len({link.entry for link in chain(cloud) if link.change == "removed"}) == 1
+    assert not announced(capsys)
 
 
 def test_the_log_says_what_the_chain_ends_with(cloud, story, caplog):

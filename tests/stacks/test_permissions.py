@@ -145,7 +145,7 @@ ALLOWED: dict[str, Allowed] = {
     ),
     "Audit/SealRole": (
         logs("Audit/Seal")
-        | table(STORY, "BatchGetItem")
+        | table(STORY, "BatchGetItem", "Query")
         | table(CHAIN, "PutItem", "Query")
         | reads_stream("Data/ComplaintsAllocation/Table.StreamArn", RECORDS_KEY)
         | writes(RECORDS_KEY)

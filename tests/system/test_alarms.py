@@ -9,7 +9,9 @@ import pytest
 
 from tests.factories import any_arm, any_strategy, put_in_force
 from tests.system.machine import Machine, until
+from tests.system.test_audit import verified
 from triage.registry import CURRENT, ModelInfo
+from triage.story import PREDICTION
 
 SECONDS = 60
 
@@ -54,6 +56,13 @@ def counted_without_dimensions(machine: Machine, metric: str) -> bool:
     """An alarm that names no dimension sees no metric that has one; the embedded AWS would not mind."""
     found = machine.aws.client("cloudwatch").list_metrics(Namespace="ComplaintsTriage", MetricName=metric)["Metrics"]
     return [one["Dimensions"] for one in found] == [[]]
+
+
+def logged(machine: Machine, part: str) -> list[str]:
+    logs = machine.aws.client("logs")
+    (group,) = (one["logGroupName"] for one in logs.describe_log_groups()["logGroups"] if part in one["logGroupName"])
+    pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group)
+    return [str(event["message"]) for page in pages for event in page["events"]]
 
 
 @pytest.fixture
@@ -107,3 +116,25 @@ def test_a_row_that_was_edited_by_hand_is_put_back_and_announced(machine: Machin
     (allocation,) = machine.allocate(any_item())
     assert {d.model.version for d in allocation.decisions if d.task == "product"} == {champion.version}
     assert counted_without_dimensions(machine, "RegistryEdited")
+
+
+def test_a_record_that_was_rewritten_by_hand_is_announced_and_what_people_change_is_not(
+    machine: Machine, any_item, announced
+):
+    with quiet(machine, "RecordAltered"):
+        changed, tampered = (one.complaint_id for one in machine.allocate(any_item(), any_item()))
+        assert verified(machine, changed, tampered) == {}
+        machine.triage("feedback", changed, "set_vulnerable")
+        machine.triage("erase", changed, "--reason", "asked for by the customer")
+        assert verified(machine, changed) == {}
+        story = machine.deployment.story
+        prediction = next(e for e in map(dict, story.query(tampered)) if str(e["entry"]).startswith(PREDICTION))
+        story.put({**prediction, "label": "Student loan"})
+        assert until(lambda: bool(announced("RecordAltered")), seconds=SECONDS)
+    assert len(announced("RecordAltered")) == 1
+    assert list(verified(machine, tampered)) == [prediction["entry"]]
+    said = [json.loads(line) for line in logged(machine, "AuditSeal") if "altered record" in line]
+    assert {(one["complaint_id"], one["entry"]) for one in said if one["complaint_id"] in (changed, tampered)} == {
+        (tampered, prediction["entry"])
+    }
+    assert counted_without_dimensions(machine, "RecordAltered")
