@@ -1,6 +1,7 @@
 """`triage submit`"""
 
 import json
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -63,7 +64,10 @@ def submit(
 def _keep(rejections: list[Rejection], path: Path) -> None:
     if not rejections:
         return
-    with path.open("a", encoding="utf-8", errors="replace") as file:
+    # They are complaints: nobody else on the machine may read them.
+    with open(
+        path, "a", encoding="utf-8", errors="replace", opener=lambda name, how: os.open(name, how, 0o600)
+    ) as file:
         for rejection in rejections:
             file.write(json.dumps(rejection.item, ensure_ascii=False, default=str) + "\n")
     for rejection in rejections[:10]:

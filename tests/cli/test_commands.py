@@ -120,7 +120,9 @@ def test_refused_rows_are_kept_to_be_mended(triage, deployment, tmp_path):
     assert result.code == 0
     assert result.json["rejected"] == 1
     assert "row 2 refused: it has no complaint_id" in result.err
-    assert json.loads((tmp_path / "rejected.jsonl").read_text()) == {"narrative": "a secret"}
+    rejected = tmp_path / "rejected.jsonl"
+    assert json.loads(rejected.read_text()) == {"narrative": "a secret"}
+    assert rejected.stat().st_mode & 0o077 == 0
     assert "secret" not in result.err + result.out
 
 
