@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.export import Dim
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
+from training.classifiers import quiet
 from training.heads import Heads
-from training.train import quiet
 
 
 class Logits(nn.Module):

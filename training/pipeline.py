@@ -9,12 +9,13 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from tokenizers import Tokenizer
 
+from training.classifiers import Trained
 from training.encoder import locate
 from training.encoding import Progress
 from training.export import Exporter
 from training.prepare import Prepared, prepare
 from training.recipe import Recipe
-from training.train import Trained, fine_tune
+from training.train import fine_tune
 from training.wide import WidePart, features_of, fit, learn_vocabulary, read
 from triage.bundle import MANIFEST_FILE, read_manifest, verify
 from triage.errors import BundleRefusedError

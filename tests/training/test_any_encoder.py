@@ -24,12 +24,13 @@ from transformers import (
 )
 
 from training import pipeline
+from training.classifiers import quiet
 from training.encoder import locate
 from training.heads import Heads
 from training.pipeline import train_models
 from training.prepare import prepare
 from training.recipe import CONFIGS, TaskRecipe, WideRecipe, load_recipe
-from training.train import fine_tune, quiet
+from training.train import fine_tune
 from training.whole import collate_ids
 from triage.bundle import describe
 from triage.inference.engine import load_engine

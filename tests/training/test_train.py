@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+from training.classifiers import quiet
 from training.encoder import EncoderError, check_weights, locate
 from training.encoding import lower_part, window
 from training.hub import CARD_FILE
@@ -16,7 +17,7 @@ from training.onnx_graph import Logits
 from training.pipeline import STEPS, is_current, train_models
 from training.prepare import prepare
 from training.recipe import CONFIGS, load_recipe
-from training.train import THREADS, fine_tune, quiet
+from training.train import THREADS, fine_tune
 from training.upper import UpperPart
 from triage.bundle import describe
 from triage.inference.engine import load_engine
