@@ -63,3 +63,28 @@ def test_an_unknown_recipe_names_those_that_there_are(tmp_path):
 def test_keeping_back_needs_data(tmp_path):
     result = CliRunner().invoke(app, ["train", "tiny", "--keep", "time", "--output", str(tmp_path / "models")])
     assert "--keep needs --data" in str(result.exception)
+
+
+def test_what_is_validated_on_can_be_said_and_makes_another_recipe(trained, tmp_path):
+    models, result = trained
+    first = json.loads(result.stdout)["product"]["manifest"]
+    said = [
+        "--data",
+        str(models.parent / "export.csv"),
+        "--validate-on",
+        "latest",
+        "--output",
+        str(tmp_path / "models"),
+    ]
+    done = CliRunner().invoke(
+        app, ["train", str(models.parent / "quick.toml"), *said, "--json"], catch_exceptions=False
+    )
+    second = json.loads(done.stdout)["product"]["manifest"]
+    assert (first["recipe"] == second["recipe"], first["recipe"][:6]) == (False, second["recipe"][:6])
+    assert first["source_fingerprint"] == second["source_fingerprint"]
+
+
+def test_generated_complaints_cannot_be_validated_by_time(tmp_path):
+    said = ["--validate-on", "latest", "--output", str(tmp_path / "models")]
+    result = CliRunner().invoke(app, ["train", "tiny", *said])
+    assert "generated complaints have no dates" in str(result.exception)
