@@ -37,8 +37,8 @@ def train(
     validate_on: Annotated[
         Literal["random", "latest"] | None,
         typer.Option(
-            help="The part that chooses calibration and thresholds: groups at random, or those that began last, which"
-            " promises less and holds better; by default what the recipe says."
+            help="The part that chooses calibration and thresholds: groups at random, or those that began last; by"
+            " default what the recipe says."
         ),
     ] = None,
     checkpoints: Annotated[
