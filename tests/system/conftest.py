@@ -1,6 +1,7 @@
 """One deployed embedded AWS for all system tests, with three small real models."""
 
 import itertools
+import json
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -87,3 +88,26 @@ def real_items() -> list[dict[str, Any]]:
         {"complaint_id": f"{run}-{n}", "narrative": letter.narrative, "received_at": letter.received_at}
         for n, letter in enumerate(generate(200, seed=5))
     ]
+
+
+@pytest.fixture
+def announced(machine: Machine) -> Iterator[Callable[[str], list[dict[str, Any]]]]:
+    """What the alarm of a metric has said on the topic since the test began."""
+    sqs, sns = machine.aws.client("sqs"), machine.aws.client("sns")
+    queue = sqs.create_queue(QueueName="alarms-of-a-test")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    topic = machine.deployment.name("alarms-topic")
+    allowed = {"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage"}
+    policy = {"Version": "2012-10-17", "Statement": [{**allowed, "Resource": arn}]}
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": json.dumps(policy)})
+    subscription = sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, ReturnSubscriptionArn=True)
+    said: list[dict[str, Any]] = []
+
+    def of(metric: str) -> list[dict[str, Any]]:
+        for message in sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", []):
+            said.append(json.loads(json.loads(message["Body"])["Message"]))
+        return [one for one in said if one["Trigger"]["MetricName"] == metric]
+
+    yield of
+    sns.unsubscribe(SubscriptionArn=subscription["SubscriptionArn"])
+    sqs.delete_queue(QueueUrl=queue)

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.system.machine import Machine
+from tests.system.alarms import SECONDS, counted_without_dimensions, logged, quiet
+from tests.system.machine import Machine, until
 from tests.system.test_privacy import everything_written
 from triage.story import ALLOCATION, EXPLANATION, PREDICTION, SELECTION
 from triage.tables import AUDIT_CHAIN, TABLES
@@ -145,3 +146,25 @@ def test_a_role_may_do_its_own_and_no_others(machine: Machine, role, function):
     for table in ("raw-complaints-table", "complaints-allocation-table", "audit-chain-table"):
         with pytest.raises(ClientError, match="AccessDenied"):
             session.client("dynamodb").scan(TableName=machine.deployment.name(table))
+
+
+def test_a_record_that_was_rewritten_by_hand_is_announced_and_what_people_change_is_not(
+    machine: Machine, any_item, announced
+):
+    with quiet(machine, "RecordAltered"):
+        changed, tampered = (one.complaint_id for one in machine.allocate(any_item(), any_item()))
+        assert verified(machine, changed, tampered) == {}
+        machine.triage("feedback", changed, "set_vulnerable")
+        machine.triage("erase", changed, "--reason", "asked for by the customer")
+        assert verified(machine, changed) == {}
+        story = machine.deployment.story
+        prediction = next(e for e in map(dict, story.query(tampered)) if str(e["entry"]).startswith(PREDICTION))
+        story.put({**prediction, "label": "Student loan"})
+        assert until(lambda: bool(announced("RecordAltered")), seconds=SECONDS)
+    assert len(announced("RecordAltered")) == 1
+    assert list(verified(machine, tampered)) == [prediction["entry"]]
+    said = [json.loads(line) for line in logged(machine, "AuditSeal") if "altered record" in line]
+    assert {(one["complaint_id"], one["entry"]) for one in said if one["complaint_id"] in (changed, tampered)} == {
+        (tampered, prediction["entry"])
+    }
+    assert counted_without_dimensions(machine, "RecordAltered")

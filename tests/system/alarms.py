@@ -1,0 +1,35 @@
+"""What alarms say, and what stands in logs beside it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tests.system.machine import Machine
+
+SECONDS = 60
+"""Within which an alarm is raised and told."""
+
+
+@contextmanager
+def quiet(machine: Machine, metric: str) -> Iterator[None]:
+    """Its alarm has not been raised yet, and is not when the test ends."""
+    cloudwatch = machine.aws.client("cloudwatch")
+    alarms = cloudwatch.describe_alarms_for_metric(Namespace="ComplaintsTriage", MetricName=metric)["MetricAlarms"]
+    (name,) = (alarm["AlarmName"] for alarm in alarms)
+    cloudwatch.set_alarm_state(AlarmName=name, StateValue="OK", StateReason="a test begins")
+    try:
+        yield
+    finally:
+        cloudwatch.set_alarm_state(AlarmName=name, StateValue="OK", StateReason="a test ends")
+
+
+def counted_without_dimensions(machine: Machine, metric: str) -> bool:
+    """An alarm that names no dimension sees no metric that has one; the embedded AWS would not mind."""
+    found = machine.aws.client("cloudwatch").list_metrics(Namespace="ComplaintsTriage", MetricName=metric)["Metrics"]
+    return [one["Dimensions"] for one in found] == [[]]
+
+
+def logged(machine: Machine, part: str) -> list[str]:
+    logs = machine.aws.client("logs")
+    (group,) = (one["logGroupName"] for one in logs.describe_log_groups()["logGroups"] if part in one["logGroupName"])
+    pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group)
+    return [str(event["message"]) for page in pages for event in page["events"]]
