@@ -4,7 +4,7 @@ Whatever rewrites what is written once, or removes what no erasure names, is ann
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -24,6 +24,9 @@ logger = Logger(service="seal")
 
 FOR_GOOD: Final = frozenset({"rewritten", "removed"})
 """Problems that waiting does not mend: the others may be a change that the stream has not reported yet."""
+
+WHOLE: Final = "*"
+"""In place of an entry: no single one is to blame."""
 
 
 def build(environment: SealEnvironment, session: boto3.Session) -> Handler:
@@ -47,22 +50,25 @@ def build(environment: SealEnvironment, session: boto3.Session) -> Handler:
                 told = {"complaint_id": partition, "link": sealed.last.number, "sha256": sealed.last.sha256}
                 logger.info("sealed", extra=told)
             if again := sealed.more_than_once(entries):
-                _announce(one for one in altered(partition) if one.entry in again)
+                _announce(one for one in altered(partition) if one.entry in again or one.entry == WHOLE)
 
-    def altered(partition: str) -> Iterator[Finding]:
+    def altered(partition: str) -> list[Finding]:
         """What is wrong for good; what is only not sealed yet is not."""
         complaint_id = partition.removeprefix(INBOX)
         inbox = INBOX + complaint_id
-        findings = verify(
-            complaint_id,
-            links=chain.links(complaint_id),
-            story=story.query(complaint_id),
-            inbox_links=chain.links(inbox),
-            inbox=story.query(inbox),
-            now=datetime.now(UTC),
-            retention_days=environment.retention_days,
-        )
-        return (one for one in findings if one.complaint_id == partition and one.problem in FOR_GOOD)
+        read: dict[str, Any] = {
+            "links": chain.links(complaint_id),
+            "story": list(story.query(complaint_id)),
+            "inbox_links": chain.links(inbox),
+            "inbox": list(story.query(inbox)),
+        }
+        try:
+            findings = verify(complaint_id, **read, now=datetime.now(UTC), retention_days=environment.retention_days)
+        except Exception as error:
+            # Whoever slips in what cannot be read must not keep the next change from being sealed.
+            detail = f"{type(error).__name__}: its records cannot be verified"
+            return [Finding(complaint_id=partition, entry=WHOLE, problem="broken", detail=detail)]
+        return [one for one in findings if one.complaint_id == partition and one.problem in FOR_GOOD]
 
     return seal
 

@@ -146,6 +146,26 @@ def test_an_announcement_that_failed_is_made_with_the_next_attempt(cloud, story,
     assert announced(capsys) == 1
 
 
+@pytest.mark.parametrize(
+    "slipped_in",
+    [
+        {"entry": "SUPERSEDED#000001"},
+        {"entry": "SUPERSEDED#000001", "allocation": "none"},
+        {"entry": "ERASURE#1", "entries": 5},
+    ],
+    ids=["empty", "text", "number"],
+)
+def test_what_cannot_be_verified_is_announced_and_keeps_nothing_from_being_sealed(cloud, story, capsys, slipped_in):
+    event = records(story, "1")
+    seal(cloud, event)
+    (allocation,) = entries(story, "ALLOCATION")
+    story.put({**allocation, "version": 2})
+    story.put({"complaint_id": "1", **slipped_in})
+    links = seal(cloud, records(story, "1"))
+    assert [link.entry for link in links][-2:] == ["ALLOCATION", slipped_in["entry"]]
+    assert announced(capsys) == 1
+
+
 def test_what_triage_people_and_erasure_change_is_not_announced(cloud, story, capsys):
     story.put({"complaint_id": "1", "entry": "EXPLANATION#product#x"})
     story.put({"complaint_id": f"{INBOX}1", "entry": "f-1", "kind": "confirm"})
