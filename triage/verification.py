@@ -67,7 +67,7 @@ class Partition:
         last = changes[-1]
         if last.change == "written":
             yield self._finding(entry, "missing", f"it was there at {last.sealed_at}")
-        elif entry not in self.erased and not _aged(last, datetime.fromisoformat(last.sealed_at), retention_days):
+        elif entry not in self.erased and not _aged(last, _moment(last.sealed_at), retention_days):
             yield self._finding(entry, "removed", f"at {last.sealed_at}, and no erasure names it")
 
     def _finding(self, entry: str, problem: Problem, detail: str) -> Finding:
@@ -101,7 +101,8 @@ def verify(
 
 
 def _named(erasures: Iterable[Item], attribute: str) -> frozenset[str]:
-    return frozenset(str(entry) for erasure in erasures for entry in erasure.get(attribute, ()))
+    named = (erasure.get(attribute) for erasure in erasures)
+    return frozenset(str(entry) for entries in named if isinstance(entries, list | tuple | set) for entry in entries)
 
 
 def _earlier_forms(complaint_id: str, entry: str, items: Mapping[str, Item]) -> Iterator[Item]:
@@ -110,7 +111,9 @@ def _earlier_forms(complaint_id: str, entry: str, items: Mapping[str, Item]) -> 
     if complaint_id.startswith(INBOX):
         yield _without(item, OURS)
     elif entry == ALLOCATION:
-        yield from (old["allocation"] for key, old in items.items() if key.startswith(SUPERSEDED))
+        replaced = (old.get("allocation") for key, old in items.items() if key.startswith(SUPERSEDED))
+        # What somebody slipped in may hold anything.
+        yield from (form for form in replaced if isinstance(form, Mapping))
     elif entry.startswith(HOLD):
         yield {**_without(item, LIFTING), "held": "yes"}
 
@@ -133,6 +136,15 @@ def _breaks(chain: list[Link], now: datetime, retention_days: int) -> Iterator[t
         before = link
 
 
-def _aged(link: Link, now: datetime, retention_days: int) -> bool:
+def _aged(link: Link, at: datetime | None, retention_days: int) -> bool:
     """Whether records of the complaint may have expired: it is sealed a moment after it is written."""
-    return now - datetime.fromisoformat(link.began_at) > timedelta(days=retention_days - 1)
+    began = _moment(link.began_at)
+    return began is not None and at is not None and at - began > timedelta(days=retention_days - 1)
+
+
+def _moment(stated: str) -> datetime | None:
+    """None where a link was altered so that it states no time."""
+    try:
+        return datetime.fromisoformat(stated).astimezone(UTC)
+    except ValueError:
+        return None

@@ -146,23 +146,34 @@ def test_an_announcement_that_failed_is_made_with_the_next_attempt(cloud, story,
     assert announced(capsys) == 1
 
 
-@pytest.mark.parametrize(
-    "slipped_in",
-    [
-        {"entry": "SUPERSEDED#000001"},
-        {"entry": "SUPERSEDED#000001", "allocation": "none"},
-        {"entry": "ERASURE#1", "entries": 5},
-    ],
-    ids=["empty", "text", "number"],
-)
-def test_what_cannot_be_verified_is_announced_and_keeps_nothing_from_being_sealed(cloud, story, capsys, slipped_in):
-    event = records(story, "1")
-    seal(cloud, event)
+SLIPPED_IN = [
+    {"entry": "SUPERSEDED#000001"},
+    {"entry": "SUPERSEDED#000001", "allocation": "none"},
+    {"entry": "ERASURE#1", "entries": 5},
+]
+
+
+@pytest.mark.parametrize("slipped_in", SLIPPED_IN, ids=["empty", "text", "number"])
+def test_what_is_slipped_in_hides_nothing_that_was_rewritten(cloud, story, capsys, slipped_in):
+    seal(cloud, records(story, "1"))
     (allocation,) = entries(story, "ALLOCATION")
     story.put({**allocation, "version": 2})
     story.put({"complaint_id": "1", **slipped_in})
     links = seal(cloud, records(story, "1"))
     assert [link.entry for link in links][-2:] == ["ALLOCATION", slipped_in["entry"]]
+    assert announced(capsys) == 1
+
+
+def test_what_cannot_be_verified_is_announced_and_keeps_nothing_from_being_sealed(cloud, story, capsys, monkeypatch):
+    def fail(*_: object, **__: object) -> None:
+        raise TypeError
+
+    event = records(story, "1")
+    seal(cloud, event)
+    (prediction,) = entries(story, "PREDICTION")
+    story.put({**prediction, "label": "another"})
+    monkeypatch.setattr("runtime.seal.verify", fail)
+    assert len(seal(cloud, event)) == 4
     assert announced(capsys) == 1
 
 

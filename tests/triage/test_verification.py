@@ -203,3 +203,18 @@ def test_the_oldest_links_may_expire_before_the_others():
     young = written(SELECTION, PREDICTION)
     last = Link.after(young[-1], entry="ALLOCATION", content=ALLOCATION, **stated)
     assert problems([last], [ALLOCATION]) == {("ALLOCATION", "broken")}
+
+
+@pytest.mark.parametrize("name", ["sealed_at", "began_at"])
+def test_a_link_that_states_no_time_is_broken_and_hides_nothing(name):
+    first, second = sealed(("PREDICTION#a", {"entry": "PREDICTION#a", "complaint_id": "1"}), ("PREDICTION#a", None))
+    altered = second.model_copy(update={name: "yesterday"})
+    assert problems([first, altered], []) == {("PREDICTION#a", "broken"), ("PREDICTION#a", "removed")}
+
+
+@pytest.mark.parametrize("allocation", [None, "none", 5])
+def test_what_was_slipped_in_is_no_earlier_form_of_an_allocation(allocation):
+    after = {**ALLOCATION, "more": 1}
+    slipped_in = {"complaint_id": "1", "entry": "SUPERSEDED#000001", "allocation": allocation}
+    links = sealed(("ALLOCATION", ALLOCATION), ("ALLOCATION", after), ("SUPERSEDED#000001", slipped_in))
+    assert problems(links, [after, slipped_in]) == {("ALLOCATION", "rewritten")}
