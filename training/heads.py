@@ -7,6 +7,9 @@ from typing import Any, cast
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+MEAN_DROPOUT = 0.1
+"""In training, as much as most architectures leave out of what their heads read."""
+
 
 class Heads(nn.Module):
     """The shared encoder of `classifiers`, and what each of them makes of its outputs; their parameters are shared.
@@ -20,13 +23,19 @@ class Heads(nn.Module):
         # Without the encoder, which a checkpoint would otherwise hold once for each of them.
         self.heads = nn.ModuleDict({task: _over(_Given(None), each) for task, each in classifiers.items()})
         self.means = nn.ModuleDict(means)
+        self.dropout = nn.Dropout(MEAN_DROPOUT)
+
+    @property
+    def pooler(self) -> nn.Module | None:
+        """What some encoders end with, for classifiers alone: it starts from nothing as they do."""
+        return cast("nn.Module | None", getattr(self.encoder, "pooler", None))
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, ...]:
         """Both of shape (n, tokens); logits of each classifier, (n, labels)."""
         states = _Given(self.encoder(input_ids=input_ids, attention_mask=attention_mask))
         logits = [_over(states, head)(input_ids, attention_mask).logits for head in self.heads.values()]
         if self.means:
-            mean = mean_of(states.outputs.last_hidden_state, attention_mask)
+            mean = self.dropout(mean_of(states.outputs.last_hidden_state, attention_mask))
             logits = [scores + self.means[task](mean) for task, scores in zip(self.heads, logits, strict=True)]
         return tuple(logits)
 

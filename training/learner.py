@@ -1,4 +1,4 @@
-"""What learns: of a BERT the upper layers, over what the lower ones gave once, of any other encoder the whole."""
+"""What learns: the upper layers of an encoder and the heads of all tasks, over what the lower layers gave once."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,21 +6,47 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from transformers import BertForSequenceClassification, PreTrainedModel
+from torch.nn.utils.rnn import pad_sequence
+from transformers import PreTrainedModel
 
 from training.classifiers import Trained, new_head, sibling_of
-from training.encoding import Progress, collate, encode, indices, lower_part, tokenize
-from training.losses import Losses, class_weights
+from training.encoding import Progress, indices, tokenize
+from training.heads import Heads
+from training.losses import Learnt, Losses, class_weights
+from training.lower import CollateIds, LowerLayers
 from training.prepare import Prepared
 from training.recipe import Recipe
-from training.upper import UpperPart
-from training.whole import WholeModel, collate_ids
 
 Features = list[dict[str, Any]]
 
 Collate = Callable[[Sequence[dict[str, Any]]], dict[str, Tensor]]
 
-Learner = UpperPart | WholeModel
+
+class Learner(nn.Module):
+    """The classifiers of all tasks over one encoder."""
+
+    def __init__(self, heads: Heads, lower: LowerLayers, losses: Losses) -> None:
+        super().__init__()
+        self.heads, self.lower, self.losses = heads, lower, losses
+
+    def forward(
+        self, input_ids: Tensor, attention_mask: Tensor, labels: Tensor, hidden: Tensor | None = None
+    ) -> Learnt:
+        """input_ids, attention_mask: (n, tokens); labels: (n, tasks); hidden: (n, tokens, size), what the lower layers
+        gave, which are run where it is left out."""
+        with self.lower.giving(hidden):
+            return cast(Learnt, self.losses(self.heads(input_ids, attention_mask), labels))
+
+    def learning(self) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+        """Parameters of the encoder's layers, which know already, and of what starts from nothing."""
+        starting = [
+            parameter
+            for part in (self.heads.pooler, self.heads.heads, self.heads.means)
+            for parameter in (() if part is None else part.parameters())
+        ]
+        new = {id(parameter) for parameter in starting}
+        encoder = [each for each in self.heads.encoder.parameters() if each.requires_grad and id(each) not in new]
+        return encoder, starting
 
 
 @dataclass(frozen=True)
@@ -35,23 +61,20 @@ class Learning:
 
 
 def learning(trained: Trained, prepared: Prepared, recipe: Recipe, progress: Progress) -> Learning:
-    """progress: of running the lower layers of a BERT once."""
+    """progress: of running the lower layers."""
     labels = {task: prepared.labels[task] for task in recipe.learnt}
     examples = (*prepared.train, *prepared.validation)
     tokens = tokenize(trained.tokenizer, examples, max_length=recipe.max_length)
     numbers = indices(examples, labels)
-    losses = _losses(numbers[: len(prepared.train)], prepared, recipe)
-    shared = next(iter(trained.models.values()))
-    learner: Learner
-    batch: Collate
-    if isinstance(shared, BertForSequenceClassification):
-        learner = _upper_part(shared, trained, prepared, recipe, losses)
-        features, batch = _run_once(shared, recipe, tokens, numbers, progress), collate
-    else:
-        learner = _whole_model(trained, prepared, recipe, losses)
-        features = [{"input_ids": ids, "labels": known} for ids, known in zip(tokens, numbers, strict=True)]
-        batch = collate_ids(trained.tokenizer.pad_token_id)
-    return Learning(learner, features[: len(prepared.train)], features[len(prepared.train) :], batch)
+    heads = _heads(trained, prepared, recipe)
+    lower = LowerLayers(heads.encoder, recipe.frozen_layers)
+    learner = Learner(heads, lower, _losses(numbers[: len(prepared.train)], prepared, recipe))
+    pad = padding_with(trained.tokenizer.pad_token_id)
+    features = [
+        {"input_ids": ids, "hidden": hidden, "labels": known}
+        for ids, hidden, known in zip(tokens, lower.run_once(tokens, pad, progress), numbers, strict=True)
+    ]
+    return Learning(learner, features[: len(prepared.train)], features[len(prepared.train) :], collating(pad))
 
 
 def _losses(labels: Sequence[Sequence[int]], prepared: Prepared, recipe: Recipe) -> Losses:
@@ -66,20 +89,10 @@ def _losses(labels: Sequence[Sequence[int]], prepared: Prepared, recipe: Recipe)
     return Losses(weights, label_smoothing=recipe.label_smoothing)
 
 
-def _upper_part(
-    shared: BertForSequenceClassification, trained: Trained, prepared: Prepared, recipe: Recipe, losses: Losses
-) -> UpperPart:
-    heads = {task: cast(nn.Linear, model.classifier) for task, model in trained.models.items()}
-    heads |= {task: new_head(shared, len(prepared.labels[task])) for task in recipe.auxiliary}
-    means = _with_auxiliary(trained.means, shared, prepared, recipe) if recipe.mean else None
-    return UpperPart(shared, heads, recipe.frozen_layers, means=means, losses=losses)
-
-
-def _whole_model(trained: Trained, prepared: Prepared, recipe: Recipe, losses: Losses) -> WholeModel:
+def _heads(trained: Trained, prepared: Prepared, recipe: Recipe) -> Heads:
     shared = next(iter(trained.models.values()))
     classifiers = {**trained.models, **{task: sibling_of(shared, prepared.labels[task]) for task in recipe.auxiliary}}
-    means = _with_auxiliary(trained.means, shared, prepared, recipe) if recipe.mean else {}
-    return WholeModel(classifiers, recipe.frozen_layers, means=means, losses=losses)
+    return Heads(classifiers, _with_auxiliary(trained.means, shared, prepared, recipe) if recipe.mean else {})
 
 
 def _with_auxiliary(
@@ -88,19 +101,28 @@ def _with_auxiliary(
     return {**means, **{task: new_head(shared, len(prepared.labels[task])) for task in recipe.auxiliary}}
 
 
-def _run_once(
-    shared: BertForSequenceClassification,
-    recipe: Recipe,
-    tokens: Sequence[Sequence[int]],
-    labels: Sequence[Sequence[int]],
-    progress: Progress,
-) -> Features:
-    lower = lower_part(shared, recipe.frozen_layers)
-    _move(lower, "cuda" if torch.cuda.is_available() else "cpu")
-    features = encode(lower, tokens, labels, progress)
-    _move(lower, "cpu")
-    return features
+def padding_with(token: int) -> CollateIds:
+    """Pads texts to the longest of them; some architectures count positions by what is no padding."""
+
+    def collate_ids(texts: Sequence[Sequence[int]]) -> dict[str, Tensor]:
+        ids = [torch.tensor(text) for text in texts]
+        return {
+            "input_ids": pad_sequence(ids, batch_first=True, padding_value=token),
+            "attention_mask": pad_sequence([torch.ones_like(each) for each in ids], batch_first=True),
+        }
+
+    return collate_ids
 
 
-def _move(module: nn.Module, device: str) -> None:
-    module.to(device)
+def collating(pad: CollateIds) -> Collate:
+    """Makes batches."""
+
+    def collate(features: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
+        batch = pad([feature["input_ids"] for feature in features])
+        batch["labels"] = torch.tensor([feature["labels"] for feature in features])
+        given = [feature["hidden"] for feature in features]
+        if given[0] is not None:
+            batch["hidden"] = pad_sequence([hidden.float() for hidden in given], batch_first=True)
+        return batch
+
+    return collate

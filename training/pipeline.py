@@ -22,6 +22,9 @@ from triage.errors import BundleRefusedError
 
 STEPS = ("prepare", "train", "export")
 
+LAYOUT = 2
+"""Of a checkpoint: a run does not go on from one whose parameters have other names."""
+
 REPORTS = "reports"
 """The folder beside the bundles in which evaluations stand."""
 
@@ -68,7 +71,7 @@ def train_models(
             recipe,
             encoder=locate(recipe.encoder),
             # A checkpoint of other data may have seen what this run keeps back.
-            checkpoints=(checkpoints or workspace) / f"{recipe.sha256[:16]}-{prepared.fingerprint[:16]}",
+            checkpoints=(checkpoints or workspace) / f"{LAYOUT}-{recipe.sha256[:16]}-{prepared.fingerprint[:16]}",
             progress=partial(report, "train"),
         )
         _export(trained, prepared, recipe, workspace, partial(report, "export"))

@@ -1,7 +1,6 @@
 """Fine-tuning of one encoder for all tasks.
 
-The lower layers of a BERT are run once, and the upper ones and the heads are trained on what they gave. An encoder of
-another architecture is trained as a whole, with its lower layers frozen: the same, and slower. The results are plain
+The lower layers are run once, and the upper ones and the heads are trained on what they gave. The results are plain
 classifiers of `transformers`, one for each task.
 """
 

@@ -15,6 +15,7 @@ from transformers import (
     AutoModel,
     AutoModelForSequenceClassification,
     AutoTokenizer,
+    BertConfig,
     DebertaV2Config,
     DistilBertConfig,
     ElectraConfig,
@@ -24,14 +25,15 @@ from transformers import (
 )
 
 from training import pipeline
-from training.classifiers import quiet
+from training.classifiers import load, quiet
 from training.encoder import locate
 from training.heads import Heads
+from training.learner import learning, padding_with
+from training.lower import _compact
 from training.pipeline import train_models
 from training.prepare import prepare
 from training.recipe import CONFIGS, TaskRecipe, WideRecipe, load_recipe
 from training.train import fine_tune
-from training.whole import collate_ids
 from triage.bundle import describe
 from triage.inference.engine import load_engine
 
@@ -51,11 +53,11 @@ RECIPE = TINY.model_copy(
         },
     }
 )
-SMALL: dict[str, Any] = {"num_hidden_layers": 2, "hidden_size": 32, "num_attention_heads": 2, "intermediate_size": 64}
+SMALL: dict[str, Any] = {"num_hidden_layers": 3, "hidden_size": 32, "num_attention_heads": 2, "intermediate_size": 64}
 TOKENS: dict[str, Any] = {"vocab_size": 30_522, "pad_token_id": 0, "max_position_embeddings": 80}
 MODERN: dict[str, Any] = {"cls_token_id": 101, "sep_token_id": 102, "bos_token_id": 101, "eos_token_id": 102}
 CONFIGS_OF = {
-    "distilbert": DistilBertConfig(n_layers=2, dim=32, n_heads=2, hidden_dim=64, **TOKENS),
+    "distilbert": DistilBertConfig(n_layers=3, dim=32, n_heads=2, hidden_dim=64, **TOKENS),
     "roberta": RobertaConfig(**SMALL, **TOKENS),
     "electra": ElectraConfig(embedding_size=32, **SMALL, **TOKENS),
     "mpnet": MPNetConfig(**SMALL, **TOKENS),
@@ -132,20 +134,44 @@ def test_heads_give_what_each_classifier_gives(tmp_path):
             for task, labels in (("product", 3), ("issue", 5))
         }
     models["issue"].mpnet = models["product"].mpnet
-    batch = collate_ids(padding=0)(
-        [{"input_ids": [101, 2000, 3000, 102], "labels": [0]}, {"input_ids": [101, 102], "labels": [1]}]
-    )
+    batch = padding_with(0)([[101, 2000, 3000, 102], [101, 102]])
     with torch.inference_mode():
-        both = Heads(models, {})(batch["input_ids"], batch["attention_mask"])
+        both = Heads(models, {})(**batch)
         for logits, model in zip(both, models.values(), strict=True):
-            apart = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
-            torch.testing.assert_close(logits, apart)
+            torch.testing.assert_close(logits, model(**batch).logits)
 
 
 def test_a_batch_is_padded_with_the_token_that_the_encoder_knows_as_padding():
-    batch = collate_ids(padding=7)([{"input_ids": [1, 2, 3], "labels": [0]}, {"input_ids": [4], "labels": [1]}])
+    batch = padding_with(7)([[1, 2, 3], [4]])
     assert batch["input_ids"].tolist() == [[1, 2, 3], [4, 7, 7]]
     assert batch["attention_mask"].tolist() == [[1, 1, 1], [1, 0, 0]]
+
+
+@pytest.mark.parametrize("architecture", ["bert", *CONFIGS_OF])
+@pytest.mark.parametrize("frozen", [1, 2])
+def test_what_the_lower_layers_gave_once_stands_for_them(architecture, frozen, tmp_path):
+    config = {"bert": BertConfig(**SMALL, **TOKENS), **CONFIGS_OF}[architecture]
+    recipe = RECIPE.model_copy(update={"frozen_layers": frozen, "examples": 20})
+    prepared = prepare(recipe)
+    trained = load(saved(config, tmp_path / "encoder"), prepared, recipe)
+    material = learning(trained, prepared, recipe, lambda done: None)
+    learner = material.learner.eval()
+    batch = material.collate(material.train[:5])
+    assert batch["hidden"].shape == (*batch["input_ids"].shape, 32)
+    layers = learner.lower._layers
+    assert len(layers) == frozen
+    with torch.inference_mode():
+        given = learner(**batch)["logits"]
+        run = learner(**{**batch, "hidden": None})["logits"]
+        other = learner(**{**batch, "hidden": batch["hidden"] + 1})["logits"]
+    for logits, expected, moved in zip(given, run, other, strict=True):
+        torch.testing.assert_close(logits, expected, rtol=1e-2, atol=1e-3)
+        assert not torch.equal(logits, moved)
+
+
+def test_what_exceeds_half_precision_is_kept_whole():
+    assert _compact(torch.tensor([1.0, 70_000.0])).tolist() == [1.0, 70_000.0]
+    assert _compact(torch.tensor([1.0, 6.0])).dtype == torch.float16
 
 
 def test_an_encoder_comes_from_the_hub_by_commit_and_without_code(endpoint, tmp_path):

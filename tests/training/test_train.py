@@ -10,7 +10,8 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from training.classifiers import quiet
 from training.encoder import EncoderError, check_weights, locate
-from training.encoding import lower_part, window
+from training.encoding import window
+from training.heads import Heads
 from training.hub import CARD_FILE
 from training.losses import UNKNOWN, Losses, class_weights
 from training.onnx_graph import Logits
@@ -18,7 +19,6 @@ from training.pipeline import STEPS, is_current, train_models
 from training.prepare import prepare
 from training.recipe import CONFIGS, load_recipe
 from training.train import THREADS, fine_tune
-from training.upper import UpperPart
 from triage.bundle import describe
 from triage.inference.engine import load_engine
 from triage.redaction import REDACTION_VERSION
@@ -178,33 +178,16 @@ def test_the_tokenizer_cuts_and_does_not_pad(bundle):
     assert tokenizer["truncation"]["max_length"] == TINY.max_length
 
 
-def test_both_parts_together_compute_what_the_model_does(model):
-    torch.set_num_threads(THREADS)
-    weights = {"product": torch.ones(model.num_labels)}
-    upper = UpperPart(model.eval(), {"product": model.classifier}, 3, losses=Losses(weights)).eval()
-    ids = torch.randint(1000, 20_000, (3, 12))
-    mask = torch.arange(12) < torch.tensor([[12], [7], [3]])
-    with torch.inference_mode():
-        hidden = lower_part(model, 3)(input_ids=ids, attention_mask=mask.long()).last_hidden_state
-        (logits,) = upper(hidden, mask, torch.zeros((3, 1), dtype=torch.long))["logits"]
-        expected = model(input_ids=ids, attention_mask=mask.long()).logits
-    torch.testing.assert_close(logits, expected, rtol=1e-4, atol=1e-4)
-
-
 def test_the_mean_of_all_tokens_is_read_as_the_graph_reads_it(model):
     torch.set_num_threads(THREADS)
-    weights = {"product": torch.ones(model.num_labels)}
     mean = torch.nn.Linear(model.config.hidden_size, model.num_labels)
-    heads, means = {"product": model.classifier}, {"product": mean}
-    upper = UpperPart(model.eval(), heads, 3, means=means, losses=Losses(weights)).eval()
     ids = torch.randint(1000, 20_000, (3, 12))
-    mask = torch.arange(12) < torch.tensor([[12], [7], [3]])
+    mask = (torch.arange(12) < torch.tensor([[12], [7], [3]])).long()
     with torch.inference_mode():
-        hidden = lower_part(model, 3)(input_ids=ids, attention_mask=mask.long()).last_hidden_state
-        (logits,) = upper(hidden, mask, torch.zeros((3, 1), dtype=torch.long))["logits"]
-        expected = Logits(model, mean)(ids, mask.long())
+        (logits,) = Heads({"product": model}, {"product": mean}).eval()(ids, mask)
+        expected = Logits(model.eval(), mean)(ids, mask)
     torch.testing.assert_close(logits, expected, rtol=1e-4, atol=1e-4)
-    assert not torch.allclose(expected, Logits(model, None)(ids, mask.long()), atol=1e-2)
+    assert not torch.allclose(expected, Logits(model, None)(ids, mask), atol=1e-2)
 
 
 def test_balance_weighs_rare_classes_more_and_keeps_the_mean():
@@ -215,14 +198,12 @@ def test_balance_weighs_rare_classes_more_and_keeps_the_mean():
     assert class_weights(labels, count=2, balance=0.0).tolist() == [1, 1]
 
 
-def test_an_example_without_a_label_for_a_task_teaches_it_nothing(model):
-    weights = {task: torch.ones(model.num_labels) for task in ("product", "other")}
-    heads = {"product": model.classifier, "other": model.classifier}
-    upper = UpperPart(model, heads, 5, losses=Losses(weights)).eval()
-    hidden, mask = torch.randn((2, 4, model.config.hidden_size)), torch.ones((2, 4), dtype=torch.bool)
+def test_an_example_without_a_label_for_a_task_teaches_it_nothing():
+    losses = Losses({"product": torch.ones(4), "other": torch.ones(4)})
+    logits = tuple(torch.randn((2, 4)) for _task in range(2))
 
     def loss(labels):
-        return upper(hidden, mask, torch.tensor(labels))["loss"].item()
+        return losses(logits, torch.tensor(labels))["loss"].item()
 
     assert loss([[1, UNKNOWN], [0, UNKNOWN]]) + loss([[UNKNOWN, 1], [UNKNOWN, 0]]) == pytest.approx(
         loss([[1, 1], [0, 0]]), rel=1e-5
