@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from torch import nn
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
@@ -46,10 +46,18 @@ def _classifiers(encoder: Path, prepared: Prepared, recipe: Recipe) -> dict[str,
     model = AutoModelForSequenceClassification.from_pretrained(encoder, **_names(prepared.labels[first]))
     if recipe.frozen_layers >= model.config.num_hidden_layers:
         raise ValueError(f"of {model.config.num_hidden_layers} layers, {recipe.frozen_layers} cannot be frozen")
-    places = getattr(model.config, "max_position_embeddings", recipe.max_length)
-    if recipe.max_length > places:
+    places = _places(model)
+    if places is not None and recipe.max_length > places:
         raise ValueError(f"the encoder has places for {places} tokens, the recipe reads {recipe.max_length}")
     return {first: model, **{task: sibling_of(model, prepared.labels[task]) for task in others}}
+
+
+def _places(model: PreTrainedModel) -> int | None:
+    """Tokens that the encoder has positions for, None if any number; some count them from behind that of padding."""
+    table = getattr(getattr(model.base_model, "embeddings", None), "position_embeddings", None)
+    if isinstance(table, nn.Embedding):
+        return table.num_embeddings - (0 if table.padding_idx is None else table.padding_idx + 1)
+    return cast("int | None", getattr(model.config, "max_position_embeddings", None))
 
 
 def _means(models: Mapping[str, PreTrainedModel], prepared: Prepared, recipe: Recipe) -> dict[str, nn.Linear]:

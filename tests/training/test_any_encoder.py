@@ -56,6 +56,7 @@ RECIPE = TINY.model_copy(
 SMALL: dict[str, Any] = {"num_hidden_layers": 3, "hidden_size": 32, "num_attention_heads": 2, "intermediate_size": 64}
 TOKENS: dict[str, Any] = {"vocab_size": 30_522, "pad_token_id": 0, "max_position_embeddings": 80}
 MODERN: dict[str, Any] = {"cls_token_id": 101, "sep_token_id": 102, "bos_token_id": 101, "eos_token_id": 102}
+BERT = BertConfig(**SMALL, **TOKENS)
 CONFIGS_OF = {
     "distilbert": DistilBertConfig(n_layers=3, dim=32, n_heads=2, hidden_dim=64, **TOKENS),
     "roberta": RobertaConfig(**SMALL, **TOKENS),
@@ -121,9 +122,25 @@ def test_layers_that_are_not_shown_cannot_be_frozen(tmp_path):
     trained(config, tmp_path, frozen_layers=0)
 
 
-def test_more_tokens_than_the_encoder_has_places_for_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="has places for 80 tokens, the recipe reads 96"):
-        trained(CONFIGS_OF["electra"], tmp_path, max_length=96)
+@pytest.mark.parametrize(
+    ("architecture", "places"), [("electra", 80), ("modernbert", 80), ("roberta", 79), ("mpnet", 78), ("bert", 80)]
+)
+def test_more_tokens_than_the_encoder_has_places_for_are_refused(architecture, places, tmp_path):
+    config = {"bert": BERT, **CONFIGS_OF}[architecture]
+    with pytest.raises(ValueError, match=f"has places for {places} tokens, the recipe reads {places + 1}"):
+        trained(config, tmp_path, max_length=places + 1)
+
+
+@pytest.mark.parametrize("architecture", ["roberta", "mpnet"])
+def test_as_many_tokens_as_the_encoder_has_places_for_are_read(architecture, tmp_path):
+    """They count positions from behind that of padding."""
+    encoder = saved(CONFIGS_OF[architecture], tmp_path / "encoder")
+    with quiet():
+        model = AutoModel.from_pretrained(encoder)
+    longest = {"roberta": 79, "mpnet": 78}[architecture]
+    model(torch.full((1, longest), 1000))
+    with pytest.raises((IndexError, RuntimeError)):
+        model(torch.full((1, longest + 1), 1000))
 
 
 def test_heads_give_what_each_classifier_gives(tmp_path):
@@ -150,7 +167,7 @@ def test_a_batch_is_padded_with_the_token_that_the_encoder_knows_as_padding():
 @pytest.mark.parametrize("architecture", ["bert", *CONFIGS_OF])
 @pytest.mark.parametrize("frozen", [1, 2])
 def test_what_the_lower_layers_gave_once_stands_for_them(architecture, frozen, tmp_path):
-    config = {"bert": BertConfig(**SMALL, **TOKENS), **CONFIGS_OF}[architecture]
+    config = {"bert": BERT, **CONFIGS_OF}[architecture]
     recipe = RECIPE.model_copy(update={"frozen_layers": frozen, "examples": 20})
     prepared = prepare(recipe)
     trained = load(saved(config, tmp_path / "encoder"), prepared, recipe)
