@@ -9,6 +9,7 @@ from moto import mock_aws
 from cli import main
 from cli.deployment import REGIONS, Deployment
 from runtime import erase, hold, read_narrative
+from tests.cli.commands import ACCOUNT, MACHINE, Result
 from tests.factories import create_table
 from triage.environment import EraseEnvironment, HoldEnvironment, ReadNarrativeEnvironment
 from triage.errors import TriageError
@@ -32,6 +33,18 @@ def shell(monkeypatch, capsys) -> Callable[..., Ended]:
         code = ended.value.code
         assert isinstance(code, int) or code is None
         return code or 0, *capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture
+def triage(shell, monkeypatch, tmp_path):
+    """The command as the shell runs it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TRIAGE_OPERATOR", "ann")
+
+    def run(*arguments: object) -> Result:
+        return Result(*shell(*arguments))
 
     return run
 
@@ -68,6 +81,19 @@ def dev(aws) -> Deployment:
     for name in ("auditor", "privacy-officer"):
         publish(aws, f"{name}-role", f"arn:aws:iam::123456789012:role/{name}")
     return Deployment(aws, "dev")
+
+
+@pytest.fixture
+def deployment(dev: Deployment) -> Deployment:
+    """The environment `dev` with a state machine that does nothing and a queue of what is parked."""
+    states = dev.session.client("stepfunctions")
+    definition = {"StartAt": "End", "States": {"End": {"Type": "Succeed"}}}
+    role = f"arn:aws:iam::{ACCOUNT}:role/any"
+    states.create_state_machine(name="triage", definition=json.dumps(definition), roleArn=role)
+    queue = dev.session.client("sqs").create_queue(QueueName="parked")["QueueUrl"]
+    for name, value in {"retention-days": "90", "state-machine": MACHINE, "parked-queue": queue}.items():
+        publish(dev.session, name, value)
+    return dev
 
 
 @pytest.fixture

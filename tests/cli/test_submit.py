@@ -1,0 +1,80 @@
+"""`triage submit`."""
+
+import json
+
+from tests.cli.commands import ENV, export
+from tests.factories import (
+    any_allocation,
+    any_item,
+)
+
+
+def test_submitted_complaints_are_put_without_what_their_export_decided(triage, deployment, tmp_path):
+    file = export(tmp_path, any_item(complaint_id="1", product="Mortgage"), any_item(complaint_id="2"))
+    totals = triage("submit", file, "--json", *ENV).json
+    assert (totals["submitted"], totals["duplicates"], totals["rejected"]) == (2, 0, 0)
+    assert deployment.complaints.get("1") == any_item(complaint_id="1")
+
+
+def test_a_limit_submits_the_first_complaints(triage, deployment, tmp_path):
+    file = export(tmp_path, any_item(complaint_id="1"), any_item(complaint_id="2"))
+    assert triage("submit", file, "--limit", 1, "--json", *ENV).json["submitted"] == 1
+    assert deployment.complaints.get("2") is None
+
+
+def test_complaints_submitted_again_are_counted_and_untouched(triage, deployment, tmp_path):
+    triage("submit", export(tmp_path, any_item(narrative="first")), *ENV)
+    totals = triage("submit", export(tmp_path, any_item(narrative="second")), "--json", *ENV).json
+    assert totals["duplicates"] == 1
+    assert deployment.complaints.get("8123456")["narrative"] == "first"
+
+
+def test_refused_rows_are_kept_to_be_mended(triage, deployment, tmp_path):
+    file = export(tmp_path, any_item(complaint_id="1"), any_item(complaint_id=None, narrative="a secret"))
+    result = triage("submit", file, "--json", *ENV)
+    assert result.code == 0
+    assert result.json["rejected"] == 1
+    assert "row 2 refused: it has no complaint_id" in result.err
+    rejected = tmp_path / "rejected.jsonl"
+    assert json.loads(rejected.read_text()) == {"narrative": "a secret"}
+    assert rejected.stat().st_mode & 0o077 == 0
+    assert "secret" not in result.err + result.out
+
+
+def test_a_mended_file_of_refused_rows_can_be_submitted(triage, deployment, tmp_path):
+    triage("submit", export(tmp_path, any_item(complaint_id="1"), any_item(complaint_id=None)), *ENV)
+    rejected = tmp_path / "rejected.jsonl"
+    mended = json.loads(rejected.read_text()) | {"complaint_id": "2"}
+    assert triage("submit", export(tmp_path, mended, name="mended.jsonl"), "--json", *ENV).json["submitted"] == 1
+    assert deployment.complaints.get("2")
+
+
+def test_a_submission_can_be_waited_for(triage, deployment, tmp_path):
+    deployment.story.put(any_allocation(route="review", journey="specialist"))
+    totals = triage("submit", export(tmp_path, any_item()), "--wait", "--json", *ENV).json
+    assert (totals["allocated"], totals["review"], totals["specialist"]) == (1, 1, 1)
+
+
+def test_an_allocation_that_does_not_come_in_time_is_a_failure_with_its_totals(triage, deployment, tmp_path):
+    result = triage("submit", export(tmp_path, any_item()), "--wait", "--timeout", 0.1, "--json", *ENV)
+    assert result.code == 1
+    assert result.json["allocated"] == 0
+    assert "1 complaints had no allocation after 0.1 s, 8123456 among them" in result.err
+
+
+def test_allocations_are_shown_to_people(triage, deployment, tmp_path):
+    deployment.story.put(any_allocation(product_team="student-loan"))
+    result = triage("submit", export(tmp_path, any_item()), "--wait", *ENV)
+    assert result.code == 0
+    assert "student-loan" in result.out
+
+
+def test_an_export_that_cannot_be_read_says_where(triage, deployment, tmp_path):
+    (tmp_path / "complaints.csv").write_text("narrative\nno ids")
+    result = triage("submit", tmp_path / "complaints.csv", *ENV)
+    assert result.code == 1
+    assert "has no complaint ids" in result.err
+
+
+def test_a_file_that_does_not_exist_is_wrong_usage(triage, deployment):
+    assert triage("submit", "absent.csv", *ENV).code == 2
