@@ -12,7 +12,7 @@ import hashlib
 import json
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -37,6 +37,9 @@ BUNDLES = (ROOT / "build" / "measured", ROOT / "build" / "models")
 REFERENCES = ROOT / "build" / "explanations"
 WORDS = 200
 """Speed is measured on the complaint nearest to this."""
+
+ALIKE = range(150, 261)
+"""Words of the complaints that are compared. Generated letters are shorter: of them, the longest stand in."""
 
 NEAREST_OF = 30
 PIPELINE_EVALUATIONS = 500
@@ -74,12 +77,24 @@ def main() -> None:
     if arguments.checks:
         report_checks(subject, list(islice(letters(arguments.data), arguments.checks)))
         return
-    alike = (text for text in letters(arguments.data) if 150 <= len(as_read(text, manifest).split()) <= 260)
-    texts = list(islice(alike, max(NEAREST_OF, arguments.complaints)))
+    count = max(NEAREST_OF, arguments.complaints)
+    texts = alike(letters(arguments.data), words=lambda text: len(as_read(text, manifest).split()), count=count)
+    if not texts:
+        parser.error(f"{arguments.data} holds no narrative")
     if arguments.rounds:
-        nearest = min(texts, key=lambda text: abs(len(text.split()) - WORDS))
-        report_speed(subject, nearest, rounds=arguments.rounds)
+        report_speed(subject, min(texts, key=from_middling), rounds=arguments.rounds)
     report_agreement(subject, texts[: arguments.complaints])
+
+
+def alike(texts: Iterable[str], *, words: Callable[[str], int], count: int) -> list[str]:
+    """The first of them that are about as long, or those nearest to it."""
+    kept = list(texts)
+    fitting = list(islice((text for text in kept if words(text) in ALIKE), count))
+    return fitting or sorted(kept, key=from_middling)[:count]
+
+
+def from_middling(text: str) -> int:
+    return abs(len(text.split()) - WORDS)
 
 
 def letters(data: Path | None) -> Iterator[str]:
