@@ -11,7 +11,6 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from training.classifiers import quiet
 from training.encoder import EncoderError, check_weights, locate
 from training.encoding import window
-from training.heads import Heads
 from training.hub import CARD_FILE
 from training.losses import UNKNOWN, Losses, class_weights
 from training.onnx_graph import Logits
@@ -178,16 +177,21 @@ def test_the_tokenizer_cuts_and_does_not_pad(bundle):
     assert tokenizer["truncation"]["max_length"] == TINY.max_length
 
 
-def test_the_mean_of_all_tokens_is_read_as_the_graph_reads_it(model):
+def test_the_mean_of_all_tokens_but_padding_is_read_besides_the_first(model):
     torch.set_num_threads(THREADS)
     mean = torch.nn.Linear(model.config.hidden_size, model.num_labels)
     ids = torch.randint(1000, 20_000, (3, 12))
-    mask = (torch.arange(12) < torch.tensor([[12], [7], [3]])).long()
+    lengths = [12, 7, 3]
+    mask = (torch.arange(12) < torch.tensor(lengths)[:, None]).long()
     with torch.inference_mode():
-        (logits,) = Heads({"product": model}, {"product": mean}).eval()(ids, mask)
-        expected = Logits(model.eval(), mean)(ids, mask)
+        logits = Logits(model, mean).eval()(ids, mask)
+        read = model(input_ids=ids, attention_mask=mask, output_hidden_states=True)
+        means = torch.stack(
+            [states[:length].mean(0) for states, length in zip(read.hidden_states[-1], lengths, strict=True)]
+        )
+        expected = read.logits + mean(means)
     torch.testing.assert_close(logits, expected, rtol=1e-4, atol=1e-4)
-    assert not torch.allclose(expected, Logits(model, None)(ids, mask), atol=1e-2)
+    assert not torch.allclose(expected, read.logits, atol=1e-2)
 
 
 def test_balance_weighs_rare_classes_more_and_keeps_the_mean():
