@@ -3,10 +3,7 @@
 import json
 from datetime import UTC, datetime
 
-from tests.factories import (
-    any_item,
-    any_model_info,
-)
+from tests.factories import any_item, any_model_info
 
 ACCOUNT = "123456789012"
 MACHINE = f"arn:aws:states:eu-west-2:{ACCOUNT}:stateMachine:triage"

@@ -3,9 +3,7 @@
 import pytest
 
 from tests.cli.commands import ENV, export
-from tests.factories import (
-    any_item,
-)
+from tests.factories import any_item
 
 
 def test_an_environment_that_nobody_deployed_says_how(triage, aws):

@@ -3,10 +3,7 @@
 import pytest
 
 from tests.cli.commands import ENV
-from tests.factories import (
-    any_allocation,
-    any_feedback,
-)
+from tests.factories import any_allocation, any_feedback
 from triage.feedback import FeedbackRow
 from triage.story import FeedbackEntry, SupersededEntry
 from triage.taxonomy import load_taxonomy

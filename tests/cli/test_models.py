@@ -5,9 +5,7 @@ import json
 import pytest
 
 from tests.cli.commands import ENV, registered
-from tests.factories import (
-    any_revision,
-)
+from tests.factories import any_revision
 
 
 def test_models_are_listed_by_task(triage, deployment):

@@ -3,13 +3,7 @@
 import pytest
 
 from tests.cli.commands import ENV
-from tests.factories import (
-    any_allocation,
-    any_item,
-    any_model_reference,
-    any_prediction,
-    any_selection,
-)
+from tests.factories import any_allocation, any_item, any_model_reference, any_prediction, any_selection
 from triage.story import FailureEntry
 
 

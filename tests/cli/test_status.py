@@ -2,9 +2,7 @@
 
 from cli.environment import latest
 from tests.cli.commands import ENV, parked, registered
-from tests.factories import (
-    any_allocation,
-)
+from tests.factories import any_allocation
 from triage.allocation import MANUAL_TEAM
 
 

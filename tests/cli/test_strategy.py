@@ -3,12 +3,7 @@
 import pytest
 
 from tests.cli.commands import ENV, registered
-from tests.factories import (
-    any_arm,
-    any_revision,
-    any_strategy,
-    put_in_force,
-)
+from tests.factories import any_arm, any_revision, any_strategy, put_in_force
 from triage.strategy import assign, sample
 from triage.tables import MODEL_STRATEGY
 
@@ -83,10 +78,16 @@ def test_no_arm_is_told_without_a_strategy_or_without_a_text(triage, deployment,
     assert "UTF-8" in result.err
 
 
-def test_a_strategy_replaces_the_version_that_its_author_saw(triage, deployment, tmp_path):
+@pytest.fixture
+def file(deployment, tmp_path):
+    """A strategy whose one model is there."""
     registered(deployment, model_id=any_arm().model_id, revision=any_arm().revision)
-    file = tmp_path / "strategy.json"
-    file.write_text(any_strategy().model_dump_json())
+    written = tmp_path / "strategy.json"
+    written.write_text(any_strategy().model_dump_json())
+    return written
+
+
+def test_a_strategy_replaces_the_version_that_its_author_saw(triage, file):
     assert triage("strategy", "set", "product", file, "--json", *ENV).json["version"] == 1
     assert triage("strategy", "set", "product", file, "--json", *ENV).json["version"] == 2
     result = triage("strategy", "set", "product", file, "--replaces", 1, *ENV)
@@ -94,10 +95,7 @@ def test_a_strategy_replaces_the_version_that_its_author_saw(triage, deployment,
     assert "not at version 1 any more" in result.err
 
 
-def test_no_version_is_negative(triage, deployment, tmp_path):
-    registered(deployment, model_id=any_arm().model_id, revision=any_arm().revision)
-    file = tmp_path / "strategy.json"
-    file.write_text(any_strategy().model_dump_json())
+def test_no_version_is_negative(triage, file):
     assert triage("strategy", "set", "product", file, "--replaces", -1, *ENV).code == 2
 
 

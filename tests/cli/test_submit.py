@@ -3,10 +3,7 @@
 import json
 
 from tests.cli.commands import ENV, export
-from tests.factories import (
-    any_allocation,
-    any_item,
-)
+from tests.factories import any_allocation, any_item
 
 
 def test_submitted_complaints_are_put_without_what_their_export_decided(triage, deployment, tmp_path):

@@ -184,6 +184,23 @@ def test_what_the_lower_layers_gave_once_stands_for_them(architecture, frozen, t
         assert not torch.equal(logits, moved)
 
 
+def test_the_lower_layers_run_again_once_nothing_stands_for_them(tmp_path):
+    """Also after a batch that failed."""
+    prepared = prepare(RECIPE)
+    learner = learning(
+        load(saved(BERT, tmp_path / "encoder"), prepared, RECIPE), prepared, RECIPE, lambda done: None
+    ).learner.eval()
+    ids = torch.full((1, 8), 2000)
+    inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "labels": torch.zeros((1, 3), dtype=torch.long)}
+    with torch.inference_mode():
+        before = learner(**inputs)["logits"]
+        with pytest.raises(RuntimeError):
+            learner(**inputs, hidden=torch.zeros((1, 8, 5)))
+        after = learner(**inputs)["logits"]
+    for logits, expected in zip(after, before, strict=True):
+        torch.testing.assert_close(logits, expected)
+
+
 def test_what_exceeds_half_precision_is_kept_whole():
     assert _compact(torch.tensor([1.0, 70_000.0])).tolist() == [1.0, 70_000.0]
     assert _compact(torch.tensor([1.0, 6.0])).dtype == torch.float16
