@@ -1,10 +1,12 @@
 """`triage train`"""
 
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+from rich.progress import Progress
 
 from cli import options
 from cli.errors import CommandError, NotFoundError, WrongUsageError
@@ -13,7 +15,7 @@ from cli.source import readable
 
 if TYPE_CHECKING:
     from training.held_back import Keep
-    from training.pipeline import Bundles
+    from training.pipeline import Bundles, OnProgress
     from training.recipe import Recipe, ValidateOn
 
 
@@ -41,6 +43,13 @@ def train(
             " default what the recipe says."
         ),
     ] = None,
+    curve: Annotated[
+        bool,
+        typer.Option(
+            "--curve",
+            help="Train on halves of the complaints as well, for the models' own learning curve; takes as long again.",
+        ),
+    ] = False,
     checkpoints: Annotated[
         Path | None, typer.Option(file_okay=False, help="A folder from which a run that was cut off goes on.")
     ] = None,
@@ -49,12 +58,14 @@ def train(
     """Train the models of a recipe, and measure them on complaints they have not seen."""
     if data is None and keep != "none":
         raise WrongUsageError("--keep needs --data: figures on generated complaints would say nothing")
+    if curve and keep == "none":
+        raise WrongUsageError("--curve needs --keep: it is measured on complaints that no run has seen")
     # Only now: torch takes seconds to import, and no other command should wait for it.
     from training.encoder import EncoderError
     from training.export import ExportFailedError
 
     try:
-        bundles = _trained(_recipe(recipe, validate_on), output, data, keep, test_from, checkpoints)
+        bundles = _trained(_recipe(recipe, validate_on), output, data, keep, test_from, checkpoints, curve=curve)
     except (EncoderError, ExportFailedError, ValueError) as error:
         raise CommandError(str(error)) from error
     _report(bundles, as_json)
@@ -78,36 +89,51 @@ def _trained(
     keep: "Keep",
     test_from: datetime | None,
     checkpoints: Path | None,
+    *,
+    curve: bool,
 ) -> "Bundles":
     from cli.evaluation import Steps
     from training.dataset import load_labelled
     from training.held_back import measure, part, prepared_from
-    from training.pipeline import STEPS, train_models
+    from training.own_curve import points_of_fewer
+    from training.pipeline import train_models
 
     with progress_bar() as bar:
-        prepared = parts = labelled = None
-        if data is not None:
-            steps = Steps(bar)
-            steps.next(f"Reading {data}")
-            labelled = load_labelled(readable(data))
-            parts = part(labelled, keep, test_from=test_from.date() if test_from else None)
-            steps.next("Preparing")
-            prepared = prepared_from(recipe, labelled, parts.learn)
-            steps.end()
-        training = bar.add_task(f"Training {recipe.name}", total=100 * len(STEPS))
+        if data is None:
+            return train_models(recipe, output=output, checkpoints=checkpoints, on_progress=_training(recipe, bar))
+        steps = Steps(bar)
+        steps.next(f"Reading {data}")
+        labelled = load_labelled(readable(data))
+        parts = part(labelled, keep, test_from=test_from.date() if test_from else None)
+        steps.next("Preparing")
+        prepared = prepared_from(recipe, labelled, parts.learn)
+        steps.end()
         bundles = train_models(
             recipe,
             output=output,
             prepared=prepared,
             checkpoints=checkpoints,
-            on_progress=lambda step, done: bar.update(training, completed=round(100 * (STEPS.index(step) + done))),
+            on_progress=_training(recipe, bar),
         )
-        bar.update(training, completed=100 * len(STEPS))
-        if labelled is not None and parts is not None and len(parts.test):
-            steps = Steps(bar)
-            measure(bundles, labelled, parts, folder=output, step=steps.next)
-            steps.end()
+        if not len(parts.test):
+            return bundles
+        points = None
+        if curve:
+            points = points_of_fewer(
+                recipe, labelled, parts, begin=partial(_training, recipe, bar), checkpoints=checkpoints
+            )
+        measure(bundles, labelled, parts, folder=output, step=steps.next, points=points)
+        steps.end()
     return bundles
+
+
+def _training(recipe: "Recipe", bar: Progress, complaints: int | None = None) -> "OnProgress":
+    """A bar for one run."""
+    from training.pipeline import STEPS
+
+    on = f" on {complaints:,} complaints" if complaints else ""
+    run = bar.add_task(f"Training {recipe.name}{on}", total=100 * len(STEPS))
+    return lambda step, done: bar.update(run, completed=round(100 * (STEPS.index(step) + done)))
 
 
 def _report(bundles: "Bundles", as_json: bool) -> None:

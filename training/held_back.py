@@ -1,6 +1,6 @@
 """Which rows of an export a run learns from, and which are kept back to measure it on."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -11,8 +11,9 @@ import numpy as np
 from training.card import state_figures
 from training.dataset import LabelledData
 from training.evaluation.beside import Step, training_part
-from training.evaluation.evaluation import Evaluation, beside_baselines, evaluate
-from training.evaluation.predictions import predict
+from training.evaluation.evaluation import Evaluation, beside_baselines, evaluate, with_own_curve
+from training.evaluation.learning import Point
+from training.evaluation.predictions import labelled_places, predict
 from training.evaluation.report import card_section, write_report
 from training.pipeline import REPORTS, Bundles
 from training.prepare import Example, Prepared, examples_of, prepare
@@ -74,22 +75,39 @@ def _examples(recipe: Recipe, data: LabelledData) -> list[Example]:
 
 
 def measure(
-    bundles: Bundles, data: LabelledData, parts: Parts, *, folder: Path, step: Step
+    bundles: Bundles,
+    data: LabelledData,
+    parts: Parts,
+    *,
+    folder: Path,
+    step: Step,
+    points: Mapping[str, Sequence[Point]] | None = None,
 ) -> Mapping[str, Evaluation]:
     """Measure every bundle on the test part beside the baselines; its report is `folder/reports/TASK`, and its figures
-    go into its model card."""
-    reports = folder / REPORTS
-    return {task: _measure(task, bundle, data, parts, reports / task, step) for task, bundle in bundles.items()}
+    go into its model card.
+
+    points: of each task, what the recipe reached on fewer examples, for the model's own learning curve.
+    """
+    evaluations = {}
+    for task, bundle in bundles.items():
+        evaluation = _measured(task, bundle, data, parts, step, (points or {}).get(task))
+        write_report(evaluation, folder / REPORTS / task)
+        state_figures(bundle, card_section(evaluation))
+        evaluations[task] = evaluation
+    return evaluations
 
 
-def _measure(task: str, bundle: Path, data: LabelledData, parts: Parts, report: Path, step: Step) -> Evaluation:
+def _measured(
+    task: str, bundle: Path, data: LabelledData, parts: Parts, step: Step, points: Sequence[Point] | None
+) -> Evaluation:
     manifest = describe(bundle)
     step(f"Predicting {task}")
     predictions = predict(load_engine(bundle, manifest), manifest, data.at(parts.test), task=task)
     step(f"Measuring {task}")
     evaluation = evaluate(predictions, manifest, data.at(parts.test), model=str(manifest.recipe))
-    part_to_learn = training_part(predictions, data.at(parts.learn))
-    evaluation = beside_baselines(evaluation, predictions, part_to_learn, step=lambda said: step(f"{said}, {task}"))
-    write_report(evaluation, report)
-    state_figures(bundle, card_section(evaluation))
-    return evaluation
+    learnt = data.at(parts.learn)
+    if points is not None:
+        examples = len(labelled_places(learnt, task=task))
+        evaluation = with_own_curve(evaluation, points, examples=examples, positive=predictions.judged.positive)
+    part_to_learn = training_part(predictions, learnt)
+    return beside_baselines(evaluation, predictions, part_to_learn, step=lambda said: step(f"{said}, {task}"))

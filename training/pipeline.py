@@ -62,6 +62,7 @@ def train_models(
     prepared = prepare(recipe) if prepared is None else prepared
     report("prepare", 1.0)
     if all(is_current(output / task, recipe, prepared) for task in recipe.tasks):
+        report("export", 1.0)
         return {task: output / task for task in recipe.tasks}
     output.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-") as temporary:

@@ -78,12 +78,8 @@ def grouped_split(groups: Numbers, *, test: float = 0.2, validation: float = 0.1
     """
     _require_share(test=test, validation=validation, both=test + validation)
     groups = _numbered(groups, rows=len(groups))
-    sizes = np.bincount(groups)
-    shuffled = np.random.default_rng(seed).permutation(len(sizes))
-    before = np.cumsum(sizes[shuffled]) - sizes[shuffled]
-    part = np.empty(len(sizes), dtype=np.int64)
-    part[shuffled] = np.searchsorted(np.array([test, test + validation]) * len(groups), before, side="right")
-    of_row = part[groups]
+    ends = np.array([test, test + validation]) * len(groups)
+    of_row = np.searchsorted(ends, _rows_before(groups, seed=seed), side="right")[groups]
     return _checked(of_row == 2, of_row == 1, of_row == 0, purged=np.zeros(len(groups), dtype=np.bool_))
 
 
@@ -99,6 +95,22 @@ def latest_groups(received: Sequence[date], groups: Numbers, *, share: float) ->
     first = _first_days(np.array(received, dtype="datetime64[D]"), _numbered(groups, rows=len(received)))
     late: Booleans = first >= _start_of_latest(first, share=share)
     return late
+
+
+def some_groups(groups: Numbers, *, rows: int, seed: int) -> Indices:
+    """Places of whole groups at random, ascending: so many rows, or as many more as the last group has. What is chosen
+    for fewer rows is a part of what is chosen for more."""
+    groups = _numbered(groups, rows=len(groups))
+    return np.flatnonzero((_rows_before(groups, seed=seed) < rows)[groups])
+
+
+def _rows_before(groups: Numbers, *, seed: int) -> Indices:
+    """With the groups in random order: how many rows the groups before each of them have, shape (groups,)."""
+    sizes = np.bincount(groups)
+    shuffled = np.random.default_rng(seed).permutation(len(sizes))
+    before = np.empty(len(sizes), dtype=np.int64)
+    before[shuffled] = np.cumsum(sizes[shuffled]) - sizes[shuffled]
+    return before
 
 
 def _numbered(groups: Numbers, *, rows: int) -> Numbers:

@@ -109,7 +109,7 @@ def test_baselines_learn_from_another_export(triage, bundle, export, tmp_path):
     told = json.loads(triage(bundle, "--data", export, "--limit", 20, "--train", other, "--json")[1])
     assert told["baselines"].keys() == {"constant", "TF-IDF + linear"}
     assert told["baseline_dropped"] > 0, "the exports share their first complaints"
-    assert told["learning"]["points"]
+    assert told["learning"]["TF-IDF + linear"]["points"]
 
 
 def test_an_export_that_holds_the_evaluated_complaints_alone_teaches_nothing(triage, bundle, export):

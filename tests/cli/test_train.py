@@ -15,10 +15,11 @@ from training.recipe import CONFIGS
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("train")
-    export = any_export(folder, complaints=160)
+    export = any_export(folder, complaints=260)
     recipe = folder / "quick.toml"
     recipe.write_text((CONFIGS / "tiny.toml").read_text().replace("epochs = 2", "epochs = 1"))
     arguments = ["train", str(recipe), "--data", str(export), "--keep", "grouped", "--output", str(folder / "models")]
+    arguments.append("--curve")
     return folder / "models", CliRunner().invoke(app, [*arguments, "--json"], catch_exceptions=False)
 
 
@@ -33,6 +34,13 @@ def test_training_prints_the_manifest_of_each_task(trained):
 def test_training_measures_on_what_it_kept_back(trained):
     models, _ = trained
     assert (models / "reports" / "product" / "report.html").is_file()
+
+
+def test_the_report_has_the_learning_curve_of_the_model_itself(trained):
+    models, _ = trained
+    report = json.loads((models / "reports" / "product" / "report.json").read_text())
+    half, whole = report["learning"]["model"]["points"]
+    assert (half["examples"] < 0.6 * whole["examples"], whole["value"]) == (True, report["accuracy"])
 
 
 def test_a_published_bundle_prints_the_line_that_registers_it(trained, monkeypatch, tmp_path):
@@ -63,6 +71,11 @@ def test_an_unknown_recipe_names_those_that_there_are(tmp_path):
 def test_keeping_back_needs_data(tmp_path):
     result = CliRunner().invoke(app, ["train", "tiny", "--keep", "time", "--output", str(tmp_path / "models")])
     assert "--keep needs --data" in str(result.exception)
+
+
+def test_a_learning_curve_needs_complaints_that_are_kept_back(tmp_path):
+    result = CliRunner().invoke(app, ["train", "tiny", "--curve", "--output", str(tmp_path / "models")])
+    assert "--curve needs --keep" in str(result.exception)
 
 
 def test_what_is_validated_on_can_be_said_and_makes_another_recipe(trained, tmp_path):

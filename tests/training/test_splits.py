@@ -1,11 +1,12 @@
 from datetime import date, timedelta
+from itertools import pairwise
 
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from training.splits import PARTS, Split, grouped_split, latest, time_split
+from training.splits import PARTS, Split, grouped_split, latest, some_groups, time_split
 
 DAY = timedelta(days=1)
 START = date(2024, 1, 1)
@@ -158,3 +159,21 @@ def test_one_group_cannot_be_split():
 def test_the_latest_share_begins_on_a_day_of_its_own():
     assert latest(days(3, 0, 2, 1, 4), share=0.4) == START + 3 * DAY
     assert latest(days(0, 1, 1, 1, 1), share=0.2) == START + DAY
+
+
+some_numbers = st.lists(st.integers(0, 25), min_size=1, max_size=120)
+
+
+@given(groups=some_numbers, rows=st.integers(1, 120), seed=st.integers(0, 9))
+def test_a_part_of_whole_groups_has_the_rows_it_was_asked_for_and_at_most_one_group_more(groups, rows, seed):
+    numbers = np.array(groups)
+    chosen = some_groups(numbers, rows=rows, seed=seed)
+    assert not set(numbers[chosen]) & set(np.delete(numbers, chosen))
+    assert min(rows, len(groups)) <= len(chosen) < rows + max(groups.count(group) for group in groups)
+
+
+@given(groups=some_numbers, seed=st.integers(0, 9))
+def test_what_is_chosen_for_fewer_rows_is_a_part_of_what_is_chosen_for_more(groups, seed):
+    chosen = [set(some_groups(np.array(groups), rows=rows, seed=seed).tolist()) for rows in range(1, len(groups) + 1)]
+    assert all(fewer <= more for fewer, more in pairwise(chosen))
+    assert chosen[-1] == set(range(len(groups)))

@@ -8,7 +8,7 @@ import numpy as np
 from training.baseline import Examples, judged_baselines
 from training.dataset import LabelledData
 from training.evaluation.judged import Judged
-from training.evaluation.learning import LearningCurve, doubling_sizes, learning_curve
+from training.evaluation.learning import LearningCurve, doubling_sizes, followed, learning_curve
 from training.evaluation.measures import figures
 from training.evaluation.predictions import NothingToEvaluateError, Predictions
 from training.groups import near_duplicate_groups
@@ -63,11 +63,8 @@ def baselines_beside(predictions: Predictions, part: TrainingPart) -> Mapping[st
 
 
 def baseline_curve(predictions: Predictions, part: TrainingPart, *, step: Step = lambda _: None) -> LearningCurve:
-    """Of the linear baseline on the evaluated complaints, by the number of examples.
-
-    Its average precision where the task looks for one label: accuracy would only follow the threshold.
-    """
-    measure = "accuracy" if predictions.judged.positive is None else "average_precision"
+    """Of the linear baseline on the evaluated complaints, by the number of examples."""
+    measure = followed(predictions.judged.positive)
 
     def score(size: int) -> float:
         step(f"Learning curve, {size:,} examples")

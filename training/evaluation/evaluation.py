@@ -1,16 +1,16 @@
 """Everything that is found out about one model on one export, and the document that machines read."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from training.dataset import LabelledData
-from training.evaluation.beside import Step, TrainingPart, baseline_curve, baselines_beside
+from training.evaluation.beside import LINEAR, Step, TrainingPart, baseline_curve, baselines_beside
 from training.evaluation.curves import Bin, Covered, coverage_levels, covered, reliability
 from training.evaluation.humans import Comparison, compare
 from training.evaluation.intervals import Intervals, intervals
 from training.evaluation.judged import Judged
-from training.evaluation.learning import LearningCurve
+from training.evaluation.learning import LearningCurve, Point, extrapolate, followed
 from training.evaluation.measures import Figures, figures
 from training.evaluation.mixes import Mix, bank_like
 from training.evaluation.predictions import VULNERABLE_TASK, Predictions
@@ -27,6 +27,9 @@ from training.evaluation.slices import (
 )
 from training.groups import Groups
 from triage.bundle import Manifest
+
+MODEL = "model"
+"""How the evaluated model is called beside its baselines."""
 
 MACRO = "macro average"
 """Of the labels that occur, as true or as an answer."""
@@ -55,7 +58,8 @@ class Subject:
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
     """recall_of: the label that recall and precision are of, or MACRO. unknown: complaints whose label the
-    model does not know. baseline_dropped: rows to train on that resemble an evaluated complaint.
+    model does not know. baseline_dropped: rows to train on that resemble an evaluated complaint. learning: of the
+    model and of the linear baseline, as far as they were trained on fewer examples too.
     """
 
     subject: Subject
@@ -82,7 +86,7 @@ class Evaluation:
     baselines: Mapping[str, Measured]
     baseline_examples: int = 0
     baseline_dropped: int = 0
-    learning: LearningCurve | None = None
+    learning: Mapping[str, LearningCurve] = field(default_factory=dict)
 
 
 def evaluate(predictions: Predictions, manifest: Manifest, data: LabelledData, *, model: str) -> Evaluation:
@@ -131,8 +135,23 @@ def beside_baselines(
         baselines={name: measured(answers, groups, task=task) for name, answers in judged.items()},
         baseline_examples=len(part.examples.texts),
         baseline_dropped=part.dropped,
-        learning=baseline_curve(predictions, part, step=step),
+        learning={**evaluation.learning, LINEAR: baseline_curve(predictions, part, step=step)},
     )
+
+
+def with_own_curve(
+    evaluation: Evaluation, points: Sequence[Point], *, examples: int, positive: str | None
+) -> Evaluation:
+    """With the learning curve of the model itself.
+
+    points: what the same recipe reached on fewer examples, asked about the same complaints. examples: what this model
+    was made from.
+    """
+    measure = followed(positive)
+    value = evaluation.measured.figures[measure]
+    # Without a positive there is nothing to find, and nothing is found.
+    own = extrapolate([*points, Point(examples, value or 0.0)], measure=measure)
+    return replace(evaluation, learning={MODEL: own, **evaluation.learning})
 
 
 def subject(manifest: Manifest, data: LabelledData, *, model: str) -> Subject:

@@ -55,6 +55,12 @@ class LearningCurve:
     refusal: str | None = None
 
 
+def followed(positive: str | None) -> str:
+    """The measure that a curve is of: average precision where one label is looked for, since accuracy would only follow
+    the threshold."""
+    return "accuracy" if positive is None else "average_precision"
+
+
 def learning_curve(sizes: Sequence[int], score: Callable[[int], float], *, measure: str) -> LearningCurve:
     """Fit and score at each size, then look ahead. score: trains on so many examples, and returns a share."""
     return extrapolate([Point(size, score(size)) for size in sizes], measure=measure)

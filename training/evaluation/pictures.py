@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 
 from training.evaluation.curves import Bin, Covered
 from training.evaluation.drawing import BLUE, GREEN, GREY, ORANGE, axes, in_percent, short, svg
@@ -118,34 +119,45 @@ def confusion(labels: Sequence[str], matrix: Sequence[Sequence[int]]) -> str | N
     return svg(figure)
 
 
-def learning(curve: LearningCurve) -> str:
+def learning(curves: Mapping[str, LearningCurve]) -> str:
+    """Of one measure, by name of the model; hollow what is extrapolated."""
     figure, axis = axes()
     axis.set_xscale("log")
-    axis.plot(
-        [point.examples for point in curve.points],
-        [point.value for point in curve.points],
-        "o",
-        color=BLUE,
-        label="measured",
-    )
-    if curve.fitted is not None and curve.forecasts:
-        ends = (curve.points[0].examples, curve.forecasts[-1].examples)
-        sizes = np.geomspace(*ends, 100)
-        axis.plot(sizes, power_law(sizes, *curve.fitted), color=GREY, linewidth=1, label="power law")
-        ahead = [forecast.examples for forecast in curve.forecasts]
-        values = np.array([forecast.value for forecast in curve.forecasts])
-        bounds = np.array([forecast.interval for forecast in curve.forecasts])
-        below, above = np.maximum(values - bounds[:, 0], 0), np.maximum(bounds[:, 1] - values, 0)
-        axis.errorbar(ahead, values, (below, above), fmt="s", color=ORANGE, capsize=4, label="extrapolated, 95 %")
-        axis.set_xlim(ends[0] / 1.3, ends[1] * 1.3)
-    marked = [point.examples for point in curve.points] + [forecast.examples for forecast in curve.forecasts]
+    for (name, curve), (colour, marker) in zip(curves.items(), ((BLUE, "o"), (ORANGE, "s")), strict=False):
+        _curve(axis, curve, name=name, colour=colour, marker=marker)
+    measured = {point.examples for curve in curves.values() for point in curve.points}
+    marked = sorted(measured | {forecast.examples for curve in curves.values() for forecast in curve.forecasts})
+    axis.set_xlim(marked[0] / 1.3, marked[-1] * 1.3)
     axis.set_xticks(marked, [f"{size:,}" for size in marked], rotation=30, ha="right", rotation_mode="anchor")
     axis.minorticks_off()
     in_percent(axis.yaxis)
     axis.set_xlabel("examples trained on")
-    axis.set_ylabel(curve.measure.replace("_", " "))
+    axis.set_ylabel(" or ".join(sorted({curve.measure.replace("_", " ") for curve in curves.values()})))
     axis.legend(loc="lower right", frameon=False)
     return svg(figure)
+
+
+def _curve(axis: Axes, curve: LearningCurve, *, name: str, colour: str, marker: str) -> None:
+    examples = [point.examples for point in curve.points]
+    axis.plot(examples, [point.value for point in curve.points], marker, color=colour, label=name)
+    if curve.fitted is None or not curve.forecasts:
+        return
+    ahead = [forecast.examples for forecast in curve.forecasts]
+    sizes = np.geomspace(examples[0], ahead[-1], 100)
+    axis.plot(sizes, power_law(sizes, *curve.fitted), color=GREY, linewidth=1)
+    values = np.array([forecast.value for forecast in curve.forecasts])
+    bounds = np.array([forecast.interval for forecast in curve.forecasts])
+    below, above = np.maximum(values - bounds[:, 0], 0), np.maximum(bounds[:, 1] - values, 0)
+    axis.errorbar(
+        ahead,
+        values,
+        (below, above),
+        fmt=marker,
+        color=colour,
+        markerfacecolor="white",
+        capsize=4,
+        label=f"{name}, extrapolated, 95 %",
+    )
 
 
 def sliced(slices: Sequence[Slice], *, overall: float | None) -> str:

@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from training.evaluation import pictures
-from training.evaluation.evaluation import Evaluation, Measured, document
+from training.evaluation.evaluation import MODEL, Evaluation, Measured, document
 from training.evaluation.humans import MARGIN
 from training.evaluation.measures import TARGET_ACCURACY
 from training.evaluation.slices import SMALL
@@ -68,7 +68,7 @@ def columns(evaluation: Evaluation) -> dict[str, Measured]:
         for mix in evaluation.mixes
     }
     rule = {"model or narrative": evaluation.with_rule} if evaluation.with_rule else {}
-    return {"model": evaluation.measured, **rule, **evaluation.baselines, **mixes}
+    return {MODEL: evaluation.measured, **rule, **evaluation.baselines, **mixes}
 
 
 def headline(evaluation: Evaluation) -> str:

@@ -45,8 +45,15 @@ def test_small_slices_are_told_from_others():
 
 def test_an_extrapolation_is_drawn_as_one():
     points = [Point(size, 0.9 - 2 * size**-0.4) for size in (100, 200, 400, 800, 1600)]
-    assert "extrapolated" in texts(pictures.learning(extrapolate(points, measure="accuracy")))
-    assert "extrapolated" not in texts(pictures.learning(extrapolate(points[:2], measure="accuracy")))
+    assert "any, extrapolated" in texts(pictures.learning({"any": extrapolate(points, measure="accuracy")}))
+    assert "extrapolated" not in texts(pictures.learning({"any": extrapolate(points[:2], measure="accuracy")}))
+
+
+def test_curves_of_several_models_are_told_apart():
+    points = [Point(size, 0.9 - 2 * size**-0.4) for size in (100, 200, 400, 800, 1600)]
+    both = {name: extrapolate(points, measure="average_precision") for name in ("ours", "theirs")}
+    drawn = texts(pictures.learning(both))
+    assert "ours, extrapolated" in drawn and "theirs, extrapolated" in drawn and "average precision" in drawn
 
 
 def test_a_dollar_begins_no_formula():

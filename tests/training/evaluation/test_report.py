@@ -6,9 +6,12 @@ from html.parser import HTMLParser
 import pytest
 
 from tests.training.evaluation.examples import any_flagging, any_judged, any_predictions, evaluated, evaluation_of
-from training.evaluation.evaluation import document
+from training.evaluation.beside import LINEAR
+from training.evaluation.evaluation import MODEL, document, with_own_curve
 from training.evaluation.learning import Point, extrapolate
 from training.evaluation.report import CARD, DATA, PAGE, card_section, columns, page, write_report
+
+RISING = [Point(size, 0.9 - 2 * size**-0.4) for size in (100, 200, 400, 800, 1600)]
 
 VOID = {"img", "meta", "br"}
 
@@ -76,10 +79,26 @@ def test_baselines_stand_beside_the_model():
 
 def test_a_learning_curve_is_drawn_and_says_when_it_leads_nowhere():
     points = [Point(size, 0.5) for size in (100, 200, 400, 800, 1600)]
-    made = page(replace(evaluated(), learning=extrapolate(points, measure="accuracy")))
+    made = page(replace(evaluated(), learning={LINEAR: extrapolate(points, measure="accuracy")}))
     assert "Cannot be extrapolated:</strong> the figure does not grow" in made
-    rising = [Point(size, 0.9 - 2 * size**-0.4) for size in (100, 200, 400, 800, 1600)]
-    assert "At 3,200 examples" in page(replace(evaluated(), learning=extrapolate(rising, measure="accuracy")))
+    assert "At 3,200 examples" in page(replace(evaluated(), learning={LINEAR: extrapolate(RISING, measure="accuracy")}))
+
+
+def test_the_models_own_curve_stands_before_that_of_its_baseline():
+    linear = replace(evaluated(), learning={LINEAR: extrapolate(RISING, measure="accuracy")})
+    both = with_own_curve(linear, RISING[:4], examples=1600, positive=None)
+    assert list(both.learning) == [MODEL, LINEAR]
+    assert both.learning[MODEL].points[-1] == Point(1600, evaluated().measured.figures["accuracy"] or 0.0)
+    assert [line for line in page(both).splitlines() if ", accuracy." in line] == [
+        "<b>model</b>, accuracy.",
+        "<b>TF-IDF + linear</b>, accuracy.",
+    ]
+
+
+def test_where_one_label_is_looked_for_the_curve_is_of_the_ranking():
+    both = with_own_curve(evaluated("vulnerable"), [], examples=60, positive="vulnerable")
+    assert both.learning[MODEL].measure == "average_precision"
+    assert both.learning[MODEL].points[-1].value == evaluated("vulnerable").measured.figures["average_precision"]
 
 
 def test_a_name_from_outside_is_no_markup():
