@@ -4,10 +4,11 @@ from datetime import UTC, datetime
 
 import boto3
 from aws_lambda_powertools import Logger
-from aws_lambda_powertools.metrics import MetricUnit, single_metric
+from aws_lambda_powertools.metrics import MetricUnit
 
 from runtime.adapters.dynamodb import Table
 from runtime.adapters.failures import record_failure
+from runtime.adapters.metrics import measure
 from runtime.function import Handler, entry_point, keeps
 from triage import tables
 from triage.allocation import allocate
@@ -56,13 +57,9 @@ def build(environment: AllocateEnvironment, session: boto3.Session) -> Handler:
 
 
 def _measure(allocation: AllocationEntry) -> None:
-    for name, unit, value in (
-        ("Allocated", MetricUnit.Count, 1),
-        ("AllocationTime", MetricUnit.Milliseconds, allocation.milliseconds),
-    ):
-        with single_metric(name=name, unit=unit, value=value, namespace="ComplaintsTriage") as metric:
-            metric.add_dimension("route", allocation.route)
-            metric.add_dimension("journey", allocation.journey)
+    by = {"route": allocation.route, "journey": allocation.journey}
+    measure("Allocated", by=by)
+    measure("AllocationTime", allocation.milliseconds, unit=MetricUnit.Milliseconds, by=by)
 
 
 handler = entry_point(AllocateEnvironment, build)

@@ -10,11 +10,12 @@ from pydantic import ValidationError
 
 from runtime.adapters.dynamodb import Table
 from runtime.adapters.feedback import CurrentAllocation
+from runtime.adapters.metrics import measure
 from runtime.function import Handler, entry_point
 from triage import tables
 from triage.environment import FeedbackEnvironment
 from triage.errors import TriageError
-from triage.feedback import INBOX, FeedbackRow
+from triage.feedback import INBOX, FeedbackRow, is_pending
 from triage.outbox import expiry
 from triage.steps import EVENT_SOURCE, EVENT_TYPE
 from triage.story import AllocationEntry
@@ -34,8 +35,7 @@ def build(environment: FeedbackEnvironment, session: boto3.Session) -> Handler:
 
     def take(inbox: str, feedback_id: str) -> None:
         row = story.get(inbox, feedback_id)
-        # Every entry of a story says which code wrote it: a complaint may be called like an inbox.
-        if row is None or "outcome" in row or "code_version" in row:
+        if row is None or not is_pending(row):
             return
         try:
             made = current.apply(FeedbackRow.model_validate(row).feedback(), datetime.now(UTC))
@@ -64,6 +64,8 @@ def build(environment: FeedbackEnvironment, session: boto3.Session) -> Handler:
                 # A raise would hold up everything behind; the row stays without an outcome, and may be put again.
                 told = {"inbox": inbox, "feedback_id": feedback_id, "error": type(error).__name__}
                 logger.error("left as it is", extra=told)
+                # An alarm watches this.
+                measure("FeedbackFailed")
 
     return apply_each
 

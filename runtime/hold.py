@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 import boto3
 from aws_lambda_powertools import Logger
 
-from runtime.adapters.dynamodb import Table
+from runtime.adapters.dynamodb import Condition, Table
 from runtime.adapters.retention import Retention
 from runtime.function import Handler, entry_point, keeps
 from triage import tables
 from triage.environment import HoldEnvironment
 from triage.errors import HoldRefusedError
-from triage.hold import HOLDING, Held, HoldRequest, expiry_after, in_force, lifted, placed
+from triage.hold import HOLDING, Held, HoldRequest, in_force, lifted, placed
 
 logger = Logger(service="hold")
 
@@ -23,6 +23,7 @@ def build(environment: HoldEnvironment, session: boto3.Session) -> Handler:
         Table(client, tables.RAW_COMPLAINTS, environment.raw_complaints_table),
         story,
         Table(client, tables.AUDIT_CHAIN, environment.audit_chain_table),
+        retention_days=environment.retention_days,
     )
 
     def hold(request: HoldRequest) -> Held:
@@ -34,10 +35,12 @@ def build(environment: HoldEnvironment, session: boto3.Session) -> Handler:
             hold = found or placed(request, now=now, code_version=environment.code_version)
             story.put_if_absent(hold)
             return Held(hold=hold, kept=retention.suspend(request.complaint_id))
-        hold = lifted(found, request, now=now)
-        story.put(hold)
-        expires_at = expiry_after(entries, now=now, retention_days=environment.retention_days)
-        return Held(hold=hold, kept=retention.resume(request.complaint_id, expires_at))
+        hold = lifted(entries, request, now=now)
+        in_force_still = Condition("#held = :held", held="held").comparing(held="yes")
+        if found is not None and not story.put(hold, condition=in_force_still):
+            raise HoldRefusedError(f"{request.complaint_id} was lifted by somebody else meanwhile")
+        # Also where it was lifted before: what a crash left without expiry would stay for ever.
+        return Held(hold=hold, kept=retention.resume(request.complaint_id, entries, now=now))
 
     return keeps(HOLDING, hold, logger)
 

@@ -1,5 +1,6 @@
 """Keeps what is held: also what was written since the hold was placed. On a schedule."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import boto3
@@ -10,6 +11,7 @@ from runtime.adapters.retention import Retention
 from runtime.function import Handler, entry_point
 from triage import tables
 from triage.environment import KeepHeldEnvironment
+from triage.hold import in_force
 
 logger = Logger(service="keep_held")
 
@@ -21,12 +23,32 @@ def build(environment: KeepHeldEnvironment, session: boto3.Session) -> Handler:
         Table(client, tables.RAW_COMPLAINTS, environment.raw_complaints_table),
         story,
         Table(client, tables.AUDIT_CHAIN, environment.audit_chain_table),
+        retention_days=environment.retention_days,
     )
 
+    def keep_one(complaint_id: str) -> int:
+        if in_force(story.query(complaint_id)) is None:
+            return 0
+        kept = retention.suspend(complaint_id)
+        entries = list(story.query(complaint_id))
+        if in_force(entries) is None:
+            # Lifted meanwhile, and perhaps before all of it was suspended.
+            return -retention.resume(complaint_id, entries, now=datetime.now(UTC))
+        return kept
+
     def keep(event: dict[str, Any], context: object) -> None:
-        held = {str(item["complaint_id"]) for item in story.query("yes", index="by_hold")}
-        kept = {complaint_id: retention.suspend(complaint_id) for complaint_id in sorted(held)}
-        logger.info("kept", extra={"complaints": len(kept), "records": sum(kept.values())})
+        held = sorted({str(item["complaint_id"]) for item in story.query("yes", index="by_hold")})
+        kept, failed = 0, []
+        for complaint_id in held:
+            try:
+                kept += keep_one(complaint_id)
+            except Exception:
+                # One that fails must not leave the others unkept.
+                logger.exception("not kept", extra={"complaint_id": complaint_id})
+                failed.append(complaint_id)
+        logger.info("kept", extra={"complaints": len(held), "records": kept})
+        if failed:
+            raise RuntimeError(f"{len(failed)} of {len(held)} complaints are not kept; the log says which and why")
 
     return keep
 

@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import boto3
-from aws_lambda_powertools import Logger, single_metric
-from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools import Logger
 
 from runtime.adapters.chain import Chain
 from runtime.adapters.dynamodb import Table
+from runtime.adapters.metrics import measure
 from runtime.function import Handler, entry_point
 from triage import tables
 from triage.environment import SealEnvironment
@@ -77,8 +77,7 @@ def _announce(findings: Iterable[Finding]) -> None:
     for finding in findings:
         logger.error("altered record", extra=finding.model_dump())
         # An alarm watches this.
-        with single_metric(name="RecordAltered", unit=MetricUnit.Count, value=1, namespace="ComplaintsTriage"):
-            pass
+        measure("RecordAltered")
 
 
 def _changed(event: dict[str, Any]) -> dict[str, dict[str, None]]:

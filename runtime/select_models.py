@@ -6,10 +6,10 @@ from typing import Any, TypeVar
 
 import boto3
 from aws_lambda_powertools import Logger
-from aws_lambda_powertools.metrics import MetricUnit, single_metric
 from pydantic import BaseModel, ValidationError
 
 from runtime.adapters.dynamodb import Table
+from runtime.adapters.metrics import measure
 from runtime.adapters.narratives import Narratives
 from runtime.function import Handler, entry_point, keeps
 from triage import tables
@@ -70,8 +70,7 @@ def _selected(selection: SelectionEntry) -> Selected:
 def _report(task: str, problem: str) -> None:
     """An alarm watches this metric."""
     logger.error("bad strategy not followed", extra={"task": task, "problem": problem})
-    with single_metric(name="StrategyRefused", unit=MetricUnit.Count, value=1, namespace="ComplaintsTriage"):
-        pass
+    measure("StrategyRefused")
 
 
 def _valid(row_type: type[Row], items: Iterable[dict[str, Any]]) -> Iterable[Row]:

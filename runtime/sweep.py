@@ -11,6 +11,7 @@ from aws_lambda_powertools import Logger
 
 from runtime.adapters.dynamodb import Table
 from runtime.adapters.executions import Executions
+from runtime.adapters.metrics import measure
 from runtime.adapters.outbox import Outbox
 from runtime.function import Handler, entry_point
 from triage import tables
@@ -58,6 +59,9 @@ def build(environment: SweepEnvironment, session: boto3.Session) -> Handler:
             found.update(_each(start_unseen, ((i, i) for i in outbox.unseen())))
         started = outbox.started_before(datetime.now(UTC) - stale_after)
         found.update(_each(tend, ((item["complaint_id"], item) for item in started)))
+        if found["failed"]:
+            # An alarm watches this.
+            measure("SweepFailed", found["failed"])
         logger.info("swept", extra={"scope": request.scope, **found})
         return dict(found)
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import boto3
 from aws_lambda_powertools import Logger
-from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
 from runtime.adapters.dynamodb import Table
 from runtime.adapters.experiments import Experiments, Opinion
+from runtime.adapters.metrics import measure
 from runtime.adapters.strategies import current_strategy
 from runtime.function import Handler, entry_point, keeps
 from triage import tables
@@ -88,8 +88,7 @@ def _report(opinion: Opinion) -> None:
     for name in _alarming(evidence.delivered) if evidence.delivered else ():
         logger.error("not delivered as intended", extra={"task": evidence.task, "problem": name})
         # Alarms watch these.
-        with single_metric(name=name, unit=MetricUnit.Count, value=1, namespace="ComplaintsTriage"):
-            pass
+        measure(name)
 
 
 def _alarming(delivered: Delivered) -> list[str]:

@@ -17,6 +17,8 @@ OURS = {
     "StrategyRefused": "A strategy edited by hand is not followed; the logs of select_models say which and why",
     "RegistryEdited": "A row of model_info was edited by hand and put back; the logs of the mirror say which and what",
     "RecordAltered": "A record was rewritten or removed by hand; the logs of seal say which: triage verify COMPLAINT",
+    "SweepFailed": "A complaint is neither triaged nor parked; the logs of the sweeper say which and why",
+    "FeedbackFailed": "Feedback has no outcome; the logs of feedback say which and why: put it again with a later `at`",
     "SampleRatioMismatch": "The arms of a strategy receive other shares than intended: triage strategy evidence",
     "EmptyArm": "An arm that has a share answers nothing: triage strategy evidence",
     "ServedNotIntended": "Another version answers than the strategy names: triage strategy evidence",
@@ -38,6 +40,7 @@ class Alarms(Construct):
         state_machine: sfn.StateMachine,
         promotion: sfn.StateMachine,
         seal: lambda_.Function,
+        keep_held: lambda_.Function,
         settings: Settings,
     ) -> None:
         super().__init__(scope, construct_id)
@@ -70,6 +73,11 @@ class Alarms(Construct):
             "PromotionsFailed",
             promotion.metric_failed(period=every),
             "Evidence was not weighed, or a strategy that was changed is not in force: see its executions",
+        )
+        self._alarm(
+            "HoldsNotKept",
+            keep_held.metric_errors(period=every),
+            "What is held may expire: see the logs of keep_held, which tries again the next day",
         )
         self._alarm(
             "SealingBehind",

@@ -59,6 +59,7 @@ class Application(Construct):
             state_machine=orchestration.state_machine,
             promotion=promotion.state_machine,
             seal=audit.seal,
+            keep_held=audit.keep_held,
             settings=settings,
         )
         Published(

@@ -89,8 +89,10 @@ class SpecifiedTable(Construct):
         reading = READING.issuperset(actions)
         unnamed = {"dynamodb:Select": "SPECIFIC_ATTRIBUTES"} if reading else {"dynamodb:ReturnValues": "NONE"}
         leading = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": [partitions]}} if partitions else {}
+        # A request cannot name its item where a key is not among them.
+        keys = {self.spec.partition_key, *filter(None, [self.spec.sort_key])}
         return leading | {
-            "ForAllValues:StringEquals": {"dynamodb:Attributes": sorted({self.spec.partition_key, *attributes})},
+            "ForAllValues:StringEquals": {"dynamodb:Attributes": sorted({*keys, *attributes})},
             "StringEqualsIfExists": unnamed,
         }
 

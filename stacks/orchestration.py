@@ -165,9 +165,10 @@ class Orchestration(Construct):
     def _settle(self, data: Data) -> tasks.DynamoUpdateItem:
         """Last of all: until here the sweeper would start the complaint again, and every step would replay.
 
-        A complaint that was erased meanwhile has nothing to settle.
+        A complaint that was erased meanwhile has nothing to settle. One that was put again meanwhile has lost its
+        outbox, and when it expires: settled without, it would be kept for ever, so it is left for the sweeper to take.
         """
-        erased = ["DynamoDB.ConditionalCheckFailedException"]
+        another = ["DynamoDB.ConditionalCheckFailedException"]
         settle = tasks.DynamoUpdateItem(
             self,
             "Settle",
@@ -177,14 +178,15 @@ class Orchestration(Construct):
                     sfn.JsonPath.string_at(path(Allocated, "complaint_id"))
                 )
             },
-            condition_expression="attribute_exists(complaint_id)",
+            condition_expression="attribute_exists(triage_execution)",
             update_expression="SET triage_state = :allocated REMOVE triage_started_at",
             expression_attribute_values={":allocated": tasks.DynamoAttributeValue.from_string(ALLOCATED)},
             result_path=sfn.JsonPath.DISCARD,
             task_timeout=sfn.Timeout.duration(Duration.seconds(30)),
         )
-        settle.add_retry(errors=erased, max_attempts=0)
-        settle.add_catch(sfn.Succeed(self, "Erased"), errors=erased, result_path=sfn.JsonPath.DISCARD)
+        settle.add_retry(errors=another, max_attempts=0)
+        gone = sfn.Succeed(self, "ErasedOrPutAgain")
+        settle.add_catch(gone, errors=another, result_path=sfn.JsonPath.DISCARD)
         return retried(settle)
 
 

@@ -7,14 +7,20 @@ import base64
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final, Literal, Self
 
 from pydantic import Field
 
 from triage.contracts import Contract, Sha256
+from triage.feedback import is_pending
 
 Item = Mapping[str, Any]
+
+KEPT_LONGER_DAYS: Final = 14
+"""DynamoDB removes what has expired within days and in no order; what seals must not go before what it seals."""
 
 UNSEALED: Final = frozenset({"expires_at"})
 """What a legal hold changes, and nothing follows from."""
@@ -24,15 +30,16 @@ class Link(Contract):
     """One change of one entry.
 
     complaint_id: its partition in `complaints_allocation`, which is an inbox for feedback. sequence: counts from 1, in
-    digits that sort. content_sha256: of the entry as it then was; None where it was removed. began_at: when the first
-    link was sealed, which expires before the others.
+    digits that sort. change: pending is feedback without an outcome, which its writer may replace.
+    content_sha256: of the entry as it then was; None where it was removed. began_at: when the first link was sealed,
+    which expires before the others.
     sha256: of all the rest but `expires_at`.
     """
 
     complaint_id: str
     sequence: str = Field(pattern=r"^\d{6,}$")
     entry: str
-    change: Literal["written", "removed"]
+    change: Literal["written", "pending", "removed"]
     content_sha256: Sha256 | None = None
     sealed_at: str
     previous_sha256: Sha256 | None = None
@@ -55,7 +62,7 @@ class Link(Contract):
             **stated,
             "entry": entry,
             "sequence": cls.numbered(number),
-            "change": "written" if content is not None else "removed",
+            "change": _change(content),
             "content_sha256": content_sha256(content) if content is not None else None,
             "previous_sha256": last.sha256 if last else None,
             "began_at": last.began_at if last else stated["sealed_at"],
@@ -73,6 +80,12 @@ class Link(Contract):
     @property
     def is_sound(self) -> bool:
         return self.sha256 == _own_sha256(self.model_dump(exclude={"sha256"}))
+
+
+def _change(content: Item | None) -> str:
+    if content is None:
+        return "removed"
+    return "pending" if is_pending(content) else "written"
 
 
 def _own_sha256(facts: Item) -> str:
@@ -98,6 +111,15 @@ def _canonical(value: Any) -> Any:
     if isinstance(value, int | Decimal):
         return {"number": format(Decimal(value).normalize(), "f")}
     return {"binary": base64.b64encode(bytes(value)).decode()}
+
+
+def began(links: Iterable[Item]) -> datetime | None:
+    """When a chain began, of its links as they are stored; what somebody made of a link says nothing."""
+    stated = []
+    for link in links:
+        with suppress(ValueError):
+            stated.append(datetime.fromisoformat(Link.model_validate(link).began_at).astimezone(UTC))
+    return min(stated, default=None)
 
 
 def unsealed(links: Iterable[Link], entries: Mapping[str, Item | None]) -> Iterator[tuple[str, Item | None]]:

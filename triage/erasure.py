@@ -59,7 +59,8 @@ def plan_erasure(
     if raw is not None and raw.get("triage_state") not in (ALLOCATED, PARKED):
         raise StillTriagedError(f"{request.complaint_id} is being triaged; erase it once it is allocated or parked")
     going = tuple(str(item["entry"]) for item in entries if str(item["entry"]).startswith(EXPLANATION))
-    refused = tuple(str(item["entry"]) for item in inbox if item.get("outcome") == "refused")
+    # What was not looked at may hold anything, as may what was refused.
+    refused = tuple(str(item["entry"]) for item in inbox if item.get("outcome") != "applied")
     if raw is None and not (going or refused or request.snapshots):
         return None
     return ErasureEntry(

@@ -1,6 +1,7 @@
 """What a person says about an allocation, and the row in which product teams and our own command hand it in."""
 
-from typing import Annotated, Final, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
@@ -104,6 +105,14 @@ class FeedbackRow(Contract):
     def feedback(self) -> Feedback:
         said = self.model_dump(exclude={"complaint_id", "entry", *OURS})
         return Feedback(feedback_id=self.entry, complaint_id=self.complaint_id.removeprefix(INBOX), **said)
+
+
+def is_pending(row: Mapping[str, Any]) -> bool:
+    """Handed in and not looked at, so that its writer may still replace it.
+
+    Every entry of a story says which code wrote it: a complaint may be called like an inbox.
+    """
+    return str(row.get("complaint_id")).startswith(INBOX) and not {"outcome", "code_version"} & row.keys()
 
 
 OURS: Final = ("outcome", "reason", "made_version", "expires_at")

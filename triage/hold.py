@@ -51,10 +51,17 @@ def placed(request: HoldRequest, *, now: datetime, code_version: str) -> HoldEnt
     )
 
 
-def lifted(hold: HoldEntry | None, request: HoldRequest, *, now: datetime) -> HoldEntry:
-    """Raises: HoldRefusedError."""
-    if hold is None:
+def lifted(story: Iterable[Item], request: HoldRequest, *, now: datetime) -> HoldEntry:
+    """The hold, as it is lifted now; one that was lifted before stays as it is, so that lifting it can be ended.
+
+    Raises: HoldRefusedError.
+    """
+    holds = [HoldEntry.model_validate(item) for item in story if str(item["entry"]).startswith(HOLD)]
+    if not holds:
         raise HoldRefusedError(f"{request.complaint_id} is not held")
+    hold = max(holds, key=lambda hold: (hold.held is not None, hold.lifted_at or ""))
+    if hold.held is None:
+        return hold
     lifting = {"lifted_at": timestamp(now), "lifted_by": request.requester, "lifted_reason": request.reason}
     return hold.model_copy(update={"held": None, **lifting})
 

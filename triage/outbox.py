@@ -9,6 +9,9 @@ STARTED: Final = "started"
 ALLOCATED: Final = "allocated"
 PARKED: Final = "parked"
 
+DAY: Final = 86_400
+"""In seconds."""
+
 ATTRIBUTES: Final = (
     "triage_state",
     "triage_started_at",
@@ -36,4 +39,4 @@ def execution_name(complaint_id: str, *, again_at: datetime | None = None) -> st
 
 def expiry(now: datetime, retention_days: int) -> int:
     """Seconds since the epoch, as DynamoDB's time to live wants it."""
-    return round(now.timestamp()) + retention_days * 86_400
+    return round(now.timestamp()) + retention_days * DAY

@@ -60,12 +60,12 @@ class Partition:
             yield self._finding(entry, "changed", f"it is not what was {last.change} at {last.sealed_at}")
         earlier = {content_sha256(form) for form in _earlier_forms(self.complaint_id, entry, items)}
         for link in before:
-            if link.content_sha256 not in earlier:
+            if link.change != "pending" and link.content_sha256 not in earlier:
                 yield self._finding(entry, "rewritten", f"it was {link.change} otherwise at {link.sealed_at}")
 
     def _of_what_is_gone(self, entry: str, changes: list[Link], retention_days: int) -> Iterator[Finding]:
         last = changes[-1]
-        if last.change == "written":
+        if last.change != "removed":
             yield self._finding(entry, "missing", f"it was there at {last.sealed_at}")
         elif entry not in self.erased and not _aged(last, _moment(last.sealed_at), retention_days):
             yield self._finding(entry, "removed", f"at {last.sealed_at}, and no erasure names it")
@@ -110,6 +110,8 @@ def _earlier_forms(complaint_id: str, entry: str, items: Mapping[str, Item]) -> 
     item = items[entry]
     if complaint_id.startswith(INBOX):
         yield _without(item, OURS)
+        # Put again as it was handed in, it was given the same outcome.
+        yield item
     elif entry == ALLOCATION:
         replaced = (old.get("allocation") for key, old in items.items() if key.startswith(SUPERSEDED))
         # What somebody slipped in may hold anything.

@@ -1,20 +1,18 @@
 """The chains of complaints: what changed is sealed behind what was sealed before."""
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from itertools import count
+from typing import Any
 
 from pydantic import ValidationError
 
 from runtime.adapters.dynamodb import Condition, Table
-from triage.chain import Link, unsealed
+from triage.chain import KEPT_LONGER_DAYS, Link, unsealed
 from triage.complaint import timestamp
 from triage.outbox import expiry
-
-NUMBERED: Final = re.compile(r"[0-9]{1,12}")
 
 
 @dataclass(frozen=True)
@@ -41,8 +39,9 @@ class Chain:
         while True:
             before, taken = self._read(complaint_id)
             last = max(before, key=lambda link: link.number, default=None)
+            free = (number for number in count(last.number + 1 if last else 1) if Link.numbered(number) not in taken)
             new: list[Link] = []
-            for number, (entry, item) in enumerate(unsealed(before, entries), start=taken + 1):
+            for number, (entry, item) in zip(free, unsealed(before, entries), strict=False):
                 link = self._after(last, number, complaint_id, entry, item)
                 if not self._table.put(link, condition=Condition("attribute_not_exists(#id)", id="complaint_id")):
                     # Another writer was faster: what it has sealed has to be read first.
@@ -57,20 +56,19 @@ class Chain:
         links, _ = self._read(complaint_id)
         return links
 
-    def _read(self, complaint_id: str) -> tuple[list[Link], int]:
-        """The links, and the highest number that is taken, perhaps by what somebody has made of a link.
+    def _read(self, complaint_id: str) -> tuple[list[Link], frozenset[str]]:
+        """The links, and the sequences that are taken, perhaps by what somebody has made of a link.
 
         That breaks this chain, and must not keep others from being sealed.
         """
-        links, taken = [], 0
-        for item in self._table.query(complaint_id):
-            sequence = str(item["sequence"])
-            taken = max(taken, int(sequence) if NUMBERED.fullmatch(sequence) else 0)
+        items = list(self._table.query(complaint_id))
+        links = []
+        for item in items:
             try:
                 links.append(Link.model_validate(item))
             except ValidationError:
                 continue
-        return links, taken
+        return links, frozenset(str(item["sequence"]) for item in items)
 
     def _after(
         self, last: Link | None, number: int, complaint_id: str, entry: str, item: Mapping[str, Any] | None
@@ -84,5 +82,5 @@ class Chain:
             complaint_id=complaint_id,
             sealed_at=timestamp(now),
             code_version=self._code_version,
-            expires_at=expiry(now, self._retention_days),
+            expires_at=expiry(now, self._retention_days + KEPT_LONGER_DAYS),
         )

@@ -3,9 +3,9 @@
 from datetime import UTC, datetime
 
 from aws_lambda_powertools import Logger
-from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
 from runtime.adapters.dynamodb import Table
+from runtime.adapters.metrics import measure
 from triage.complaint import timestamp
 from triage.environment import AllocateEnvironment, ShadowFailedEnvironment
 from triage.outbox import expiry
@@ -41,7 +41,4 @@ def record_failure(
         "shadow failed" if model.shadow else "model failed",
         extra={"complaint_id": complaint_id, "model": model.version, "error": failure.error},
     )
-    name = "ShadowFailed" if model.shadow else "ModelFailed"
-    with single_metric(name=name, unit=MetricUnit.Count, value=1, namespace="ComplaintsTriage") as metric:
-        metric.add_dimension("task", model.task)
-        metric.add_dimension("arm", model.arm or "none")
+    measure("ShadowFailed" if model.shadow else "ModelFailed", by={"task": model.task, "arm": model.arm or "none"})

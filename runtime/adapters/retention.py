@@ -1,10 +1,14 @@
 """How long a complaint is kept: all of it expires by the same attribute, unless a hold takes that away."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import Final
 
 from runtime.adapters.dynamodb import Condition, Table
+from triage.chain import KEPT_LONGER_DAYS, Item, began
 from triage.feedback import INBOX
+from triage.hold import expiry_after
+from triage.outbox import DAY, expiry
 
 EXPIRES: Final = "expires_at"
 
@@ -12,29 +16,38 @@ EXPIRES: Final = "expires_at"
 class Retention:
     """Of the complaint itself, its story, the feedback about it, and the chains of both."""
 
-    def __init__(self, complaints: Table, story: Table, chain: Table) -> None:
+    def __init__(self, complaints: Table, story: Table, chain: Table, *, retention_days: int) -> None:
         self._complaints = complaints
         self._story = story
         self._chain = chain
+        self._retention_days = retention_days
 
     def suspend(self, complaint_id: str) -> int:
         """Nothing of it expires any more. How many records would have."""
         there = Condition("attribute_exists(#expires)", expires=EXPIRES)
         return sum(
-            table.update(*key, assign={}, remove=(EXPIRES,), condition=there) for table, key in self._of(complaint_id)
+            table.update(*key, assign={}, remove=(EXPIRES,), condition=there)
+            for table, key, _ in self._of(complaint_id, at=0)
         )
 
-    def resume(self, complaint_id: str, expires_at: int) -> int:
-        """All of it expires then. How many records do."""
+    def resume(self, complaint_id: str, story: Iterable[Item], *, now: datetime) -> int:
+        """All of it expires as if it had never been held, and not before tomorrow. How many records do."""
+        at = expiry_after(story, now=now, retention_days=self._retention_days)
         there = Condition("attribute_exists(#id)", id="complaint_id")
         return sum(
-            table.update(*key, assign={EXPIRES: expires_at}, condition=there) for table, key in self._of(complaint_id)
+            table.update(*key, assign={EXPIRES: expires_at}, condition=there)
+            for table, key, expires_at in self._of(complaint_id, at=at)
         )
 
-    def _of(self, complaint_id: str) -> Iterator[tuple[Table, tuple[str, ...]]]:
-        yield self._complaints, (complaint_id,)
+    def _of(self, complaint_id: str, *, at: int) -> Iterator[tuple[Table, tuple[str, ...], int]]:
+        """Each record, and when it expires where the complaint does so `at`."""
+        yield self._complaints, (complaint_id,), at
         for partition in (complaint_id, INBOX + complaint_id):
+            links = list(self._chain.query(partition))
+            first = began(links)
+            # What goes before its own chain is old enough would look as if somebody had removed it.
+            expires_at = max(at, expiry(first, self._retention_days)) if first else at
             for item in self._story.query(partition):
-                yield self._story, (partition, str(item["entry"]))
-            for link in self._chain.query(partition):
-                yield self._chain, (partition, str(link["sequence"]))
+                yield self._story, (partition, str(item["entry"])), expires_at
+            for link in links:
+                yield self._chain, (partition, str(link["sequence"])), expires_at + KEPT_LONGER_DAYS * DAY

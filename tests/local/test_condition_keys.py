@@ -2,13 +2,13 @@ import json
 
 import pytest
 
-from local.condition_keys import of_puts
+from local.condition_keys import of_writes
 
 KEYS = {"stories": "complaint_id"}
 
 
 def context(**request):
-    return of_puts(json.dumps(request).encode(), KEYS.get)
+    return of_writes(json.dumps(request).encode(), KEYS.get)
 
 
 def put(complaint_id="FEEDBACK#1", **attributes):
@@ -32,6 +32,38 @@ def test_what_a_condition_asks_for_is_among_the_attributes():
 
 def test_what_a_put_returns_is_known():
     assert context(**put(), ReturnValues="ALL_OLD")["dynamodb:ReturnValues"] == "ALL_OLD"
+
+
+def update(expression, **more):
+    key = {"complaint_id": {"S": "1"}, "entry": {"S": "HOLD#1"}}
+    return {"TableName": "stories", "Key": key, "UpdateExpression": expression, **more}
+
+
+@pytest.mark.parametrize(
+    ("expression", "attributes"),
+    [
+        ("SET #a = :expires REMOVE #b", ["held", "team"]),
+        ("set expires_at = if_not_exists(expires_at, :now), labels.product = :p", ["expires_at", "labels"]),
+        ("ADD tries :one DELETE teams :old", ["teams", "tries"]),
+        ("SET #a[0] = list_append (:more, size)", ["held", "size"]),
+    ],
+)
+def test_an_update_carries_its_keys_and_whatever_it_changes(expression, attributes):
+    found = context(**update(expression, ExpressionAttributeNames={"#a": "held", "#b": "team"}))
+    assert found["dynamodb:Attributes"] == sorted(["complaint_id", "entry", *attributes])
+    assert found["dynamodb:LeadingKeys"] == ["1"]
+
+
+def test_an_update_carries_what_it_asks_for():
+    found = context(
+        **update("REMOVE held", ConditionExpression="attribute_exists (placed_at) AND NOT team IN (:a, :b)")
+    )
+    assert found["dynamodb:Attributes"] == ["complaint_id", "entry", "held", "placed_at", "team"]
+
+
+def test_an_update_hides_in_no_transaction():
+    found = context(TransactItems=[{"Put": put()}, {"Update": update("SET team = :t")}])
+    assert found["dynamodb:Attributes"] == ["complaint_id", "entry", "team"]
 
 
 @pytest.mark.parametrize(
@@ -61,4 +93,4 @@ def test_a_put_hides_in_no_other_request(request_of):
     ],
 )
 def test_anything_else_is_left_to_ministack(body):
-    assert of_puts(body, KEYS.get) == {}
+    assert of_writes(body, KEYS.get) == {}

@@ -1,6 +1,7 @@
 """Sealing, erasing, holding, and a narrative handed to a person."""
 
 import json
+from datetime import datetime
 
 import pytest
 
@@ -11,10 +12,10 @@ from runtime.read_narrative import build as reading
 from runtime.seal import build as sealing
 from tests.factories import NOW, any_allocation, any_item, any_prediction, any_selection
 from tests.runtime.conftest import Cloud, before, failing, stream_records
-from triage.chain import Link
+from triage.chain import KEPT_LONGER_DAYS, Link
 from triage.errors import ComplaintMissingError, HeldError, HoldRefusedError, StillTriagedError
 from triage.feedback import INBOX
-from triage.outbox import ALLOCATED
+from triage.outbox import ALLOCATED, DAY, expiry
 from triage.story import ERASURE, HOLD, READING, ErasureEntry, HoldEntry, ReadingEntry
 from triage.tables import AUDIT_CHAIN, COMPLAINTS_ALLOCATION, RAW_COMPLAINTS
 from triage.verification import verify
@@ -105,7 +106,22 @@ def test_what_somebody_made_of_a_link_breaks_its_chain_and_keeps_nothing_from_be
     links = [Link.model_validate(item) for item in items]
     found = verify("1", links=links, story=story.query("1"), inbox_links=(), inbox=(), now=NOW, retention_days=1095)
     # That the forged item is no link is for whoever reads the chain to say.
-    assert bool(found) is (sequence != "zzz")
+    assert bool(found) is (sequence in ("000003", "000004"))
+
+
+def test_the_numbers_that_somebody_took_end_no_chain(cloud, story):
+    for sequence in ("000001", "000002", "000004", "999999999999", "1000000000000"):
+        cloud.table(AUDIT_CHAIN).put({"complaint_id": "1", "sequence": sequence, "entry": "x"})
+    sealing(cloud.seal, cloud.session())(records(story, "1"), None)
+    items = [item for item in cloud.table(AUDIT_CHAIN).query("1") if "sha256" in item]
+    assert sorted(item["sequence"] for item in items) == ["000003", "000005", "000006"]
+
+
+def test_what_seals_is_kept_longer_than_what_it_seals(cloud, story):
+    """DynamoDB removes what has expired in no order: without its chain a removal would look like tampering."""
+    (link, *_) = seal(cloud, records(story, "1"))
+    sealed_at = datetime.fromisoformat(link.sealed_at)
+    assert link.expires_at == expiry(sealed_at, cloud.seal.retention_days + KEPT_LONGER_DAYS)
 
 
 def test_what_cannot_be_sealed_is_raised_so_that_the_stream_waits(cloud, story):
@@ -291,6 +307,66 @@ def test_a_hold_that_is_lifted_leaves_all_to_expire_at_once(cloud, story):
     assert len(times) == 5 and len(set(times)) == 1
     keeping(cloud.keep_held, cloud.session())({}, None)
     assert expiring(cloud, story) == times
+
+
+def test_lifting_that_was_interrupted_is_finished_by_another(cloud, story):
+    hold(cloud)
+    session = cloud.session()
+    failing(session, "dynamodb.UpdateItem", RuntimeError("down"), after=1)
+    with pytest.raises(RuntimeError, match="down"):
+        holding(cloud.hold, session)({**ASKED, "kind": "lift"}, None)
+    (first,) = entries(story, HOLD)
+    assert len(expiring(cloud, story)) == 1
+    assert hold(cloud, "lift", reason="another")["hold"]["lifted_at"] == first["lifted_at"]
+    assert len(expiring(cloud, story)) == 5
+
+
+def test_of_two_that_lift_at_once_one_is_told_so(cloud, story):
+    hold(cloud)
+    session = cloud.session()
+    before(session, "dynamodb.PutItem", lambda: hold(cloud, "lift", requester="bob"))
+    with pytest.raises(HoldRefusedError, match="meanwhile"):
+        holding(cloud.hold, session)({**ASKED, "kind": "lift"}, None)
+    (stored,) = entries(story, HOLD)
+    assert stored["lifted_by"] == "bob"
+
+
+def test_a_hold_that_is_lifted_while_holds_are_kept_stays_lifted(cloud, story):
+    hold(cloud)
+    session = cloud.session()
+    before(session, "dynamodb.UpdateItem", lambda: hold(cloud, "lift"))
+    keeping(cloud.keep_held, session)({}, None)
+    assert len(expiring(cloud, story)) == 5
+
+
+def test_a_complaint_that_cannot_be_kept_leaves_no_other_unkept(cloud, story, caplog):
+    for complaint_id in ("0", "1"):
+        story.put(any_selection(complaint_id=complaint_id))
+        hold(cloud, complaint_id=complaint_id)
+        story.put({"complaint_id": complaint_id, "entry": "FEEDBACK#000002", "expires_at": 5})
+    session = cloud.session()
+    before(session, "dynamodb.UpdateItem", lambda: (_ for _ in ()).throw(RuntimeError("down")))
+    with pytest.raises(RuntimeError, match="1 of 2 complaints are not kept"):
+        keeping(cloud.keep_held, session)({}, None)
+    left = {each: story.get(each, "FEEDBACK#000002").get("expires_at") for each in ("0", "1")}
+    assert left == {"0": 5, "1": None}
+    assert [vars(record)["complaint_id"] for record in caplog.records if record.message == "not kept"] == ["0"]
+
+
+def test_feedback_that_came_late_expires_no_earlier_than_its_own_chain_says(cloud, story):
+    """Else its removal would look as if somebody had taken it away."""
+    story.put({"complaint_id": f"{INBOX}1", "entry": "f-1", "outcome": "applied"})
+    seal(cloud, records(story, "1", f"{INBOX}1"))
+    hold(cloud)
+    hold(cloud, "lift")
+    (link,) = chain(cloud, f"{INBOX}1")
+    days = cloud.hold.retention_days
+    expected = expiry(datetime.fromisoformat(link.began_at), days)
+    assert story.get(f"{INBOX}1", "f-1")["expires_at"] == expected
+    assert link.expires_at == expected + KEPT_LONGER_DAYS * DAY
+    (selection,) = entries(story, "SELECTION")
+    # Of the story here, whose selection is older than its chain, the same holds.
+    assert selection["expires_at"] == expiry(datetime.fromisoformat(chain(cloud)[0].began_at), days)
 
 
 def test_only_what_has_a_story_is_held_and_only_what_is_held_is_lifted(cloud, story):

@@ -128,10 +128,11 @@ def test_a_malformed_row_is_marked_told_to_people_and_stops_nothing(cloud):
     assert story(cloud)[ALLOCATION]["version"] == 2
 
 
-def test_what_fails_is_left_without_an_outcome_and_applied_once_it_is_put_again(cloud):
+def test_what_fails_is_left_without_an_outcome_and_applied_once_it_is_put_again(cloud, capsys):
     session = cloud.session()
     failing(session, "events.PutEvents", ClientError({"Error": {"Code": "Throttling"}}, "PutEvents"))
     assert "outcome" not in hand_in(cloud, any_feedback(**CARD), session=session)
+    assert '"FeedbackFailed":[1.0]' in capsys.readouterr().out
     assert hand_in(cloud, any_feedback(**CARD))["made_version"] == 2
     assert story(cloud)[ALLOCATION]["version"] == 2
 

@@ -195,7 +195,7 @@ def test_a_row_that_was_edited_by_hand_stops_nobody_else(cloud, missing):
     assert item(cloud, "2")["triage_attempts"] == 2
 
 
-def test_a_start_that_fails_stops_nobody_else(cloud):
+def test_a_start_that_fails_stops_nobody_else(cloud, capsys):
     for complaint_id in ("1", "2"):
         start(cloud, complaint_id)
     cloud.end_executions()
@@ -203,6 +203,9 @@ def test_a_start_that_fails_stops_nobody_else(cloud):
     before(session, "sfn.StartExecution", lambda: (_ for _ in ()).throw(UNAVAILABLE))
     build(cloud.sweep, session)({}, None)
     assert {item(cloud, complaint_id)["triage_attempts"] for complaint_id in ("1", "2")} == {2}
+    assert '"SweepFailed":[1.0]' in capsys.readouterr().out
+    build(cloud.sweep, cloud.session())({}, None)
+    assert "SweepFailed" not in capsys.readouterr().out
 
 
 def test_a_parked_complaint_is_reported_although_the_queue_was_away(cloud):

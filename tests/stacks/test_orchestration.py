@@ -127,7 +127,7 @@ def test_a_complaint_goes_from_selection_to_the_outbox(synthesis, states):
 def test_no_state_is_beside_the_way(states, judging):
     assert states.keys() == {
         *("SelectModels", "EachModel", "Judged", "Allocate", "Announce", "Settle"),
-        *("Unselected", "NoSuchComplaint", "Erased"),
+        *("Unselected", "NoSuchComplaint", "ErasedOrPutAgain"),
     }
     assert judging.keys() == {
         *("Engine", "ModelInference", "ModelInferenceTransformers"),
@@ -329,6 +329,11 @@ def test_a_complaint_that_was_erased_meanwhile_has_nothing_to_settle(states):
     assert states[rule["Next"]]["Type"] == "Succeed"
 
 
+def test_a_complaint_that_was_put_again_meanwhile_is_not_settled(states):
+    """Nothing would say when it expires, and the sweeper only takes what has no state."""
+    assert states["Settle"]["Parameters"]["ConditionExpression"] == "attribute_exists(triage_execution)"
+
+
 def test_every_task_ends_by_itself(tasks):
     assert all(0 < task["TimeoutSeconds"] <= 120 for task in tasks.values())
 
@@ -435,7 +440,6 @@ def test_at_last_the_complaint_leaves_the_outbox(states):
     (key,) = parameters["Key"]
     assert key == RAW_COMPLAINTS.partition_key in Allocated.model_fields
     assert parameters["Key"][key] == {"S.$": f"$.{key}"}
-    assert parameters["ConditionExpression"] == f"attribute_exists({key})"
     index = RAW_COMPLAINTS.index("by_triage_state")
     assert parameters["UpdateExpression"] == f"SET {index.partition_key} = :allocated REMOVE {index.sort_key}"
     assert parameters["ExpressionAttributeValues"] == {":allocated": {"S": "allocated"}}

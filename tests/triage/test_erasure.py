@@ -1,3 +1,4 @@
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -25,11 +26,11 @@ def plan(request=REQUEST, *, raw=None, story=(), inbox=()):
 
 
 @pytest.mark.parametrize("state", ["allocated", "parked"])
-def test_text_explanations_and_refused_feedback_go_and_nothing_else(state):
+def test_text_explanations_and_feedback_that_was_not_applied_go_and_nothing_else(state):
     erasure = plan(raw={"complaint_id": "1", "triage_state": state}, story=STORY, inbox=INBOX_ROWS)
     assert erasure is not None
     assert erasure.text
-    assert (erasure.entries, erasure.refused_feedback) == (("EXPLANATION#product#x",), ("f-2",))
+    assert (erasure.entries, erasure.refused_feedback) == (("EXPLANATION#product#x",), ("f-2", "f-3"))
     assert (erasure.erased_by, erasure.reason, erasure.erased_at) == ("ann", "asked for", "2026-03-02T09:30:00.000Z")
 
 
@@ -62,7 +63,7 @@ def test_a_hold_comes_before_erasure_until_it_is_lifted():
     found = in_force(story)
     assert found == hold
     lift = place.model_copy(update={"kind": "lift", "requester": "cai", "reason": "settled"})
-    after = lifted(found, lift, now=NOW)
+    after = lifted(story, lift, now=NOW)
     assert (after.placed_by, after.lifted_by, after.lifted_reason, after.held) == ("bob", "cai", "settled", None)
     story = [*STORY, after.model_dump(exclude_none=True)]
     assert in_force(story) is None
@@ -71,7 +72,20 @@ def test_a_hold_comes_before_erasure_until_it_is_lifted():
 
 def test_only_a_hold_can_be_lifted():
     with pytest.raises(HoldRefusedError, match="not held"):
-        lifted(None, HoldRequest(complaint_id="1", kind="lift", requester="ann", reason="any"), now=NOW)
+        lifted(STORY, HoldRequest(complaint_id="1", kind="lift", requester="ann", reason="any"), now=NOW)
+
+
+def test_a_hold_that_was_lifted_stays_as_it_was_lifted():
+    place = HoldRequest(complaint_id="1", kind="place", requester="bob", reason="litigation 7")
+    lift = place.model_copy(update={"kind": "lift"})
+    hold = placed(place, now=NOW, code_version="test")
+    first = lifted([hold.model_dump(exclude_none=True)], lift, now=NOW)
+    again = placed(place, now=NOW + timedelta(days=1), code_version="test")
+    second = lifted([again.model_dump(exclude_none=True)], lift, now=NOW + timedelta(days=2))
+    story = [first.model_dump(exclude_none=True), second.model_dump(exclude_none=True)]
+    assert lifted(story, lift, now=NOW + timedelta(days=9)) == second
+    third = placed(place, now=NOW + timedelta(days=3), code_version="test")
+    assert lifted([*story, third.model_dump(exclude_none=True)], lift, now=NOW).entry == third.entry
 
 
 def test_what_is_not_held_any_more_expires_as_if_it_never_had_been_and_not_before_tomorrow():

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from triage.chain import Link
+from triage.chain import Link, content_sha256
 from triage.feedback import INBOX
 from triage.verification import Finding, verify
 
@@ -131,6 +131,41 @@ def test_an_erasure_that_names_what_was_decided_covers_nothing():
     assert problems(chain, [SELECTION, ALLOCATION, forged]) == {(PREDICTION["entry"], "removed")}
 
 
+ROW: Item = {"complaint_id": f"{INBOX}1", "entry": "f-1", "kind": "confirm", "at": "2026-03-01"}
+DONE: Item = {**ROW, "outcome": "applied", "made_version": 2}
+
+
+def inbox_problems(*forms: Item, now: Item) -> set[tuple[str, str]]:
+    chain = sealed(*((ROW["entry"], form) for form in forms), complaint_id=f"{INBOX}1")
+    return problems(written(*ITEMS), ITEMS, inbox_links=chain, inbox=[now])
+
+
+def test_feedback_may_be_put_again_until_it_has_an_outcome():
+    later = {**ROW, "at": "2026-03-02"}
+    assert inbox_problems(ROW, later, {**later, "outcome": "applied"}, now={**later, "outcome": "applied"}) == set()
+
+
+def test_feedback_that_was_put_again_after_its_outcome_has_the_same_one_again():
+    assert inbox_problems(ROW, DONE, ROW, DONE, now=DONE) == set()
+
+
+@pytest.mark.parametrize("between", [(), (ROW,), ({**ROW, "kind": "reallocate"},)])
+def test_an_outcome_that_was_rewritten_is_found(between):
+    other = {**DONE, "kind": "reallocate"}
+    assert inbox_problems(ROW, DONE, *between, other, now=other) == {("f-1", "rewritten")}
+
+
+def test_pending_feedback_that_is_taken_away_is_found():
+    chain = sealed(("f-1", ROW), complaint_id=f"{INBOX}1")
+    assert problems(written(*ITEMS), ITEMS, inbox_links=chain) == {("f-1", "missing")}
+
+
+def test_no_entry_of_a_story_is_pending_whatever_its_complaint_is_called():
+    first = {"complaint_id": f"{INBOX}1", "entry": "ALLOCATION", "code_version": "test", "product_team": "mortgage"}
+    link = Link.after(None, entry="ALLOCATION", content=first, complaint_id=f"{INBOX}1", sealed_at="", code_version="")
+    assert link.change == "written"
+
+
 def test_refused_feedback_may_be_erased():
     row = {"complaint_id": f"{INBOX}1", "entry": "f-1", "outcome": "refused"}
     erasure = {"complaint_id": "1", "entry": "ERASURE#2026", "refused_feedback": ["f-1"]}
@@ -151,14 +186,19 @@ def test_an_allocation_may_become_what_feedback_made_of_it():
     assert problems(chain, [SELECTION, PREDICTION, second, superseded]) == {("ALLOCATION", "rewritten")}
 
 
-def test_feedback_may_be_given_its_outcome_and_not_another_statement():
-    row = {"complaint_id": f"{INBOX}1", "entry": "f-1", "kind": "confirm"}
-    taken = {**row, "outcome": "applied", "made_version": 2, "expires_at": 9}
-    chain = written(row, taken, complaint_id=f"{INBOX}1")
-    assert found(written(*ITEMS), ITEMS, inbox_links=chain, inbox=[taken]) == []
-    changed = {**taken, "kind": "clear_vulnerable"}
-    chain = written(row, changed, complaint_id=f"{INBOX}1")
-    assert problems(written(*ITEMS), ITEMS, inbox_links=chain, inbox=[changed]) == {("f-1", "rewritten")}
+def test_feedback_that_was_sealed_before_links_said_pending_may_be_given_its_outcome_and_nothing_else():
+    def problems_of(now: Item) -> set[tuple[str, str]]:
+        stated = {"complaint_id": f"{INBOX}1", "sealed_at": NOW.isoformat(), "code_version": "test"}
+        first = Link.after(None, entry="f-1", content={**ROW, "code_version": "any"}, **stated)
+        first = first.model_copy(update={"content_sha256": content_sha256(ROW)})
+        first = first.model_copy(
+            update={"sha256": content_sha256(first.model_dump(exclude={"sha256"}, exclude_none=True))}
+        )
+        chain = [first, Link.after(first, entry="f-1", content=now, **stated)]
+        return problems(written(*ITEMS), ITEMS, inbox_links=chain, inbox=[now])
+
+    assert problems_of(DONE) == set()
+    assert problems_of({**DONE, "kind": "clear_vulnerable"}) == {("f-1", "rewritten")}
 
 
 def test_a_hold_may_be_lifted():
