@@ -51,10 +51,12 @@ def replay(
 
 
 def _dismiss(deployment: Deployment, complaint_ids: set[str]) -> None:
-    """Take the messages of these complaints from the queue, which would keep the alarm on."""
+    """Take the messages of these complaints from the queue, which would keep the alarm on. Those about feedback stay:
+    nothing has put it right yet."""
     sqs, queue = deployment.session.client("sqs"), deployment.name("parked-queue")
     # Each message is received once within the visibility time-out, so this ends.
     while messages := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, VisibilityTimeout=30).get("Messages"):
         for message in messages:
-            if json.loads(message["Body"])["complaint_id"] in complaint_ids:
+            told = json.loads(message["Body"])
+            if told["complaint_id"] in complaint_ids and "feedback_id" not in told:
                 sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])

@@ -182,8 +182,8 @@ class Table:
             yield from map(from_item, page["Items"])
 
     def scan(self) -> Iterator[dict[str, Any]]:
-        """Every item. For tables of a few rows, such as `model_info`."""
-        for page in self.client.get_paginator("scan").paginate(TableName=self._name):
+        """Every item, read consistently. For tables of a few rows, such as `model_info`."""
+        for page in self.client.get_paginator("scan").paginate(TableName=self._name, ConsistentRead=True):
             yield from map(from_item, page["Items"])
 
     def _key(self, key: tuple[str, ...]) -> dict[str, Any]:

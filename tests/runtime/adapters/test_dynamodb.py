@@ -191,6 +191,14 @@ def test_an_index_shows_nothing_but_what_it_was_given(cloud):
     assert found == [{"complaint_id": "0", "triage_attempts": 0}, {"complaint_id": "1", "triage_attempts": 1}]
 
 
+def test_a_scan_of_rows_sees_what_was_written_a_moment_ago(cloud):
+    """Two models that are activated one after the other must not both find their task without a champion."""
+    session = cloud.session()
+    asked = calls(session, "dynamodb.Scan")
+    list(Table(session.client("dynamodb"), MODEL_INFO, MODEL_INFO.name).scan())
+    assert [call["ConsistentRead"] for call in asked] == [True]
+
+
 def test_scans_read_every_page(cloud):
     table = cloud.table(RAW_COMPLAINTS)
     for number in range(30):
