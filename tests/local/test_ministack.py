@@ -123,7 +123,7 @@ def test_a_throttle_reaches_a_catch_under_the_name_it_has_on_aws(aws, function):
 
 @pytest.fixture(scope="module")
 def writer(aws):
-    """May put items of one partition with one attribute, and nothing else."""
+    """May put and update items of some partitions with one attribute, and nothing else."""
     aws.client("dynamodb").create_table(
         TableName="notes",
         KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
@@ -133,7 +133,7 @@ def writer(aws):
     trust = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
     bound = {
         "Effect": "Allow",
-        "Action": "dynamodb:PutItem",
+        "Action": ["dynamodb:PutItem", "dynamodb:UpdateItem"],
         "Resource": "*",
         "Condition": {
             "ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["INBOX#*"]},
@@ -153,12 +153,39 @@ ALLOWED = {"id": {"S": "INBOX#1"}, "said": {"S": "yes"}}
 ANY_NOTE = {"id": {"S": "1"}}
 
 
+def saying(what, *, of="INBOX#3", **more):
+    """An update that sets an attribute."""
+    change = {"UpdateExpression": f"SET {what} = :it", "ExpressionAttributeValues": {":it": {"S": "yes"}}}
+    return {"TableName": "notes", "Key": {"id": {"S": of}}, **change, **more}
+
+
 def test_a_put_within_the_bounds_of_a_policy_is_taken(writer, aws):
     other = ALLOWED | {"id": {"S": "INBOX#2"}}
     writer.put_item(TableName="notes", Item=ALLOWED)
     writer.transact_write_items(TransactItems=[{"Put": {"TableName": "notes", "Item": other}}])
     for item in (ALLOWED, other):
         assert aws.client("dynamodb").get_item(TableName="notes", Key={"id": item["id"]})["Item"] == item
+
+
+def test_an_update_within_the_bounds_of_a_policy_is_taken(writer, aws):
+    writer.update_item(**saying("said"))
+    assert aws.client("dynamodb").get_item(TableName="notes", Key={"id": {"S": "INBOX#3"}})["Item"]["said"]
+
+
+@pytest.mark.parametrize(
+    "update",
+    [
+        saying("said", of="1"),
+        saying("team"),
+        saying("#name", ExpressionAttributeNames={"#name": "team"}),
+        saying("said", ConditionExpression="attribute_not_exists(team)"),
+        saying("said", ReturnValues="ALL_NEW"),
+    ],
+    ids=["partition", "attribute", "placeholder", "condition", "return"],
+)
+def test_an_update_beyond_the_bounds_of_a_policy_is_refused(writer, update):
+    with pytest.raises(ClientError, match="AccessDenied"):
+        writer.update_item(**update)
 
 
 @pytest.mark.parametrize(

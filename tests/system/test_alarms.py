@@ -49,13 +49,14 @@ def test_a_row_that_was_edited_by_hand_is_put_back_and_announced(machine: Machin
 
     with quiet(machine, "RegistryEdited"):
         key = {"model_id": champion.model_id, "revision": champion.revision}
-        table.update_item(
+        edited = table.update_item(
             Key=key,
+            ReturnValues="ALL_NEW",
             UpdateExpression="SET #task = :issue REMOVE #bundle",
             ExpressionAttributeNames={"#task": "task", "#bundle": "bundle"},
             ExpressionAttributeValues={":issue": "issue"},
         )
-        assert now() != champion
+        assert edited["Attributes"]["task"] == "issue" and "bundle" not in edited["Attributes"]
         assert until(lambda: now() == champion, seconds=SECONDS)
         assert until(lambda: bool(announced("RegistryEdited")), seconds=SECONDS)
     (allocation,) = machine.allocate(any_item())

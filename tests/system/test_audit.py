@@ -98,9 +98,11 @@ def test_what_is_held_neither_expires_nor_is_erased(machine: Machine, any_item):
     complaint_id = allocation.complaint_id
     assert verified(machine, complaint_id) == {}
     machine.triage("hold", complaint_id, "--reason", "litigation 7")
-    assert expiring(machine, complaint_id) == 0
+    assert verified(machine, complaint_id) == {}
+    # The link that seals the hold itself is written after it.
+    assert expiring(machine, complaint_id) <= 1
     machine.triage("feedback", complaint_id, "confirm")
-    assert expiring(machine, complaint_id) > 0
+    assert expiring(machine, complaint_id) > 1
     machine.aws.client("lambda").invoke(FunctionName=machine.deployment.name("keep-held-function"))
     assert verified(machine, complaint_id) == {}
     assert expiring(machine, complaint_id) == 0
