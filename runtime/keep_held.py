@@ -33,7 +33,8 @@ def build(environment: KeepHeldEnvironment, session: boto3.Session) -> Handler:
         entries = list(story.query(complaint_id))
         if in_force(entries) is None:
             # Lifted meanwhile, and perhaps before all of it was suspended.
-            return -retention.resume(complaint_id, entries, now=datetime.now(UTC))
+            retention.resume(complaint_id, entries, now=datetime.now(UTC))
+            return 0
         return kept
 
     def keep(event: dict[str, Any], context: object) -> None:
