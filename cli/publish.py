@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Annotated
 
+import httpx2
 import typer
-from huggingface_hub.errors import HfHubHTTPError
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
 from cli import options
 from cli.deployment import hub_endpoint
@@ -31,8 +32,8 @@ def publish(
     try:
         with err.status(f"Publishing {model_id}"):
             revision = hub.publish(folder, model_id=model_id, endpoint=endpoint)
-    except HfHubHTTPError as error:
-        raise CommandError(f"the Hub refused {model_id}: {error}") from error
+    except (HfHubHTTPError, HFValidationError, httpx2.HTTPError) as error:
+        raise CommandError(f"the Hub refused {model_id}, or did not answer: {error}") from error
     line = f"triage models register {model_id} --revision {revision} --task {manifest.task} --activate"
     if as_json:
         print_json({"model_id": model_id, "revision": revision, "task": manifest.task, "register": line})

@@ -58,15 +58,19 @@ def train(
     """Train the models of a recipe, and measure them on complaints they have not seen."""
     if data is None and keep != "none":
         raise WrongUsageError("--keep needs --data: figures on generated complaints would say nothing")
+    if test_from is not None and keep != "time":
+        raise WrongUsageError("--test-from needs --keep time")
     if curve and keep == "none":
         raise WrongUsageError("--curve needs --keep: it is measured on complaints that no run has seen")
     # Only now: torch takes seconds to import, and no other command should wait for it.
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
     from training.encoder import EncoderError
     from training.export import ExportFailedError
 
     try:
         bundles = _trained(_recipe(recipe, validate_on), output, data, keep, test_from, checkpoints, curve=curve)
-    except (EncoderError, ExportFailedError, ValueError) as error:
+    except (EncoderError, ExportFailedError, HfHubHTTPError, LocalEntryNotFoundError, ValueError) as error:
         raise CommandError(str(error)) from error
     _report(bundles, as_json)
 

@@ -9,6 +9,7 @@ from training.hub import CARD_FILE
 from training.recipe import Recipe
 from triage.bundle import Manifest
 
+FIGURES_HEADING = "## Figures"
 VALIDATION_HEADING = "## On the validation part"
 
 
@@ -57,9 +58,10 @@ taxonomy {manifest.taxonomy_version or "not used"}.
 
 
 def state_figures(bundle: Path, section: str) -> None:
-    """Put the figures of an evaluation in the card, before those of the validation part."""
+    """Put the figures of an evaluation in the card, in place of earlier ones, before those of the validation part."""
     card = bundle / CARD_FILE
     before, heading, after = card.read_text(encoding="utf-8").partition(VALIDATION_HEADING)
+    before = before.partition(FIGURES_HEADING)[0]
     card.write_text(f"{before}{section}\n{heading}{after}", encoding="utf-8")
 
 

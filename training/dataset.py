@@ -10,12 +10,12 @@ from functools import cache
 from pathlib import Path
 
 from training import prepare
-from training.exports import ExportError, ExportRow, read_export
+from training.exports import COLUMNS, ExportError, ExportRow, read_export
 from training.groups import Groups, near_duplicate_groups
 from triage.crosswalk import Label, load_crosswalk
 from triage.errors import UnknownNameError
 from triage.text import clean
-from triage.vulnerability import VULNERABLE_TAGS
+from triage.vulnerability import vulnerable_tags
 
 LABELS = ("product", "issue", "vulnerable")
 """The tasks whose labels an export holds."""
@@ -112,7 +112,7 @@ def _labelled(path: Path, exported: Iterable[ExportRow]) -> Iterator[LabelledRow
                 issue=label.issue,
                 sub_product=row.sub_product,
                 sub_issue=row.sub_issue,
-                vulnerable=None if row.tags is None else bool(VULNERABLE_TAGS & set(row.tags)),
+                vulnerable=None if row.tags is None else bool(vulnerable_tags(row.tags)),
                 received=received,
                 channel=row.submitted_via,
             )
@@ -124,7 +124,7 @@ def _label(path: Path, row: ExportRow) -> Label:
         return _crossed(product, row.sub_product, issue, row.sub_issue)
     except UnknownNameError as error:
         advice = "Correct the name, or add it to triage/crosswalk.toml with a reason"
-        raise ExportError(path, str(error), advice=advice, row=row.row, column=error.field) from error
+        raise _at(path, row, str(error), advice=advice, column=error.field) from error
 
 
 def _received(path: Path, row: ExportRow) -> date:
@@ -134,8 +134,14 @@ def _received(path: Path, row: ExportRow) -> date:
 def _needed(path: Path, row: ExportRow, column: str) -> str:
     value: str | None = getattr(row, column)
     if value is None:
-        raise ExportError(path, "is empty", advice="Fill it, or leave the row out", row=row.row, column=column)
+        known = " or ".join(COLUMNS[column])
+        advice = f"Fill it, or leave the row out; the column is called {known}"
+        raise _at(path, row, "is empty", advice=advice, column=column)
     return value
+
+
+def _at(path: Path, row: ExportRow, problem: str, *, advice: str, column: str) -> ExportError:
+    return ExportError(path, problem, advice=advice, member=row.member, row=row.member_row or row.row, column=column)
 
 
 @cache

@@ -50,6 +50,9 @@ BLANKS = frozenset({"", "None", "N/A"})
 EXPLAINING = frozenset({".txt", ".md", ".pdf", ".html"})
 """What lies in an archive beside its exports."""
 
+TRACES = frozenset({"Thumbs.db", "desktop.ini"})
+"""What Windows leaves in a folder."""
+
 FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 Record = Mapping[str, Any]
@@ -59,7 +62,8 @@ Record = Mapping[str, Any]
 class ExportRow:
     """One complaint as exported.
 
-    row: its number in the file, from 1; the header and blank lines do not count.
+    row: its number in the export, from 1; the header and blank lines do not count. member, member_row: of an archive of
+    several files, the file and the number there.
     received_at: ISO 8601, a day or a moment. product, issue: as the form named them that year.
     tags: () when the consumer stated none, None when the export does not say.
     """
@@ -78,6 +82,8 @@ class ExportRow:
     customer_id: str | None
     tags: tuple[str, ...] | None
     account_vulnerable: bool | None
+    member: str | None = None
+    member_row: int | None = None
 
 
 class ExportError(Exception):
@@ -138,7 +144,7 @@ def _rows(path: Path) -> Iterator[ExportRow]:
         for number in count(1):
             with _located(path, place):
                 record = next(records, None)
-                row = _to_row(number, record) if record is not None else None
+                row = _to_row(number, record, place) if record is not None else None
             if row is None:
                 return
             yield row
@@ -164,6 +170,7 @@ def _records(path: Path, place: _Place) -> Generator[Record, None, None]:
 def _members(archive: ZipFile) -> list[str]:
     """The exports in an archive; what only explains them, or is a trace of the program that packed them, is none."""
     names = [name for name in archive.namelist() if not name.endswith("/") and not name.startswith("__MACOSX/")]
+    names = [name for name in names if not Path(name).name.startswith(".") and Path(name).name not in TRACES]
     members = sorted(name for name in names if Path(name).suffix.lower() not in EXPLAINING)
     if not members:
         raise _UnreadableError("holds no export", advice="Zip the exported files", whole=True)
@@ -192,7 +199,8 @@ def _located(path: Path, place: _Place) -> Iterator[None]:
         raise failed(error.problem, error.advice, whole=error.whole, column=error.column) from error.__cause__
     except UnicodeDecodeError as error:
         byte = error.object[error.start]
-        advice = "Convert the file, for instance with `iconv -f WINDOWS-1252 -t UTF-8`"
+        encoding = "UTF-16" if error.object.startswith((b"\xff\xfe", b"\xfe\xff")) else "WINDOWS-1252"
+        advice = f"Convert the file, for instance with `iconv -f {encoding} -t UTF-8`"
         raise failed(f"byte 0x{byte:02x} is not UTF-8", advice) from error
     except json.JSONDecodeError as error:
         problem = f"is not JSON: {error.msg} at character {error.colno}"
@@ -317,6 +325,10 @@ def _require_id(names: Iterable[str]) -> None:
     columns = _columns(tuple(names))
     if columns["complaint_id"] is None:
         known = ", ".join(field for field, column in columns.items() if column) or "none"
+        if len(named := tuple(names)) == 1 and (found := re.search("[;\t|]", named[0])):
+            raise _UnreadableError(
+                f"is separated by {found[0]!r}", advice="Export it with commas between the columns", whole=True
+            )
         raise _UnreadableError(
             "has no complaint ids",
             advice=f"Name their column `complaint_id` or `Complaint ID`; recognised were: {known}",
@@ -342,7 +354,7 @@ def _columns(names: tuple[str, ...]) -> Mapping[str, str | None]:
     return columns
 
 
-def _to_row(number: int, record: Record) -> ExportRow:
+def _to_row(number: int, record: Record, place: _Place) -> ExportRow:
     columns = _columns(tuple(record))
 
     def read(field: str, convert: Callable[[Any], Any]) -> Any:
@@ -367,6 +379,8 @@ def _to_row(number: int, record: Record) -> ExportRow:
         customer_id=read("customer_id", _to_label),
         tags=read("tags", _to_tags_of_the_api if "complaint_what_happened" in record else _to_tags),
         account_vulnerable=read("account_vulnerable", _to_flag),
+        member=place.member,
+        member_row=place.row if place.member else None,
     )
 
 
@@ -408,10 +422,10 @@ def _american_day(text: str) -> str:
 
 
 def _to_tags(value: object) -> tuple[str, ...] | None:
-    """A list, or one comma-separated text. Null means that the source does not say."""
+    """A list, or one text separated by commas or semicolons. Null means that the source does not say."""
     if value is None:
         return None
-    parts = value.split(",") if isinstance(value, str) else value
+    parts = re.split("[,;]", value) if isinstance(value, str) else value
     if not isinstance(parts, list | tuple) or not all(isinstance(part, str) for part in parts):
         raise ValueError("holds neither text nor a list of texts")
     return tuple(tag for part in parts if (tag := part.strip()) not in BLANKS)

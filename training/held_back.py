@@ -13,10 +13,10 @@ from training.dataset import LabelledData
 from training.evaluation.beside import Step, training_part
 from training.evaluation.evaluation import Evaluation, beside_baselines, evaluate, with_own_curve
 from training.evaluation.learning import Point
-from training.evaluation.predictions import labelled_places, predict
+from training.evaluation.predictions import NothingToEvaluateError, labelled_places, predict
 from training.evaluation.report import card_section, write_report
 from training.pipeline import REPORTS, Bundles
-from training.prepare import Example, Prepared, examples_of, prepare
+from training.prepare import Example, Prepared, examples_of, prepare, require_validated
 from training.recipe import Recipe
 from training.splits import Indices, grouped_split, latest, latest_groups, time_split
 from triage.bundle import describe
@@ -59,15 +59,20 @@ def part(
 
 
 def prepared_from(recipe: Recipe, data: LabelledData, rows: Indices) -> Prepared:
-    """Raises ValueError: a task has fewer than two labels, or everything would be validated on."""
-    kept = data.at(rows)
+    """Raises ValueError: a task has fewer than two labels, or nothing to learn from or to validate on."""
+    prepared = _prepared(recipe, data.at(rows), source=data.fingerprint)
+    require_validated(prepared, recipe)
+    return prepared
+
+
+def _prepared(recipe: Recipe, data: LabelledData, *, source: str) -> Prepared:
     if recipe.validate_on == "random":
-        return prepare(recipe, _examples(recipe, kept), source=data.fingerprint)
-    late = latest_groups([row.received for row in kept.rows], kept.groups, share=recipe.validation)
+        return prepare(recipe, _examples(recipe, data), source=source)
+    late = latest_groups([row.received for row in data.rows], data.groups, share=recipe.validation)
     if late.all():
         raise ValueError("all complaints came on one day, so none would be learnt from: validate on random groups")
-    earlier, later = (_examples(recipe, kept.at(np.flatnonzero(part))) for part in (~late, late))
-    return prepare(recipe, earlier, validation=later, source=data.fingerprint)
+    earlier, later = (_examples(recipe, data.at(np.flatnonzero(part))) for part in (~late, late))
+    return prepare(recipe, earlier, validation=later, source=source)
 
 
 def _examples(recipe: Recipe, data: LabelledData) -> list[Example]:
@@ -83,14 +88,19 @@ def measure(
     step: Step,
     points: Mapping[str, Sequence[Point]] | None = None,
 ) -> Mapping[str, Evaluation]:
-    """Measure every bundle on the test part beside the baselines; its report is `folder/reports/TASK`, and its figures
-    go into its model card.
+    """Measure every bundle on the test part beside the baselines, unless that has no label for its task.
+
+    Its report is `folder/reports/TASK`, and its figures go into its model card.
 
     points: of each task, what the recipe reached on fewer examples, for the model's own learning curve.
     """
     evaluations = {}
     for task, bundle in bundles.items():
-        evaluation = _measured(task, bundle, data, parts, step, (points or {}).get(task))
+        try:
+            evaluation = _measured(task, bundle, data, parts, step, (points or {}).get(task))
+        except NothingToEvaluateError as error:
+            step(f"Not measuring {task}: {error}")
+            continue
         write_report(evaluation, folder / REPORTS / task)
         state_figures(bundle, card_section(evaluation))
         evaluations[task] = evaluation

@@ -27,19 +27,20 @@ def points_of_fewer(
 ) -> Mapping[str, Sequence[Point]]:
     """What each task's model reaches on the test part after half of the examples, a quarter and so on, ascending.
 
-    begin: told how many complaints the next run learns from.
-
-    Raises:
-        ValueError: so few complaints do not fit the recipe.
+    begin: told how many complaints the next run learns from. So few that they do not fit the recipe are left out.
     """
     points = defaultdict(list)
     for size in doubling_sizes(len(parts.learn))[:-1]:
         rows = parts.learn[some_groups(data.groups[parts.learn], rows=size, seed=SEED)]
+        try:
+            prepared = prepared_from(recipe, data, rows)
+        except ValueError:
+            continue
         with TemporaryDirectory() as workspace:
             bundles = train_models(
                 recipe,
                 output=Path(workspace) / "models",
-                prepared=prepared_from(recipe, data, rows),
+                prepared=prepared,
                 checkpoints=checkpoints,
                 on_progress=begin(len(rows)),
             )

@@ -28,6 +28,8 @@ LAYOUT = 2
 REPORTS = "reports"
 """The folder beside the bundles in which evaluations stand."""
 
+REPORT_FILES = frozenset({"report.html", "report.json", "card.md"})
+
 OnProgress = Callable[[str, float], None]
 """Told the step, one of `STEPS`, and the share of it that is done, 0 to 1."""
 
@@ -57,6 +59,7 @@ def train_models(
         ExportFailedError: a graph does not compute what its parts do.
         ValueError: the data or the encoder do not fit the recipe, or `output` holds anything but what a run leaves.
     """
+    output = output.resolve()
     _require_replaceable(output)
     report = on_progress or (lambda step, done: None)
     prepared = prepare(recipe) if prepared is None else prepared
@@ -135,9 +138,18 @@ def is_current(output: Path, recipe: Recipe, prepared: Prepared) -> bool:
 
 def _require_replaceable(output: Path) -> None:
     """What stands there is deleted in the end, so it must be bundles and their reports, and nothing of anybody's."""
+    if output == Path.cwd():
+        raise ValueError(f"{output} is the current folder, which cannot be replaced: give a folder of its own")
     for found in output.iterdir() if output.is_dir() else ():
-        if found.name != REPORTS and not (found / MANIFEST_FILE).is_file():
+        ours = _are_reports(found) if found.name == REPORTS else (found / MANIFEST_FILE).is_file()
+        if not ours:
             raise ValueError(f"{output} is replaced, and holds {found.name}: give a folder of its own")
+
+
+def _are_reports(folder: Path) -> bool:
+    """Of each task its evaluation, and nothing else."""
+    files = [path for path in folder.rglob("*") if not path.is_dir()]
+    return all(path.parent.parent == folder and path.name in REPORT_FILES for path in files)
 
 
 def _replace(output: Path, bundles: Path) -> None:

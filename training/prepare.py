@@ -102,6 +102,26 @@ def prepare(
     return Prepared(labels, train, held, fingerprint=fingerprint(train, held), source=source)
 
 
+def require_validated(prepared: Prepared, recipe: Recipe) -> None:
+    """Find now what would else end a run when everything is trained.
+
+    Raises:
+        ValueError: nothing to validate a task on is left, or the label that it looks for is not in both parts.
+    """
+    for task, aim in recipe.tasks.items():
+        known = [example.labels[task] for example in prepared.validation if task in example.labels]
+        wanted, among = aim.positive_label, "none of the complaints to validate on"
+        if not known:
+            raise ValueError(f"{among} has a label for {task}: give more, or validate on others")
+        if wanted is not None and wanted not in prepared.labels[task]:
+            names = ", ".join(prepared.labels[task])
+            raise ValueError(f"{task} looks for {wanted!r}, and no complaint is labelled so, only: {names}")
+        if wanted is not None and wanted not in known:
+            raise ValueError(
+                f"{among} is labelled {wanted!r}, which {task} looks for: give more, or validate on others"
+            )
+
+
 def _label_space(task: str, train: Iterable[Example]) -> tuple[str, ...]:
     labels = tuple(sorted({example.labels[task] for example in train if task in example.labels}))
     if len(labels) < 2:

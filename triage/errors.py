@@ -95,12 +95,21 @@ class TextChangedError(TriageError):
     pass
 
 
+LONGEST_NAME = 150
+"""Characters. No name of a form is longer; what is longer is not repeated."""
+
+
 class UnknownNameError(TriageError, LookupError):
     """A name that no form since 2011 had at this place: the field, the value and the nearest known name."""
 
     def __init__(self, field: str, value: str, *, nearest: str, under: str | None = None) -> None:
         place = f" under {under!r}" if under else ""
-        super().__init__(f"{field} {value!r} is unknown{place}; the nearest known name is {nearest!r}")
+        if len(value) > LONGEST_NAME:
+            # In a file whose columns are shifted it is a narrative.
+            said = f"a text of {len(value):,} characters is no {field}{place}"
+        else:
+            said = f"{field} {value!r} is unknown{place}; the nearest known name is {nearest!r}"
+        super().__init__(said)
         self.field = field
         self.value = value
 

@@ -101,3 +101,38 @@ def test_generated_complaints_cannot_be_validated_by_time(tmp_path):
     said = ["--validate-on", "latest", "--output", str(tmp_path / "models")]
     result = CliRunner().invoke(app, ["train", "tiny", *said])
     assert "generated complaints have no dates" in str(result.exception)
+
+
+def test_a_day_to_test_from_needs_the_split_by_time(tmp_path):
+    result = CliRunner().invoke(
+        app, ["train", "tiny", "--test-from", "2026-01-01", "--output", str(tmp_path / "models")]
+    )
+    assert "--test-from needs --keep time" in str(result.exception)
+
+
+def test_reports_of_somebody_else_are_not_replaced(trained, tmp_path):
+    models, _ = trained
+    mine = tmp_path / "models" / "reports" / "mine.txt"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("precious")
+    arguments = ["train", str(models.parent / "quick.toml"), "--output", str(tmp_path / "models")]
+    assert "holds reports: give a folder of its own" in str(CliRunner().invoke(app, arguments).exception)
+    assert mine.read_text() == "precious"
+
+
+def test_the_folder_one_stands_in_is_not_replaced(trained, tmp_path, monkeypatch):
+    models, _ = trained
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["train", str(models.parent / "quick.toml"), "--output", "."])
+    assert "is the current folder" in str(result.exception)
+
+
+def test_models_are_written_where_a_link_leads(trained, tmp_path):
+    """They stand already, with reports, and are kept."""
+    models, result = trained
+    (tmp_path / "link").symlink_to(models)
+    said = ["--data", str(models.parent / "export.csv"), "--keep", "grouped", "--output", str(tmp_path / "link")]
+    again = CliRunner().invoke(
+        app, ["train", str(models.parent / "quick.toml"), *said, "--json"], catch_exceptions=False
+    )
+    assert json.loads(again.stdout) == json.loads(result.stdout)

@@ -4,6 +4,7 @@ import csv
 from collections import Counter
 from datetime import date
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
@@ -209,3 +210,24 @@ def test_equal_letters_of_the_real_sample_share_a_group(sample):
         groups_of_text.setdefault(row.narrative, set()).add(group)
     assert max(map(len, groups_of_text.values())) == 1
     assert Counter(sample.groups.tolist()).most_common(1)[0][1] > 10
+
+
+def test_a_row_of_an_archive_is_named_by_its_file_and_its_number_there(tmp_path):
+    with ZipFile(tmp_path / "two.zip", "w") as archive:
+        archive.write(export(tmp_path, MORTGAGE, CARD, name="a.csv"), "a.csv")
+        archive.write(export(tmp_path, MORTGAGE, {**CARD, "Product": "Credit cart"}, name="b.csv"), "b.csv")
+    with pytest.raises(
+        ExportError, match=r"two\.zip, b\.csv, row 2, column 'product': product 'Credit cart' is unknown"
+    ):
+        load_labelled(tmp_path / "two.zip")
+
+
+def test_a_value_that_is_missing_says_what_its_column_is_called(tmp_path):
+    with pytest.raises(ExportError, match="the column is called received_at or date_received"):
+        load_labelled(export(tmp_path, MORTGAGE, {**CARD, "Date received": ""}))
+
+
+@pytest.mark.parametrize("tags", ["older american", "SERVICEMEMBER", "VIP; Older  American"])
+def test_a_tag_is_heard_however_it_is_spelled(tmp_path, tags):
+    *_, row = load_labelled(export(tmp_path, MORTGAGE, {**CARD, "Tags": tags})).rows
+    assert row.vulnerable is True

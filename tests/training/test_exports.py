@@ -332,3 +332,22 @@ def test_the_real_sample_is_read_and_its_recent_products_are_in_the_taxonomy():
     recent = {row.product for row in read_export(SAMPLE) if row.received_at and row.received_at > "2023-08-24"}
     assert len(recent) == 11
     assert recent <= {product.name for product in load_taxonomy().products}
+
+
+@pytest.mark.parametrize("trace", ["x/.DS_Store", "Thumbs.db", ".gitkeep"])
+def test_what_a_computer_leaves_in_a_folder_is_no_export(tmp_path, trace):
+    path = zipped(tmp_path, "a.csv", content=bulk_csv({"Complaint ID": "1"}))
+    with ZipFile(path, "a") as archive:
+        archive.writestr(trace, "x")
+    assert only_row(path).complaint_id == "1"
+
+
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+def test_another_separator_is_named(tmp_path, separator):
+    path = written(tmp_path, "export.csv", bulk_csv({"Complaint ID": "1"}).replace(",", separator))
+    assert f"is separated by {separator!r}" in str(failure(path))
+
+
+def test_a_file_in_utf_16_is_to_be_converted_from_it(tmp_path):
+    path = written(tmp_path, "export.csv", bulk_csv({"Complaint ID": "1"}).encode("utf-16"))
+    assert "iconv -f UTF-16" in str(failure(path))

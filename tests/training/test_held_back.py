@@ -1,6 +1,7 @@
 """What is kept back must stay unseen: these tests try to get it into training."""
 
 import json
+import shutil
 from dataclasses import replace
 from datetime import date
 
@@ -158,3 +159,22 @@ def test_an_evaluation_of_the_very_export_says_that_it_flatters(trained, data):
 
     _, bundles, _, _ = trained
     assert subject(describe(bundles["product"]), data, model="mine").trained_on_these
+
+
+def test_a_task_without_labels_on_what_is_kept_back_is_not_measured_and_stops_no_other(trained, data, tmp_path):
+    _, bundles, _, parts = trained
+    silent = replace(data, rows=tuple(replace(row, vulnerable=None) for row in data.rows))
+    said: list[str] = []
+    folder = tmp_path / "models"
+    shutil.copytree(next(iter(bundles.values())).parent, folder, ignore=shutil.ignore_patterns(REPORTS))
+    copied = {task: folder / task for task in bundles}
+    assert list(measure(copied, silent, parts, folder=folder, step=said.append)) == ["product"]
+    assert f"Not measuring vulnerable: none of the {len(parts.test)} complaints has a label for vulnerable" in said
+    assert not (folder / REPORTS / "vulnerable").exists()
+
+
+def test_measuring_again_replaces_the_figures_of_the_card(trained, data):
+    output, bundles, _, parts = trained
+    before = {task: (folder / CARD_FILE).read_text() for task, folder in bundles.items()}
+    measure(bundles, data, parts, folder=output, step=lambda said: None)
+    assert {task: (folder / CARD_FILE).read_text() for task, folder in bundles.items()} == before

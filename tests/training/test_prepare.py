@@ -8,14 +8,16 @@ from hypothesis import strategies as st
 from training.prepare import (
     LABELS,
     Example,
+    Prepared,
     as_served,
     examples_of,
     fingerprint,
     generated_examples,
     prepare,
+    require_validated,
     split,
 )
-from training.recipe import CONFIGS, load_recipe
+from training.recipe import CONFIGS, Recipe, TaskRecipe, load_recipe
 
 TINY = load_recipe(CONFIGS / "tiny.toml")
 
@@ -154,3 +156,34 @@ def test_generated_complaints_cannot_be_split_by_time():
 def test_a_task_without_known_labels_is_refused():
     with pytest.raises(ValueError, match="no label is known for the task 'tone'"):
         examples_of([], tasks=["product", "tone"])
+
+
+def looking_for(label: str) -> Recipe:
+    aim = TaskRecipe(balance=0.0, target_accuracy=0.9, positive_label=label, target_recall=0.6)
+    return TINY.model_copy(update={"tasks": {"product": aim}})
+
+
+@pytest.mark.parametrize(
+    ("recipe", "validated", "reason"),
+    [
+        (TINY, [], "none of the complaints to validate on has a label for product"),
+        (TINY, [Example("other", {"issue": "fees"})], "has a label for product"),
+        (
+            looking_for("Loan"),
+            any_examples(loan=2),
+            "no complaint is labelled so, only: card, loan",
+        ),
+        (looking_for("card"), any_examples(loan=2), "is labelled 'card', which product looks for"),
+    ],
+    ids=["nothing", "another-task", "no-label", "not-there"],
+)
+def test_what_cannot_be_validated_is_told_before_anything_is_trained(recipe, validated, reason):
+    train = tuple(Example(f"learnt {one.text}", one.labels) for one in any_examples(card=5, loan=5))
+    prepared = Prepared({"product": ("card", "loan")}, train, tuple(validated), fingerprint="any")
+    with pytest.raises(ValueError, match=reason):
+        require_validated(prepared, recipe)
+
+
+def test_what_can_be_validated_is_not_refused():
+    prepared = Prepared({"product": ("card", "loan")}, (), tuple(any_examples(card=1, loan=1)), fingerprint="any")
+    require_validated(prepared, looking_for("card"))

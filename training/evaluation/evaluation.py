@@ -44,7 +44,8 @@ class Measured:
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """model: as it was asked for. trained_on_these: the model was made from the very complaints it is measured on."""
+    """model: as it was asked for. trained_on_these: the model was made from the very export that it is measured on; a
+    part of it is not noticed."""
 
     model: str
     weights_sha256: str

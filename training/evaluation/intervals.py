@@ -60,7 +60,32 @@ def intervals(
         weighted = redrawn if weights is None else redrawn * weights
         for name, values in drawn.items():
             values.append(MEASURES[name](judged, weighted))
-    return {name: percentile_interval(np.concatenate(values)) for name, values in drawn.items()}
+    return {
+        name: _widened(percentile_interval(np.concatenate(values)), _observations(name, judged, groups))
+        for name, values in drawn.items()
+    }
+
+
+def _observations(name: str, judged: Judged, groups: Groups) -> int:
+    """Groups that a measure rests on."""
+    rows = np.ones(len(judged), dtype=np.bool_)
+    if name == "auto_accuracy":
+        rows = judged.auto
+    elif judged.positive is not None and name in ("recall", "precision"):
+        labelled = judged.true if name == "recall" else judged.given
+        rows = labelled == judged.labels.index(judged.positive)
+    return len(np.unique(groups[rows]))
+
+
+def _widened(interval: Interval | None, observations: int) -> Interval | None:
+    """Where all are right or all are wrong, every draw is the same, which proves less the fewer there are.
+
+    Clopper and Pearson, The use of confidence or fiducial limits, 1934.
+    """
+    if interval not in ((0.0, 0.0), (1.0, 1.0)) or not observations:
+        return interval
+    least = ((1 - LEVEL) / 2) ** (1 / observations)
+    return Interval(least, 1.0) if interval == (1.0, 1.0) else Interval(0.0, 1.0 - least)
 
 
 def redraws(groups: Groups, *, draws: int = DRAWS, seed: int = SEED) -> Iterator[Floats]:

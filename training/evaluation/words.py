@@ -50,7 +50,8 @@ def shown(measured: Measured) -> tuple[str, ...]:
 def comparison(human: Comparison) -> str:
     """One sentence on a level of people."""
     level = f"{100 * human.level:.0f} %"
-    value = f"{percent(human.value)} ({between(human.interval)})"
+    around = f" ({between(human.interval)})" if human.interval is not None else ""
+    value = f"{percent(human.value)}{around}"
     asked = f"{100 * (human.level - MARGIN):.0f} %"
     verdicts = {
         "reached": f"reached: {value}, all of the interval is above {asked}",

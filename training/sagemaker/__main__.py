@@ -33,7 +33,10 @@ def run(
     from training.sagemaker import local
 
     pairs = dict(_pair(text) for text in override or [])
-    local.lay_out(root.resolve(), export=data, hyperparameters={"recipe": recipe, **pairs})
+    try:
+        local.lay_out(root.resolve(), export=data, hyperparameters={"recipe": recipe, **pairs})
+    except ContractError as error:
+        sys.exit(f"error: {error}")
     if code := local.run(root.resolve()):
         print(f"failed; the reason is in {root / FAILURE}", file=sys.stderr)
         sys.exit(code)
@@ -50,8 +53,8 @@ def request(
     from training.sagemaker.request import TrainingJob
 
     given = {key: value for key, value in {"recipe": recipe, "name": name}.items() if value is not None}
-    settings = {**tomllib.loads(job.read_text(encoding="utf-8")), **given}
     try:
+        settings = {**tomllib.loads(job.read_text(encoding="utf-8")), **given}
         print(json.dumps(TrainingJob.model_validate(settings).request(), indent=2))
     except (ContractError, ValueError) as error:
         sys.exit(f"error: {error}")

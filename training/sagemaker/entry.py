@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from training.encoder import EncoderError
 from training.exports import ExportError
 from training.recipe import Recipe
 from training.sagemaker.contract import FAILURE, Container, ContractError, read_container
@@ -21,7 +22,7 @@ SUMMARY_FILE = "training.json"
 REASON_CHARACTERS = 1024
 """SageMaker shows the beginning of a failure."""
 
-QUIET = (ContractError, ExportError, TriageError)
+QUIET = (ContractError, EncoderError, ExportError, TriageError)
 """Errors whose messages never quote a narrative. Of any other, name and place are told and the message is not."""
 
 OnProgress = Callable[[str, float], None]

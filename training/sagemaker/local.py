@@ -7,17 +7,36 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from training.sagemaker.contract import CHANNEL, CHECKPOINTS, DATA, HYPERPARAMETERS, MODEL, OUTPUT_DATA, VARIABLES
+from training.sagemaker.contract import (
+    CHANNEL,
+    CHECKPOINTS,
+    DATA,
+    HYPERPARAMETERS,
+    MODEL,
+    OUTPUT_DATA,
+    VARIABLES,
+    ContractError,
+)
 
 
 def lay_out(root: Path, *, export: Path, hyperparameters: Mapping[str, str]) -> None:
-    """Make what a job finds at its start. What an earlier run left is removed, but for its checkpoints."""
-    for folder in (MODEL, DATA, "output"):
-        shutil.rmtree(root / folder, ignore_errors=True)
-    for folder in (MODEL, DATA, OUTPUT_DATA, CHECKPOINTS, "input/config"):
-        (root / folder).mkdir(parents=True, exist_ok=True)
-    shutil.copy(export, root / DATA)
+    """Make what a job finds at its start. What an earlier run left is removed, but for its checkpoints.
+
+    Raises:
+        ContractError: there is something in `root`, and no earlier run left it.
+    """
+    if root.is_dir() and any(root.iterdir()) and not (root / HYPERPARAMETERS).is_file():
+        raise ContractError(f"{root} holds what no run has left there, and would be emptied: give a folder of its own")
+    with TemporaryDirectory() as aside:
+        # The export may lie where the channel is laid out.
+        kept = shutil.copy(export, aside)
+        for folder in (MODEL, DATA, "output"):
+            shutil.rmtree(root / folder, ignore_errors=True)
+        for folder in (MODEL, DATA, OUTPUT_DATA, CHECKPOINTS, "input/config"):
+            (root / folder).mkdir(parents=True, exist_ok=True)
+        shutil.copy(kept, root / DATA)
     (root / HYPERPARAMETERS).write_text(json.dumps(dict(hyperparameters)), encoding="utf-8")
 
 

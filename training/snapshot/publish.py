@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import httpx2
 from huggingface_hub import HfApi
-from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
 from training.hub import commit_folder
 from training.snapshot.contents import Snapshot
@@ -20,7 +20,7 @@ def answering(subject: str) -> Iterator[None]:
     """Raises: PublicationError, in place of what the client raises about `subject`."""
     try:
         yield
-    except (HfHubHTTPError, LocalEntryNotFoundError, httpx2.HTTPError) as error:
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, httpx2.HTTPError) as error:
         raise PublicationError(f"the Hub refused {subject}, or did not answer: {error}") from error
 
 

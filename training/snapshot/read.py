@@ -16,7 +16,7 @@ from training.dataset import LabelledData, LabelledRow
 from training.hub import CARD_FILE
 from training.snapshot.contents import SCHEMA, Contents, Pruning, Terms
 from training.splits import PARTS, Indices, Split
-from triage.vulnerability import VULNERABLE_TAGS
+from triage.vulnerability import vulnerable_tags
 
 Files = Mapping[str, Mapping[str, str]]
 """The path of each part's file, by config."""
@@ -166,4 +166,4 @@ def _split(places: Mapping[str, Indices], *, rows: int) -> Split:
 
 
 def _vulnerable(tags: str | None) -> bool | None:
-    return None if tags is None else bool(VULNERABLE_TAGS & set(tags.split(", ")))
+    return None if tags is None else bool(vulnerable_tags(tags.split(", ")))

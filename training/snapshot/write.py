@@ -92,7 +92,8 @@ def _redacted(row: LabelledRow, redact: Callable[[str], str], on_row: Callable[[
     # Cleaned again: whoever reads the row back does so too, and the fingerprint has to be the same.
     narrative = clean(redact(row.narrative))
     on_row()
-    return replace(row, narrative=narrative)
+    # Names of the form under products of the taxonomy would be read as names of no form.
+    return replace(row, narrative=narrative, sub_product=None, sub_issue=None)
 
 
 def _table(data: LabelledData, tags: Tags) -> pyarrow.Table:

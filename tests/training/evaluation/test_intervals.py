@@ -1,9 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.training.evaluation.examples import any_judged
+from tests.training.evaluation.examples import any_flagging, any_judged
 from training.evaluation.intervals import WITH_INTERVAL, intervals, percentile_interval, redraws
 from training.evaluation.measures import figures
 
@@ -60,3 +62,33 @@ def test_a_group_is_drawn_as_a_whole():
 def test_draws_in_which_nothing_is_defined_say_nothing():
     assert percentile_interval(np.array([np.nan, 0.25, np.nan])) == (0.25, 0.25)
     assert percentile_interval(np.array([np.nan])) is None
+
+
+@pytest.mark.parametrize("n", [1, 5, 200])
+def test_as_many_as_are_all_right_prove_no_more_than_so_many(n):
+    """Every draw of them is the same, and would give an interval without any width."""
+    judged = any_judged(n)
+    right = replace(judged, truth=np.array([judged.labels[place] for place in judged.given]))
+    around = intervals(right, np.arange(n), names=["accuracy"])["accuracy"]
+    assert around is not None
+    assert around.high == 1
+    # With a larger share of right ones, all of them are right in more than 2.5 of 100 samples.
+    assert around.low**n == pytest.approx(0.025)
+    wrong = replace(judged, truth=np.array(["none of them"] * n))
+    none = intervals(wrong, np.arange(n), names=["accuracy"])["accuracy"]
+    assert none is not None and none.low == 0 and none.high == pytest.approx(1 - around.low)
+
+
+def test_what_is_found_of_a_few_positives_is_as_uncertain_as_they_are_few():
+    judged = any_flagging(60)
+    right = replace(judged, truth=np.array([judged.labels[place] for place in judged.given]))
+    around = intervals(right, np.arange(60), names=["recall"])["recall"]
+    assert around is not None
+    assert around.low ** int((right.true == 1).sum()) == pytest.approx(0.025)
+
+
+def test_copies_of_one_letter_that_are_all_right_are_one():
+    judged = any_judged(8)
+    right = replace(judged, truth=np.array([judged.labels[place] for place in judged.given]))
+    around = intervals(right, np.zeros(8, dtype=int), names=["accuracy"])["accuracy"]
+    assert around is not None and around.low == pytest.approx(0.025)

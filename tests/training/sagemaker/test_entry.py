@@ -12,7 +12,7 @@ from tests.training.exports import any_export
 from training.exports import ExportError
 from training.recipe import CONFIGS, load_recipe
 from training.sagemaker import entry, local
-from training.sagemaker.contract import CHECKPOINTS, FAILURE, HYPERPARAMETERS, MODEL, OUTPUT_DATA
+from training.sagemaker.contract import CHECKPOINTS, DATA, FAILURE, HYPERPARAMETERS, MODEL, OUTPUT_DATA, ContractError
 from training.sagemaker.entry import SUMMARY_FILE, bundles, reason, train
 from training.sagemaker.metrics import REPORTED
 from triage.errors import BundleCorruptError
@@ -32,8 +32,26 @@ def job(tmp_path_factory):
 
 
 def laid_out(tmp_path, **hyperparameters):
-    local.lay_out(tmp_path, export=any_export(tmp_path), hyperparameters={"recipe": "tiny", **hyperparameters})
-    return tmp_path
+    root = tmp_path / "ml"
+    local.lay_out(root, export=any_export(tmp_path), hyperparameters={"recipe": "tiny", **hyperparameters})
+    return root
+
+
+def test_an_export_that_lies_where_the_channel_is_laid_out_is_kept(tmp_path):
+    root = laid_out(tmp_path)
+    (export,) = (root / DATA).iterdir()
+    content = export.read_bytes()
+    local.lay_out(root, export=export, hyperparameters={"recipe": "tiny"})
+    assert export.read_bytes() == content
+
+
+def test_a_folder_that_no_run_has_laid_out_is_not_emptied(tmp_path):
+    mine = tmp_path / "output" / "mine.txt"
+    mine.parent.mkdir()
+    mine.write_text("precious")
+    with pytest.raises(ContractError, match="a folder of its own"):
+        local.lay_out(tmp_path, export=any_export(tmp_path), hyperparameters={"recipe": "tiny"})
+    assert mine.read_text() == "precious"
 
 
 def test_a_job_ends_well_and_leaves_no_failure(job):
@@ -94,10 +112,20 @@ def test_a_second_file_in_the_channel_is_the_reason(tmp_path):
 
 
 def test_an_export_that_cannot_be_read_is_the_reason(tmp_path):
-    local.lay_out(tmp_path, export=any_export(tmp_path, Issue="No such issue"), hyperparameters={"recipe": "tiny"})
-    assert train({}, root=tmp_path) == 1
-    told = (tmp_path / FAILURE).read_text()
+    root = tmp_path / "ml"
+    local.lay_out(root, export=any_export(tmp_path, Issue="No such issue"), hyperparameters={"recipe": "tiny"})
+    assert train({}, root=root) == 1
+    told = (root / FAILURE).read_text()
     assert told.startswith("ExportError") and "row 1, column 'issue'" in told
+
+
+def test_a_narrative_in_a_column_of_names_is_not_repeated(tmp_path):
+    root = tmp_path / "ml"
+    export = any_export(tmp_path, Product=f"{NARRATIVE} " * 10)
+    local.lay_out(root, export=export, hyperparameters={"recipe": "tiny"})
+    assert train({}, root=root) == 1
+    told = (root / FAILURE).read_text()
+    assert "a text of 229 characters is no product" in told and "house" not in told
 
 
 def test_what_fails_in_training_is_told_without_its_message(tmp_path, monkeypatch, capsys):

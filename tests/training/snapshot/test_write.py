@@ -1,11 +1,13 @@
+from dataclasses import replace
 from datetime import date
 
 import pytest
 
+from tests.training.snapshot.conftest import NAME
 from training.dataset import load_labelled
 from training.exports import read_export
 from training.merging import merge
-from training.snapshot import splits_of
+from training.snapshot import Terms, splits_of, stated_tags, write_snapshot
 from training.splits import PARTS
 
 
@@ -38,6 +40,23 @@ def test_tags_are_those_that_the_form_stated(snapshot, export):
 def test_a_config_read_back_has_the_fingerprint_that_was_told(snapshot, config, tmp_path):
     merge({part: [snapshot.folder / snapshot.configs[config][part].path] for part in PARTS}, tmp_path / "all.parquet")
     assert load_labelled(tmp_path / "all.parquet").fingerprint == snapshot.fingerprints[config]
+
+
+def test_names_that_a_snapshot_does_not_hold_are_in_no_fingerprint(export, data, splits, tmp_path):
+    rows = tuple(replace(row, sub_product="Store credit card", sub_issue="Fees") for row in data.rows)
+    terms = Terms(licence="other", language="en", redaction="rules-7")
+    written = write_snapshot(
+        replace(data, rows=rows),
+        tmp_path,
+        name=NAME,
+        splits=splits,
+        tags=stated_tags(export),
+        redact=lambda narrative: narrative,
+        terms=terms,
+    )
+    for config, parts in written.configs.items():
+        merge({part: [tmp_path / parts[part].path] for part in PARTS}, tmp_path / f"{config}.parquet")
+        assert load_labelled(tmp_path / f"{config}.parquet").fingerprint == written.fingerprints[config]
 
 
 def test_narratives_are_redacted_wherever_they_are_written(write, tmp_path):
