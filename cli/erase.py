@@ -68,7 +68,7 @@ def _report(made: list[ErasureEntry]) -> Iterator[tuple[str, str, int]]:
         for store, what, removed in (
             ("raw_complaints", "the complaint, with its narrative", int(erasure.text)),
             ("complaints_allocation", "explanations", len(erasure.entries)),
-            ("complaints_allocation", "refused feedback", len(erasure.refused_feedback)),
+            ("complaints_allocation", "feedback that was not applied", len(erasure.refused_feedback)),
         ):
             if removed:
                 yield store, what, removed

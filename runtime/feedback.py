@@ -8,7 +8,7 @@ import boto3
 from aws_lambda_powertools import Logger
 from pydantic import ValidationError
 
-from runtime.adapters.dynamodb import Table
+from runtime.adapters.dynamodb import Condition, Table
 from runtime.adapters.feedback import CurrentAllocation
 from runtime.adapters.metrics import measure
 from runtime.function import Handler, entry_point
@@ -47,7 +47,10 @@ def build(environment: FeedbackEnvironment, session: boto3.Session) -> Handler:
         except TriageError as error:
             outcome = {"outcome": "refused", "reason": str(error)}
         expires_at = expiry(datetime.now(UTC), environment.retention_days)
-        story.put({**row, **outcome, "expires_at": expires_at})
+        there = Condition("attribute_exists(#id)", id="complaint_id")
+        if not story.put({**row, **outcome, "expires_at": expires_at}, condition=there):
+            # Erased meanwhile: its words must not come back.
+            return
         # Not the reason: it quotes what was handed in, which may be anything.
         told = {"complaint_id": inbox.removeprefix(INBOX), "feedback_id": feedback_id, "outcome": outcome["outcome"]}
         logger.info("taken", extra=told)

@@ -2,13 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from training.dataset import LabelledData
 from training.evaluation.learning import Point, doubling_sizes, followed
 from training.evaluation.measures import figures
-from training.evaluation.predictions import labelled_places, predict
+from training.evaluation.predictions import NothingToEvaluateError, labelled_places, predict
 from training.held_back import SEED, Parts, prepared_from
 from training.pipeline import OnProgress, train_models
 from training.recipe import Recipe
@@ -45,7 +46,8 @@ def points_of_fewer(
                 on_progress=begin(len(rows)),
             )
             for task, bundle in bundles.items():
-                points[task].append(_point(task, bundle, data, learnt=rows, test=parts.test))
+                with suppress(NothingToEvaluateError):
+                    points[task].append(_point(task, bundle, data, learnt=rows, test=parts.test))
     return points
 
 

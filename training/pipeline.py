@@ -149,7 +149,7 @@ def _require_replaceable(output: Path) -> None:
 def _are_reports(folder: Path) -> bool:
     """Of each task its evaluation, and nothing else."""
     files = [path for path in folder.rglob("*") if not path.is_dir()]
-    return all(path.parent.parent == folder and path.name in REPORT_FILES for path in files)
+    return folder.is_dir() and all(path.parent.parent == folder and path.name in REPORT_FILES for path in files)
 
 
 def _replace(output: Path, bundles: Path) -> None:

@@ -9,6 +9,7 @@ from triage.chain import Item
 from triage.complaint import timestamp
 from triage.contracts import Contract
 from triage.errors import HeldError, StillTriagedError
+from triage.feedback import is_pending
 from triage.hold import in_force
 from triage.outbox import ALLOCATED, PARKED
 from triage.steps import Stated, Step
@@ -44,7 +45,7 @@ def plan_erasure(
     code_version: str,
     expires_at: int,
 ) -> ErasureEntry | None:
-    """Text and derived text go: the complaint, its explanations, and refused feedback, which may hold anything.
+    """Text and derived text go: the complaint, its explanations, and feedback that was not applied.
 
     raw: its outbox, None where the complaint is gone. None is returned where nothing is left to go.
     Raises: HeldError, StillTriagedError.
@@ -59,8 +60,9 @@ def plan_erasure(
     if raw is not None and raw.get("triage_state") not in (ALLOCATED, PARKED):
         raise StillTriagedError(f"{request.complaint_id} is being triaged; erase it once it is allocated or parked")
     going = tuple(str(item["entry"]) for item in entries if str(item["entry"]).startswith(EXPLANATION))
-    # What was not looked at may hold anything, as may what was refused.
-    refused = tuple(str(item["entry"]) for item in inbox if item.get("outcome") != "applied")
+    # What was not looked at may hold anything, as may what was refused. A story may lie in the same partition.
+    going_rows = (item for item in inbox if item.get("outcome") == "refused" or is_pending(item))
+    refused = tuple(str(item["entry"]) for item in going_rows)
     if raw is None and not (going or refused or request.snapshots):
         return None
     return ErasureEntry(

@@ -23,9 +23,12 @@ class Sealed:
     last: Link | None
 
     def more_than_once(self, entries: Iterable[str]) -> frozenset[str]:
-        """Those of the entries that were changed or removed after they had been sealed."""
-        times = Counter(link.entry for link in self.links)
-        return frozenset(entry for entry in entries if times[entry] > 1)
+        """Those of the entries that were changed or removed after they had been sealed.
+
+        Feedback that was put again is judged once it has its outcome, which is sealed next.
+        """
+        times, last = Counter(link.entry for link in self.links), {link.entry: link for link in self.links}
+        return frozenset(entry for entry in entries if times[entry] > 1 and last[entry].change != "pending")
 
 
 class Chain:

@@ -214,6 +214,19 @@ def test_what_triage_people_and_erasure_change_is_not_announced(cloud, story, ca
     assert not announced(capsys)
 
 
+def test_feedback_that_is_put_again_is_judged_by_the_outcome_it_gets(cloud, story, capsys):
+    row = {"complaint_id": f"{INBOX}1", "entry": "f-1", "kind": "confirm"}
+    done = {**row, "outcome": "applied", "made_version": 2}
+    for form in (row, done, row, done):
+        story.put(form)
+        seal(cloud, records(story, f"{INBOX}1"))
+        assert not announced(capsys)
+    for form in ({**row, "kind": "reallocate"}, {**done, "kind": "reallocate"}):
+        story.put(form)
+        seal(cloud, records(story, f"{INBOX}1"))
+    assert announced(capsys)
+
+
 def test_the_log_says_what_the_chain_ends_with(cloud, story, caplog):
     links = seal(cloud, records(story, "1"))
     (said,) = (vars(record) for record in caplog.records if record.message == "sealed")

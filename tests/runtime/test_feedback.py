@@ -137,6 +137,15 @@ def test_what_fails_is_left_without_an_outcome_and_applied_once_it_is_put_again(
     assert story(cloud)[ALLOCATION]["version"] == 2
 
 
+def test_feedback_that_is_erased_while_it_is_applied_does_not_come_back(cloud):
+    table = cloud.table(COMPLAINTS_ALLOCATION)
+    table.put(FeedbackRow.of(any_feedback(**CARD)))
+    session = cloud.session()
+    before(session, "events.PutEvents", lambda: table.delete(f"{INBOX}8123456", "f-1"))
+    build(cloud.feedback, session)(record(), None)
+    assert table.get(f"{INBOX}8123456", "f-1") is None
+
+
 def test_entries_of_a_story_are_none_of_its_business(cloud):
     session = cloud.session()
     asked = calls(session, "dynamodb.GetItem")

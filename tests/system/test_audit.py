@@ -102,6 +102,7 @@ def test_what_is_held_neither_expires_nor_is_erased(machine: Machine, any_item):
     # The link that seals the hold itself is written after it.
     assert expiring(machine, complaint_id) <= 1
     machine.triage("feedback", complaint_id, "confirm")
+    assert verified(machine, complaint_id) == {}
     assert expiring(machine, complaint_id) > 1
     machine.aws.client("lambda").invoke(FunctionName=machine.deployment.name("keep-held-function"))
     assert verified(machine, complaint_id) == {}

@@ -6,6 +6,7 @@ import pytest
 from tests.training.exports import any_export
 from training import own_curve
 from training.dataset import load_labelled
+from training.evaluation.predictions import NothingToEvaluateError
 from training.held_back import part
 from training.prepare import Prepared, as_served
 from training.recipe import CONFIGS, load_recipe
@@ -60,3 +61,12 @@ def test_no_run_learns_what_is_kept_back(runs, data, parts):
     for each in prepared:
         assert not texts(each) & kept_back
         assert not {example.group for example in (*each.train, *each.validation)} & groups
+
+
+def test_a_task_without_labels_on_what_is_kept_back_has_no_points(data, parts, monkeypatch, tmp_path):
+    def missing(*_arguments, **_named):
+        raise NothingToEvaluateError
+
+    monkeypatch.setattr(own_curve, "train_models", lambda *_arguments, **_named: {"product": tmp_path})
+    monkeypatch.setattr(own_curve, "_point", missing)
+    assert not any(own_curve.points_of_fewer(RECIPE, data, parts, begin=lambda size: lambda step, done: None).values())

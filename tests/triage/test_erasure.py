@@ -6,6 +6,7 @@ import pytest
 from tests.factories import NOW
 from triage.erasure import ErasureRequest, plan_erasure
 from triage.errors import HeldError, HoldRefusedError, StillTriagedError
+from triage.feedback import INBOX
 from triage.hold import HoldRequest, expiry_after, in_force, lifted, placed
 
 REQUEST = ErasureRequest(complaint_id="1", requester="ann", reason="asked for")
@@ -16,7 +17,13 @@ STORY: list[dict[str, Any]] = [
     {"entry": "EXPLANATION#product#x"},
     {"entry": "PREDICTION#product#a"},
 ]
-INBOX_ROWS = [{"entry": "f-1", "outcome": "applied"}, {"entry": "f-2", "outcome": "refused"}, {"entry": "f-3"}]
+INBOX_ROWS = [
+    {"complaint_id": f"{INBOX}1", "entry": "f-1", "outcome": "applied"},
+    {"complaint_id": f"{INBOX}1", "entry": "f-2", "outcome": "refused"},
+    {"complaint_id": f"{INBOX}1", "entry": "f-3"},
+    # Of a complaint that is called like the inbox of this one.
+    {"complaint_id": f"{INBOX}1", "entry": "ALLOCATION", "code_version": "test"},
+]
 
 
 def plan(request=REQUEST, *, raw=None, story=(), inbox=()):

@@ -68,11 +68,14 @@ def intervals(
 
 def _observations(name: str, judged: Judged, groups: Groups) -> int:
     """Groups that a measure rests on."""
+    if name == "coverage" and judged.thresholds.auto is None:
+        # It covers nothing by definition.
+        return 0
     rows = np.ones(len(judged), dtype=np.bool_)
     if name == "auto_accuracy":
         rows = judged.auto
-    elif judged.positive is not None and name in ("recall", "precision"):
-        labelled = judged.true if name == "recall" else judged.given
+    elif judged.positive is not None and name in ("recall", "precision", "average_precision"):
+        labelled = judged.given if name == "precision" else judged.true
         rows = labelled == judged.labels.index(judged.positive)
     return len(np.unique(groups[rows]))
 
@@ -82,10 +85,13 @@ def _widened(interval: Interval | None, observations: int) -> Interval | None:
 
     Clopper and Pearson, The use of confidence or fiducial limits, 1934.
     """
-    if interval not in ((0.0, 0.0), (1.0, 1.0)) or not observations:
+    if interval is None or not observations:
         return interval
     least = ((1 - LEVEL) / 2) ** (1 / observations)
-    return Interval(least, 1.0) if interval == (1.0, 1.0) else Interval(0.0, 1.0 - least)
+    # Weighted shares are rounded.
+    if np.allclose(interval, 1.0, rtol=0, atol=1e-9):
+        return Interval(least, 1.0)
+    return Interval(0.0, 1.0 - least) if np.allclose(interval, 0.0, rtol=0, atol=1e-9) else interval
 
 
 def redraws(groups: Groups, *, draws: int = DRAWS, seed: int = SEED) -> Iterator[Floats]:

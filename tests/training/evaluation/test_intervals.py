@@ -75,6 +75,9 @@ def test_as_many_as_are_all_right_prove_no_more_than_so_many(n):
     # With a larger share of right ones, all of them are right in more than 2.5 of 100 samples.
     assert around.low**n == pytest.approx(0.025)
     wrong = replace(judged, truth=np.array(["none of them"] * n))
+    weights = np.random.default_rng(n).random(n) + 0.1
+    weighted = intervals(right, np.arange(n), names=["accuracy"], weights=weights)["accuracy"]
+    assert weighted == around
     none = intervals(wrong, np.arange(n), names=["accuracy"])["accuracy"]
     assert none is not None and none.low == 0 and none.high == pytest.approx(1 - around.low)
 
