@@ -31,14 +31,18 @@ def build(environment: HoldEnvironment, session: boto3.Session) -> Handler:
         if not entries:
             raise HoldRefusedError(f"{request.complaint_id} has no story that could be held")
         found = in_force(entries)
+        lifted_meanwhile = HoldRefusedError(f"the hold of {request.complaint_id} was lifted by somebody else meanwhile")
         if request.kind == "place":
             hold = found or placed(request, now=now, code_version=environment.code_version)
             story.put_if_absent(hold)
-            return Held(hold=hold, kept=retention.suspend(request.complaint_id))
+            kept = retention.keep(request.complaint_id)
+            if kept is None:
+                raise lifted_meanwhile
+            return Held(hold=hold, kept=kept)
         hold = lifted(entries, request, now=now)
         in_force_still = Condition("#held = :held", held="held").comparing(held="yes")
         if found is not None and not story.put(hold, condition=in_force_still):
-            raise HoldRefusedError(f"{request.complaint_id} was lifted by somebody else meanwhile")
+            raise lifted_meanwhile
         # Also where it was lifted before: what a crash left without expiry would stay for ever.
         return Held(hold=hold, kept=retention.resume(request.complaint_id, entries, now=now))
 

@@ -1,6 +1,5 @@
 """Keeps what is held: also what was written since the hold was placed. On a schedule."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 import boto3
@@ -11,7 +10,6 @@ from runtime.adapters.retention import Retention
 from runtime.function import Handler, entry_point
 from triage import tables
 from triage.environment import KeepHeldEnvironment
-from triage.hold import in_force
 
 logger = Logger(service="keep_held")
 
@@ -26,23 +24,12 @@ def build(environment: KeepHeldEnvironment, session: boto3.Session) -> Handler:
         retention_days=environment.retention_days,
     )
 
-    def keep_one(complaint_id: str) -> int:
-        if in_force(story.query(complaint_id)) is None:
-            return 0
-        kept = retention.suspend(complaint_id)
-        entries = list(story.query(complaint_id))
-        if in_force(entries) is None:
-            # Lifted meanwhile, and perhaps before all of it was suspended.
-            retention.resume(complaint_id, entries, now=datetime.now(UTC))
-            return 0
-        return kept
-
     def keep(event: dict[str, Any], context: object) -> None:
         held = sorted({str(item["complaint_id"]) for item in story.query("yes", index="by_hold")})
         kept, failed = 0, []
         for complaint_id in held:
             try:
-                kept += keep_one(complaint_id)
+                kept += retention.keep(complaint_id) or 0
             except Exception:
                 # One that fails must not leave the others unkept.
                 logger.exception("not kept", extra={"complaint_id": complaint_id})

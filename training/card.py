@@ -9,7 +9,6 @@ from training.hub import CARD_FILE
 from training.recipe import Recipe
 from triage.bundle import Manifest
 
-FIGURES_HEADING = "## Figures"
 VALIDATION_HEADING = "## On the validation part"
 
 
@@ -61,7 +60,7 @@ def state_figures(bundle: Path, section: str) -> None:
     """Put the figures of an evaluation in the card, in place of earlier ones, before those of the validation part."""
     card = bundle / CARD_FILE
     before, heading, after = card.read_text(encoding="utf-8").partition(VALIDATION_HEADING)
-    before = before.partition(FIGURES_HEADING)[0]
+    before = before.partition(section.partition("\n")[0])[0]
     card.write_text(f"{before}{section}\n{heading}{after}", encoding="utf-8")
 
 

@@ -28,8 +28,6 @@ LAYOUT = 2
 REPORTS = "reports"
 """The folder beside the bundles in which evaluations stand."""
 
-REPORT_FILES = frozenset({"report.html", "report.json", "card.md"})
-
 OnProgress = Callable[[str, float], None]
 """Told the step, one of `STEPS`, and the share of it that is done, 0 to 1."""
 
@@ -148,8 +146,11 @@ def _require_replaceable(output: Path) -> None:
 
 def _are_reports(folder: Path) -> bool:
     """Of each task its evaluation, and nothing else."""
+    # Only now: it draws pictures, and few runs replace reports.
+    from training.evaluation.report import CARD, DATA, PAGE
+
     files = [path for path in folder.rglob("*") if not path.is_dir()]
-    return folder.is_dir() and all(path.parent.parent == folder and path.name in REPORT_FILES for path in files)
+    return folder.is_dir() and all(path.parent.parent == folder and path.name in (PAGE, DATA, CARD) for path in files)
 
 
 def _replace(output: Path, bundles: Path) -> None:

@@ -1,13 +1,13 @@
 """How long a complaint is kept: all of it expires by the same attribute, unless a hold takes that away."""
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from runtime.adapters.dynamodb import Condition, Table
 from triage.chain import KEPT_LONGER_DAYS, Item, began
 from triage.feedback import INBOX
-from triage.hold import expiry_after
+from triage.hold import expiry_after, in_force
 from triage.outbox import DAY, expiry
 
 EXPIRES: Final = "expires_at"
@@ -22,8 +22,20 @@ class Retention:
         self._chain = chain
         self._retention_days = retention_days
 
-    def suspend(self, complaint_id: str) -> int:
-        """Nothing of it expires any more. How many records would have."""
+    def keep(self, complaint_id: str) -> int | None:
+        """Nothing of what is held expires any more. How many records would have; None where it is not held, or was
+        lifted meanwhile."""
+        if in_force(self._story.query(complaint_id)) is None:
+            return None
+        kept = self._suspend(complaint_id)
+        entries = list(self._story.query(complaint_id))
+        if in_force(entries) is None:
+            # Perhaps lifted before all of it was suspended.
+            self.resume(complaint_id, entries, now=datetime.now(UTC))
+            return None
+        return kept
+
+    def _suspend(self, complaint_id: str) -> int:
         there = Condition("attribute_exists(#expires)", expires=EXPIRES)
         return sum(
             table.update(*key, assign={}, remove=(EXPIRES,), condition=there)

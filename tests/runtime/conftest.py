@@ -26,7 +26,15 @@ from local.hub.api import application
 from local.hub.store import Store
 from runtime.adapters.bundles import S3Bundles
 from runtime.adapters.dynamodb import Table
-from tests.factories import any_bundle, any_model_reference, create_table
+from tests.factories import (
+    any_allocation,
+    any_bundle,
+    any_item,
+    any_model_reference,
+    any_prediction,
+    any_selection,
+    create_table,
+)
 from triage.environment import (
     AllocateEnvironment,
     ChangeStrategyEnvironment,
@@ -50,6 +58,7 @@ from triage.environment import (
     SweepEnvironment,
     WeighEvidenceEnvironment,
 )
+from triage.outbox import ALLOCATED
 from triage.steps import ModelReference
 from triage.tables import (
     AUDIT_CHAIN,
@@ -70,6 +79,9 @@ BUCKET = "bundles"
 EVIDENCE = "evidence"
 DEFINITION = '{"StartAt": "Done", "States": {"Done": {"Type": "Pass", "End": true}}}'
 SHARED: dict[str, Any] = {"code_version": "test", "retention_days": 1095}
+
+
+NARRATIVE = "My kestrel mortgage was sold."
 
 
 @dataclass(frozen=True)
@@ -347,3 +359,14 @@ def dead_endpoint() -> str:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     return f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture
+def story(cloud):
+    """Of complaint 1: selection, prediction and allocation."""
+    table = cloud.table(COMPLAINTS_ALLOCATION)
+    for entry in (any_selection, any_prediction, any_allocation):
+        table.put(entry(complaint_id="1", expires_at=1_900_000_000))
+    item = any_item(complaint_id="1", narrative=NARRATIVE, triage_state=ALLOCATED, expires_at=1_900_000_000)
+    cloud.table(RAW_COMPLAINTS).put(item)
+    return table

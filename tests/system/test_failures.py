@@ -32,6 +32,26 @@ def test_a_lost_stream_record_is_healed_by_the_sweeper(machine: Machine, any_ite
     assert machine.current_allocations(item["complaint_id"]) == 1
 
 
+def test_a_complaint_that_is_put_again_while_it_is_triaged_is_settled_later_and_expires(machine: Machine, any_item):
+    """Settled without its outbox it would be kept for ever: nothing else says when it expires."""
+    item = any_item()
+    complaint_id = item["complaint_id"]
+    machine.allocate(item)
+    assert until(lambda: _outbox(machine, complaint_id) == ("allocated", True), seconds=30)
+    # As a put before the last state leaves it: an execution under way, and no outbox.
+    machine.put(item)
+    client, arn = machine.aws.client("stepfunctions"), machine.deployment.name("state-machine")
+    asked = json.dumps({"complaint_id": complaint_id})
+    execution = client.start_execution(stateMachineArn=arn, name=f"{complaint_id}-under-way", input=asked)
+    under_way = execution["executionArn"]
+    assert until(lambda: client.describe_execution(executionArn=under_way)["status"] == "SUCCEEDED", seconds=60)
+    assert _outbox(machine, complaint_id) == (None, False)
+    with ImpatientSweeper(machine):
+        machine.invoke("IntakeSweep", {"scope": "all"})
+        assert until(lambda: _swept_and_settled(machine, complaint_id), seconds=120)
+    assert machine.current_allocations(complaint_id) == 1
+
+
 def test_what_fails_again_and_again_is_parked_visible_and_replayable(machine: Machine, any_item):
     iam = machine.aws.client("iam")
     role = machine.aws.client("lambda").get_function_configuration(FunctionName=machine.function("InferenceAllocate"))[
@@ -102,9 +122,24 @@ class ImpatientSweeper:
         self._client.update_function_configuration(FunctionName=self._name, Environment={"Variables": variables})
 
 
-def _swept_and_parked(machine: Machine, complaint_id: str) -> bool:
+def _outbox(machine: Machine, complaint_id: str) -> tuple[str | None, bool]:
+    """The complaint's state, and whether it expires."""
+    raw = machine.deployment.complaints.get(complaint_id) or {}
+    return raw.get("triage_state"), "expires_at" in raw
+
+
+def _swept(machine: Machine) -> None:
     machine.invoke("IntakeSweep", {"scope": "started"})
     time.sleep(2)
+
+
+def _swept_and_settled(machine: Machine, complaint_id: str) -> bool:
+    _swept(machine)
+    return _outbox(machine, complaint_id) == ("allocated", True)
+
+
+def _swept_and_parked(machine: Machine, complaint_id: str) -> bool:
+    _swept(machine)
     return complaint_id in [item["complaint_id"] for item in machine.deployment.outbox().parked()]
 
 

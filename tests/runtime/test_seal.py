@@ -1,0 +1,188 @@
+"""Every change of a story is sealed, and what nothing excuses is announced."""
+
+from datetime import datetime
+
+import pytest
+
+from runtime.seal import build as sealing
+from tests.factories import NOW
+from tests.runtime.audit import announced, chain, entries, erase, hold, records, seal
+from tests.runtime.conftest import before, failing, stream_records
+from triage.chain import KEPT_LONGER_DAYS, Link
+from triage.feedback import INBOX
+from triage.outbox import expiry
+from triage.story import HOLD
+from triage.tables import AUDIT_CHAIN
+from triage.verification import verify
+
+
+def test_each_change_is_sealed_once_however_often_it_is_reported(cloud, story):
+    event = records(story, "1")
+    links = seal(cloud, event)
+    assert [link.entry for link in links] == [item["entry"] for item in story.query("1")]
+    assert [link.previous_sha256 for link in links] == [None, *(link.sha256 for link in links[:-1])]
+    assert seal(cloud, event) == links
+
+
+def test_a_story_and_an_inbox_have_chains_of_their_own(cloud, story):
+    story.put({"complaint_id": f"{INBOX}1", "entry": "f-1"})
+    seal(cloud, records(story, "1", f"{INBOX}1"))
+    assert len(chain(cloud)) == 3
+    assert [link.entry for link in chain(cloud, f"{INBOX}1")] == ["f-1"]
+
+
+def test_a_change_and_a_removal_are_sealed_as_such(cloud, story):
+    event = records(story, "1")
+    seal(cloud, event)
+    first, second, _ = story.query("1")
+    story.put({**first, "more": 1})
+    story.delete("1", second["entry"])
+    *_, changed, removed = seal(cloud, event)
+    assert (changed.entry, changed.change) == (first["entry"], "written")
+    assert (removed.entry, removed.change, removed.content_sha256) == (second["entry"], "removed", None)
+
+
+def test_two_that_seal_at_once_make_one_chain(cloud, story):
+    session = cloud.session()
+    event = records(story, "1")
+    before(
+        session, "dynamodb.PutItem", lambda: seal(cloud, stream_records({"complaint_id": "1", "entry": "ALLOCATION"}))
+    )
+    links = seal(cloud, event, session)
+    assert [link.number for link in links] == [1, 2, 3]
+    assert links[0].entry == "ALLOCATION"
+    assert all(link.is_sound for link in links)
+    assert [link.previous_sha256 for link in links[1:]] == [link.sha256 for link in links[:-1]]
+
+
+@pytest.mark.parametrize("sequence", ["000003", "000004", "zzz", "999999999999"])
+def test_what_somebody_made_of_a_link_breaks_its_chain_and_keeps_nothing_from_being_sealed(cloud, story, sequence):
+    seal(cloud, records(story, "1"))
+    cloud.table(AUDIT_CHAIN).put({"complaint_id": "1", "sequence": sequence, "entry": "x"})
+    story.put({"complaint_id": "1", "entry": "READING#2026"})
+    sealing(cloud.seal, cloud.session())(records(story, "1"), None)
+    items = [item for item in cloud.table(AUDIT_CHAIN).query("1") if "sha256" in item]
+    assert "READING#2026" in {item["entry"] for item in items}
+    links = [Link.model_validate(item) for item in items]
+    found = verify("1", links=links, story=story.query("1"), inbox_links=(), inbox=(), now=NOW, retention_days=1095)
+    # That the forged item is no link is for whoever reads the chain to say.
+    assert bool(found) is (sequence in ("000003", "000004"))
+
+
+def test_the_numbers_that_somebody_took_end_no_chain(cloud, story):
+    for sequence in ("000001", "000002", "000004", "999999999999", "1000000000000"):
+        cloud.table(AUDIT_CHAIN).put({"complaint_id": "1", "sequence": sequence, "entry": "x"})
+    sealing(cloud.seal, cloud.session())(records(story, "1"), None)
+    items = [item for item in cloud.table(AUDIT_CHAIN).query("1") if "sha256" in item]
+    assert sorted(item["sequence"] for item in items) == ["000003", "000005", "000006"]
+
+
+def test_what_seals_is_kept_longer_than_what_it_seals(cloud, story):
+    """DynamoDB removes what has expired in no order: without its chain a removal would look like tampering."""
+    (link, *_) = seal(cloud, records(story, "1"))
+    sealed_at = datetime.fromisoformat(link.sealed_at)
+    assert link.expires_at == expiry(sealed_at, cloud.seal.retention_days + KEPT_LONGER_DAYS)
+
+
+def test_what_cannot_be_sealed_is_raised_so_that_the_stream_waits(cloud, story):
+    session = cloud.session()
+    failing(session, "dynamodb.PutItem", RuntimeError("down"))
+    with pytest.raises(RuntimeError, match="down"):
+        seal(cloud, records(story, "1"), session)
+    assert [link.number for link in seal(cloud, records(story, "1"))] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("removed", [False, True])
+def test_a_record_that_is_rewritten_or_removed_by_hand_is_announced_when_it_is_sealed(cloud, story, capsys, removed):
+    event = records(story, "1")
+    seal(cloud, event)
+    assert not announced(capsys)
+    (prediction,) = entries(story, "PREDICTION")
+    story.delete("1", prediction["entry"]) if removed else story.put({**prediction, "label": "another"})
+    seal(cloud, event)
+    assert announced(capsys) == 1
+
+
+def test_an_announcement_that_failed_is_made_with_the_next_attempt(cloud, story, capsys):
+    event = records(story, "1")
+    seal(cloud, event)
+    (prediction,) = entries(story, "PREDICTION")
+    story.put({**prediction, "label": "another"})
+    session = cloud.session()
+    failing(session, "dynamodb.Query", RuntimeError("down"), after=1)
+    with pytest.raises(RuntimeError, match="down"):
+        seal(cloud, event, session)
+    assert not announced(capsys)
+    seal(cloud, event)
+    assert announced(capsys) == 1
+
+
+SLIPPED_IN = [
+    {"entry": "SUPERSEDED#000001"},
+    {"entry": "SUPERSEDED#000001", "allocation": "none"},
+    {"entry": "ERASURE#1", "entries": 5},
+]
+
+
+@pytest.mark.parametrize("slipped_in", SLIPPED_IN, ids=["empty", "text", "number"])
+def test_what_is_slipped_in_hides_nothing_that_was_rewritten(cloud, story, capsys, slipped_in):
+    seal(cloud, records(story, "1"))
+    (allocation,) = entries(story, "ALLOCATION")
+    story.put({**allocation, "version": 2})
+    story.put({"complaint_id": "1", **slipped_in})
+    links = seal(cloud, records(story, "1"))
+    assert [link.entry for link in links][-2:] == ["ALLOCATION", slipped_in["entry"]]
+    assert announced(capsys) == 1
+
+
+def test_what_cannot_be_verified_is_announced_and_keeps_nothing_from_being_sealed(cloud, story, capsys, monkeypatch):
+    def fail(*_: object, **__: object) -> None:
+        raise TypeError
+
+    event = records(story, "1")
+    seal(cloud, event)
+    (prediction,) = entries(story, "PREDICTION")
+    story.put({**prediction, "label": "another"})
+    monkeypatch.setattr("runtime.seal.verify", fail)
+    assert len(seal(cloud, event)) == 4
+    assert announced(capsys) == 1
+
+
+def test_what_triage_people_and_erasure_change_is_not_announced(cloud, story, capsys):
+    story.put({"complaint_id": "1", "entry": "EXPLANATION#product#x"})
+    story.put({"complaint_id": f"{INBOX}1", "entry": "f-1", "kind": "confirm"})
+    event = records(story, "1", f"{INBOX}1")
+    seal(cloud, event)
+    (allocation,) = entries(story, "ALLOCATION")
+    superseded = {"complaint_id": "1", "entry": "SUPERSEDED#000001", "allocation": allocation}
+    story.put(superseded)
+    story.put({**allocation, "version": 2})
+    hold(cloud)
+    (placed,) = entries(story, HOLD)
+    seal(cloud, stream_records(*({"complaint_id": "1", "entry": each["entry"]} for each in (superseded, placed))))
+    hold(cloud, kind="lift")
+    story.put({"complaint_id": f"{INBOX}1", "entry": "f-1", "kind": "confirm", "outcome": "refused"})
+    erase(cloud)
+    changed = [*event["Records"], *records(story, "1", f"{INBOX}1")["Records"]]
+    seal(cloud, {"Records": changed})
+    assert len({link.entry for link in chain(cloud) if link.change == "removed"}) == 1
+    assert not announced(capsys)
+
+
+def test_feedback_that_is_put_again_is_judged_by_the_outcome_it_gets(cloud, story, capsys):
+    row = {"complaint_id": f"{INBOX}1", "entry": "f-1", "kind": "confirm"}
+    done = {**row, "outcome": "applied", "made_version": 2}
+    for form in (row, done, row, done):
+        story.put(form)
+        seal(cloud, records(story, f"{INBOX}1"))
+        assert not announced(capsys)
+    for form in ({**row, "kind": "reallocate"}, {**done, "kind": "reallocate"}):
+        story.put(form)
+        seal(cloud, records(story, f"{INBOX}1"))
+    assert announced(capsys)
+
+
+def test_the_log_says_what_the_chain_ends_with(cloud, story, caplog):
+    links = seal(cloud, records(story, "1"))
+    (said,) = (vars(record) for record in caplog.records if record.message == "sealed")
+    assert (said["complaint_id"], said["link"], said["sha256"]) == ("1", 3, links[-1].sha256)
