@@ -47,7 +47,7 @@ def train(
         bool,
         typer.Option(
             "--curve",
-            help="Train on halves of the complaints as well, for the models' own learning curve; takes as long again.",
+            help="Train on halves of the complaints as well, for the models' own learning curve; about as long again.",
         ),
     ] = False,
     checkpoints: Annotated[

@@ -6,13 +6,11 @@ claims to be raises ExportError at the row where that shows; the rows before it 
 
 import csv
 import json
-import math
 import re
 import zlib
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import date, datetime
 from functools import lru_cache
 from itertools import chain, count, islice
 from pathlib import Path
@@ -21,6 +19,8 @@ from zipfile import BadZipFile, ZipFile
 
 import pyarrow
 import pyarrow.parquet
+
+from training.export_values import to_flag, to_label, to_moment, to_tags, to_tags_of_the_api, to_text
 
 MAX_FIELD_CHARACTERS = 10_000_000
 """The csv module stops at 131,072, which an export with pasted documents exceeds."""
@@ -44,16 +44,11 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
 }
 """The names of each field in the known exports, lower case and with underscores; the first one present is read."""
 
-BLANKS = frozenset({"", "None", "N/A"})
-"""How exports write the absence of a value in any column but the narrative."""
-
 EXPLAINING = frozenset({".txt", ".md", ".pdf", ".html"})
 """What lies in an archive beside its exports."""
 
 TRACES = frozenset({"Thumbs.db", "desktop.ini"})
 """What Windows leaves in a folder."""
-
-FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 Record = Mapping[str, Any]
 
@@ -366,78 +361,19 @@ def _to_row(number: int, record: Record, place: _Place) -> ExportRow:
 
     return ExportRow(
         row=number,
-        complaint_id=read("complaint_id", _to_label),
-        narrative=read("narrative", _to_text),
-        received_at=read("received_at", _to_moment),
-        product=read("product", _to_label),
-        sub_product=read("sub_product", _to_label),
-        issue=read("issue", _to_label),
-        sub_issue=read("sub_issue", _to_label),
-        company=read("company", _to_label),
-        state=read("state", _to_label),
-        submitted_via=read("submitted_via", _to_label),
-        customer_id=read("customer_id", _to_label),
-        tags=read("tags", _to_tags_of_the_api if "complaint_what_happened" in record else _to_tags),
-        account_vulnerable=read("account_vulnerable", _to_flag),
+        complaint_id=read("complaint_id", to_label),
+        narrative=read("narrative", to_text),
+        received_at=read("received_at", to_moment),
+        product=read("product", to_label),
+        sub_product=read("sub_product", to_label),
+        issue=read("issue", to_label),
+        sub_issue=read("sub_issue", to_label),
+        company=read("company", to_label),
+        state=read("state", to_label),
+        submitted_via=read("submitted_via", to_label),
+        customer_id=read("customer_id", to_label),
+        tags=read("tags", to_tags_of_the_api if "complaint_what_happened" in record else to_tags),
+        account_vulnerable=read("account_vulnerable", to_flag),
         member=place.member,
         member_row=place.row if place.member else None,
     )
-
-
-def _to_text(value: object) -> str | None:
-    """Numbers become text as they were before a spreadsheet or a data frame made them floats."""
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return None
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        raise ValueError(f"holds a {type(value).__name__}, not text")
-    return str(value) or None
-
-
-def _to_label(value: object) -> str | None:
-    text = (_to_text(value) or "").strip()
-    return None if text in BLANKS else text
-
-
-def _to_moment(value: object) -> str | None:
-    """ISO 8601, or the month/day/year of older exports, which becomes ISO."""
-    if isinstance(value, date):
-        return value.isoformat()
-    text = _to_label(value)
-    if text is None:
-        return None
-    try:
-        datetime.fromisoformat(text)
-    except ValueError:
-        return _american_day(text)
-    return text
-
-
-def _american_day(text: str) -> str:
-    try:
-        return datetime.strptime(text, "%m/%d/%Y").date().isoformat()
-    except ValueError:
-        raise ValueError("is no date: neither YYYY-MM-DD nor MM/DD/YYYY") from None
-
-
-def _to_tags(value: object) -> tuple[str, ...] | None:
-    """A list, or one text separated by commas or semicolons. Null means that the source does not say."""
-    if value is None:
-        return None
-    parts = re.split("[,;]", value) if isinstance(value, str) else value
-    if not isinstance(parts, list | tuple) or not all(isinstance(part, str) for part in parts):
-        raise ValueError("holds neither text nor a list of texts")
-    return tuple(tag for part in parts if (tag := part.strip()) not in BLANKS)
-
-
-def _to_tags_of_the_api(value: object) -> tuple[str, ...]:
-    """CFPB's API writes null where the consumer stated no tag."""
-    return _to_tags(value) or ()
-
-
-def _to_flag(value: object) -> bool | None:
-    text = str(value).strip().lower() if isinstance(value, bool) else (_to_label(value) or "").lower()
-    if text and text not in FLAGS:
-        raise ValueError("is neither true nor false")
-    return FLAGS.get(text)
