@@ -43,8 +43,10 @@ def status(
         print_json(found)
         return
     models_table(found["models"])
-    counts = {name: found[name] for name in ("environment", "healthy", "aws", "hub") if name in found}
-    print_table("Environment", ("what", "value"), [*counts.items(), ("parked", ", ".join(found["parked"]) or "none")])
+    told = {name: found[name] for name in ("environment", "aws", "hub") if name in found}
+    servers = ((name, "answers" if well else "does not answer") for name, well in found.get("healthy", {}).items())
+    rows = [*told.items(), *((f"server {name}", said) for name, said in servers)]
+    print_table("Environment", ("what", "value"), [*rows, ("parked", ", ".join(found["parked"]) or "none")])
     out.print("Allocated last: " + (", ".join(found["latest"]) or "nothing yet"))
 
 

@@ -28,6 +28,8 @@ def test_status_names_the_complaints_allocated_last(machine: Machine, any_item):
     status = machine.triage_json("status")
     assert status["latest"][0] == allocation.complaint_id
     assert all(status["healthy"].values())
+    said = machine.triage("status").stdout
+    assert said.count(" answers ") == len(status["healthy"]) and "does not answer" not in said
 
 
 def test_show_tells_the_whole_story(machine: Machine, any_item):
