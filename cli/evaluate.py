@@ -9,7 +9,7 @@ import typer
 from cli import options
 from cli.deployment import find, hub_endpoint
 from cli.output import err, print_json, progress_bar
-from cli.source import readable
+from cli.source import made, readable
 
 
 def evaluate(
@@ -44,6 +44,8 @@ def evaluate(
         return readable(source, endpoint=lambda: hub_endpoint(env, state))
 
     measured, learnt = at(data), at(train) if train is not None else None
+    if report is not None:
+        made(report)
     with TemporaryDirectory() as workspace, progress_bar() as bar:
         named = load_named(model, deployment=lambda: find(env, state=state), workspace=Path(workspace))
         evaluation = evaluate_named(named, measured, task=task, train=learnt, limit=limit, bar=bar)

@@ -38,7 +38,10 @@ class Steps:
 def evaluate_named(
     model: NamedModel, file: Path, *, task: str | None, train: Path | None, limit: int | None, bar: Progress
 ) -> Evaluation:
-    """Raises: WrongUsageError on the task, CommandError where there is nothing to measure or to learn, ExportError."""
+    """Without baselines, and with a warning, where they cannot learn from `train`.
+
+    Raises: WrongUsageError on the task, CommandError where there is nothing to measure, ExportError.
+    """
     chosen, steps = task_of(model, task), Steps(bar)
     steps.next(f"Reading {file.name}")
     data = load_labelled(file, min_products=1)
@@ -49,7 +52,7 @@ def evaluate_named(
     except NothingToEvaluateError as error:
         raise CommandError(str(error)) from error
     steps.next("Measuring")
-    evaluation = evaluate(predictions, model.manifest, data, model=model.name)
+    evaluation = evaluate(predictions, model.manifest, data, model=model.name, seen=model.seen)
     if train is not None:
         evaluation = _beside(evaluation, predictions, train, steps)
     steps.end()
@@ -74,7 +77,9 @@ def _beside(evaluation: Evaluation, predictions: Predictions, train: Path, steps
         part = training_part(predictions, load_labelled(train, min_products=1))
         return beside_baselines(evaluation, predictions, part, step=steps.next)
     except (NothingToEvaluateError, ValueError) as error:
-        raise CommandError(f"the baselines cannot learn from {train}: {error}") from error
+        steps.end()
+        err.print(f"Warning: the baselines cannot learn from {train}: {error}", soft_wrap=True)
+        return evaluation
 
 
 def warn(evaluation: Evaluation) -> None:

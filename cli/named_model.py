@@ -9,7 +9,8 @@ from cli.deployment import Deployment
 from cli.errors import NotFoundError
 from runtime.adapters.bundles import S3Bundles
 from runtime.adapters.registry import Registry
-from triage.bundle import MANIFEST_FILE, Manifest, describe
+from training.seen import Digests, load_seen
+from triage.bundle import MANIFEST_FILE, SEEN_FILE, Manifest, describe, verify
 from triage.errors import ModelFailedError, RegistryError
 from triage.inference.engine import Engine, load_engine
 from triage.inference.models import LoadedModels
@@ -23,12 +24,14 @@ TASK = re.compile(r"[a-z][a-z0-9-]{0,47}")
 
 @dataclass(frozen=True)
 class NamedModel:
-    """name: the version, or the folder. task: None where neither bundle nor registry says it."""
+    """name: the version, or the folder. task: None where neither bundle nor registry says it. seen: digests of the
+    texts that it was made from, None where the bundle does not say it."""
 
     name: str
     task: str | None
     engine: Engine
     manifest: Manifest
+    seen: Digests | None
 
 
 def load_named(model: str, *, deployment: Callable[[], Deployment], workspace: Path) -> NamedModel:
@@ -73,7 +76,7 @@ def _from_folder(folder: Path) -> NamedModel:
         engine = load_engine(folder, manifest)
     except Exception as error:  # whatever a foreign model's files make a library raise
         raise ModelFailedError(f"loading {folder} raised {type(error).__name__}") from error
-    return NamedModel(str(folder), manifest.task, engine, manifest)
+    return NamedModel(str(folder), manifest.task, engine, manifest, _seen(folder))
 
 
 def _mirrored(row: ModelInfo, deployment: Deployment, workspace: Path) -> NamedModel:
@@ -89,4 +92,12 @@ def _mirrored(row: ModelInfo, deployment: Deployment, workspace: Path) -> NamedM
     )
     store = S3Bundles(deployment.session.client("s3"), deployment.name("bundles-bucket"))
     loaded = LoadedModels(store, folder=workspace, capacity=1).get(reference)
-    return NamedModel(name, row.task, loaded.engine, loaded.manifest)
+    beside = [file for file in loaded.manifest.files if file.path == SEEN_FILE]
+    store.fetch_files(reference, beside, workspace)
+    verify(workspace, beside)
+    return NamedModel(name, row.task, loaded.engine, loaded.manifest, _seen(workspace))
+
+
+def _seen(folder: Path) -> Digests | None:
+    path = folder / SEEN_FILE
+    return load_seen(path) if path.is_file() else None

@@ -1,4 +1,4 @@
-"""Where a command reads complaints from: a file, or a dataset of the Hub, pinned by its commit."""
+"""Where a command reads complaints from: a file, or a dataset of the Hub, pinned by its commit; and where it writes."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -29,3 +29,12 @@ def readable(source: str, *, endpoint: Callable[[], str | None] = lambda: None) 
         return located(source, endpoint=endpoint())
     except SourceError as error:
         raise CommandError(str(error)) from error
+
+
+def made(folder: Path) -> Path:
+    """Make it before the work whose results go into it. Raises: WrongUsageError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WrongUsageError(f"{folder} cannot be made ({error.strerror}): give another folder") from error
+    return folder

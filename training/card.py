@@ -11,6 +11,8 @@ from triage.bundle import Manifest
 
 VALIDATION_HEADING = "## On the validation part"
 
+SEEN = "`seen.safetensors` holds digests of the texts that it was made from;"
+
 
 def model_card(manifest: Manifest, recipe: Recipe) -> str:
     """The card that the Hub shows, made from the run alone."""
@@ -92,10 +94,11 @@ def _card_data(manifest: Manifest, recipe: Recipe) -> ModelCardData:
 
 def _parts(recipe: Recipe) -> str:
     if recipe.wide is None:
-        return "`model.onnx` is what serves, `model.safetensors` the same model in float32 for `transformers`;"
+        return f"`model.onnx` is what serves, `model.safetensors` the same model in float32 for `transformers`;\n{SEEN}"
     return (
-        "`model.onnx` is what serves: the encoder, which reads a window of the text, and a linear model of its tokens\n"
-        "and pairs of tokens. `model.safetensors` is the encoder alone in float32, `wide.safetensors` the rest;"
+        "`model.onnx` is what serves: the encoder, which reads a window of the text, and a small model of its tokens\n"
+        "and pairs of tokens. `model.safetensors` is the encoder alone in float32, `wide.safetensors` the rest;\n"
+        f"{SEEN}"
     )
 
 

@@ -24,9 +24,10 @@ from training.onnx_graph import export_onnx, quantise
 from training.parity import compare
 from training.prepare import Example, Prepared
 from training.recipe import Recipe
+from training.seen import save_seen
 from training.thresholds import Floats, Integers, choose, probabilities
 from training.wide import Layer, WidePart, features_of, read, save
-from triage.bundle import MANIFEST_FILE, WIDE_FILE, Manifest, hash_files
+from triage.bundle import MANIFEST_FILE, SEEN_FILE, WIDE_FILE, Manifest, hash_files
 from triage.inference.engine import load_engine
 from triage.redaction import REDACTION_VERSION
 from triage.taxonomy import load_taxonomy
@@ -184,7 +185,7 @@ def describe_run(
     truth: Integers,
     more: Mapping[str, float],
 ) -> Manifest:
-    """Write `triage.json`, with `more` metrics, and the model card beside the weights."""
+    """Write digests of the texts, `triage.json`, with `more` metrics, and the model card beside the weights."""
     labels, aim = prepared.labels[task], recipe.tasks[task]
     calibration, thresholds = choose(logits, truth, labels=labels, aim=aim)
     judged = Judged(
@@ -201,6 +202,7 @@ def describe_run(
         "train_examples": float(len(prepared.train)),
         "validation_examples": float(len(truth)),
     }
+    save_seen((example.text for example in (*prepared.train, *prepared.validation)), folder / SEEN_FILE)
     manifest = Manifest(
         task=task,
         engine="onnx",

@@ -18,8 +18,9 @@ from training.evaluation.report import card_section, write_report
 from training.pipeline import REPORTS, Bundles
 from training.prepare import Example, Prepared, examples_of, prepare, require_validated
 from training.recipe import Recipe
+from training.seen import load_seen
 from training.splits import Indices, grouped_split, latest, latest_groups, time_split
-from triage.bundle import describe
+from triage.bundle import SEEN_FILE, describe
 from triage.inference.engine import load_engine
 
 Keep = Literal["none", "grouped", "time"]
@@ -114,7 +115,8 @@ def _measured(
     step(f"Predicting {task}")
     predictions = predict(load_engine(bundle, manifest), manifest, data.at(parts.test), task=task)
     step(f"Measuring {task}")
-    evaluation = evaluate(predictions, manifest, data.at(parts.test), model=str(manifest.recipe))
+    seen = load_seen(bundle / SEEN_FILE)
+    evaluation = evaluate(predictions, manifest, data.at(parts.test), model=str(manifest.recipe), seen=seen)
     learnt = data.at(parts.learn)
     if points is not None:
         examples = len(labelled_places(learnt, task=task))

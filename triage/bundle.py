@@ -21,6 +21,9 @@ MANIFEST_FILE = "triage.json"
 WIDE_FILE = "wide.safetensors"
 """What a model of ours has beside its encoder; its ONNX graph holds both."""
 
+SEEN_FILE = "seen.safetensors"
+"""Digests of the texts that a model of ours was made from; nothing that serves reads it."""
+
 ALLOWED_FILES = (
     "config.json",
     "tokenizer.json",
@@ -38,6 +41,7 @@ ALLOWED_FILES = (
     "onnx/model.onnx",
     "onnx/model_quantized.onnx",
     WIDE_FILE,
+    SEEN_FILE,
     MANIFEST_FILE,
 )
 """What is fetched from the Hub, and nothing else: no code, no pickles, no external data of an ONNX graph."""

@@ -1,12 +1,13 @@
 """Mirrored bundles in S3: `model_id/revision/file`, with the manifest and the registration beside the files."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from boto3.exceptions import Boto3Error
 from botocore.exceptions import BotoCoreError, ClientError
 
-from triage.bundle import MANIFEST_FILE, Manifest, read_manifest
+from triage.bundle import MANIFEST_FILE, BundleFile, Manifest, read_manifest
 from triage.errors import BundleUnavailableError
 from triage.registry import ModelInfo
 from triage.steps import ModelReference
@@ -34,8 +35,15 @@ class S3Bundles:
         return read_manifest(document, expected_sha256=model.manifest_sha256)
 
     def fetch(self, model: ModelReference, manifest: Manifest, folder: Path) -> None:
-        """What lies in `folder` already, from an earlier load, is kept: it is verified by whoever loads it."""
-        for file in manifest.served:
+        """Copy the served files."""
+        self.fetch_files(model, manifest.served, folder)
+
+    def fetch_files(self, model: ModelReference, files: Iterable[BundleFile], folder: Path) -> None:
+        """What lies in `folder` already, from an earlier load, is kept: it is verified by whoever loads it.
+
+        Raises: BundleUnavailableError.
+        """
+        for file in files:
             target = folder / file.path
             if target.is_file() and target.stat().st_size == file.size:
                 continue

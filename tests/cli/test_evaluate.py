@@ -23,7 +23,11 @@ from tests.factories import (
     put_in_force,
 )
 from tests.training.exports import any_export
-from triage.bundle import Manifest
+from training.dataset import load_labelled
+from training.prepare import as_served
+from training.seen import save_seen
+from triage.bundle import SEEN_FILE, Manifest
+from triage.redaction import REDACTION_VERSION
 from triage.registry import ModelInfo
 from triage.selection import select_models
 from triage.taxonomy import load_taxonomy
@@ -99,6 +103,13 @@ def test_a_report_is_written_where_it_is_asked_for(triage, bundle, export, tmp_p
     assert "report.html" in err
 
 
+def test_a_folder_that_cannot_be_made_is_told_before_anything_is_measured(triage, bundle, export):
+    code, _, err = triage(bundle, "--data", export, "--report", export / "report")
+    assert code == 2
+    assert "cannot be made (Not a directory)" in err
+    assert "Predicting" not in err
+
+
 def test_a_limit_is_a_sample(triage, bundle, export):
     told = json.loads(triage(bundle, "--data", export, "--limit", 20, "--json")[1])
     assert (told["n"], told["labelled"]) == (20, 80)
@@ -113,8 +124,9 @@ def test_baselines_learn_from_another_export(triage, bundle, export, tmp_path):
 
 
 def test_an_export_that_holds_the_evaluated_complaints_alone_teaches_nothing(triage, bundle, export):
-    code, _, err = triage(bundle, "--data", export, "--train", export)
-    assert code == 1
+    code, out, err = triage(bundle, "--data", export, "--train", export, "--json")
+    assert code == 0
+    assert json.loads(out)["baselines"] == {}, "the model's own figures are there all the same"
     assert "the baselines cannot learn from" in err
 
 
@@ -183,6 +195,17 @@ def test_a_version_of_the_registry_is_fetched_from_its_mirror(triage, deployment
     told = json.loads(triage(f"{row.model_id}@{row.revision}", "--data", export, "--json", *ENV)[1])
     assert told["model"] == f"{row.model_id}@{row.revision}"
     assert told == json.loads(triage(bundle, "--data", export, "--json")[1]) | {"model": told["model"]}
+
+
+def test_what_a_version_was_made_from_is_known_from_its_mirror(triage, deployment, tmp_path, export):
+    any_hub_model(tmp_path, labels=ONE)
+    save_seen([as_served(row.narrative) for row in load_labelled(export).rows[:9]], tmp_path / SEEN_FILE)
+    any_bundle(tmp_path, labels=ONE, task="product", redaction_version=REDACTION_VERSION)
+    row = registered(deployment, tmp_path)
+    for model in (tmp_path, f"{row.model_id}@{row.revision}"):
+        _, out, err = triage(model, "--data", export, "--json", *ENV)
+        assert json.loads(out)["seen"] == 9
+        assert "made from 9 of these complaints" in err
 
 
 def test_a_task_is_its_champion(triage, deployment, bundle, export):

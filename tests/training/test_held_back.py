@@ -15,7 +15,8 @@ from training.hub import CARD_FILE
 from training.pipeline import REPORTS, train_models
 from training.prepare import as_served
 from training.recipe import CONFIGS, TaskRecipe, WideRecipe, load_recipe
-from triage.bundle import MANIFEST_FILE, WIDE_FILE, describe
+from training.seen import is_seen, load_seen
+from triage.bundle import MANIFEST_FILE, SEEN_FILE, WIDE_FILE, describe
 from triage.redaction import REDACTION_VERSION
 
 TINY = load_recipe(CONFIGS / "tiny.toml")
@@ -148,17 +149,19 @@ def test_a_report_stands_beside_the_bundles(trained):
         document = json.loads((output / REPORTS / task / "report.json").read_text())
         assert document["n"] == evaluations[task].n == len(parts.test)
         assert set(document["baselines"]) == {"constant", "TF-IDF + linear"}
-        assert not document["trained_on_these"]
+        assert document["seen"] == 0
         card = (folder / CARD_FILE).read_text()
         assert card.index("## Figures") < card.index("## On the validation part")
         assert (folder / MANIFEST_FILE).is_file()
 
 
-def test_an_evaluation_of_the_very_export_says_that_it_flatters(trained, data):
-    from training.evaluation.evaluation import subject
-
-    _, bundles, _, _ = trained
-    assert subject(describe(bundles["product"]), data, model="mine").trained_on_these
+def test_a_part_of_what_a_model_was_made_from_is_recognised(trained, data):
+    """In whatever export it comes back."""
+    _, bundles, _, parts = trained
+    seen = load_seen(bundles["product"] / SEEN_FILE)
+    texts = [as_served(row.narrative) for row in data.rows]
+    assert is_seen([texts[place] for place in parts.learn[:9]], seen).all()
+    assert not is_seen([texts[place] for place in parts.test], seen).any()
 
 
 def test_a_task_without_labels_on_what_is_kept_back_is_not_measured_and_stops_no_other(trained, data, tmp_path):

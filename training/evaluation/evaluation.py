@@ -26,6 +26,7 @@ from training.evaluation.slices import (
     slices,
 )
 from training.groups import Groups
+from training.seen import Digests, is_seen
 from triage.bundle import Manifest
 
 MODEL = "model"
@@ -44,8 +45,8 @@ class Measured:
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """model: as it was asked for. trained_on_these: the model was made from the very export that it is measured on; a
-    part of it is not noticed."""
+    """model: as it was asked for. seen: complaints whose very text the model was made from; None where its bundle does
+    not say what it was made from."""
 
     model: str
     weights_sha256: str
@@ -53,7 +54,7 @@ class Subject:
     auto_threshold: float | None
     flag_threshold: float | None
     data_fingerprint: str
-    trained_on_these: bool
+    seen: int | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,12 +91,23 @@ class Evaluation:
     learning: Mapping[str, LearningCurve] = field(default_factory=dict)
 
 
-def evaluate(predictions: Predictions, manifest: Manifest, data: LabelledData, *, model: str) -> Evaluation:
+def evaluate(
+    predictions: Predictions, manifest: Manifest, data: LabelledData, *, model: str, seen: Digests | None
+) -> Evaluation:
+    """model: as it was asked for. seen: of the texts that it was made from, None where that is not known."""
     judged, groups = predictions.judged, predictions.groups
     rule = predictions.task == VULNERABLE_TASK and judged.positive is not None
     bank = bank_like(judged, groups, predictions.products())
     return Evaluation(
-        subject=subject(manifest, data, model=model),
+        subject=Subject(
+            model=model,
+            weights_sha256=manifest.weights_sha256,
+            recipe=manifest.recipe,
+            auto_threshold=manifest.thresholds.auto,
+            flag_threshold=manifest.thresholds.flag,
+            data_fingerprint=data.fingerprint,
+            seen=None if seen is None else int(is_seen(predictions.texts, seen).sum()),
+        ),
         task=predictions.task,
         n=len(predictions),
         groups=len(set(groups.tolist())),
@@ -153,18 +165,6 @@ def with_own_curve(
     # Without a positive there is nothing to find, and nothing is found.
     own = extrapolate([*points, Point(examples, value or 0.0)], measure=measure)
     return replace(evaluation, learning={MODEL: own, **evaluation.learning})
-
-
-def subject(manifest: Manifest, data: LabelledData, *, model: str) -> Subject:
-    return Subject(
-        model=model,
-        weights_sha256=manifest.weights_sha256,
-        recipe=manifest.recipe,
-        auto_threshold=manifest.thresholds.auto,
-        flag_threshold=manifest.thresholds.flag,
-        data_fingerprint=data.fingerprint,
-        trained_on_these=manifest.source_fingerprint == data.fingerprint,
-    )
 
 
 def measured(judged: Judged, groups: Groups, *, task: str) -> Measured:

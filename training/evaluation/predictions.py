@@ -33,13 +33,15 @@ class NothingToEvaluateError(Exception):
 class Predictions:
     """One model's answers to the labelled rows of one export.
 
-    rows, groups: of each answer; groups are those of near-duplicates. labelled: rows of the export that have a label,
-    of which the answered ones are a sample or all. unlabelled: rows of which it does not say what is true.
+    rows, texts, groups: of each answer; texts are what the model read, groups those of near-duplicates. labelled: rows
+    of the export that have a label, of which the answered ones are a sample or all. unlabelled: rows of which it does
+    not say what is true.
     """
 
     task: str
     judged: Judged
     rows: tuple[LabelledRow, ...] = field(repr=False)
+    texts: tuple[str, ...] = field(repr=False)
     groups: Groups = field(repr=False)
     labelled: int
     unlabelled: int = 0
@@ -74,9 +76,8 @@ def predict(
     places = labelled_places(data, task=task)
     asked = places if limit is None else sample(places, size=limit)
     rows = tuple(data.rows[place] for place in asked)
-    scored = logits(
-        engine, [as_read(row.narrative, manifest) for row in rows], labels=len(manifest.labels), progress=progress
-    )
+    texts = tuple(as_read(row.narrative, manifest) for row in rows)
+    scored = logits(engine, texts, labels=len(manifest.labels), progress=progress)
     judged = Judged(
         labels=manifest.labels,
         probability=np.array([softmax(tuple(row), manifest.calibration.temperature) for row in scored.tolist()]),
@@ -88,6 +89,7 @@ def predict(
         task=task,
         judged=judged,
         rows=rows,
+        texts=texts,
         groups=data.groups[asked],
         labelled=len(places),
         unlabelled=len(data.rows) - len(places),

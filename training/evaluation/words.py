@@ -64,8 +64,14 @@ def comparison(human: Comparison) -> str:
 def warnings(evaluation: Evaluation) -> tuple[str, ...]:
     """What a reader has to know before the first figure."""
     found = []
-    if evaluation.subject.trained_on_these:
+    seen = evaluation.subject.seen
+    if seen is None:
+        found.append("The bundle does not say what it was made from: whether the model has seen these is not known.")
+    elif seen == evaluation.n:
         found.append("The model was made from these very complaints: the figures flatter it, and prove nothing.")
+    elif seen:
+        share = percent(seen / evaluation.n)
+        found.append(f"The model was made from {seen:,} of these complaints ({share}): the figures flatter it.")
     if evaluation.unknown:
         share = percent(evaluation.unknown / evaluation.n)
         found.append(f"The label of {evaluation.unknown:,} complaints ({share}) is none that the model can give.")

@@ -13,6 +13,7 @@ from training.evaluation.evaluation import Evaluation, evaluate
 from training.evaluation.judged import Judged
 from training.evaluation.predictions import Predictions
 from training.groups import near_duplicate_groups
+from training.seen import Digests, digests_of
 from triage.bundle import Thresholds
 
 LABELS = ("Credit card", "Mortgage", "Student loan", "Vehicle loan or lease")
@@ -61,7 +62,13 @@ def any_predictions(judged: Judged | None = None, **values: Any) -> Predictions:
         )
         for number, label in enumerate(judged.truth.tolist())
     )
-    default = {"task": task, "rows": rows, "groups": np.arange(len(rows)), "labelled": len(rows)}
+    default = {
+        "task": task,
+        "rows": rows,
+        "texts": tuple(row.narrative for row in rows),
+        "groups": np.arange(len(rows)),
+        "labelled": len(rows),
+    }
     return Predictions(judged=judged, **{**default, **values})
 
 
@@ -76,6 +83,9 @@ def evaluated(task: str = "product") -> Evaluation:
     return evaluation_of(any_predictions(any_judged() if task == "product" else any_flagging()))
 
 
-def evaluation_of(predictions: Predictions, **manifest: Any) -> Evaluation:
-    described = any_manifest(labels=predictions.judged.labels, **manifest)
-    return evaluate(predictions, described, any_data(predictions.rows), model="any")
+NOTHING = digests_of(["what is asked of nobody"])
+
+
+def evaluation_of(predictions: Predictions, *, seen: Digests | None = NOTHING) -> Evaluation:
+    described = any_manifest(labels=predictions.judged.labels)
+    return evaluate(predictions, described, any_data(predictions.rows), model="any", seen=seen)

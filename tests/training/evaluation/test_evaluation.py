@@ -1,10 +1,12 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 
-from tests.training.evaluation.examples import LABELS, any_data, any_judged, any_predictions, evaluated, evaluation_of
+from tests.training.evaluation.examples import LABELS, any_judged, any_predictions, evaluated, evaluation_of
 from training.evaluation.evaluation import document
 from training.evaluation.measures import MEASURES
+from training.seen import digests_of
 
 ASKED_FOR = {
     "task",
@@ -55,11 +57,14 @@ def test_recall_says_what_it_is_of():
     assert evaluated("vulnerable").recall_of == "vulnerable"
 
 
-def test_a_model_made_from_these_very_complaints_is_known():
+def test_complaints_that_the_model_was_made_from_are_counted():
     predictions = any_predictions(any_judged(20))
-    fingerprint = any_data(predictions.rows).fingerprint
-    assert evaluation_of(predictions, source_fingerprint=fingerprint).subject.trained_on_these
-    assert not evaluation_of(predictions).subject.trained_on_these
+    texts = tuple(f"letter {number}" for number in range(20))
+    predictions = replace(predictions, texts=texts)
+    assert evaluation_of(predictions, seen=digests_of(texts)).subject.seen == 20
+    assert evaluation_of(predictions, seen=digests_of([*texts[:3], "another"])).subject.seen == 3
+    assert evaluation_of(predictions).subject.seen == 0
+    assert evaluation_of(predictions, seen=None).subject.seen is None
 
 
 def test_labels_that_the_model_does_not_know_are_counted():

@@ -64,7 +64,7 @@ def test_the_page_explains_why_the_tag_is_not_heard():
 
 def test_figures_that_flatter_are_warned_of_before_anything_else():
     evaluation = evaluated()
-    flattered = replace(evaluation, subject=replace(evaluation.subject, trained_on_these=True))
+    flattered = replace(evaluation, subject=replace(evaluation.subject, seen=evaluation.n))
     made = page(flattered)
     assert made.index("flatter it") < made.index("<h2>")
     assert "flatter it" in card_section(flattered)

@@ -40,11 +40,19 @@ def test_a_figure_has_its_interval_where_it_has_one():
     assert " to " not in figure(evaluated().measured, "calibration_error")
 
 
-def test_a_reader_is_warned_of_figures_that_flatter():
+@pytest.mark.parametrize(
+    ("seen", "said"),
+    [
+        (60, "made from these very complaints"),
+        (6, "made from 6 of these complaints (10.0 %): the figures flatter it"),
+        (None, "does not say what it was made from"),
+    ],
+)
+def test_a_reader_is_warned_of_figures_that_may_flatter(seen, said):
     evaluation = evaluated()
-    flattered = replace(evaluation, subject=replace(evaluation.subject, trained_on_these=True))
-    assert any("flatter" in warning for warning in warnings(flattered))
-    assert not any("flatter" in warning for warning in warnings(evaluation))
+    told = replace(evaluation, subject=replace(evaluation.subject, seen=seen))
+    assert any(said in warning for warning in warnings(told))
+    assert not any("made from" in warning for warning in warnings(evaluation))
 
 
 def test_a_sample_says_that_it_is_one():
