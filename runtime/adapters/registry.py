@@ -18,6 +18,9 @@ from triage.succession import valid_from
 
 Row = TypeVar("Row", bound=BaseModel)
 
+CHECKED_TOGETHER = 98
+"""Other rows; a transaction holds 100 parts."""
+
 
 class Registry:
     def __init__(self, models: Table, strategies: Table, ledger: Table) -> None:
@@ -80,10 +83,11 @@ class Registry:
         if model.state in TAKING_PART:
             return
         activated = {"activated_at": timestamp(datetime.now(UTC))}
-        if any(other.task == model.task and other.state == "champion" for other in self.models()):
+        others = [row for row in self.models() if row.task == model.task and row.version != model.version]
+        if any(other.state == "champion" for other in others):
             self._change(model, "challenger", **activated)
         else:
-            self._crown(model, by=by, reason="the first model of its task", **activated)
+            self._crown(model, others, by=by, reason="the first model of its task", **activated)
 
     def retire(self, model_id: str, revision: str, *, by: str) -> None:
         """Its bundle stays, for replay. Where it was champion, the challenger that is active longest succeeds it.
@@ -101,11 +105,15 @@ class Registry:
         elif model.state != "retired":
             self._change(model, "retired")
 
-    def _crown(self, model: ModelInfo, *, by: str, reason: str, **dates: str) -> None:
+    def _crown(self, model: ModelInfo, others: Iterable[ModelInfo], *, by: str, reason: str, **dates: str) -> None:
+        """others: of the task, none of which may become its champion in the same moment."""
         write = self._models.to_update(
             model.model_id, model.revision, assign={"state": "champion", **dates}, condition=_seen(model)
         )
-        self._write(model, write, self._entry(model.task, "activate", model.version, by=by, reason=reason))
+        latest = sorted(others, key=lambda row: row.registered_at or "", reverse=True)[:CHECKED_TOGETHER]
+        checks = [self._models.to_check(row.model_id, row.revision, condition=_seen(row)) for row in latest]
+        entry = self._entry(model.task, "activate", model.version, by=by, reason=reason)
+        self._write(model, write, entry, *checks)
 
     def _abdicate(self, model: ModelInfo, successor: ModelInfo | None, *, by: str) -> None:
         writes = [
@@ -149,7 +157,7 @@ def _seen(model: ModelInfo) -> Condition:
 
 
 def _overtaken(model: ModelInfo) -> RegistryError:
-    return RegistryError(f"{model.version} was changed by somebody else; look again")
+    return RegistryError(f"{model.version}, or another model of {model.task}, was changed by somebody else; look again")
 
 
 def _checked(row_type: type[Row], row: dict[str, object], what: str) -> Row:

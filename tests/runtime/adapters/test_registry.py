@@ -147,6 +147,27 @@ def test_of_two_changes_at_once_one_is_refused(cloud, registry, change, others):
     assert registry.get(*KEY).state == ("challenger" if others else "champion")
 
 
+def test_of_two_models_that_would_both_be_the_first_one_is_champion(cloud, registry):
+    other = ("acme/other", any_revision())
+    mirrored(cloud, *KEY)
+    mirrored(cloud, *other)
+    session = cloud.session()
+    before(session, "dynamodb.TransactWriteItems", lambda: registry.activate(*other, by="ann"))
+    with pytest.raises(RegistryError, match="look again"):
+        of(session).activate(*KEY, by="bob")
+    of(session).activate(*KEY, by="bob")
+    assert [registry.get(*key).state for key in (other, KEY)] == ["champion", "challenger"]
+    assert [entry.champion for entry in registry.strategies.history("product")] == [registry.get(*other).version]
+
+
+def test_a_task_of_more_versions_than_a_transaction_holds_gets_a_champion(cloud, registry):
+    for number in range(100):
+        mirrored(cloud, "acme/old", any_revision(number))
+    mirrored(cloud, *KEY)
+    registry.activate(*KEY, by="ann")
+    assert registry.get(*KEY).state == "champion"
+
+
 def test_a_model_that_only_shadows_is_not_retired_either(registry, cloud):
     strategy = activate_arms(cloud, any_strategy(shadows={"next": 100}))
     put_in_force(registry, strategy, by="ann", replaces=0)
