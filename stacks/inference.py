@@ -23,6 +23,7 @@ def judging_environment(told: type[Judging], data: Data, packages: Packages, set
         bundles_bucket=data.bundles.bucket.bucket_name,
         retention_days=settings.retention_days,
         loaded_models=settings.loaded_models,
+        loaded_megabytes=settings.loaded_megabytes,
     )
 
 

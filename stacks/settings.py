@@ -21,7 +21,8 @@ class Settings:
     second_approver: a new champion is proposed by the engine or a person, and approved by another person.
     trail: whether CloudTrail records who touches narratives; the embedded AWS has none.
     explanation_concurrency: how many explanations of one engine are made at a time, apart from all the rest.
-    loaded_models: how many models a warm inference function keeps; each takes up to 150 MB with its session.
+    loaded_models: how many models a warm inference function keeps, where their files are no larger together than
+        loaded_megabytes; a session takes up to two and a half times the size of its files.
     """
 
     environment: str
@@ -41,6 +42,7 @@ class Settings:
     shadow_concurrency: int
     explanation_concurrency: int
     loaded_models: int
+    loaded_megabytes: int
     sweep_every: Duration
     sweep_all_every: Duration
     stale_after: Duration
@@ -70,6 +72,7 @@ DEV = Settings(
     shadow_concurrency=2,
     explanation_concurrency=2,
     loaded_models=6,
+    loaded_megabytes=600,
     sweep_every=Duration.minutes(5),
     sweep_all_every=Duration.days(1),
     stale_after=Duration.minutes(10),

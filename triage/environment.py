@@ -61,13 +61,17 @@ class SelectModelsEnvironment(Environment):
 
 
 class ModelInferenceEnvironment(Environment):
-    """`loaded_models` bounds the memory of a warm function: the least recently used model goes first."""
+    """Both bound the memory and the disk of a warm function: the least recently used model goes first.
+
+    loaded_megabytes: of the files that are loaded; a model that is larger is loaded alone.
+    """
 
     raw_complaints_table: str
     complaints_allocation_table: str
     bundles_bucket: str
     retention_days: int
     loaded_models: int = Field(ge=1)
+    loaded_megabytes: int = Field(ge=1)
 
 
 class ShadowInferenceEnvironment(ModelInferenceEnvironment):

@@ -32,6 +32,7 @@ def explainer(
         S3Bundles(session.client("s3"), environment.bundles_bucket),
         folder=Path(tempfile.mkdtemp(prefix="bundles-")),
         capacity=environment.loaded_models,
+        megabytes=environment.loaded_megabytes,
     )
 
     def explain(task: ExplanationTask) -> ExplanationStored:

@@ -34,6 +34,7 @@ def judge(
         # A folder of its own: other functions may share the temporary folder, and must not share bundles.
         folder=Path(tempfile.mkdtemp(prefix="bundles-")),
         capacity=environment.loaded_models,
+        megabytes=environment.loaded_megabytes,
     )
 
     def infer(request: InferenceRequest) -> Outcome:

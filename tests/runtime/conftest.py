@@ -158,6 +158,7 @@ class Cloud:
             complaints_allocation_table=COMPLAINTS_ALLOCATION.name,
             bundles_bucket=BUCKET,
             loaded_models=2,
+            loaded_megabytes=600,
         )
 
     @property

@@ -194,7 +194,7 @@ def test_settings_reach_the_functions(synthesis):
     assert sweep.stale_after_seconds == settings.stale_after.to_seconds()
     assert sweep.max_attempts == settings.max_attempts
     judge = ModelInferenceEnvironment.read(variables(synthesis, "Inference/ModelInference"))
-    assert judge.loaded_models == settings.loaded_models
+    assert (judge.loaded_models, judge.loaded_megabytes) == (settings.loaded_models, settings.loaded_megabytes)
     mirror = MirrorEnvironment.read(variables(synthesis, "MLOps/Mirror"))
     assert (mirror.hub_endpoint, mirror.hub_token_secret) == (settings.hub_endpoint, settings.hub_token_secret)
     assert mirror.hf_home == settings.hub_home
@@ -282,9 +282,10 @@ def test_the_mirror_has_room_for_the_largest_bundle_it_takes(synthesis):
 
 @pytest.mark.parametrize("path", ["Inference/ModelInference", "Shadows/ShadowInference", "Explanations/Explain"])
 def test_inference_has_memory_for_its_models(synthesis, path):
-    """Settings: each takes up to 150 MB with its session; the interpreter and its libraries about 100."""
-    function = synthesis.functions[path]
-    assert function["MemorySize"] >= 100 + 150 * SETTINGS[synthesis.environment].loaded_models
+    """Settings: a session takes two and a half times its files; the interpreter and its libraries about 100 MB."""
+    function, megabytes = synthesis.functions[path], SETTINGS[synthesis.environment].loaded_megabytes
+    assert function["MemorySize"] >= 100 + 2.5 * megabytes
+    assert function["EphemeralStorage"]["Size"] >= megabytes
 
 
 def test_a_function_ends_before_its_caller_stops_waiting(synthesis):

@@ -1,5 +1,6 @@
 """Loaded models, kept by the warm function that loaded them."""
 
+import math
 import shutil
 import threading
 from collections import OrderedDict
@@ -33,7 +34,8 @@ class LoadedModel:
 
 
 class LoadedModels:
-    """The `capacity` models used last. A bundle is fetched, verified and loaded once."""
+    """The models used last, at most `capacity` of them and `megabytes` of their files, or one. A bundle is fetched,
+    verified and loaded once."""
 
     def __init__(
         self,
@@ -41,11 +43,13 @@ class LoadedModels:
         *,
         folder: Path,
         capacity: int,
+        megabytes: float = math.inf,
         load: Callable[[Path, Manifest], Engine] = load_engine,
     ) -> None:
         self._store = store
         self._folder = folder
         self._capacity = capacity
+        self._bytes = megabytes * 1e6
         self._load = load
         self._loaded: OrderedDict[str, LoadedModel] = OrderedDict()
         self._lock = threading.Lock()
@@ -54,17 +58,25 @@ class LoadedModels:
         """Raises: BundleUnavailableError, BundleRefusedError, ModelFailedError."""
         with self._lock:
             if model.manifest_sha256 not in self._loaded:
-                # Make room first: the new model must fit beside what stays.
-                while len(self._loaded) >= self._capacity:
-                    evicted = next(iter(self._loaded))
-                    del self._loaded[evicted]
-                    shutil.rmtree(self._folder / evicted, ignore_errors=True)
-                self._loaded[model.manifest_sha256] = self._fetch(model)
+                manifest = self._store.manifest(model)
+                self._make_room(manifest)
+                self._loaded[model.manifest_sha256] = self._fetch(model, manifest)
             self._loaded.move_to_end(model.manifest_sha256)
             return self._loaded[model.manifest_sha256]
 
-    def _fetch(self, model: ModelReference) -> LoadedModel:
-        manifest = self._store.manifest(model)
+    def _make_room(self, manifest: Manifest) -> None:
+        """The new model must fit, in memory and on the disk, beside what stays."""
+        while self._loaded and not self._fits(manifest):
+            evicted = next(iter(self._loaded))
+            del self._loaded[evicted]
+            shutil.rmtree(self._folder / evicted, ignore_errors=True)
+
+    def _fits(self, manifest: Manifest) -> bool:
+        together = [manifest, *(loaded.manifest for loaded in self._loaded.values())]
+        size = sum(file.size for each in together for file in each.served)
+        return len(together) <= self._capacity and size <= self._bytes
+
+    def _fetch(self, model: ModelReference, manifest: Manifest) -> LoadedModel:
         folder = self._folder / model.manifest_sha256
         self._store.fetch(model, manifest, folder)
         try:

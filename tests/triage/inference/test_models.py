@@ -55,8 +55,9 @@ def loaded_models(
     store: FolderStore | None = None,
     capacity: int = 2,
     load: Callable[[Path, Manifest], Engine] = lambda folder, manifest: Silent(),
+    **bounds: float,
 ) -> LoadedModels:
-    return LoadedModels(store or FolderStore(), folder=folder, capacity=capacity, load=load)
+    return LoadedModels(store or FolderStore(), folder=folder, capacity=capacity, load=load, **bounds)
 
 
 def test_a_model_is_fetched_and_loaded_once(tmp_path):
@@ -75,6 +76,15 @@ def test_the_model_used_least_recently_makes_room(tmp_path):
     assert store.fetched == [letter * 40 for letter in "abc"]
     models.get(model("b"))
     assert store.fetched[-1] == "b" * 40
+
+
+@pytest.mark.parametrize(("files", "kept"), [(3, 3), (2.5, 2), (1, 1), (0.5, 1)])
+def test_models_are_kept_while_their_files_are_small_enough_together(tmp_path, files, kept):
+    """A model that is larger than the bound is loaded alone."""
+    models = loaded_models(tmp_path, capacity=9, megabytes=files * len(WEIGHTS) / 1e6)
+    for letter in "abcdef":
+        models.get(model(letter))
+    assert len([path for path in tmp_path.rglob("*") if path.is_file()]) == kept
 
 
 @pytest.mark.parametrize("capacity", [1, 2, 3])
