@@ -17,8 +17,9 @@ from training.onnx_graph import Logits
 from training.pipeline import STEPS, is_current, train_models
 from training.prepare import prepare
 from training.recipe import CONFIGS, load_recipe
+from training.seen import is_seen, load_seen
 from training.train import THREADS, fine_tune
-from triage.bundle import describe
+from triage.bundle import SEEN_FILE, describe
 from triage.inference.engine import load_engine
 from triage.redaction import REDACTION_VERSION
 
@@ -52,9 +53,15 @@ def test_the_bundle_describes_itself(bundle):
     assert manifest.data_fingerprint == PREPARED.fingerprint
     assert manifest.redaction_version == REDACTION_VERSION
     assert manifest.label_counts == tuple(PREPARED.counts("product").values())
-    assert {"config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors", "model.onnx"} == {
-        file.path for file in manifest.files
-    }
+    files = {"config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors", "model.onnx", SEEN_FILE}
+    assert files == {file.path for file in manifest.files}
+
+
+def test_the_bundle_knows_the_texts_of_both_parts(bundle):
+    texts = [example.text for example in (*PREPARED.train, *PREPARED.validation)]
+    seen = load_seen(bundle / SEEN_FILE)
+    assert is_seen(texts, seen).all()
+    assert len(seen) == len(set(texts))
 
 
 def test_the_served_model_and_transformers_give_the_same_labels(bundle, model):
