@@ -76,7 +76,7 @@ def _from_folder(folder: Path) -> NamedModel:
         engine = load_engine(folder, manifest)
     except Exception as error:  # whatever a foreign model's files make a library raise
         raise ModelFailedError(f"loading {folder} raised {type(error).__name__}") from error
-    return NamedModel(str(folder), manifest.task, engine, manifest, _seen(folder))
+    return NamedModel(str(folder), manifest.task, engine, manifest, load_seen(folder))
 
 
 def _mirrored(row: ModelInfo, deployment: Deployment, workspace: Path) -> NamedModel:
@@ -95,9 +95,4 @@ def _mirrored(row: ModelInfo, deployment: Deployment, workspace: Path) -> NamedM
     beside = [file for file in loaded.manifest.files if file.path == SEEN_FILE]
     store.fetch_files(reference, beside, workspace)
     verify(workspace, beside)
-    return NamedModel(name, row.task, loaded.engine, loaded.manifest, _seen(workspace))
-
-
-def _seen(folder: Path) -> Digests | None:
-    path = folder / SEEN_FILE
-    return load_seen(path) if path.is_file() else None
+    return NamedModel(name, row.task, loaded.engine, loaded.manifest, load_seen(workspace))

@@ -27,7 +27,7 @@ from training.recipe import Recipe
 from training.seen import save_seen
 from training.thresholds import Floats, Integers, choose, probabilities
 from training.wide import Layer, WidePart, features_of, read, save
-from triage.bundle import MANIFEST_FILE, SEEN_FILE, WIDE_FILE, Manifest, hash_files
+from triage.bundle import MANIFEST_FILE, WIDE_FILE, Manifest, hash_files
 from triage.inference.engine import load_engine
 from triage.redaction import REDACTION_VERSION
 from triage.taxonomy import load_taxonomy
@@ -202,7 +202,7 @@ def describe_run(
         "train_examples": float(len(prepared.train)),
         "validation_examples": float(len(truth)),
     }
-    save_seen((example.text for example in (*prepared.train, *prepared.validation)), folder / SEEN_FILE)
+    save_seen((example.text for example in (*prepared.train, *prepared.validation)), folder)
     manifest = Manifest(
         task=task,
         engine="onnx",

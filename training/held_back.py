@@ -20,7 +20,7 @@ from training.prepare import Example, Prepared, examples_of, prepare, require_va
 from training.recipe import Recipe
 from training.seen import load_seen
 from training.splits import Indices, grouped_split, latest, latest_groups, time_split
-from triage.bundle import SEEN_FILE, describe
+from triage.bundle import describe
 from triage.inference.engine import load_engine
 
 Keep = Literal["none", "grouped", "time"]
@@ -115,7 +115,7 @@ def _measured(
     step(f"Predicting {task}")
     predictions = predict(load_engine(bundle, manifest), manifest, data.at(parts.test), task=task)
     step(f"Measuring {task}")
-    seen = load_seen(bundle / SEEN_FILE)
+    seen = load_seen(bundle)
     evaluation = evaluate(predictions, manifest, data.at(parts.test), model=str(manifest.recipe), seen=seen)
     learnt = data.at(parts.learn)
     if points is not None:

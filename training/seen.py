@@ -1,6 +1,6 @@
 """Which texts a model was made from: digests in its bundle, so that nobody measures it on them unawares.
 
-Whoever has a whole text, as the model reads it, can tell whether it was among them. A digest tells nobody a text.
+Whoever has a whole text as the model reads it, or guesses a short one, can tell whether it was among them.
 """
 
 import hashlib
@@ -13,6 +13,7 @@ import numpy.typing as npt
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
+from triage.bundle import SEEN_FILE
 from triage.errors import BundleCorruptError
 
 Digests: TypeAlias = npt.NDArray[np.uint32]
@@ -28,13 +29,16 @@ def digests_of(texts: Iterable[str]) -> Digests:
     return np.frombuffer(b"".join(hashlib.sha256(text.encode()).digest()[:BYTES] for text in texts), dtype=np.uint32)
 
 
-def save_seen(texts: Iterable[str], path: Path) -> None:
-    """Write them in ascending order, which says nothing of the order of the texts."""
-    save_file({TENSOR: np.unique(digests_of(texts))}, path)
+def save_seen(texts: Iterable[str], bundle: Path) -> None:
+    """Write them into its folder, in ascending order, which says nothing of the order of the texts."""
+    save_file({TENSOR: np.unique(digests_of(texts))}, bundle / SEEN_FILE)
 
 
-def load_seen(path: Path) -> Digests:
-    """Raises: BundleCorruptError."""
+def load_seen(bundle: Path) -> Digests | None:
+    """Of a bundle's folder; None where it does not say what it was made from. Raises: BundleCorruptError."""
+    path = bundle / SEEN_FILE
+    if not path.is_file():
+        return None
     try:
         return load_file(path)[TENSOR]
     except (SafetensorError, KeyError) as error:

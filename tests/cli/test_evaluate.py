@@ -26,7 +26,7 @@ from tests.training.exports import any_export
 from training.dataset import load_labelled
 from training.prepare import as_served
 from training.seen import save_seen
-from triage.bundle import SEEN_FILE, Manifest
+from triage.bundle import Manifest
 from triage.redaction import REDACTION_VERSION
 from triage.registry import ModelInfo
 from triage.selection import select_models
@@ -199,7 +199,7 @@ def test_a_version_of_the_registry_is_fetched_from_its_mirror(triage, deployment
 
 def test_what_a_version_was_made_from_is_known_from_its_mirror(triage, deployment, tmp_path, export):
     any_hub_model(tmp_path, labels=ONE)
-    save_seen([as_served(row.narrative) for row in load_labelled(export).rows[:9]], tmp_path / SEEN_FILE)
+    save_seen([as_served(row.narrative) for row in load_labelled(export).rows[:9]], tmp_path)
     any_bundle(tmp_path, labels=ONE, task="product", redaction_version=REDACTION_VERSION)
     row = registered(deployment, tmp_path)
     for model in (tmp_path, f"{row.model_id}@{row.revision}"):

@@ -158,10 +158,23 @@ def test_a_report_stands_beside_the_bundles(trained):
 def test_a_part_of_what_a_model_was_made_from_is_recognised(trained, data):
     """In whatever export it comes back."""
     _, bundles, _, parts = trained
-    seen = load_seen(bundles["product"] / SEEN_FILE)
+    seen = load_seen(bundles["product"])
+    assert seen is not None
     texts = [as_served(row.narrative) for row in data.rows]
     assert is_seen([texts[place] for place in parts.learn[:9]], seen).all()
     assert not is_seen([texts[place] for place in parts.test], seen).any()
+
+
+def test_a_bundle_that_was_kept_and_does_not_say_what_it_was_made_from_is_measured(trained, data, tmp_path):
+    _, bundles, _, parts = trained
+    older = tmp_path / "product"
+    shutil.copytree(bundles["product"], older)
+    manifest = describe(older)
+    (older / SEEN_FILE).unlink()
+    without = manifest.model_copy(update={"files": tuple(f for f in manifest.files if f.path != SEEN_FILE)})
+    (older / MANIFEST_FILE).write_bytes(without.document())
+    evaluations = measure({"product": older}, data, parts, folder=tmp_path, step=lambda said: None)
+    assert evaluations["product"].subject.seen is None
 
 
 def test_a_task_without_labels_on_what_is_kept_back_is_not_measured_and_stops_no_other(trained, data, tmp_path):

@@ -59,7 +59,8 @@ def test_the_bundle_describes_itself(bundle):
 
 def test_the_bundle_knows_the_texts_of_both_parts(bundle):
     texts = [example.text for example in (*PREPARED.train, *PREPARED.validation)]
-    seen = load_seen(bundle / SEEN_FILE)
+    seen = load_seen(bundle)
+    assert seen is not None
     assert is_seen(texts, seen).all()
     assert len(seen) == len(set(texts))
 
