@@ -11,11 +11,11 @@ from pathlib import Path
 from statistics import median
 
 import cli  # noqa: F401  # settles how huggingface_hub speaks to the Hub, before it is imported
-from cli.demo import RECIPE
-from cli.demo_models import provide_models
-from cli.deployment import Deployment, find
+from cli.aws.deployment import Deployment, find
+from cli.aws.submission import allocations, percentile_95
+from cli.commands.demo import RECIPE
+from cli.commands.demo_models import provide_models
 from cli.output import err, out, print_table, progress_bar
-from cli.submission import allocations, percentile_95
 from local import up as embedded
 from local.state import ROOT
 from training.generator import generate

@@ -23,7 +23,7 @@ from typing import Any
 import cli  # noqa: F401  # settles how huggingface_hub speaks to the Hub, before it is imported
 from cli.output import out, print_table, progress_bar
 from local.state import ROOT
-from training.exports import read_export
+from training.data.complaint_files import read_export
 from training.generator import generate
 from triage.bundle import Manifest, describe
 from triage.explanation.checks import rank_correlation

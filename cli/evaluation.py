@@ -7,8 +7,8 @@ from rich.progress import Progress, TaskID
 from cli.errors import CommandError, WrongUsageError
 from cli.named_model import NamedModel
 from cli.output import err, out, print_table
-from training.dataset import LABELS, load_labelled
-from training.evaluation.beside import training_part
+from training.data.dataset import LABELS, load_labelled
+from training.evaluation.baseline_comparison import training_part
 from training.evaluation.evaluation import Evaluation, beside_baselines, evaluate
 from training.evaluation.predictions import NothingToEvaluateError, Predictions, predict
 from training.evaluation.report import columns

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from cli.deployment import Deployment
+from cli.aws.deployment import Deployment
+from cli.aws.feedback_inbox import Key, key_of
+from cli.aws.submission import allocations
 from cli.errors import WrongUsageError
-from cli.handing_in import Key, key_of
 from cli.output import err
-from cli.submission import allocations
 from triage.errors import FeedbackRefusedError, UnknownProductError
 from triage.feedback import Feedback
 from triage.taxonomy import load_taxonomy

@@ -6,24 +6,24 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.text import Text
 
-from cli import dataset, evidence, models, parked, promotion, simulate, strategy
-from cli.demo import demo
-from cli.environment import down, status, up
-from cli.erase import erase
+from cli.commands import dataset, evidence, models, parked, promotion, simulate, strategy
+from cli.commands.demo import demo
+from cli.commands.environment import down, status, up
+from cli.commands.erase import erase
+from cli.commands.evaluate import evaluate
+from cli.commands.explain import explain
+from cli.commands.feedback import feedback
+from cli.commands.hold import hold
+from cli.commands.publish import publish
+from cli.commands.replay import replay
+from cli.commands.show import show
+from cli.commands.submit import submit
+from cli.commands.train import train
+from cli.commands.verify import verify
 from cli.errors import CommandError, NotFoundError
-from cli.evaluate import evaluate
-from cli.explain import explain
-from cli.feedback import feedback
-from cli.hold import hold
 from cli.output import err, harmless
-from cli.publish import publish
-from cli.replay import replay
-from cli.show import show
-from cli.submit import submit
-from cli.train import train
-from cli.verify import verify
 from local.state import LocalError
-from training.exports import ExportError
+from training.data.complaint_files import ExportError
 from triage.errors import TriageError, UnknownModelError
 
 app = typer.Typer(

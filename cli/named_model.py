@@ -5,18 +5,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from cli.deployment import Deployment
+from cli.aws.deployment import Deployment
 from cli.errors import NotFoundError
 from runtime.adapters.bundles import S3Bundles
 from runtime.adapters.registry import Registry
-from training.seen import Digests, load_seen
+from training.bundle.seen import Digests, load_seen
 from triage.bundle import MANIFEST_FILE, SEEN_FILE, Manifest, describe, verify
 from triage.errors import ModelFailedError, RegistryError
 from triage.inference.engine import Engine, load_engine
 from triage.inference.models import LoadedModels
-from triage.registry import ModelInfo
 from triage.selection import answering
 from triage.steps import ModelReference
+from triage.strategies.registry import ModelInfo
 
 VERSION = re.compile(r"(?P<model_id>[^/@\s]+/[^/@\s]+)@(?P<revision>[0-9a-f]{40})")
 TASK = re.compile(r"[a-z][a-z0-9-]{0,47}")

@@ -23,7 +23,7 @@ def readable(source: str, *, endpoint: Callable[[], str | None] = lambda: None) 
             )
         return path
     # Only now: what speaks to the Hub takes a second to import, and files need none of it.
-    from training.sources import SourceError, located
+    from training.data.sources import SourceError, located
 
     try:
         return located(source, endpoint=endpoint())

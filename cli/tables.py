@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 
+from cli.aws.submission import Submission, Totals
 from cli.output import out, print_table
-from cli.submission import Submission, Totals
-from triage.registry import ModelInfo
 from triage.story import AllocationEntry
+from triage.strategies.registry import ModelInfo
 
 ROWS = 25
 

@@ -9,8 +9,8 @@ from runtime.function import Handler, entry_point, keeps
 from triage import tables
 from triage.environment import CheckStrategyEnvironment
 from triage.errors import NotServedError
-from triage.in_force import strategies_in_force
 from triage.promotion.steps import CHECK_STRATEGY, Changed
+from triage.strategies.in_force import strategies_in_force
 
 logger = Logger(service="check_strategy")
 

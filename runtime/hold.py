@@ -9,9 +9,9 @@ from runtime.adapters.dynamodb import Condition, Table
 from runtime.adapters.retention import Retention
 from runtime.function import Handler, entry_point, keeps
 from triage import tables
+from triage.audit.hold import HOLDING, Held, HoldRequest, in_force, lifted, placed
 from triage.environment import HoldEnvironment
 from triage.errors import HoldRefusedError
-from triage.hold import HOLDING, Held, HoldRequest, in_force, lifted, placed
 
 logger = Logger(service="hold")
 

@@ -22,7 +22,7 @@ from triage.bundle import describe
 from triage.complaint import timestamp
 from triage.environment import MirrorEnvironment
 from triage.errors import BundleUnavailableError, RegistryError, TriageError
-from triage.registry import MirroredBundle, ModelInfo, fixed
+from triage.strategies.registry import MirroredBundle, ModelInfo, fixed
 
 logger = Logger(service="mirror")
 

@@ -9,10 +9,10 @@ from runtime.adapters.dynamodb import Table
 from runtime.adapters.narratives import Narratives
 from runtime.function import Handler, entry_point, keeps
 from triage import tables
+from triage.audit.reading import READ_NARRATIVE, Read, ReadingRequest
 from triage.complaint import Complaint, timestamp
 from triage.environment import ReadNarrativeEnvironment
 from triage.outbox import expiry
-from triage.reading import READ_NARRATIVE, Read, ReadingRequest
 from triage.story import ReadingEntry
 
 logger = Logger(service="read_narrative")

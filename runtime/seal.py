@@ -16,9 +16,9 @@ from runtime.adapters.dynamodb import Table
 from runtime.adapters.metrics import measure
 from runtime.function import Handler, entry_point
 from triage import tables
+from triage.audit.verification import Finding, verify
 from triage.environment import SealEnvironment
 from triage.feedback import INBOX
-from triage.verification import Finding, verify
 
 logger = Logger(service="seal")
 

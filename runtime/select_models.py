@@ -15,12 +15,12 @@ from runtime.function import Handler, entry_point, keeps
 from triage import tables
 from triage.complaint import Complaint
 from triage.environment import SelectModelsEnvironment
-from triage.in_force import strategies_in_force
 from triage.outbox import expiry
-from triage.registry import TAKING_PART, ModelInfo
 from triage.selection import select_models
 from triage.steps import SELECT_MODELS, ExecutionInput, Selected
 from triage.story import SELECTION, SelectionEntry
+from triage.strategies.in_force import strategies_in_force
+from triage.strategies.registry import TAKING_PART, ModelInfo
 
 logger = Logger(service="select_models")
 Row = TypeVar("Row", bound=BaseModel)

@@ -14,6 +14,9 @@ from stacks.data import EXPIRY_ATTRIBUTE, Data
 from stacks.function import RuntimeFunction
 from stacks.packages import Packages
 from stacks.settings import Settings
+from triage.audit.erasure import ERASE
+from triage.audit.hold import HOLDING
+from triage.audit.reading import READ_NARRATIVE
 from triage.environment import (
     Environment,
     EraseEnvironment,
@@ -22,9 +25,6 @@ from triage.environment import (
     ReadNarrativeEnvironment,
     SealEnvironment,
 )
-from triage.erasure import ERASE
-from triage.hold import HOLDING
-from triage.reading import READ_NARRATIVE
 
 
 class Audit(Construct):

@@ -12,11 +12,11 @@ from triage.bundle import MANIFEST_FILE, BundleFile, Manifest, hash_files
 from triage.complaint import Complaint
 from triage.explanation.record import Attribution, Checks, Explained, Method, Part, Truncation
 from triage.feedback import Feedback
-from triage.registry import MirroredBundle, ModelInfo, ModelStrategy
 from triage.steps import AllocationRequest, ExplanationRequest, ModelReference, Outcome
 from triage.story import AllocationEntry, Decision, ExplanationEntry, PredictionEntry, SelectionEntry, sha256_of_text
-from triage.strategy import Arm, Strategy
-from triage.succession import Change
+from triage.strategies.registry import MirroredBundle, ModelInfo, ModelStrategy
+from triage.strategies.strategy import Arm, Strategy
+from triage.strategies.strategy_change import Change
 from triage.tables import TableSpec
 
 if TYPE_CHECKING:

@@ -15,10 +15,9 @@ from tests.factories import (
     any_selection,
     any_sha256,
 )
-from triage.chain import Item, Link
+from triage.audit.chain import Item, Link
 from triage.contracts import Contract
 from triage.feedback import FeedbackRow
-from triage.records import OUTBOX
 from triage.steps import ModelReference
 from triage.story import (
     DeliveryEntry,
@@ -31,6 +30,7 @@ from triage.story import (
     ReadingEntry,
     SupersededEntry,
 )
+from triage.timeline.records import OUTBOX
 
 ID = "8123456"
 FILED: dict[str, Any] = {"complaint_id": ID, "code_version": "test"}

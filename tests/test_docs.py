@@ -14,8 +14,8 @@ from pydantic import TypeAdapter
 from typer.testing import CliRunner
 
 from cli.main import app
-from triage.registry import ModelInfo
-from triage.strategy import Strategy
+from triage.strategies.registry import ModelInfo
+from triage.strategies.strategy import Strategy
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted(
@@ -245,7 +245,7 @@ CHECKS: dict[Callable[[str], Problems], str] = {
     wrong_commands: "```console\n$ triage submit FILE --colour\n```",
     wrong_paths: "`triage/missing.py`",
     wrong_tests: "`test_that_nobody_wrote`",
-    wrong_modules: "`triage.strategy.forget`",
+    wrong_modules: "`triage.strategies.strategy.forget`",
     wrong_words: "`by_colour`",
     empty_diagrams: "```mermaid\nflowchart LR\n```",
     broken_spans: "say `triage\nup`",

@@ -9,14 +9,14 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from tokenizers import Tokenizer
 
-from training.classifiers import Trained
-from training.encoder import locate
-from training.encoding import Progress
-from training.export import Exporter
-from training.prepare import Prepared, prepare
+from training.bundle.export import Exporter
+from training.data.prepare import Prepared, prepare
+from training.model.classifiers import Trained
+from training.model.encoder import locate
+from training.model.encoding import Progress
+from training.model.fine_tune import fine_tune
+from training.model.wide import WidePart, features_of, fit, learn_vocabulary, read
 from training.recipe import Recipe
-from training.train import fine_tune
-from training.wide import WidePart, features_of, fit, learn_vocabulary, read
 from triage.bundle import MANIFEST_FILE, read_manifest, verify
 from triage.errors import BundleRefusedError
 

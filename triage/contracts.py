@@ -2,17 +2,21 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict
 
-Revision = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$")]
+from triage.validation import Matching
+
+Revision = Annotated[str, Matching(r"^[0-9a-f]{40}$", "a commit sha: 40 characters of 0-9 and a-f")]
 """A Hub commit sha. Branches and tags move, so they are refused everywhere."""
 
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Sha256 = Annotated[str, Matching(r"^[0-9a-f]{64}$", "a SHA-256: 64 characters of 0-9 and a-f")]
 
-ModelId = Annotated[str, StringConstraints(pattern=r"^[\w][\w.\-]{0,95}/[\w][\w.\-]{0,95}$")]
+ModelId = Annotated[str, Matching(r"^[\w][\w.\-]{0,95}/[\w][\w.\-]{0,95}$", "a Hub repository: organisation/name")]
 """A Hub repository, `organisation/name`."""
 
-TaskName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,47}$")]
+TaskName = Annotated[
+    str, Matching(r"^[a-z][a-z0-9-]{0,47}$", "a task name: lower-case letters, digits and hyphens, a letter first")
+]
 """What a model decides: `product`, `issue`, `vulnerable`, or any further task that is registered."""
 
 

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from triage.complaint import Complaint, timestamp
-from triage.registry import ModelInfo, ModelStrategy
 from triage.steps import ModelReference
 from triage.story import SelectionEntry, sha256_of_text
-from triage.strategy import Arm, Assignment, assign, sample
+from triage.strategies.registry import ModelInfo, ModelStrategy
+from triage.strategies.strategy import Arm, Assignment, assign, sample
 from triage.vulnerability import stated
 
 

@@ -5,11 +5,9 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from triage.chain import Link
+from triage.audit.chain import Link
 from triage.complaint import RawComplaint
 from triage.feedback import FeedbackRow
-from triage.ledger import LedgerEntry
-from triage.registry import ModelInfo, ModelStrategy
 from triage.story import (
     AllocationEntry,
     DeliveryEntry,
@@ -23,6 +21,8 @@ from triage.story import (
     SelectionEntry,
     SupersededEntry,
 )
+from triage.strategies.ledger import LedgerEntry
+from triage.strategies.registry import ModelInfo, ModelStrategy
 
 
 @dataclass(frozen=True)

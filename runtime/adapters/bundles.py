@@ -9,8 +9,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from triage.bundle import MANIFEST_FILE, BundleFile, Manifest, read_manifest
 from triage.errors import BundleUnavailableError
-from triage.registry import ModelInfo
 from triage.steps import ModelReference
+from triage.strategies.registry import ModelInfo
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

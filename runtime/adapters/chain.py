@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from runtime.adapters.dynamodb import Condition, Table
-from triage.chain import KEPT_LONGER_DAYS, Link, unsealed
+from triage.audit.chain import KEPT_LONGER_DAYS, Link, unsealed
 from triage.complaint import timestamp
 from triage.outbox import expiry
 

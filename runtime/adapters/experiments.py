@@ -12,9 +12,9 @@ from triage.promotion.evidence import Evidence, Labelled
 from triage.promotion.labels import keys, labelled, statements
 from triage.promotion.verdict import Judgement, judge
 from triage.promotion.weighing import Ran, weigh
-from triage.registry import ModelStrategy
 from triage.story import FeedbackEntry, PredictionEntry
-from triage.strategy import Arm
+from triage.strategies.registry import ModelStrategy
+from triage.strategies.strategy import Arm
 
 LAST = 2_000
 """Predictions of a version that are read at most: what is slow, constant or failing shows in them."""

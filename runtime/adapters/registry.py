@@ -11,10 +11,10 @@ from runtime.adapters.dynamodb import Condition, Table, Write, write_together
 from runtime.adapters.strategies import Strategies
 from triage.complaint import timestamp
 from triage.errors import RegistryError, UnknownModelError
-from triage.ledger import Kind, LedgerEntry
-from triage.registry import TAKING_PART, ModelInfo, ModelState
 from triage.selection import answering
-from triage.succession import valid_from
+from triage.strategies.ledger import Kind, LedgerEntry
+from triage.strategies.registry import TAKING_PART, ModelInfo, ModelState
+from triage.strategies.strategy_change import valid_from
 
 Row = TypeVar("Row", bound=BaseModel)
 

@@ -11,14 +11,14 @@ from datetime import datetime
 from runtime.adapters.dynamodb import Table
 from runtime.adapters.experiments import Experiments
 from triage.complaint import timestamp
-from triage.ledger import LedgerEntry
 from triage.promotion.gates import Gates
 from triage.promotion.labels import answer_of, statements
 from triage.promotion.simulation import Past
 from triage.promotion.weighing import counts
-from triage.registry import ModelStrategy
 from triage.story import SELECTION, FeedbackEntry, PredictionEntry
-from triage.strategy import Strategy
+from triage.strategies.ledger import LedgerEntry
+from triage.strategies.registry import ModelStrategy
+from triage.strategies.strategy import Strategy
 
 REPLAYED = 20_000
 """Predictions of a version that are read at most: a share of so many is known within 0.7 points."""

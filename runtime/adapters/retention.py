@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 from typing import Final
 
 from runtime.adapters.dynamodb import Condition, Table
-from triage.chain import KEPT_LONGER_DAYS, Item, began
+from triage.audit.chain import KEPT_LONGER_DAYS, Item, began
+from triage.audit.hold import expiry_after, in_force
 from triage.feedback import INBOX
-from triage.hold import expiry_after, in_force
 from triage.outbox import DAY, expiry
 
 EXPIRES: Final = "expires_at"

@@ -8,10 +8,10 @@ from pydantic import ValidationError
 from runtime.adapters.dynamodb import Condition, Table, Write, write_together
 from triage.complaint import timestamp
 from triage.errors import RegistryError, StrategyRefusedError
-from triage.ledger import LedgerEntry
-from triage.registry import CURRENT, TAKING_PART, VALIDATED, ModelInfo, ModelStrategy
-from triage.strategy import Strategy, check_arms
-from triage.succession import Change, succeed
+from triage.strategies.ledger import LedgerEntry
+from triage.strategies.registry import CURRENT, TAKING_PART, VALIDATED, ModelInfo, ModelStrategy
+from triage.strategies.strategy import Strategy, check_arms
+from triage.strategies.strategy_change import Change, succeed
 
 
 def current_strategy(table: Table, task: str) -> ModelStrategy | None:

@@ -7,7 +7,7 @@ import pytest
 from moto import mock_aws
 
 from cli import main
-from cli.deployment import REGIONS, Deployment
+from cli.aws.deployment import REGIONS, Deployment
 from runtime import erase, hold, read_narrative
 from tests.cli.commands import ACCOUNT, MACHINE, Result
 from tests.factories import create_table

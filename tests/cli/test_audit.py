@@ -5,14 +5,14 @@ import json
 import pytest
 from huggingface_hub import HfApi
 
-from cli.deployment import Deployment
+from cli.aws.deployment import Deployment
 from runtime.seal import build as sealing
 from tests.factories import any_allocation, any_item, any_selection
 from tests.hub import served
-from tests.training.exports import any_export
-from training.dataset import load_labelled
-from training.exports import read_export
-from training.sources import located
+from tests.training.data.exports import any_export
+from training.data.complaint_files import read_export
+from training.data.dataset import load_labelled
+from training.data.sources import located
 from triage.environment import SealEnvironment
 from triage.outbox import ALLOCATED
 from triage.tables import AUDIT_CHAIN
@@ -47,7 +47,7 @@ def hub(tmp_path, monkeypatch):
     """An empty one on loopback, for every command."""
     with served(tmp_path / "hub") as endpoint:
         for command in ("erase", "dataset"):
-            monkeypatch.setattr(f"cli.{command}.hub_endpoint", lambda *_: endpoint)
+            monkeypatch.setattr(f"cli.commands.{command}.hub_endpoint", lambda *_: endpoint)
         yield endpoint
 
 
@@ -89,7 +89,7 @@ def test_a_complaint_that_is_gone_altogether_is_still_found_by_its_chain(triage,
 def test_what_was_written_a_moment_ago_is_waited_for(triage, deployment, monkeypatch):
     deployment.story.put({"complaint_id": ID, "entry": "READING#2026"})
     assert json.loads(triage("verify", ID, "--wait", 0, "--json")[1])["findings"][0]["problem"] == "unsealed"
-    monkeypatch.setattr("cli.verify.time.sleep", lambda seconds: seal(deployment, "READING#2026"))
+    monkeypatch.setattr("cli.commands.verify.time.sleep", lambda seconds: seal(deployment, "READING#2026"))
     assert triage("verify", ID)[0] == 0
 
 
@@ -129,14 +129,14 @@ def test_a_complaint_goes_from_every_dataset_that_was_published(triage, deployme
 
 
 def test_a_hub_that_refuses_leaves_it_said_what_is_erased_and_what_is_not(triage, deployment, monkeypatch):
-    monkeypatch.setattr("cli.erase.hub_endpoint", lambda *_: "http://127.0.0.1:9")
+    monkeypatch.setattr("cli.commands.erase.hub_endpoint", lambda *_: "http://127.0.0.1:9")
     code, _, err = triage("erase", ID, "--reason", "asked for")
     assert code == 1 and f"{ID} is erased from the tables and not from every dataset" in err
     assert deployment.complaints.get(ID) is None
 
 
 def test_what_is_held_is_not_taken_from_datasets_either(triage, deployment, monkeypatch):
-    monkeypatch.setattr("cli.erase._pruned", lambda *_: pytest.fail("it was pruned"))
+    monkeypatch.setattr("cli.commands.erase._pruned", lambda *_: pytest.fail("it was pruned"))
     triage("hold", ID, "--reason", "litigation 7")
     assert triage("erase", ID, "--reason", "asked for")[0] == 1
 

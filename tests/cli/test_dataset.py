@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from huggingface_hub import HfApi, constants
 
-from cli import dataset
+from cli.commands import dataset
 from local.state import Instance, Ports, Process
 from tests.hub import served
-from tests.training.exports import any_export
-from training.dataset import load_labelled
-from training.sources import located
+from tests.training.data.exports import any_export
+from training.data.dataset import load_labelled
+from training.data.sources import located
 
 REPO = "megabank/complaints"
 
@@ -30,7 +30,7 @@ def triage(shell, endpoint, monkeypatch, tmp_path):
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "home/hub"))
     port = int(endpoint.rpartition(":")[2])
     instance = Instance(state=tmp_path, ports=Ports(hub=port), supervisor=Process(pid=1, started=0.0))
-    monkeypatch.setattr("cli.deployment.running_instance", lambda state: instance)
+    monkeypatch.setattr("cli.aws.deployment.running_instance", lambda state: instance)
 
     def run(*arguments: object) -> tuple[int, str, str]:
         code, out, err = shell(*arguments)
@@ -158,6 +158,6 @@ def test_a_hub_without_datasets_lists_none(triage, monkeypatch, tmp_path):
     with served(tmp_path / "empty") as address:
         ports = Ports(hub=int(address.rpartition(":")[2]))
         instance = Instance(state=tmp_path, ports=ports, supervisor=Process(pid=1, started=0.0))
-        monkeypatch.setattr("cli.deployment.running_instance", lambda state: instance)
+        monkeypatch.setattr("cli.aws.deployment.running_instance", lambda state: instance)
         assert "No dataset was published" in triage("dataset", "list")[1]
         assert json.loads(triage("dataset", "list", "--json")[1]) == []

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.deployment import Deployment
+from cli.aws.deployment import Deployment
 from cli.named_model import champion
 from runtime.adapters.bundles import S3Bundles
 from tests.factories import (
@@ -22,14 +22,14 @@ from tests.factories import (
     any_strategy,
     put_in_force,
 )
-from tests.training.exports import any_export
-from training.dataset import load_labelled
-from training.prepare import as_served
-from training.seen import save_seen
+from tests.training.data.exports import any_export
+from training.bundle.seen import save_seen
+from training.data.dataset import load_labelled
+from training.data.prepare import as_served
 from triage.bundle import Manifest
 from triage.redaction import REDACTION_VERSION
-from triage.registry import ModelInfo
 from triage.selection import select_models
+from triage.strategies.registry import ModelInfo
 from triage.taxonomy import load_taxonomy
 
 PRODUCTS = tuple(product.name for product in load_taxonomy().products)

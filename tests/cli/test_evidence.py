@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from cli.evidence_page.case import LOOKS, Case, left_out, trail
-from cli.evidence_page.page import page
+from cli.pages.evidence import page
+from cli.pages.evidence_case import LOOKS, Case, left_out, trail
 from tests.factories import NOW, any_model_reference, any_model_strategy, any_prediction, any_strategy
 from tests.triage.promotion.factories import answer, any_labelled, labels
 from triage.promotion.course import course
@@ -15,7 +15,7 @@ from triage.promotion.evidence import Labelled
 from triage.promotion.gates import Gates
 from triage.promotion.verdict import judge
 from triage.promotion.weighing import Ran, weigh
-from triage.strategy import Strategy
+from triage.strategies.strategy import Strategy
 
 EVEN = Gates(min_inclusion=1.0, min_labels=20, min_group=10)
 CANARY = any_strategy({"champion": 9_000, "next": 1_000}, gates=EVEN)

@@ -5,10 +5,10 @@ from io import BytesIO
 
 import pytest
 
-from cli import explain as command
-from cli import explanation
-from cli.deployment import Deployment
+from cli.aws.deployment import Deployment
+from cli.commands import explain as command
 from cli.errors import CommandError
+from cli.pages import explanation
 from tests.factories import any_explanation, any_explanation_request
 from triage.explanation.delivery import Delivered, deliver
 from triage.explanation.record import Checks

@@ -154,7 +154,7 @@ def test_whoever_was_overtaken_looks_again(triage, deployment, monkeypatch):
     strategies = deployment.registry.strategies
     row = strategies.get("product")
     strategies.change(any_change(SHADOWED, actor="bob"), replaces=row.version)
-    monkeypatch.setattr("cli.promotion.in_force", lambda deployment, task: row)
+    monkeypatch.setattr("cli.commands.promotion.in_force", lambda deployment, task: row)
     code, _, err = triage("promote", "product", *REASON)
     assert code == 1 and "look again" in err
 

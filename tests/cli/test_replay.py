@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from cli.deployment import Deployment
+from cli.aws.deployment import Deployment
 from runtime.adapters.bundles import S3Bundles
 from tests.factories import any_bundle, any_item, any_model_reference, any_prediction
 from triage.inference.classify import classify

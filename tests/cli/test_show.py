@@ -6,11 +6,11 @@ from html.parser import HTMLParser
 
 import pytest
 
+from cli.aws.records import find_records, findings
+from cli.commands.show import read_story
 from cli.errors import CommandError, NotFoundError
-from cli.records import find_records, findings
-from cli.show import read_story
-from cli.story_page.page import page
-from cli.story_page.pictures import bars
+from cli.pages.story import page
+from cli.pages.story_pictures import bars
 from tests.cli.conftest import publish
 from tests.factories import any_allocation, any_explanation, any_item, any_model_reference, any_prediction
 from tests.stories import (
@@ -25,12 +25,12 @@ from tests.stories import (
     whole_story,
 )
 from triage import tables
-from triage.account import Account, schema
 from triage.feedback import INBOX
-from triage.moments import Predicted
-from triage.records import Records
 from triage.story import ALLOCATION, EXPLANATION, PREDICTION
-from triage.telling import moments
+from triage.timeline.account import Account, schema
+from triage.timeline.events import Predicted
+from triage.timeline.records import Records
+from triage.timeline.timeline import moments
 
 ENV = ("--env", "dev")
 

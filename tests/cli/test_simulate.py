@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cli.deployment import Deployment
+from cli.aws.deployment import Deployment
 from runtime.adapters import replays
 from tests.factories import (
     any_feedback,
@@ -19,10 +19,10 @@ from tests.factories import (
     put_in_force,
 )
 from triage.complaint import timestamp
-from triage.ledger import LedgerEntry
 from triage.promotion.gates import Gates
 from triage.story import FeedbackEntry
-from triage.strategy import Arm, Strategy, assign
+from triage.strategies.ledger import LedgerEntry
+from triage.strategies.strategy import Arm, Strategy, assign
 from triage.tables import CHAMPION_LEDGER, MODEL_INFO, MODEL_STRATEGY
 
 NOW = datetime.now(UTC)

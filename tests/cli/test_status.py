@@ -1,6 +1,6 @@
 """`triage status`."""
 
-from cli.environment import latest
+from cli.commands.environment import latest
 from tests.cli.commands import ENV, parked, registered
 from tests.factories import any_allocation
 from triage.allocation import MANUAL_TEAM

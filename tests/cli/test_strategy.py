@@ -4,7 +4,7 @@ import pytest
 
 from tests.cli.commands import ENV, registered
 from tests.factories import any_arm, any_revision, any_strategy, put_in_force
-from triage.strategy import assign, sample
+from triage.strategies.strategy import assign, sample
 from triage.tables import MODEL_STRATEGY
 
 

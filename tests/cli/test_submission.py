@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.submission import (
+from cli.aws.submission import (
     OUTBOX_BYTES,
     Submission,
     _refusal,
@@ -17,7 +17,7 @@ from cli.submission import (
     wait_for,
 )
 from tests.factories import NOW, any_sha256
-from training.exports import ExportRow
+from training.data.complaint_files import ExportRow
 from triage.complaint import MAX_ITEM_BYTES, RawComplaint
 from triage.story import AllocationEntry
 

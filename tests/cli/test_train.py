@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from tests.hub import served
-from tests.training.exports import any_export
+from tests.training.data.exports import any_export
 from training.recipe import CONFIGS
 
 
@@ -46,7 +46,9 @@ def test_the_report_has_the_learning_curve_of_the_model_itself(trained):
 def test_a_published_bundle_prints_the_line_that_registers_it(trained, monkeypatch, tmp_path):
     models, _ = trained
     with served(tmp_path) as endpoint:
-        monkeypatch.setattr("cli.deployment.running_instance", lambda state: type("I", (), {"hub_endpoint": endpoint}))
+        monkeypatch.setattr(
+            "cli.aws.deployment.running_instance", lambda state: type("I", (), {"hub_endpoint": endpoint})
+        )
         lines = [
             CliRunner().invoke(app, ["publish", str(models / "product"), "megabank/quick"], catch_exceptions=False)
             for _ in range(2)
@@ -58,7 +60,9 @@ def test_a_published_bundle_prints_the_line_that_registers_it(trained, monkeypat
 
 
 def test_a_folder_without_a_bundle_is_not_published(tmp_path, monkeypatch):
-    monkeypatch.setattr("cli.deployment.running_instance", lambda state: type("I", (), {"hub_endpoint": "http://hub"}))
+    monkeypatch.setattr(
+        "cli.aws.deployment.running_instance", lambda state: type("I", (), {"hub_endpoint": "http://hub"})
+    )
     result = CliRunner().invoke(app, ["publish", str(tmp_path), "megabank/quick"])
     assert "is no bundle" in str(result.exception)
 

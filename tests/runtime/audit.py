@@ -6,7 +6,7 @@ from runtime.erase import build as erasing
 from runtime.hold import build as holding
 from runtime.seal import build as sealing
 from tests.runtime.conftest import Cloud, stream_records
-from triage.chain import Link
+from triage.audit.chain import Link
 from triage.tables import AUDIT_CHAIN
 
 ASKED = {"complaint_id": "1", "requester": "ann", "reason": "asked for"}

@@ -9,7 +9,7 @@ from runtime.keep_held import build as keeping
 from tests.factories import any_selection
 from tests.runtime.audit import ASKED, chain, entries, erase, hold, records, seal
 from tests.runtime.conftest import NARRATIVE, Cloud, before, failing
-from triage.chain import KEPT_LONGER_DAYS
+from triage.audit.chain import KEPT_LONGER_DAYS
 from triage.errors import HeldError, HoldRefusedError
 from triage.feedback import INBOX
 from triage.outbox import DAY, expiry

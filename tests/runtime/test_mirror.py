@@ -11,7 +11,7 @@ from runtime.mirror import build
 from tests.factories import any_bundle, any_hub_model, any_model_reference, any_revision
 from tests.runtime.conftest import BUCKET, Cloud, calls, failing, stream_records
 from triage.bundle import MANIFEST_FILE, describe
-from triage.registry import ModelInfo
+from triage.strategies.registry import ModelInfo
 from triage.tables import MODEL_INFO
 
 

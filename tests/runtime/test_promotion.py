@@ -24,9 +24,9 @@ from triage.errors import NotServedError, StrategyRefusedError
 from triage.promotion.evidence import Evidence
 from triage.promotion.gates import Gates, Guardrails, Schedule
 from triage.promotion.steps import Changed, Due, Weighed
-from triage.registry import CURRENT, ModelInfo
 from triage.story import FailureEntry, FeedbackEntry, PredictionEntry
-from triage.strategy import Arm, Strategy
+from triage.strategies.registry import CURRENT, ModelInfo
+from triage.strategies.strategy import Arm, Strategy
 from triage.tables import CHAMPION_LEDGER, COMPLAINTS_ALLOCATION, MODEL_INFO, MODEL_STRATEGY
 
 GATES = Gates(margin=0.3, min_labels=30, min_hours=0, min_inclusion=1.0, min_group=1_000)

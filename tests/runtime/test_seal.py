@@ -8,12 +8,12 @@ from runtime.seal import build as sealing
 from tests.factories import NOW
 from tests.runtime.audit import announced, chain, entries, erase, hold, records, seal
 from tests.runtime.conftest import before, failing, stream_records
-from triage.chain import KEPT_LONGER_DAYS, Link
+from triage.audit.chain import KEPT_LONGER_DAYS, Link
+from triage.audit.verification import verify
 from triage.feedback import INBOX
 from triage.outbox import expiry
 from triage.story import HOLD
 from triage.tables import AUDIT_CHAIN
-from triage.verification import verify
 
 
 def test_each_change_is_sealed_once_however_often_it_is_reported(cloud, story):

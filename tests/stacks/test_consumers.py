@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.deployment import REGIONS, Deployment
+from cli.aws.deployment import REGIONS, Deployment
 from cli.errors import NoDeploymentError
 from stacks.settings import SETTINGS
 from triage.tables import TABLES

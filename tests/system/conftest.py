@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from cli.submission import raw_item
+from cli.aws.submission import raw_item
 from local import up as embedded
 from local.state import ROOT
 from tests.system.machine import Machine
-from training.exports import read_export
+from training.data.complaint_files import read_export
 from training.generator import generate
 from training.pipeline import train_models
 from training.recipe import CONFIGS, load_recipe

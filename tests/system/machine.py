@@ -16,13 +16,13 @@ import boto3
 from botocore.credentials import Credentials
 from huggingface_hub import HfApi
 
-from cli.deployment import Deployment, find
-from cli.models import wait_until_mirrored
-from cli.submission import allocations
+from cli.aws.deployment import Deployment, find
+from cli.aws.submission import allocations
+from cli.commands.models import wait_until_mirrored
 from local.session import loopback_session, session
 from local.state import ROOT, Instance
-from triage.registry import CURRENT, ModelInfo
 from triage.story import ALLOCATION, AllocationEntry
+from triage.strategies.registry import CURRENT, ModelInfo
 
 ALLOCATION_SECONDS = 120.0
 STACK = "Complaints-local-Stateless"

@@ -7,7 +7,7 @@ import pytest
 from tests.factories import any_arm, any_strategy, put_in_force
 from tests.system.alarms import SECONDS, counted_without_dimensions, quiet
 from tests.system.machine import Machine, until
-from triage.registry import CURRENT, ModelInfo
+from triage.strategies.registry import CURRENT, ModelInfo
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 
 from tests.system.bundles import transformers_model
 from tests.system.machine import Machine
-from triage.strategy import BUCKETS, Strategy, assign
+from triage.strategies.strategy import BUCKETS, Strategy, assign
 
 
 def test_submit_reports_what_became_of_an_export(machine: Machine, any_item, tmp_path):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from cli.show import read_story
+from cli.commands.show import read_story
 from runtime.adapters.dynamodb import to_item
 from tests.factories import any_feedback
 from tests.system.machine import Machine, until

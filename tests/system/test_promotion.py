@@ -18,12 +18,12 @@ from training.generator import GeneratedComplaint, generate
 from training.reviewer import Reviewer, Truth
 from triage.errors import StrategyRefusedError
 from triage.feedback import FeedbackRow
-from triage.ledger import LedgerEntry
 from triage.promotion.gates import Gates, Guardrails, Schedule
-from triage.registry import ModelInfo
 from triage.story import AllocationEntry
-from triage.strategy import BUCKETS, Arm, Strategy
-from triage.succession import ENGINE
+from triage.strategies.ledger import LedgerEntry
+from triage.strategies.registry import ModelInfo
+from triage.strategies.strategy import BUCKETS, Arm, Strategy
+from triage.strategies.strategy_change import ENGINE
 from triage.tables import CHAMPION_LEDGER, MODEL_INFO, MODEL_STRATEGY
 from triage.taxonomy import load_taxonomy
 

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from cli.replay import again
-from cli.show import read_story
+from cli.commands.replay import again
+from cli.commands.show import read_story
 from runtime.adapters.bundles import S3Bundles
 from tests.system.machine import Machine
 from triage.complaint import Complaint

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from cli.show import read_story
+from cli.commands.show import read_story
 from tests.factories import put_in_force
 from tests.system.bundles import constant_model, hanging_model, raising_model
 from tests.system.machine import Machine, until
-from triage.registry import CURRENT, ModelInfo
-from triage.strategy import Arm, Strategy, sample
+from triage.strategies.registry import CURRENT, ModelInfo
+from triage.strategies.strategy import Arm, Strategy, sample
 
 LABELS = ["Mortgage", "Student loan"]
 COMPLAINTS = 10

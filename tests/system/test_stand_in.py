@@ -11,9 +11,9 @@ from tests.factories import any_bundle, put_in_force
 from tests.system.bundles import hanging_model, raising_model
 from tests.system.machine import Machine
 from triage.bundle import Thresholds
-from triage.registry import ModelInfo
 from triage.story import AllocationEntry
-from triage.strategy import BUCKETS, Arm, Strategy, assign
+from triage.strategies.registry import ModelInfo
+from triage.strategies.strategy import BUCKETS, Arm, Strategy, assign
 
 COMPLAINTS = 12
 PRODUCTS = ["Mortgage", "Student loan"]

@@ -25,15 +25,15 @@ from transformers import (
 )
 
 from training import pipeline
-from training.classifiers import load, quiet
-from training.encoder import locate
-from training.heads import Heads
-from training.learner import learning, padding_with
-from training.lower import _compact
+from training.data.prepare import prepare
+from training.model.classifiers import load, quiet
+from training.model.encoder import locate
+from training.model.fine_tune import fine_tune
+from training.model.frozen_layers import _compact
+from training.model.heads import Heads
+from training.model.learner import learning, padding_with
 from training.pipeline import train_models
-from training.prepare import prepare
 from training.recipe import CONFIGS, TaskRecipe, WideRecipe, load_recipe
-from training.train import fine_tune
 from triage.bundle import describe
 from triage.inference.engine import load_engine
 
@@ -215,7 +215,11 @@ def test_an_encoder_comes_from_the_hub_by_commit_and_without_code(endpoint, tmp_
     sha = api.upload_folder(repo_id="bank/tiny-distilbert", folder_path=encoder).oid
     # The client reads its endpoint once, when it is imported.
     said = subprocess.run(
-        [sys.executable, "-c", f"from training.encoder import locate; print(locate('bank/tiny-distilbert@{sha}'))"],
+        [
+            sys.executable,
+            "-c",
+            f"from training.model.encoder import locate; print(locate('bank/tiny-distilbert@{sha}'))",
+        ],
         env={**os.environ, "HF_ENDPOINT": endpoint, "HF_HOME": str(tmp_path / "cache"), "HF_HUB_OFFLINE": "0"},
         capture_output=True,
         check=True,

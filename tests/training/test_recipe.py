@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from training.prepare import LABELS
+from training.data.prepare import LABELS
 from training.recipe import CONFIGS, Recipe, TaskRecipe, load_recipe
 
 TINY = load_recipe(CONFIGS / "tiny.toml")

@@ -14,10 +14,10 @@ from tests.factories import (
     any_strategy,
 )
 from triage.complaint import Complaint
-from triage.registry import ModelInfo, ModelStrategy
 from triage.selection import select_models
 from triage.story import SelectionEntry
-from triage.strategy import Strategy, assign, sample
+from triage.strategies.registry import ModelInfo, ModelStrategy
+from triage.strategies.strategy import Strategy, assign, sample
 from triage.vulnerability import stated
 
 

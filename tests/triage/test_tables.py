@@ -2,8 +2,8 @@ import pytest
 
 from tests.factories import any_model_reference, any_prediction
 from triage import tables
-from triage.registry import ModelInfo
 from triage.story import ALLOCATION, PREDICTION, SELECTION, SHADOW, FailureEntry, PredictionEntry
+from triage.strategies.registry import ModelInfo
 from triage.tables import COMPLAINTS_ALLOCATION, MODEL_INFO, RAW_COMPLAINTS, TABLES, Index, TableSpec
 
 

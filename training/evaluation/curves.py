@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from training.evaluation.humans import HUMANS
-from training.evaluation.judged import Judged
 from training.evaluation.measures import BINS, TARGET_ACCURACY, bins
 from training.evaluation.ranking import coverage_at, coverage_curve
+from training.evaluation.scored_answers import Judged
 
 POINTS = 200
 """Of the curve that is drawn."""

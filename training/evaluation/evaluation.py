@@ -4,18 +4,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from training.dataset import LabelledData
-from training.evaluation.beside import LINEAR, Step, TrainingPart, baseline_curve, baselines_beside
+from training.bundle.seen import Digests, is_seen
+from training.data.dataset import LabelledData
+from training.data.groups import Groups
+from training.evaluation.baseline_comparison import LINEAR, Step, TrainingPart, baseline_curve, baselines_beside
 from training.evaluation.curves import Bin, Covered, coverage_levels, covered, reliability
 from training.evaluation.humans import Comparison, compare
 from training.evaluation.intervals import Intervals, intervals
-from training.evaluation.judged import Judged
 from training.evaluation.learning import LearningCurve, Point, extrapolate, followed
 from training.evaluation.measures import Figures, figures
 from training.evaluation.mixes import Mix, bank_like
 from training.evaluation.predictions import VULNERABLE_TASK, Predictions
 from training.evaluation.ranking import precision_at_recalls
 from training.evaluation.rule import with_rule
+from training.evaluation.scored_answers import Judged
 from training.evaluation.slices import (
     ClassFigures,
     Confusion,
@@ -25,8 +27,6 @@ from training.evaluation.slices import (
     confusions,
     slices,
 )
-from training.groups import Groups
-from training.seen import Digests, is_seen
 from triage.bundle import Manifest
 
 MODEL = "model"

@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from training.evaluation.judged import Judged
+from training.bundle.thresholds import Floats
+from training.data.groups import Groups
 from training.evaluation.measures import MEASURES
-from training.groups import Groups
-from training.thresholds import Floats
+from training.evaluation.scored_answers import Judged
 
 LEVEL = 0.95
 DRAWS = 1000

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.optimize import OptimizeWarning, curve_fit
 
+from training.bundle.thresholds import Floats
 from training.evaluation.intervals import Interval, percentile_interval
-from training.thresholds import Floats
 
 LEAST_POINTS = 5
 """Three parameters are fitted, and something has to be left to judge the fit by."""

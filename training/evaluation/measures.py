@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from training.evaluation.judged import Judged
+from training.bundle.thresholds import Booleans, Floats, Integers
 from training.evaluation.ranking import average_precision_of, coverage_at, ratio
-from training.thresholds import Booleans, Floats, Integers
+from training.evaluation.scored_answers import Judged
 
 TARGET_ACCURACY = 0.9
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from training.bundle.thresholds import Floats
+from training.data.groups import Groups
 from training.evaluation.intervals import Intervals, intervals
-from training.evaluation.judged import Judged
 from training.evaluation.measures import Figures, figures
-from training.groups import Groups
-from training.thresholds import Floats
+from training.evaluation.scored_answers import Judged
 
 BANK: Mapping[str, float] = {
     "Checking or savings account": 0.35,

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from training.dataset import LabelledData, LabelledRow
-from training.evaluation.judged import Judged
-from training.groups import Groups
-from training.prepare import VULNERABLE
-from training.thresholds import Floats, Integers
+from training.bundle.thresholds import Floats, Integers
+from training.data.dataset import LabelledData, LabelledRow
+from training.data.groups import Groups
+from training.data.prepare import VULNERABLE
+from training.evaluation.scored_answers import Judged
 from triage.bundle import Manifest
 from triage.errors import ModelFailedError
 from triage.inference.classify import as_read, softmax

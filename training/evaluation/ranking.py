@@ -5,8 +5,8 @@ A threshold takes all answers of the same probability, so only the last of them 
 
 import numpy as np
 
-from training.evaluation.judged import Judged
-from training.thresholds import Booleans, Floats, Integers, flag_threshold
+from training.bundle.thresholds import Booleans, Floats, Integers, flag_threshold
+from training.evaluation.scored_answers import Judged
 
 RECALLS = (0.5, 0.6, 0.7, 0.8, 0.9)
 """At which the price in precision is reported."""

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from training.dataset import LabelledRow
-from training.evaluation.judged import Judged
+from training.data.dataset import LabelledRow
 from training.evaluation.predictions import Predictions
+from training.evaluation.scored_answers import Judged
 from triage.complaint import Complaint
 from triage.vulnerability import stated
 

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.dataset import LabelledRow
+from training.data.dataset import LabelledRow
+from training.data.prepare import VULNERABLE
 from training.evaluation.intervals import Interval, intervals
-from training.evaluation.judged import Judged
 from training.evaluation.measures import defined, figures, hits_given_true
 from training.evaluation.predictions import Predictions
 from training.evaluation.ranking import ratio
-from training.prepare import VULNERABLE
+from training.evaluation.scored_answers import Judged
 
 SMALL = 30
 """Complaints below which a figure says little, and is marked."""

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from training.encoder import EncoderError
-from training.exports import ExportError
+from training.data.complaint_files import ExportError
+from training.model.encoder import EncoderError
 from training.recipe import Recipe
 from training.sagemaker.contract import FAILURE, Container, ContractError, read_container
 from training.sagemaker.hyperparameters import recipe_of
@@ -70,8 +70,8 @@ def fit(recipe: Recipe, export: Path, *, output: Path, checkpoints: Path, on_pro
     checkpoints: a job that was interrupted goes on from the last one.
     """
     # Only now: torch takes seconds to import, and a wrong hyperparameter should be told at once.
-    from training.dataset import load_labelled
-    from training.held_back import part, prepared_from
+    from training.data.dataset import load_labelled
+    from training.evaluation.held_back import part, prepared_from
     from training.pipeline import train_models
 
     data = load_labelled(export)

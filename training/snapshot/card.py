@@ -6,10 +6,10 @@ from typing import Any
 
 from huggingface_hub import DatasetCardData
 
-from training.dataset import LABELS, LabelledData, LabelledRow
-from training.groups import THRESHOLD
+from training.data.dataset import LABELS, LabelledData, LabelledRow
+from training.data.groups import THRESHOLD
+from training.data.splits import GAP, PARTS, Split
 from training.snapshot.contents import DEFAULT_CONFIG, SCHEMA, TAG, Contents, Part, Pruning, Snapshot
-from training.splits import GAP, PARTS, Split
 
 SIZES = {1_000: "n<1K", 10_000: "1K<n<10K", 100_000: "10K<n<100K", 1_000_000: "100K<n<1M", 10_000_000: "1M<n<10M"}
 """The Hub's categories, by the number of rows below which each one holds."""

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow
 
-from training.dataset import LabelledData
-from training.hub import CARD_FILE
-from training.splits import Booleans, Indices, Split
+from training.bundle.hub import CARD_FILE
+from training.data.dataset import LabelledData
+from training.data.splits import Booleans, Indices, Split
 
 TAG = "complaints-triage"
 """Of every snapshot's card: what was published can be found by it."""
@@ -31,7 +31,7 @@ SCHEMA = pyarrow.schema(
         "group": pyarrow.int64(),
     }
 )
-"""CFPB's names, so that `training.exports` reads the files back; `group` is ours."""
+"""CFPB's names, so that `training.data.complaint_files` reads the files back; `group` is ours."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +97,7 @@ class Snapshot:
     """A folder ready for the Hub.
 
     configs: the parts of each config, by name of the split.
-    fingerprints: of each config, as `training.dataset` computes it for whoever reads the config back.
+    fingerprints: of each config, as `training.data.dataset` computes it for whoever reads the config back.
     source_fingerprint: of the complaints before redaction and splitting.
     """
 

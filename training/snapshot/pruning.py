@@ -10,8 +10,8 @@ import numpy as np
 from huggingface_hub import HfApi, RepoFile
 from huggingface_hub.hf_api import DatasetInfo, LFSFileInfo
 
-from training.dataset import LabelledRow
-from training.hub import CARD_FILE, MADE_BY_THE_HUB, upload
+from training.bundle.hub import CARD_FILE, MADE_BY_THE_HUB, upload
+from training.data.dataset import LabelledRow
 from training.snapshot.contents import Contents, Pruning
 from training.snapshot.publish import PublicationError, answering
 from training.snapshot.read import NotASnapshotError, files_of, read_contents, read_part, rows_of

@@ -7,7 +7,7 @@ import httpx2
 from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
-from training.hub import commit_folder
+from training.bundle.hub import commit_folder
 from training.snapshot.contents import Snapshot
 
 

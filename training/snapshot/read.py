@@ -12,10 +12,10 @@ import pyarrow
 import pyarrow.parquet
 from huggingface_hub import CardData, DatasetCard
 
-from training.dataset import LabelledData, LabelledRow
-from training.hub import CARD_FILE
+from training.bundle.hub import CARD_FILE
+from training.data.dataset import LabelledData, LabelledRow
+from training.data.splits import PARTS, Indices, Split
 from training.snapshot.contents import SCHEMA, Contents, Pruning, Terms
-from training.splits import PARTS, Indices, Split
 from triage.vulnerability import vulnerable_tags
 
 Files = Mapping[str, Mapping[str, str]]

@@ -9,12 +9,12 @@ import numpy as np
 import pyarrow
 import pyarrow.parquet
 
-from training.dataset import LabelledData, LabelledRow
-from training.exports import read_export
-from training.hub import CARD_FILE
+from training.bundle.hub import CARD_FILE
+from training.data.complaint_files import read_export
+from training.data.dataset import LabelledData, LabelledRow
+from training.data.splits import PARTS, Indices, Split, grouped_split, latest, time_split
 from training.snapshot.card import card
 from training.snapshot.contents import SCHEMA, Contents, Part, Snapshot, Terms
-from training.splits import PARTS, Indices, Split, grouped_split, latest, time_split
 from triage.text import clean
 
 TEST_SHARE = 0.2

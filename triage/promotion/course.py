@@ -5,7 +5,7 @@ from typing import Literal
 from triage.contracts import Contract
 from triage.promotion.transitions import promoted, widened, withdrawn
 from triage.promotion.verdict import Judgement
-from triage.strategy import BUCKETS, Strategy
+from triage.strategies.strategy import BUCKETS, Strategy
 
 
 class Course(Contract):

@@ -5,9 +5,9 @@ import json
 from typing import Literal
 
 from triage.contracts import Contract, TaskName
-from triage.ledger import EvidenceReference
 from triage.promotion.calibration import Calibration
 from triage.promotion.fixed_sample import FixedTest
+from triage.strategies.ledger import EvidenceReference
 
 
 class Answer(Contract):

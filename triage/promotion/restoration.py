@@ -1,9 +1,9 @@
 """Back to what was: without challengers or, where there are none, with the champion before."""
 
 from triage.errors import StrategyRefusedError
-from triage.ledger import LedgerEntry
 from triage.promotion.transitions import withdrawn
-from triage.strategy import BUCKETS, Arm, Strategy
+from triage.strategies.ledger import LedgerEntry
+from triage.strategies.strategy import BUCKETS, Arm, Strategy
 
 
 def restored(strategy: Strategy, history: tuple[LedgerEntry, ...], *, version: int) -> Strategy:

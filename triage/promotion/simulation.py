@@ -13,7 +13,7 @@ from triage.contracts import Contract
 from triage.promotion.comparison import compare, metrics
 from triage.promotion.evidence import Answer, Comparison, Labelled
 from triage.promotion.gates import Gates
-from triage.strategy import Arm, Strategy, bucket_of, owner_of
+from triage.strategies.strategy import Arm, Strategy, bucket_of, owner_of
 
 Z = NormalDist().inv_cdf(0.975)
 DAYS_A_YEAR = 365

@@ -3,11 +3,11 @@
 from typing import Self
 
 from triage.contracts import Contract, TaskName
-from triage.ledger import EvidenceReference, Kind, LedgerEntry
 from triage.promotion.course import Course
 from triage.promotion.verdict import Verdict
 from triage.steps import Step
-from triage.succession import ENGINE, Change
+from triage.strategies.ledger import EvidenceReference, Kind, LedgerEntry
+from triage.strategies.strategy_change import ENGINE, Change
 
 PROMOTION_EVENT = "StrategyChanged"
 

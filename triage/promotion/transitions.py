@@ -1,6 +1,6 @@
 """From one strategy to the next: a challenger is let in, widened, promoted or withdrawn."""
 
-from triage.strategy import BUCKETS, Arm, Strategy
+from triage.strategies.strategy import BUCKETS, Arm, Strategy
 
 
 def widened(strategy: Strategy, challenger: str, share: int) -> Strategy:

@@ -12,9 +12,9 @@ from triage.promotion.comparison import compare, metrics
 from triage.promotion.evidence import Answer, Delivered, Evidence, Labelled, Operations
 from triage.promotion.gates import Gates
 from triage.promotion.sample_ratio import mismatch_p_value
-from triage.registry import ModelStrategy
 from triage.story import PredictionEntry
-from triage.strategy import BUCKETS, Arm, owner_of
+from triage.strategies.registry import ModelStrategy
+from triage.strategies.strategy import BUCKETS, Arm, owner_of
 from triage.taxonomy import load_taxonomy
 
 GROUPS = len(load_taxonomy().products) + 4

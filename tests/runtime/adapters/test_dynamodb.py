@@ -17,8 +17,8 @@ from tests.factories import (
     any_strategy,
 )
 from tests.runtime.conftest import calls
-from triage.registry import ModelInfo, ModelStrategy
 from triage.story import PredictionEntry, SelectionEntry
+from triage.strategies.registry import ModelInfo, ModelStrategy
 from triage.tables import COMPLAINTS_ALLOCATION, MODEL_INFO, RAW_COMPLAINTS
 
 PLAIN = st.recursive(

@@ -8,8 +8,8 @@ from runtime.adapters.registry import Registry
 from tests.factories import any_arm, any_model_info, any_revision, any_strategy, put_in_force
 from tests.runtime.conftest import Cloud, before
 from triage.errors import RegistryError, StrategyRefusedError
-from triage.registry import CURRENT, VALIDATED, ModelInfo, ModelStrategy
-from triage.strategy import Strategy
+from triage.strategies.registry import CURRENT, VALIDATED, ModelInfo, ModelStrategy
+from triage.strategies.strategy import Strategy
 from triage.tables import CHAMPION_LEDGER, MODEL_INFO, MODEL_STRATEGY
 
 KEY = ("acme/model", any_revision())

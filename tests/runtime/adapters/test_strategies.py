@@ -8,7 +8,7 @@ from tests.factories import any_change, any_model_info, any_strategy
 from tests.runtime.conftest import before
 from triage.complaint import timestamp
 from triage.errors import StrategyRefusedError
-from triage.registry import ModelInfo
+from triage.strategies.registry import ModelInfo
 from triage.tables import CHAMPION_LEDGER, MODEL_INFO, MODEL_STRATEGY
 
 SPECS = (MODEL_INFO, MODEL_STRATEGY, CHAMPION_LEDGER)

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from tests.factories import any_manifest
-from training.dataset import LabelledData, LabelledRow
+from training.bundle.seen import Digests, digests_of
+from training.data.dataset import LabelledData, LabelledRow
+from training.data.groups import near_duplicate_groups
 from training.evaluation.evaluation import Evaluation, evaluate
-from training.evaluation.judged import Judged
 from training.evaluation.predictions import Predictions
-from training.groups import near_duplicate_groups
-from training.seen import Digests, digests_of
+from training.evaluation.scored_answers import Judged
 from triage.bundle import Thresholds
 
 LABELS = ("Credit card", "Mortgage", "Student loan", "Vehicle loan or lease")

@@ -4,9 +4,9 @@ from dataclasses import replace
 import numpy as np
 
 from tests.training.evaluation.examples import LABELS, any_judged, any_predictions, evaluated, evaluation_of
+from training.bundle.seen import digests_of
 from training.evaluation.evaluation import document
 from training.evaluation.measures import MEASURES
-from training.seen import digests_of
 
 ASKED_FOR = {
     "task",

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, f1_score, precision_score, recall_score
 
 from tests.training.evaluation.examples import any_flagging, any_judged
-from training.evaluation.judged import Judged
 from training.evaluation.measures import MEASURES, figures
+from training.evaluation.scored_answers import Judged
 from triage.bundle import Thresholds
 
 

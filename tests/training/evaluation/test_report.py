@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 import pytest
 
 from tests.training.evaluation.examples import any_flagging, any_judged, any_predictions, evaluated, evaluation_of
-from training.evaluation.beside import LINEAR
+from training.evaluation.baseline_comparison import LINEAR
 from training.evaluation.evaluation import MODEL, document, with_own_curve
 from training.evaluation.learning import Point, extrapolate
 from training.evaluation.report import CARD, DATA, PAGE, card_section, columns, page, write_report

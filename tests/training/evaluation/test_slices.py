@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tests.training.evaluation.examples import any_flagging, any_judged, any_predictions, any_row
-from training.evaluation.judged import Judged
+from training.evaluation.scored_answers import Judged
 from training.evaluation.slices import SLICES, SMALL, class_figures, confusion_matrix, confusions, slices
 
 

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.training.exports import any_export
-from training.exports import ExportError
+from tests.training.data.exports import any_export
+from training.data.complaint_files import ExportError
 from training.recipe import CONFIGS, load_recipe
 from training.sagemaker import entry, local
 from training.sagemaker.contract import CHECKPOINTS, DATA, FAILURE, HYPERPARAMETERS, MODEL, OUTPUT_DATA, ContractError

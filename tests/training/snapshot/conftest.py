@@ -1,7 +1,7 @@
 import pytest
 
-from tests.training.exports import any_export
-from training.dataset import load_labelled
+from tests.training.data.exports import any_export
+from training.data.dataset import load_labelled
 from training.snapshot import Terms, splits_of, stated_tags, write_snapshot
 
 NAME = "megabank/complaints"

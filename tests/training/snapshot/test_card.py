@@ -1,9 +1,9 @@
 import pytest
 from huggingface_hub import DatasetCard
 
-from training.hub import CARD_FILE
-from training.splits import PARTS
-from triage.crosswalk import load_crosswalk
+from training.bundle.hub import CARD_FILE
+from training.data.crosswalk import load_crosswalk
+from training.data.splits import PARTS
 from triage.taxonomy import load_taxonomy
 
 

@@ -4,8 +4,8 @@ import pytest
 from huggingface_hub import HfApi, constants
 
 from tests.hub import served
+from training.data.splits import PARTS
 from training.snapshot import PublicationError, describe, publish_snapshot, published
-from training.splits import PARTS
 
 
 @pytest.fixture

@@ -15,10 +15,11 @@ from huggingface_hub import CommitOperationAdd, CommitOperationDelete, DatasetCa
 from huggingface_hub.errors import EntryNotFoundError, RevisionNotFoundError
 
 from tests.hub import served
-from tests.training.exports import any_export
-from training.dataset import load_labelled
-from training.hub import CARD_FILE
-from training.merging import merge
+from tests.training.data.exports import any_export
+from training.bundle.hub import CARD_FILE
+from training.data.dataset import load_labelled
+from training.data.merging import merge
+from training.data.splits import PARTS
 from training.snapshot import (
     NotASnapshotError,
     PublicationError,
@@ -34,7 +35,6 @@ from training.snapshot import (
 from training.snapshot.contents import SCHEMA
 from training.snapshot.read import read_contents
 from training.snapshot.write import write_contents
-from training.splits import PARTS
 
 DAY = date(2026, 11, 23)
 

@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 from huggingface_hub import HfApi
 
+from training.data.splits import PARTS
 from training.snapshot import PublicationError, publish_snapshot
-from training.splits import PARTS
 
 LOAD = """
 import json, sys

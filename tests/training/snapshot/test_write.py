@@ -4,11 +4,11 @@ from datetime import date
 import pytest
 
 from tests.training.snapshot.conftest import NAME
-from training.dataset import load_labelled
-from training.exports import read_export
-from training.merging import merge
+from training.data.complaint_files import read_export
+from training.data.dataset import load_labelled
+from training.data.merging import merge
+from training.data.splits import PARTS
 from training.snapshot import Terms, splits_of, stated_tags, write_snapshot
-from training.splits import PARTS
 
 
 def rows_of(snapshot, config, part):

@@ -9,7 +9,7 @@ from tests.factories import any_strategy
 from triage.promotion.course import Course, course
 from triage.promotion.gates import Schedule
 from triage.promotion.verdict import Judgement, Verdict
-from triage.strategy import BUCKETS, Strategy, assign
+from triage.strategies.strategy import BUCKETS, Strategy, assign
 
 SHADOWED = any_strategy(shadows={"next": BUCKETS})
 CANARY = any_strategy({"champion": 9_500, "next": 500})

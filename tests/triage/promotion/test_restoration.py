@@ -6,12 +6,12 @@ from hypothesis import strategies as st
 
 from tests.factories import NOW, any_arm, any_change, any_strategy
 from triage.errors import StrategyRefusedError
-from triage.ledger import LedgerEntry
 from triage.promotion.gates import Gates, Schedule
 from triage.promotion.restoration import restored
 from triage.promotion.transitions import withdrawn
-from triage.strategy import BUCKETS, Strategy, assign, sample
-from triage.succession import succeed
+from triage.strategies.ledger import LedgerEntry
+from triage.strategies.strategy import BUCKETS, Strategy, assign, sample
+from triage.strategies.strategy_change import succeed
 
 SUBJECTS = tuple(f"customer-{number}" for number in range(200))
 

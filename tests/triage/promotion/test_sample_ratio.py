@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.factories import any_strategy
 from triage.promotion.sample_ratio import mismatch_p_value
-from triage.strategy import assign
+from triage.strategies.strategy import assign
 
 SHARES = {"champion": 0.7, "b": 0.2, "c": 0.1}
 EVEN = {"champion": 0.5, "next": 0.5}

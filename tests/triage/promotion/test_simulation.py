@@ -9,7 +9,7 @@ from tests.factories import NOW, any_strategy
 from tests.triage.promotion.factories import any_answer
 from triage.promotion.gates import Gates
 from triage.promotion.simulation import Assumed, Expected, Past, Rule, difference, expect, wilson
-from triage.strategy import BUCKETS, Strategy, assign
+from triage.strategies.strategy import BUCKETS, Strategy, assign
 
 ALONE = any_strategy()
 CANARY = any_strategy({"champion": 7_500, "next": 2_500})

@@ -3,10 +3,10 @@ from typing import Any
 import pytest
 
 from tests.factories import any_sha256, any_strategy
-from triage.ledger import EvidenceReference, LedgerEntry
 from triage.promotion.course import Course
 from triage.promotion.steps import Changed, Weighed, wanted
-from triage.succession import ENGINE
+from triage.strategies.ledger import EvidenceReference, LedgerEntry
+from triage.strategies.strategy_change import ENGINE
 
 CROWNED = any_strategy({"next": 10_000})
 

@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from tests.factories import any_strategy
 from triage.promotion.transitions import find, promoted, widened, withdrawn
-from triage.strategy import BUCKETS, Strategy, assign, sample
+from triage.strategies.strategy import BUCKETS, Strategy, assign, sample
 
 SUBJECTS = tuple(f"customer-{number}" for number in range(300))
 SHARES = st.integers(1, BUCKETS - 1)

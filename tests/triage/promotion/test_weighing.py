@@ -15,7 +15,7 @@ from triage.promotion.gates import Gates
 from triage.promotion.sequential import Bounds
 from triage.promotion.weighing import EXPECTED, GROUPS, Ran, delivered, operations, weigh
 from triage.story import PredictionEntry
-from triage.strategy import BUCKETS, Arm, Strategy
+from triage.strategies.strategy import BUCKETS, Arm, Strategy
 from triage.taxonomy import load_taxonomy
 
 GATES = Gates(min_inclusion=0.05)

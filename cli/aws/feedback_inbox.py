@@ -1,0 +1,45 @@
+"""Putting rows of feedback as product teams do, and waiting for what becomes of them."""
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from cli.aws.deployment import Deployment
+from triage.feedback import INBOX, Feedback, FeedbackRow
+
+POLL_SECONDS = 0.25
+
+Key = tuple[str, str]
+
+
+def key_of(said: Feedback) -> Key:
+    return INBOX + said.complaint_id, said.feedback_id
+
+
+def put(deployment: Deployment, said: Feedback) -> None:
+    """What was handed in under this id before stays as it is."""
+    deployment.story.put_if_absent(FeedbackRow.of(said))
+
+
+def wait(
+    deployment: Deployment,
+    said: Iterable[Feedback],
+    *,
+    timeout_seconds: float,
+    on_outcome: Callable[[int], None] = lambda count: None,
+) -> dict[Key, dict[str, Any]]:
+    """The rows with an outcome; those that have none when the time is up are left out."""
+    waiting = {key_of(one) for one in said}
+    found: dict[Key, dict[str, Any]] = {}
+    deadline = time.monotonic() + timeout_seconds
+    while waiting:
+        rows = {(row["complaint_id"], row["entry"]): row for row in deployment.story.get_many(waiting)}
+        taken = {key: row for key, row in rows.items() if "outcome" in row}
+        found |= taken
+        waiting -= taken.keys()
+        on_outcome(len(taken))
+        if waiting:
+            if time.monotonic() > deadline:
+                break
+            time.sleep(POLL_SECONDS)
+    return found

@@ -1,0 +1,188 @@
+"""Submitting complaints as operations do, with a put into `raw_complaints`, and waiting for their allocations."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime
+from statistics import median, quantiles
+from typing import Any
+
+from pydantic import BaseModel
+
+from cli.aws.deployment import Deployment
+from runtime.adapters.dynamodb import batched
+from training.data.complaint_files import ExportRow
+from triage.complaint import MAX_ITEM_BYTES
+from triage.feedback import INBOX
+from triage.story import ALLOCATION, AllocationEntry
+
+WRITERS = 8
+POLL_SECONDS = 0.25
+MAX_ID_BYTES = 2048
+"""Of a partition key."""
+
+OUTBOX_BYTES = 1024
+"""Kept free for what the intake writes beside a complaint."""
+
+
+class Totals(BaseModel):
+    """What became of a submission. Milliseconds run from the put to the allocation; None where nothing was new."""
+
+    submitted: int
+    allocated: int
+    auto: int
+    review: int
+    specialist: int
+    rejected: int
+    duplicates: int
+    seconds: float
+    p50_ms: int | None
+    p95_ms: int | None
+
+
+@dataclass
+class Rejection:
+    """A row that DynamoDB would refuse."""
+
+    row: int
+    reason: str
+    item: dict[str, Any]
+
+
+@dataclass
+class Submission:
+    """put_at: seconds since the epoch of each new complaint's put; ids that were there before are in `duplicates`."""
+
+    put_at: dict[str, float] = field(default_factory=dict)
+    duplicates: list[str] = field(default_factory=list)
+    rejections: list[Rejection] = field(default_factory=list)
+    allocations: dict[str, AllocationEntry] = field(default_factory=dict)
+    submitted: int = 0
+
+    @property
+    def ids(self) -> list[str]:
+        return [*self.put_at, *sorted(set(self.duplicates) - self.put_at.keys())]
+
+    def totals(self) -> Totals:
+        times = [
+            (datetime.fromisoformat(allocation.allocated_at).timestamp() - self.put_at[complaint_id]) * 1000
+            for complaint_id, allocation in self.allocations.items()
+            if complaint_id in self.put_at
+        ]
+        routes = [allocation.route for allocation in self.allocations.values()]
+        finished = [datetime.fromisoformat(a.allocated_at).timestamp() for a in self.allocations.values()]
+        started = min(self.put_at.values(), default=0.0)
+        return Totals(
+            submitted=self.submitted,
+            allocated=len(self.allocations),
+            auto=routes.count("auto"),
+            review=len(routes) - routes.count("auto"),
+            specialist=sum(allocation.journey == "specialist" for allocation in self.allocations.values()),
+            rejected=len(self.rejections),
+            duplicates=len(self.duplicates),
+            seconds=round(max(0.0, max(finished, default=started) - started), 3) if times else 0.0,
+            p50_ms=round(median(times)) if times else None,
+            p95_ms=round(percentile_95(times)) if times else None,
+        )
+
+
+def percentile_95(values: list[float]) -> float:
+    return quantiles(values, n=20, method="inclusive")[-1] if len(values) > 1 else values[0]
+
+
+def raw_item(row: ExportRow) -> dict[str, Any]:
+    """The item that operations would put: what the bank knows when it arrives, so no product and no issue."""
+    item = {
+        "complaint_id": row.complaint_id,
+        "narrative": row.narrative,
+        "received_at": row.received_at,
+        "customer_id": row.customer_id,
+        "tags": list(row.tags) if row.tags else None,
+        "account_vulnerable": row.account_vulnerable,
+        "company": row.company,
+        "state": row.state,
+        "submitted_via": row.submitted_via,
+    }
+    return {name: value for name, value in item.items() if value is not None}
+
+
+def put_all(
+    deployment: Deployment, items: Iterable[tuple[int, dict[str, Any]]], *, on_put: Callable[[], None]
+) -> Submission:
+    """Put numbered items; what cannot be put is kept aside with its reason. Items already there stay untouched."""
+    submission = Submission()
+    with ThreadPoolExecutor(WRITERS) as writers:
+        # Chunks bound what is read ahead: an export may be larger than memory.
+        for chunk in batched(items, 1000):
+            for row, item, problem, put_at in writers.map(lambda pair: _put(deployment, *pair), chunk):
+                submission.submitted += 1
+                if problem is not None:
+                    submission.rejections.append(Rejection(row, problem, item))
+                elif put_at is None:
+                    submission.duplicates.append(item["complaint_id"])
+                else:
+                    submission.put_at[item["complaint_id"]] = put_at
+                on_put()
+    return submission
+
+
+def _put(
+    deployment: Deployment, row: int, item: dict[str, Any]
+) -> tuple[int, dict[str, Any], str | None, float | None]:
+    problem = _refusal(item)
+    if problem is not None:
+        return row, item, problem, None
+    put_at = time.time()
+    return row, item, None, put_at if deployment.complaints.put_if_absent(item) else None
+
+
+def _refusal(item: dict[str, Any]) -> str | None:
+    complaint_id = item.get("complaint_id")
+    if not isinstance(complaint_id, str) or not complaint_id:
+        return "it has no complaint_id"
+    try:
+        size = _size(item)
+    except UnicodeEncodeError:
+        return "it holds characters that are no Unicode text"
+    if complaint_id.startswith(INBOX):
+        return f"its complaint_id begins with {INBOX}, where feedback is handed in"
+    if len(complaint_id.encode()) > MAX_ID_BYTES:
+        return f"its complaint_id is longer than {MAX_ID_BYTES:,} bytes"
+    return f"it is larger than {MAX_ITEM_BYTES // 1024} KB" if size > MAX_ITEM_BYTES - OUTBOX_BYTES else None
+
+
+def _size(value: Any) -> int:
+    """Bytes as DynamoDB counts them: of names and values, with a little for each value of a list or map."""
+    if isinstance(value, dict):
+        return sum(_size(name) + _size(part) for name, part in value.items()) + 3
+    if isinstance(value, list):
+        return sum(_size(part) + 1 for part in value) + 3
+    return len(value.encode()) if isinstance(value, str) else 21
+
+
+def wait_for(
+    deployment: Deployment, submission: Submission, *, timeout_seconds: float, on_allocated: Callable[[int], None]
+) -> set[str]:
+    """Collect the allocations of a submission; the ids that have none when the time is up."""
+    open_ids = set(submission.ids)
+    deadline = time.monotonic() + timeout_seconds
+    while open_ids and time.monotonic() < deadline:
+        found = allocations(deployment, open_ids)
+        submission.allocations |= found
+        open_ids -= found.keys()
+        on_allocated(len(found))
+        if open_ids:
+            time.sleep(POLL_SECONDS)
+    return open_ids
+
+
+def allocations(deployment: Deployment, ids: Iterable[str]) -> dict[str, AllocationEntry]:
+    """The current allocations among these complaints."""
+    items = deployment.story.get_many((complaint_id, ALLOCATION) for complaint_id in ids)
+    return {item["complaint_id"]: AllocationEntry.model_validate(item) for item in items}
+
+
+def numbered(rows: Iterable[ExportRow]) -> Iterator[tuple[int, dict[str, Any]]]:
+    for row in rows:
+        yield row.row, raw_item(row)

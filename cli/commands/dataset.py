@@ -1,0 +1,179 @@
+"""`triage dataset`"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli import options
+from cli.aws.deployment import hub_endpoint
+from cli.errors import CommandError, WrongUsageError
+from cli.output import err, out, print_json, print_table, progress_bar
+from cli.source import readable
+from triage.redaction import REDACTION_VERSION, redact_text
+
+if TYPE_CHECKING:
+    from training.data.dataset import LabelledRow
+    from training.snapshot import Pruned, Published, Snapshot, Terms
+
+app = typer.Typer(no_args_is_help=True, help="Freeze labelled complaints on the Hub, and remove some of them again.")
+
+OLDEST = 100 * 365
+"""Days; nothing that is kept is older than a century."""
+
+
+@app.command()
+def publish(
+    file: Annotated[str, typer.Argument(help="An export with CFPB's column names, or hf://organisation/name@sha.")],
+    repo: Annotated[str, typer.Argument(help="Dataset repository on the Hub, organisation/name.")],
+    test_from: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="Test on what was received from this day on; else the latest fifth."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the split by random groups.")] = 0,
+    licence: Annotated[str, typer.Option(help="Of the dataset, as the Hub spells it.")] = "other",
+    language: Annotated[str, typer.Option(help="Of the narratives.")] = "en",
+    public: Annotated[bool, typer.Option("--public", help="Let everybody read it, where it is made anew.")] = False,
+    env: options.Environment = "local",
+    as_json: options.AsJson = False,
+    state: options.State = options.DEFAULT,
+) -> None:
+    """Publish labelled complaints as a Parquet dataset with card, configs and splits, as one commit."""
+    endpoint = hub_endpoint(env, state)
+    # Only now: what splits and uploads takes a second to import, and no other command should wait for it.
+    from training.snapshot import PublicationError, Terms, publish_snapshot
+
+    path = readable(file, endpoint=lambda: endpoint)
+    try:
+        terms = Terms(licence=licence, language=language, redaction=REDACTION_VERSION)
+        with TemporaryDirectory() as folder:
+            snapshot = _written(path, Path(folder), repo, test_from, seed, terms)
+            with err.status(f"Publishing {repo}"):
+                sha = publish_snapshot(snapshot, dataset_id=repo, endpoint=endpoint, private=not public)
+    except PublicationError as error:
+        raise CommandError(str(error)) from error
+    _report(snapshot, repo, sha, as_json)
+
+
+@app.command("list")
+def list_(
+    env: options.Environment = "local", as_json: options.AsJson = False, state: options.State = options.DEFAULT
+) -> None:
+    """List the datasets that were published, by the tag of their cards."""
+    endpoint = hub_endpoint(env, state)
+    from training.snapshot import describe, published
+
+    with refusing_snapshots():
+        found = [describe(dataset_id, endpoint=endpoint) for dataset_id in published(endpoint)]
+    if as_json:
+        print_json([vars(dataset) for dataset in found])
+    elif not found:
+        out.print("No dataset was published.")
+    else:
+        print_table("Datasets", ("dataset", "revision", "rows of each config"), map(_listed, found))
+
+
+def _listed(dataset: "Published") -> tuple[str, str, str]:
+    rows = (f"{config} {sum(splits.values()):,}" for config, splits in dataset.rows.items())
+    return dataset.dataset, dataset.revision, ", ".join(rows)
+
+
+@app.command()
+def prune(
+    repo: Annotated[str, typer.Argument(help="Dataset repository on the Hub, organisation/name.")],
+    complaint: Annotated[list[str] | None, typer.Option(metavar="ID", help="A complaint; may be repeated.")] = None,
+    older_than: Annotated[
+        int | None, typer.Option(metavar="DAYS", min=0, max=OLDEST, help="What was received more than DAYS ago.")
+    ] = None,
+    env: options.Environment = "local",
+    as_json: options.AsJson = False,
+    state: options.State = options.DEFAULT,
+) -> None:
+    """Remove complaints from a published dataset, and all of its earlier revisions for good."""
+    if not complaint and older_than is None:
+        raise WrongUsageError("Say what to remove: --complaint ID, --older-than DAYS, or both")
+    endpoint = hub_endpoint(env, state)
+    from training.snapshot import prune
+
+    with refusing_snapshots(), err.status(f"Pruning {repo}"):
+        pruned = prune(repo, drop=_drop(frozenset(complaint or ()), older_than), endpoint=endpoint)
+    if as_json:
+        print_json(vars(pruned))
+    else:
+        out.print(_told(pruned))
+
+
+def _drop(complaints: frozenset[str], older_than: int | None) -> "Callable[[LabelledRow], bool]":
+    today = datetime.now(UTC).date()
+    first_kept = today - timedelta(days=older_than) if older_than is not None else None
+    return lambda row: row.complaint_id in complaints or (first_kept is not None and row.received < first_kept)
+
+
+def _told(pruned: "Pruned") -> str:
+    if not (pruned.rows or pruned.erased):
+        return f"Nothing to remove: no such complaint is in {pruned.dataset}, nor in what it was before."
+    removed = f"Complaints removed: {pruned.rows}" if pruned.rows else "Only earlier revisions held such complaints"
+    return f"{removed}; {pruned.erased} files of earlier revisions are gone.\nhf://{pruned.dataset}@{pruned.revision}"
+
+
+@contextmanager
+def refusing_snapshots() -> Iterator[None]:
+    """Raises: CommandError, in place of what went wrong with a snapshot."""
+    from training.snapshot import NotASnapshotError, PublicationError
+
+    try:
+        yield
+    except (NotASnapshotError, PublicationError) as error:
+        raise CommandError(str(error)) from error
+
+
+def _written(path: Path, folder: Path, repo: str, test_from: datetime | None, seed: int, terms: "Terms") -> "Snapshot":
+    """Raises: ExportError, WrongUsageError."""
+    from training.data.dataset import load_labelled
+    from training.snapshot import splits_of, stated_tags, write_snapshot
+
+    with err.status(f"Reading {path.name}"):
+        data = load_labelled(path)
+        tags = stated_tags(path)
+    try:
+        splits = splits_of(data, test_from=test_from.date() if test_from else None, seed=seed)
+    except ValueError as error:
+        raise WrongUsageError(f"{path} cannot be split: {error}") from error
+    with progress_bar() as bar:
+        redacting = bar.add_task("Redacting", total=len(data.rows))
+        return write_snapshot(
+            data,
+            folder,
+            name=repo,
+            splits=splits,
+            tags=tags,
+            redact=redact_text,
+            terms=terms,
+            on_row=lambda: bar.advance(redacting),
+        )
+
+
+def _report(snapshot: "Snapshot", repo: str, sha: str, as_json: bool) -> None:
+    rows = {config: {split: part.rows for split, part in parts.items()} for config, parts in snapshot.configs.items()}
+    if as_json:
+        print_json(
+            {
+                "dataset": repo,
+                "revision": sha,
+                "source": f"hf://{repo}@{sha}",
+                "rows": rows,
+                "fingerprints": dict(snapshot.fingerprints),
+                "source_fingerprint": snapshot.source_fingerprint,
+            }
+        )
+        return
+    print_table(
+        repo,
+        ("config", *next(iter(rows.values())), "sha256 of the data"),
+        ((config, *counts.values(), snapshot.fingerprints[config]) for config, counts in rows.items()),
+    )
+    out.print(f"hf://{repo}@{sha}")

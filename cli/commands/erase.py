@@ -1,0 +1,76 @@
+"""`triage erase`"""
+
+from collections.abc import Iterator
+from typing import Annotated
+
+import typer
+
+from cli import options
+from cli.aws.deployment import Deployment, find, hub_endpoint
+from cli.aws.functions import invoke, read_request
+from cli.commands.dataset import refusing_snapshots
+from cli.errors import CommandError
+from cli.output import err, out, print_json, print_table
+from triage.audit.erasure import Erased, ErasureRequest
+from triage.story import ErasureEntry
+
+
+def erase(
+    complaint_id: Annotated[str, typer.Argument(help="The complaint whose words go.")],
+    reason: Annotated[str, typer.Option(help="Why; recorded.")],
+    snapshots: Annotated[
+        bool, typer.Option(help="Also from the datasets that were published; needs the Hub's token.")
+    ] = True,
+    env: options.Environment = "local",
+    as_json: options.AsJson = False,
+    state: options.State = options.DEFAULT,
+) -> None:
+    """Erase a complaint's text and what was made of it. What was decided stays, and still verifies."""
+    request = read_request(ErasureRequest, complaint_id=complaint_id, requester=options.operator(), reason=reason)
+    deployment = find(env, state=state)
+    # The tables first: what is held is refused there, before anything is gone.
+    erasures = [_erased(deployment, request)]
+    rows = _pruned(complaint_id, hub_endpoint(env, state)) if snapshots else {}
+    if rows:
+        erasures.append(_erased(deployment, request.model_copy(update={"snapshots": rows})))
+    made = [erasure for erasure in erasures if erasure is not None]
+    if as_json:
+        print_json({"complaint_id": complaint_id, "erasures": made})
+    elif made:
+        print_table(f"Erased of {complaint_id}", ("store", "what", "removed"), _report(made))
+    else:
+        out.print(f"nothing of {complaint_id} is left to erase")
+
+
+def _erased(deployment: Deployment, request: ErasureRequest) -> ErasureEntry | None:
+    session = deployment.acting_as("privacy-officer-role")
+    return invoke(session, deployment.name("erase-function"), request, gives=Erased).erasure
+
+
+def _pruned(complaint_id: str, endpoint: str | None) -> dict[str, int]:
+    """By dataset, the rows that went: 0 where only its earlier commits held some, and no dataset without any."""
+    # Only now: it takes a second to import.
+    from training.snapshot import prune, published
+
+    try:
+        with refusing_snapshots(), err.status("Erasing from datasets"):
+            pruned = [
+                prune(dataset, drop=lambda row: row.complaint_id == complaint_id, endpoint=endpoint)
+                for dataset in published(endpoint)
+            ]
+    except CommandError as error:
+        raise CommandError(f"{complaint_id} is erased from the tables and not from every dataset: {error}") from error
+    return {one.dataset: one.rows for one in pruned if one.rows or one.erased}
+
+
+def _report(made: list[ErasureEntry]) -> Iterator[tuple[str, str, int]]:
+    for erasure in made:
+        for store, what, removed in (
+            ("raw_complaints", "the complaint, with its narrative", int(erasure.text)),
+            ("complaints_allocation", "explanations", len(erasure.entries)),
+            ("complaints_allocation", "feedback that was not applied", len(erasure.refused_feedback)),
+        ):
+            if removed:
+                yield store, what, removed
+        for name, rows in erasure.snapshots.items():
+            yield f"hf://datasets/{name}", "rows, and earlier commits", rows

@@ -1,0 +1,217 @@
+"""`triage strategy evidence`"""
+
+import hashlib
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from botocore.exceptions import ClientError
+from pydantic import ValidationError
+
+from cli import options
+from cli.aws.deployment import Deployment, find
+from cli.commands.strategy import in_force
+from cli.errors import CommandError, NotFoundError, WrongUsageError
+from cli.output import err, out, print_json, print_table
+from cli.pages import evidence_words as words
+from cli.pages.evidence_case import Case, left_out
+from runtime.adapters.experiments import Experiments
+from triage.promotion.evidence import Comparison, Evidence, Operations
+from triage.promotion.verdict import judge
+from triage.strategies.ledger import EvidenceReference, LedgerEntry
+
+app = typer.Typer()
+
+
+@app.command("evidence")
+def evidence(
+    task: Annotated[str, typer.Argument(help="The task whose challengers are judged.")],
+    html: Annotated[
+        Path | None, typer.Option(dir_okay=False, help="Write a page with pictures here.", show_default=False)
+    ] = None,
+    change: Annotated[
+        str | None,
+        typer.Option(help="The evidence that a change rests on: the beginning of its sha256.", show_default=False),
+    ] = None,
+    env: options.Environment = "local",
+    as_json: options.AsJson = False,
+    state: options.State = options.DEFAULT,
+) -> None:
+    """Show what is known about each challenger now, the verdict on it, and what would follow. Nothing is changed."""
+    deployment = find(env, state=state)
+    cases = _known_now(deployment, task) if change is None else [_stored(deployment, task, change)]
+    if html is not None:
+        # Only now: what draws takes seconds to import.
+        from cli.pages.evidence import page
+
+        html.write_text(page(cases), encoding="utf-8")
+        err.print(f"The page is {html}", soft_wrap=True)
+    if as_json:
+        print_json([_plain(case) for case in cases])
+        return
+    for case in cases:
+        _show(case)
+
+
+def _known_now(deployment: Deployment, task: str) -> list[Case]:
+    row = in_force(deployment, task)
+    if not row.strategy.is_experiment:
+        raise NotFoundError(
+            f"{task} has no challenger; set a shadow or a canary with `triage strategy set {task} FILE`"
+        )
+    return [
+        Case(
+            challenger=opinion.challenger.name,
+            evidence=opinion.evidence,
+            judgement=opinion.judgement,
+            gates=row.strategy.gates,
+            course=opinion.course,
+            labelled=opinion.labelled,
+            positive_label=opinion.positive_label,
+        )
+        for opinion in Experiments(deployment.story).opinions(row, datetime.now(UTC))
+    ]
+
+
+def _stored(deployment: Deployment, task: str, prefix: str) -> Case:
+    """The document as it was judged then, if the ledger's hash is still its own."""
+    history = list(deployment.registry.strategies.history(task))
+    found = {entry.evidence: entry for entry in history if entry.evidence and entry.evidence.sha256.startswith(prefix)}
+    if not found:
+        raise NotFoundError(
+            f"the ledger of {task} names no evidence {prefix!r}; `triage strategy history {task}` shows what it names"
+        )
+    if len(found) > 1:
+        raise WrongUsageError(f"{len(found)} documents in the ledger of {task} begin with {prefix!r}; say more of it")
+    ((reference, entry),) = found.items()
+    document = _document(deployment, reference)
+    strategy = entry.strategy
+    if strategy is None:
+        raise CommandError(f"the entry of {entry.valid_from} rests on evidence and names no strategy to judge it by")
+    return Case(
+        challenger=_arm(document.challenger, history),
+        evidence=document,
+        judgement=judge(document, strategy.gates, strategy.guardrails),
+        gates=strategy.gates,
+        change=entry,
+    )
+
+
+def _document(deployment: Deployment, reference: EvidenceReference) -> Evidence:
+    s3, bucket = deployment.session.client("s3"), deployment.name("evidence-bucket")
+    try:
+        stored = s3.get_object(Bucket=bucket, Key=reference.key)["Body"].read()
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") == "NoSuchKey":
+            raise CommandError(f"the ledger names {reference.key}, and it is not in the bucket {bucket}") from error
+        raise
+    sha256 = hashlib.sha256(stored).hexdigest()
+    if sha256 != reference.sha256:
+        raise CommandError(
+            f"{reference.key} is not what the ledger names: its sha256 is {sha256}, not {reference.sha256}"
+        )
+    try:
+        return Evidence.model_validate_json(stored)
+    except ValidationError as error:
+        raise CommandError(
+            f"{reference.key} is what the ledger names, and another version of this program wrote it"
+        ) from error
+
+
+def _arm(version: str, history: list[LedgerEntry]) -> str:
+    """As the arm was called last."""
+    strategies = (entry.strategy for entry in reversed(history) if entry.strategy)
+    return next((arm.name for strategy in strategies for arm in strategy.all_arms if arm.version == version), version)
+
+
+def _plain(case: Case) -> dict[str, Any]:
+    known = {
+        "challenger": case.challenger,
+        "evidence": case.evidence,
+        "judgement": case.judgement,
+        "course": case.course,
+    }
+    return known | ({"change": case.change} if case.change else {})
+
+
+def _show(case: Case) -> None:
+    evidence, judgement = case.evidence, case.judgement
+    told = f"{words.stage(evidence)}, {evidence.hours:.1f} hours"
+    out.print(f"{case.challenger}: {judgement.verdict} ({told})", soft_wrap=True)
+    for reason in judgement.reasons:
+        out.print(f"  {reason}", soft_wrap=True)
+    if case.course is not None:
+        out.print(f"  next: {case.course.kind or 'nothing'}, {case.course.reason}", soft_wrap=True)
+    if case.change is not None:
+        change = case.change
+        out.print(f"  {change.kind} at {change.valid_from} by {change.actor}: {change.reason}", soft_wrap=True)
+    print_table(
+        "Gates",
+        ("gate", "", "figures"),
+        ((gate.name, words.PASSED[gate.passed], gate.detail) for gate in judgement.gates),
+    )
+    print_table(
+        f"Comparisons on {evidence.labels:,} labels, in points",
+        ("metric", "champion", "challenger", "difference", "bounds, at every look", "n", "p, one look only"),
+        _comparisons(case),
+    )
+    reasons = left_out(case)
+    if reasons:
+        print_table("Labels that do not count", ("why", "labels"), reasons.items())
+    _operations(evidence)
+    _delivered(evidence)
+
+
+def _comparisons(case: Case) -> Iterator[tuple[object, ...]]:
+    for one in case.comparisons:
+        yield _compared(one, words.name(one))
+    assisted = case.evidence.assisted
+    if assisted is not None:
+        yield _compared(assisted, f"{words.name(assisted)} {words.ASSISTED}")
+
+
+def _compared(comparison: Comparison, name: str) -> tuple[object, ...]:
+    return (
+        name,
+        words.percent(comparison.champion),
+        words.percent(comparison.challenger),
+        words.points(comparison.difference),
+        words.interval(comparison),
+        comparison.n,
+        words.fixed(comparison),
+    )
+
+
+def _operations(evidence: Evidence) -> None:
+    def ran(name: str, operations: Operations, error: float | None) -> tuple[object, ...]:
+        return (
+            name,
+            operations.predictions,
+            operations.failures,
+            operations.p95_ms,
+            words.percent(operations.commonest_share),
+            None if error is None else f"{error:.3f}",
+        )
+
+    print_table(
+        "How they ran since the stage began",
+        ("", "predictions", "failures", "p95 ms", "commonest label", "calibration error"),
+        (
+            ran("champion", evidence.champion_operations, evidence.champion_calibration.error),
+            ran("challenger", evidence.challenger_operations, evidence.challenger_calibration.error),
+        ),
+    )
+
+
+def _delivered(evidence: Evidence) -> None:
+    delivered = evidence.delivered
+    if delivered is None:
+        return
+    empty = ", ".join(delivered.empty) or "none"
+    print_table(
+        f"Delivered (sample ratio p = {delivered.p_value:.3g}, strays {delivered.strays}, empty arms: {empty})",
+        ("arm", "intended", "buckets answered"),
+        ((name, f"{share / 100:g} %", delivered.counted[name]) for name, share in delivered.intended.items()),
+    )

@@ -1,0 +1,142 @@
+"""`triage explain`"""
+
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, get_args
+
+import boto3
+import typer
+
+from cli import options
+from cli.aws.deployment import find
+from cli.aws.functions import invoke, read_request
+from cli.errors import CommandError
+from cli.output import out, print_json, print_table
+from triage.explanation.delivery import Delivered
+from triage.explanation.rationale import checks_in_words, points
+from triage.steps import DeliveryRequest, ExplanationRequest, LawfulBasis
+
+if TYPE_CHECKING:
+    from mypy_boto3_stepfunctions import SFNClient
+
+POLL_SECONDS = 0.5
+WORDS = 6
+"""Of a sentence, in a terminal."""
+
+
+def explain(
+    complaint_id: Annotated[str, typer.Argument(help="The complaint whose decision is asked about.")],
+    task: Annotated[str, typer.Option(help="Which decision: product, issue, vulnerable, …")] = "product",
+    purpose: Annotated[str, typer.Option(help="What it is for; recorded.")] = "request of a regulator",
+    lawful_basis: Annotated[str, typer.Option(help=", ".join(get_args(LawfulBasis)))] = "legal obligation",
+    seed: Annotated[int, typer.Option(help="Of the divisions that are drawn.")] = 0,
+    html: Annotated[Path | None, typer.Option(help="Write a page here.", show_default=False)] = None,
+    svg_file: Annotated[Path | None, typer.Option("--svg", help="Write the chart here.", show_default=False)] = None,
+    png_file: Annotated[Path | None, typer.Option("--png", help="Write the chart here.", show_default=False)] = None,
+    timeout: Annotated[float, typer.Option(help="Seconds to wait at most.")] = 300.0,
+    env: options.Environment = "local",
+    as_json: options.AsJson = False,
+    state: options.State = options.DEFAULT,
+) -> None:
+    """Have the model that decided explain its decision, acting as the role that may ask; the requester is recorded."""
+    request = read_request(
+        ExplanationRequest,
+        complaint_id=complaint_id,
+        task=task,
+        requester=options.operator(),
+        purpose=purpose,
+        lawful_basis=lawful_basis,
+        seed=seed,
+    )
+    deployment = find(env, state=state)
+    session = deployment.acting_as("explainer-role")
+    machine = deployment.name("explanation-state-machine")
+    _explained(session.client("stepfunctions"), machine, request, timeout)
+    delivered = _delivered(session, deployment.name("deliver-explanation-function"), request)
+    _draw(delivered, html=html, svg=svg_file, png=png_file)
+    if as_json:
+        print_json(delivered)
+    else:
+        _print(delivered)
+
+
+def _explained(states: "SFNClient", machine: str, request: ExplanationRequest, timeout_seconds: float) -> None:
+    """Wait for the execution of this request: the one that there is, or another where that has failed."""
+    execution, started = _start(states, machine, request, request.request_id)
+    deadline = time.monotonic() + timeout_seconds
+    while time.monotonic() < deadline:
+        found = states.describe_execution(executionArn=execution)
+        if found["status"] == "SUCCEEDED":
+            return
+        if found["status"] != "RUNNING" and started:
+            raise CommandError(f"{request.complaint_id} was not explained: {_cause(found)}")
+        if found["status"] != "RUNNING":
+            name = f"{request.request_id}-{round(time.time() * 1000)}"
+            execution, started = _start(states, machine, request, name)
+        time.sleep(POLL_SECONDS)
+    raise CommandError(f"{request.complaint_id} was not explained within {timeout_seconds:g} s; ask again for the same")
+
+
+def _start(states: "SFNClient", machine: str, request: ExplanationRequest, name: str) -> tuple[str, bool]:
+    """The execution of this name, and whether it is new."""
+    try:
+        began = states.start_execution(stateMachineArn=machine, name=name, input=request.model_dump_json())
+    except states.exceptions.ExecutionAlreadyExists:
+        return f"{machine.replace(':stateMachine:', ':execution:')}:{name}", False
+    return began["executionArn"], True
+
+
+def _cause(execution: Mapping[str, Any]) -> str:
+    """What the function that failed said, without the trace of where."""
+    try:
+        return str(json.loads(execution["cause"])["errorMessage"])
+    except (KeyError, TypeError, ValueError):
+        return str(execution.get("cause") or execution["status"])
+
+
+def _delivered(session: boto3.Session, function: str, request: ExplanationRequest) -> Delivered:
+    wanted = DeliveryRequest(
+        complaint_id=request.complaint_id,
+        task=request.task,
+        request_id=request.request_id,
+        requester=request.requester,
+    )
+    try:
+        return invoke(session, function, wanted, gives=Delivered)
+    except CommandError as error:
+        raise CommandError(f"{request.complaint_id} was explained and not handed out: {error}") from error
+
+
+def _draw(delivered: Delivered, *, html: Path | None, svg: Path | None, png: Path | None) -> None:
+    # Only now: what draws takes a second to import.
+    from cli.pages import explanation
+
+    if html is not None:
+        html.write_text(explanation.page(delivered), encoding="utf-8")
+    if svg is not None:
+        svg.write_text(explanation.svg(delivered), encoding="utf-8")
+    if png is not None:
+        png.write_bytes(explanation.png(delivered))
+
+
+def _print(delivered: Delivered) -> None:
+    explained = delivered.explanation.explained
+    out.print(delivered.explanation.rationale)
+    print_table(
+        f"Why {explained.label}",
+        ("sentence", "moved it by", "moved the runner-up by", "text"),
+        (
+            (number, points(passage.label), points(passage.runner_up), passage.text.strip())
+            for number, passage in enumerate(delivered.sentences, start=1)
+        ),
+    )
+    for number, passage in enumerate(delivered.sentences, start=1):
+        if passage.words:
+            ranked = sorted(passage.words, key=lambda word: -abs(word.label))[:WORDS]
+            out.print(
+                f"sentence {number}: " + ", ".join(f"{word.text.strip()} {points(word.label)}" for word in ranked)
+            )
+    print_table("Checks", ("check", "value"), checks_in_words(explained))
+    out.print(f"{delivered.explanation.entry}, handed to {delivered.requester} at {delivered.delivered_at}")

@@ -1,0 +1,62 @@
+"""`triage parked`: complaints that failed again and again."""
+
+import json
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from cli import options
+from cli.aws.deployment import Deployment, find
+from cli.errors import NotFoundError
+from cli.output import out, print_json, print_table
+from runtime.adapters.executions import Executions
+from triage.steps import ExecutionInput
+
+app = typer.Typer(no_args_is_help=True, help="Complaints that no attempt could allocate.")
+
+
+@app.command("list")
+def list_(
+    env: options.Environment = "local", as_json: options.AsJson = False, state: options.State = options.DEFAULT
+) -> None:
+    """List parked complaints."""
+    parked = list(find(env, state=state).outbox().parked())
+    if as_json:
+        print_json(parked)
+    else:
+        rows = ((p["complaint_id"], p["triage_attempts"], p["triage_execution"]) for p in parked)
+        print_table("Parked", ("complaint", "attempts", "last execution"), rows)
+
+
+@app.command()
+def replay(
+    complaint_ids: Annotated[list[str] | None, typer.Argument(help="Which ones; by default all.")] = None,
+    env: options.Environment = "local",
+    state: options.State = options.DEFAULT,
+) -> None:
+    """Start parked complaints again, once what stopped them is mended."""
+    deployment = find(env, state=state)
+    outbox = deployment.outbox()
+    executions = Executions(deployment.session.client("stepfunctions"), deployment.name("state-machine"))
+    parked = {item["complaint_id"]: item for item in outbox.parked()}
+    chosen = complaint_ids or list(parked)
+    for complaint_id in chosen:
+        if complaint_id not in parked:
+            raise NotFoundError(f"{complaint_id} is not parked; `triage parked list` shows what is")
+        name = outbox.reclaim(parked[complaint_id], datetime.now(UTC), attempt=1)
+        if name is not None and executions.start(ExecutionInput(complaint_id=complaint_id), name):
+            out.print(f"{complaint_id} started again")
+    _dismiss(deployment, set(chosen))
+
+
+def _dismiss(deployment: Deployment, complaint_ids: set[str]) -> None:
+    """Take the messages of these complaints from the queue, which would keep the alarm on. Those about feedback stay:
+    nothing has put it right yet."""
+    sqs, queue = deployment.session.client("sqs"), deployment.name("parked-queue")
+    # Each message is received once within the visibility time-out, so this ends.
+    while messages := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, VisibilityTimeout=30).get("Messages"):
+        for message in messages:
+            told = json.loads(message["Body"])
+            if told["complaint_id"] in complaint_ids and "feedback_id" not in told:
+                sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])

@@ -1,0 +1,119 @@
+"""`triage replay`"""
+
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import boto3
+import typer
+
+from cli import options
+from cli.aws.deployment import Deployment, find
+from cli.aws.functions import invoke, read_request
+from cli.commands.show import read_story
+from cli.errors import CommandError, NotFoundError
+from cli.output import err, out, print_json, print_table
+from runtime.adapters.bundles import S3Bundles
+from triage.audit.reading import Read, ReadingRequest
+from triage.audit.replay import Replay, compare, impossible
+from triage.errors import BundleRefusedError, BundleUnavailableError, ModelFailedError
+from triage.inference.classify import classify
+from triage.inference.models import LoadedModels
+from triage.story import PredictionEntry, SelectionEntry, sha256_of_text
+
+Text = Literal["as recorded", "changed", "not recorded"]
+
+
+def replay(
+    complaint_id: Annotated[str, typer.Argument(help="The complaint whose predictions are made again.")],
+    purpose: Annotated[str, typer.Option(help="What it is for; recorded, since it reads the text.")] = "replay",
+    env: options.Environment = "local",
+    as_json: options.AsJson = False,
+    state: options.State = options.DEFAULT,
+) -> None:
+    """Fetch the very models that judged a complaint, verify and run them again, and compare with the record."""
+    deployment = find(env, state=state)
+    story = read_story(deployment, complaint_id)
+    predictions: list[PredictionEntry] = story["predictions"]
+    if not predictions:
+        raise NotFoundError(f"no model has said anything about {complaint_id}")
+    session = deployment.acting_as("auditor-role")
+    words = _read(deployment, session, complaint_id, purpose)
+    text = compared(story["selection"], words)
+    with err.status(f"Replaying {len(predictions)} predictions"):
+        replays = _replay(deployment, session, words, predictions)
+    if as_json:
+        print_json(summary(complaint_id, replays, text))
+    else:
+        _table(replays)
+    if text == "changed":
+        raise CommandError(f"the text of {complaint_id} is not the one that was judged: its hash is another")
+    if not all(one.result in ("identical", "within tolerance") for one in replays):
+        raise CommandError(f"{complaint_id} could not be replayed as it was recorded")
+    if not as_json:
+        out.print("every model says what it is recorded to have said")
+
+
+def compared(selection: SelectionEntry | None, words: str) -> Text:
+    if selection is None or selection.text_sha256 is None:
+        return "not recorded"
+    return "as recorded" if sha256_of_text(words) == selection.text_sha256 else "changed"
+
+
+def summary(complaint_id: str, replays: list[Replay], text: Text) -> dict[str, Any]:
+    """max_abs_difference: over all predictions; null where one of them could not be made again."""
+    differences = [one.max_abs_difference for one in replays]
+    known = [difference for difference in differences if difference is not None]
+    return {
+        "complaint_id": complaint_id,
+        "identical": text != "changed" and all(one.result == "identical" for one in replays),
+        "max_abs_difference": max(known) if len(known) == len(differences) else None,
+        "text": text,
+        "predictions": replays,
+    }
+
+
+def _read(deployment: Deployment, session: boto3.Session, complaint_id: str, purpose: str) -> str:
+    """The narrative. It is recorded who has it, and what for.
+
+    Raises: CommandError where it is gone, or the function fails.
+    """
+    request = read_request(ReadingRequest, complaint_id=complaint_id, requester=options.operator(), purpose=purpose)
+    return invoke(session, deployment.name("read-narrative-function"), request, gives=Read).words
+
+
+def _replay(
+    deployment: Deployment, session: boto3.Session, words: str, predictions: list[PredictionEntry]
+) -> list[Replay]:
+    """Also of models that were retired since: their bundles stay."""
+    store = S3Bundles(session.client("s3"), deployment.name("bundles-bucket"))
+    with tempfile.TemporaryDirectory() as folder:
+        models = LoadedModels(store, folder=Path(folder), capacity=1)
+        return [again(words, prediction, models) for prediction in predictions]
+
+
+def again(words: str, prediction: PredictionEntry, models: LoadedModels) -> Replay:
+    try:
+        loaded = models.get(prediction.model)
+        return compare(prediction, classify(words, engine=loaded.engine, manifest=loaded.manifest))
+    except (BundleRefusedError, BundleUnavailableError, ModelFailedError) as error:
+        return impossible(prediction, f"{type(error).__name__}: {error}")
+
+
+def _table(replays: list[Replay]) -> None:
+    print_table(
+        "Replay",
+        ("task", "recorded", "now", "largest difference", "result", "reason", "model version"),
+        (
+            (
+                one.task + (" (shadow)" if one.shadow else ""),
+                one.label,
+                one.replayed_label,
+                None if one.max_abs_difference is None else f"{one.max_abs_difference:.2g}",
+                one.result,
+                one.reason,
+                one.version,
+            )
+            for one in replays
+        ),
+    )

@@ -1,0 +1,75 @@
+"""`triage submit`"""
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli import options
+from cli.aws.deployment import find, hub_endpoint
+from cli.aws.submission import Rejection, numbered, put_all, wait_for
+from cli.errors import CommandError
+from cli.output import err, out, print_json, progress_bar
+from cli.source import readable
+from cli.tables import allocation_table, totals_table
+from training.data.complaint_files import read_export
+
+
+def submit(
+    file: Annotated[
+        str, typer.Argument(help="CSV, Parquet, JSON or JSON lines, also zipped, or hf://organisation/name@sha.")
+    ],
+    limit: Annotated[int | None, typer.Option(min=1, help="Submit the first N complaints only.")] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for the allocations and show them.")] = False,
+    timeout: Annotated[float, typer.Option(help="Seconds to wait at most.")] = 900.0,
+    rejects: Annotated[
+        Path, typer.Option(help="Where refused rows are kept, to be mended and submitted again.")
+    ] = Path("rejected.jsonl"),
+    env: options.Environment = "local",
+    as_json: options.AsJson = False,
+    state: options.State = options.DEFAULT,
+) -> None:
+    """Put complaints of an export into raw_complaints, as operations do."""
+    path = readable(file, endpoint=lambda: hub_endpoint(env, state))
+    deployment = find(env, state=state)
+    with progress_bar() as bar:
+        putting = bar.add_task("Submitting", total=limit)
+        submission = put_all(deployment, numbered(read_export(path, limit=limit)), on_put=lambda: bar.advance(putting))
+        bar.update(putting, total=submission.submitted)
+        late: set[str] = set()
+        if wait:
+            waiting = bar.add_task("Allocating", total=len(submission.ids))
+            late = wait_for(
+                deployment, submission, timeout_seconds=timeout, on_allocated=lambda count: bar.advance(waiting, count)
+            )
+    _keep(submission.rejections, rejects)
+    totals = submission.totals()
+    if as_json:
+        print_json(totals)
+    else:
+        if wait:
+            allocation_table(submission)
+        totals_table(totals)
+        if not wait:
+            out.print("Watch them with `triage status`, or one with `triage show COMPLAINT_ID`.")
+    if late:
+        raise CommandError(
+            f"{len(late)} complaints had no allocation after {timeout:g} s, {sorted(late)[0]} among them; "
+            "the sweeper goes on with them: look again with `triage status`"
+        )
+
+
+def _keep(rejections: list[Rejection], path: Path) -> None:
+    if not rejections:
+        return
+    # They are complaints: nobody else on the machine may read them.
+    with open(
+        path, "a", encoding="utf-8", errors="replace", opener=lambda name, how: os.open(name, how, 0o600)
+    ) as file:
+        for rejection in rejections:
+            file.write(json.dumps(rejection.item, ensure_ascii=False, default=str) + "\n")
+    for rejection in rejections[:10]:
+        err.print(f"row {rejection.row} refused: {rejection.reason}")
+    err.print(f"{len(rejections)} refused rows are in {path}; mend them and submit that file")

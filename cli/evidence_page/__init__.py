@@ -1,1 +1,0 @@
-"""Evidence about challengers as a page that needs nothing beside itself."""

@@ -1,0 +1,86 @@
+from decimal import Decimal
+
+import pytest
+from boto3.dynamodb.types import Binary
+from hypothesis import given
+from hypothesis import strategies as st
+
+from triage.audit.chain import Link, content_sha256, unsealed
+
+STATED = {"complaint_id": "1", "sealed_at": "2026-03-02T09:30:00.000Z", "code_version": "test", "expires_at": 7}
+
+plain = st.recursive(
+    st.none() | st.booleans() | st.text(max_size=5) | st.decimals(allow_nan=False, allow_infinity=False, places=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def test_links_count_and_name_the_one_before():
+    first = Link.after(None, entry="SELECTION", content={"entry": "SELECTION"}, **STATED)
+    second = Link.after(first, entry="SELECTION", content=None, **STATED)
+    assert (first.sequence, second.sequence) == ("000001", "000002")
+    assert (first.change, second.change) == ("written", "removed")
+    assert second.previous_sha256 == first.sha256
+    assert (first.previous_sha256, second.content_sha256) == (None, None)
+
+
+@pytest.mark.parametrize("field", sorted(Link.model_fields.keys() - {"sha256", "expires_at"}))
+def test_whatever_is_altered_in_a_link_shows(field):
+    first = Link.after(None, entry="SELECTION", content={"entry": "SELECTION"}, **STATED)
+    link = Link.after(first, entry="ALLOCATION", content={"entry": "ALLOCATION"}, **STATED)
+    assert link.is_sound
+    other = "removed" if field == "change" else getattr(link, field) + "0"
+    assert not link.model_copy(update={field: other}).is_sound
+
+
+def test_when_a_link_or_an_entry_expires_is_not_sealed():
+    link = Link.after(None, entry="SELECTION", content={"entry": "SELECTION", "expires_at": 1}, **STATED)
+    assert link.model_copy(update={"expires_at": None}).is_sound
+    assert link.content_sha256 == content_sha256({"entry": "SELECTION"})
+
+
+@given(one=st.dictionaries(st.text(max_size=5), plain), other=st.dictionaries(st.text(max_size=5), plain))
+def test_two_contents_have_one_hash_only_if_they_are_equal(one, other):
+    one.pop("expires_at", None)
+    other.pop("expires_at", None)
+    same = content_sha256(one) == content_sha256(other)
+    assert same if _as_text(one) == _as_text(other) else not same
+
+
+def _as_text(value):
+    """Python takes True for 1, and 1.0 for 1: DynamoDB tells the first two apart, and not the others."""
+    if isinstance(value, dict):
+        return sorted((name, _as_text(element)) for name, element in value.items())
+    if isinstance(value, list):
+        return [_as_text(element) for element in value]
+    return (type(value).__name__, format(value.normalize(), "f") if isinstance(value, Decimal) else str(value))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (Decimal("1.50"), Decimal("1.5")),
+        (Decimal("1E+3"), Decimal(1000)),
+        ({"b", "a"}, {"a", "b"}),
+        (Binary(b"x"), Binary(b"x")),
+        ({"x": 1, "y": 2}, {"y": Decimal(2), "x": Decimal("1.0")}),
+    ],
+)
+def test_a_value_has_one_hash_however_it_is_spelled(one, other):
+    assert content_sha256({"value": one}) == content_sha256({"value": other})
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("1", Decimal(1)), (True, "true"), (None, "null"), ({"a"}, ["a"]), (Binary(b"x"), "eA==")]
+)
+def test_what_looks_alike_and_is_of_another_type_has_another_hash(one, other):
+    assert content_sha256({"value": one}) != content_sha256({"value": other})
+
+
+def test_only_what_the_chain_does_not_know_is_sealed():
+    known = Link.after(None, entry="A", content={"entry": "A"}, **STATED)
+    gone = Link.after(known, entry="B", content=None, **STATED)
+    entries = {"A": {"entry": "A"}, "B": None, "C": None, "D": {"entry": "D"}}
+    assert dict(unsealed([known, gone], entries)) == {"C": None, "D": {"entry": "D"}}
+    assert dict(unsealed([known, gone], {"A": {"entry": "A", "more": 1}})) == {"A": {"entry": "A", "more": 1}}

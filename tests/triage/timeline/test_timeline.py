@@ -1,0 +1,274 @@
+"""A complaint's records, told in the order of time."""
+
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+from boto3.dynamodb.types import Binary
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.factories import any_allocation, any_item, any_prediction, any_selection
+from tests.stories import (
+    CHALLENGER,
+    CHAMPION,
+    ID,
+    SHADOW,
+    any_erasure,
+    any_explained,
+    any_hold,
+    chained,
+    items,
+    lifted,
+    outbox,
+    whole_inbox,
+    whole_story,
+)
+from triage.story import ALLOCATION, EXPLANATION, SELECTION
+from triage.timeline.events import instant, plain, printable
+from triage.timeline.records import OUTBOX, Records
+from triage.timeline.timeline import moments
+
+STORY, INBOX = items(whole_story()), whole_inbox()
+
+
+def told(story=STORY, inbox=(), links=(), raw=None):
+    return moments(Records.read(ID, raw=raw, story=story, inbox=inbox), links)
+
+
+def of(kind, *args, **values):
+    return [moment for moment in told(*args, **values) if moment.kind == kind]
+
+
+def test_a_story_is_told_in_the_order_of_time():
+    assert [moment.kind for moment in told(inbox=INBOX)] == [
+        "received",
+        "models_selected",
+        "model_failed",
+        "predicted",
+        "predicted",
+        "model_failed",
+        "allocated",
+        "announced",
+        "predicted",
+        "feedback_applied",
+        "decided_again",
+        "announced",
+        "feedback_refused",
+        "feedback_waiting",
+        "explained",
+        "explanation_delivered",
+        "narrative_read",
+        "hold_placed",
+        "hold_lifted",
+        "feedback_refused",
+    ]
+
+
+def after_erasure():
+    """The story without what was erased, and its chain."""
+    gone = [item["entry"] for item in STORY if item["entry"].startswith(EXPLANATION)]
+    erasure = items([any_erasure(entries=gone, snapshots={"complaints": 2})])
+    return [i for i in STORY if i["entry"] not in gone] + erasure, chained([*STORY, *erasure], removed=gone)
+
+
+ERASED, CHAIN = after_erasure()
+
+
+@given(st.permutations(ERASED), st.permutations(INBOX), st.permutations(CHAIN))
+def test_the_order_of_the_records_changes_nothing_and_moments_are_sorted(story, inbox, links):
+    records = Records.read(ID, raw=None, story=story, inbox=inbox)
+    assert records == Records.read(ID, raw=None, story=ERASED, inbox=INBOX)
+    found = moments(records, links)
+    assert found == told(ERASED, INBOX, CHAIN)
+    times = [instant(moment.at) or datetime.max.replace(tzinfo=UTC) for moment in found]
+    assert times == sorted(times)
+
+
+TIMES = st.datetimes(timezones=st.timezones()).map(datetime.isoformat) | st.dates().map(str) | st.text() | st.none()
+
+
+@given(st.lists(TIMES, min_size=2, max_size=5))
+def test_whatever_others_state_as_a_time_moments_are_sorted(stated):
+    inbox = [{**INBOX[0], "entry": f"f-{number}", "at": at} for number, at in enumerate(stated)]
+    found = [instant(moment.at) for moment in told([], inbox)]
+    known = [at for at in found if at is not None]
+    assert known == sorted(known)
+    assert found[len(known) :] == [None] * (len(found) - len(known))
+
+
+def test_every_moment_names_the_record_that_says_so():
+    entries = {item["entry"] for item in STORY} | {f"FEEDBACK#{ID} {row['entry']}" for row in INBOX}
+    assert {moment.entry for moment in told(inbox=INBOX)} == entries
+
+
+def test_a_prediction_has_all_it_takes_to_make_it_again():
+    champion, _, shadow = of("predicted")
+    assert champion.model_version == CHAMPION.version
+    assert (champion.arm, champion.bucket, champion.strategy_version) == ("champion", 4711, 3)
+    assert (champion.temperature, champion.taxonomy_version, champion.code_version) == (1.37, "2", "test")
+    assert champion.manifest_sha256 == CHAMPION.manifest_sha256
+    assert champion.weights_sha256 == any_prediction().weights_sha256
+    assert champion.facts["thresholds"] == "without a person from 0.8"
+    assert (shadow.shadow, shadow.detail) == (True, "product: Credit card 0.600, arm next (shadow)")
+
+
+def test_the_selection_tells_arms_stand_ins_and_shadows():
+    (selected,) = of("models_selected")
+    assert selected.detail == "to be asked: product, issue, vulnerable, 1 in the shadow"
+    assert f"(arm challenger, bucket 4711, strategy version 3, stand-in {CHAMPION.version})" in selected.facts["models"]
+    assert "(its only active model)" in selected.facts["models"]
+    assert SHADOW.version in selected.facts["shadows"]
+    assert selected.facts["missing shadows"] == "product/gone"
+    assert selected.facts["stated vulnerable"] == "said (health)"
+
+
+def test_a_failure_tells_who_was_asked_instead():
+    stood_in, _ = of("model_failed")
+    assert stood_in.detail == f"product: ModelFailedError, arm challenger; {CHAMPION.version} was asked instead"
+    assert stood_in.model_version == CHALLENGER.version
+
+
+def test_each_version_is_told_with_its_event_and_who_made_it():
+    (first,), (second,) = of("allocated"), of("decided_again")
+    assert (first.version, first.by, first.superseded_at) == (1, None, second.at)
+    assert (second.version, second.by, second.feedback_id, second.entry) == (2, "ann", "f-1", ALLOCATION)
+    assert [(event.event.version, event.event.product_team) for event in of("announced")] == [
+        (1, "mortgage"),
+        (2, "credit-card"),
+    ]
+    assert first.facts["vulnerable"] == "no"
+    assert first.facts["decisions"].startswith("product Mortgage 0.900 against 0.8 by acme/champion@")
+
+
+def test_a_person_whose_feedback_is_not_there_is_a_person():
+    made = any_allocation(version=2, decided_by="person", feedback_id="f-9")
+    (moment,) = of("decided_again", items([made]))
+    assert moment.by == "a person"
+
+
+def test_feedback_is_told_with_what_became_of_it():
+    (applied,) = of("feedback_applied", inbox=INBOX)
+    assert applied.detail == "reallocate Credit card (analyst, assisted, stratum none); made version 2"
+    assert (applied.by, applied.facts["labels"]) == ("ann", "product Credit card")
+    refused, malformed = of("feedback_refused", inbox=INBOX)
+    assert refused.detail == "refused f-2: it is about version 1; look again"
+    assert refused.said == "confirm (analyst, assisted, stratum none)"
+    (waiting,) = of("feedback_waiting", inbox=INBOX)
+    assert (waiting.feedback_id, waiting.by) == ("f-4", "ann")
+    assert (malformed.said, malformed.by, malformed.at) == (None, None, None)
+
+
+def test_of_malformed_feedback_nothing_is_told_that_a_terminal_obeys_or_that_it_says():
+    row = {**INBOX[1], "entry": "\x1b[2Jf", "by": "a secret", "reason": "malformed"}
+    (moment,) = of("feedback_refused", [], [row])
+    assert "\x1b" not in moment.model_dump_json() and "\\u001b" not in moment.model_dump_json()
+    assert "secret" not in moment.model_dump_json()
+
+
+def test_an_explanation_is_told_with_its_request_and_its_checks():
+    (passed,) = of("explained")
+    assert (passed.by, passed.purpose, passed.lawful_basis) == ("ann", "request of a regulator", "legal obligation")
+    assert (passed.rationale, passed.passed) == ("It speaks for itself.", True)
+    explained = any_explained().explained
+    failing = explained.checks.model_copy(update={"failures": ("it does not add up",)})
+    entry = any_explained().model_copy(update={"explained": explained.model_copy(update={"checks": failing})})
+    (failed,) = of("explained", items([entry]))
+    assert (failed.passed, failed.facts["failures"]) == (False, "it does not add up")
+    assert "checks FAILED" in failed.detail
+
+
+def test_a_hold_that_was_lifted_is_read_as_such():
+    records = Records.read(ID, raw=None, story=items([lifted(any_hold())]), inbox=())
+    assert [hold.held for hold in records.holds] == [None]
+    assert [(m.kind, m.by, m.detail) for m in moments(records)] == [
+        ("hold_placed", "eve", "case 7 of the ombudsman"),
+        ("hold_lifted", "eve", "case 7 is closed"),
+    ]
+
+
+def test_a_hold_in_force_was_placed_alone():
+    assert [moment.kind for moment in told(items([any_hold()]))] == ["hold_placed"]
+
+
+def test_after_an_erasure_all_that_stays_is_told_as_before_with_who_erased_what_and_why():
+    before, after = told(), told(ERASED, links=CHAIN)
+    kept = [moment for moment in before if moment.kind not in ("explained", "explanation_delivered")]
+    assert [moment for moment in after if moment in before] == kept
+    (erased,) = of("erased", ERASED)
+    assert (erased.by, erased.text) == ("dan", True)
+    assert erased.detail == "the narrative, 1 explanation, 2 rows of datasets: request of the customer"
+    (delivered,) = of("explanation_delivered", ERASED)
+    assert delivered.detail.endswith("which is gone since")
+
+
+def test_what_is_gone_is_told_from_the_chain_with_its_hash():
+    (gone,) = of("record_gone", ERASED, links=CHAIN)
+    (written, removed) = [link for link in CHAIN if link.entry == gone.entry]
+    assert (gone.at, gone.gone_at) == (written.sealed_at, removed.sealed_at)
+    assert gone.content_sha256 == written.content_sha256
+
+
+def test_what_nobody_is_recorded_to_have_removed_is_missing():
+    (gone,) = of("record_gone", STORY[1:], links=chained(STORY))
+    assert (gone.entry, gone.gone_at) == (SELECTION, None)
+    assert "missing" in gone.detail
+
+
+def test_a_complaint_whose_row_is_gone_is_told_as_before():
+    assert told(raw=None) == told(raw=outbox())
+
+
+def test_before_selection_the_row_says_when_it_came_in():
+    (received,) = told([], raw=outbox())
+    assert (received.at, received.entry) == ("2026-03-02", None)
+
+
+@pytest.mark.parametrize("stated", ["They closed my account.", 20260302, None])
+def test_a_time_that_is_none_is_not_told(stated):
+    assert Records.read(ID, raw={"complaint_id": ID, "received_at": stated}, story=(), inbox=()).received_at is None
+
+
+def test_the_words_of_a_complaint_are_not_asked_for():
+    assert not {"narrative", "customer_id"} & set(OUTBOX)
+    raw = {**any_item(), **outbox()}
+    assert any_item()["narrative"] not in Records.read(ID, raw=raw, story=(), inbox=()).model_dump_json()
+
+
+def test_a_record_that_cannot_be_read_is_told_and_keeps_nothing_back():
+    changed = {**items([any_selection()])[0], "models": "a secret"}
+    unknown = {"complaint_id": ID, "entry": "SURPRISE", "what": "a secret"}
+    found = told([changed, unknown, *items([any_allocation()])])
+    assert [m.entry for m in found] == [ALLOCATION, ALLOCATION, SELECTION, "SURPRISE"]
+    assert [m.detail for m in found[2:]] == [
+        "SELECTION: models: Input should be a valid tuple",
+        "SURPRISE: no such record is known",
+    ]
+    assert "secret" not in json.dumps([moment.model_dump(mode="json") for moment in found])
+
+
+@pytest.mark.parametrize(
+    ("held", "json_value"),
+    [
+        (Decimal("1.50"), 1.5),
+        (Decimal(3), 3),
+        ({"b", "a"}, ["a", "b"]),
+        ({"a": [Decimal(1), None, True]}, {"a": [1, None, True]}),
+        (Binary(b"1"), "Binary(b'1')"),
+    ],
+    ids=repr,
+)
+def test_anything_that_a_table_holds_is_shown_as_json(held, json_value):
+    assert json.dumps(plain(held)) == json.dumps(json_value)
+
+
+@given(st.text())
+def test_what_is_printable_stays(text):
+    assert printable(text).isprintable()
+    assert not text.isprintable() or printable(text) == text
+
+
+def test_facts_leave_out_what_nobody_knows():
+    champion, vulnerable, _ = of("predicted")
+    assert champion.facts.keys() - vulnerable.facts.keys() == {"bucket", "strategy version", "taxonomy version"}

@@ -1,0 +1,1 @@
+"""From an export of complaints to labelled examples, in parts."""

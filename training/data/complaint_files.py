@@ -1,0 +1,379 @@
+"""Complaint exports, row by row: CFPB's CSV, JSON and Parquet, archives of them, and JSON lines of `raw_complaints`.
+
+A missing value is a row like any other: what to do about it is the reader's business. A file that is not what it
+claims to be raises ExportError at the row where that shows; the rows before it have been handed out.
+"""
+
+import csv
+import json
+import re
+import zlib
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import chain, count, islice
+from pathlib import Path
+from typing import IO, Any
+from zipfile import BadZipFile, ZipFile
+
+import pyarrow
+import pyarrow.parquet
+
+from training.data.cell_values import to_flag, to_label, to_moment, to_tags, to_tags_of_the_api, to_text
+
+MAX_FIELD_CHARACTERS = 10_000_000
+"""The csv module stops at 131,072, which an export with pasted documents exceeds."""
+
+PARQUET_BATCH_ROWS = 1024
+
+COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "complaint_id": ("complaint_id",),
+    "narrative": ("narrative", "consumer_complaint_narrative", "complaint_what_happened"),
+    "received_at": ("received_at", "date_received"),
+    "product": ("product",),
+    "sub_product": ("sub_product",),
+    "issue": ("issue",),
+    "sub_issue": ("sub_issue",),
+    "company": ("company",),
+    "state": ("state",),
+    "submitted_via": ("submitted_via",),
+    "customer_id": ("customer_id",),
+    "tags": ("tags",),
+    "account_vulnerable": ("account_vulnerable",),
+}
+"""The names of each field in the known exports, lower case and with underscores; the first one present is read."""
+
+EXPLAINING = frozenset({".txt", ".md", ".pdf", ".html"})
+"""What lies in an archive beside its exports."""
+
+TRACES = frozenset({"Thumbs.db", "desktop.ini"})
+"""What Windows leaves in a folder."""
+
+Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportRow:
+    """One complaint as exported.
+
+    row: its number in the export, from 1; the header and blank lines do not count. member, member_row: of an archive of
+    several files, the file and the number there.
+    received_at: ISO 8601, a day or a moment. product, issue: as the form named them that year.
+    tags: () when the consumer stated none, None when the export does not say.
+    """
+
+    row: int
+    complaint_id: str | None
+    narrative: str | None
+    received_at: str | None
+    product: str | None
+    sub_product: str | None
+    issue: str | None
+    sub_issue: str | None
+    company: str | None
+    state: str | None
+    submitted_via: str | None
+    customer_id: str | None
+    tags: tuple[str, ...] | None
+    account_vulnerable: bool | None
+    member: str | None = None
+    member_row: int | None = None
+
+
+class ExportError(Exception):
+    """An export that cannot be read: where, why, and what to do next. Never quotes a narrative."""
+
+    def __init__(
+        self,
+        path: Path,
+        problem: str,
+        *,
+        advice: str,
+        member: str | None = None,
+        row: int | None = None,
+        column: str | None = None,
+    ) -> None:
+        parts = (str(path), member, row and f"row {row}", column and f"column {column!r}")
+        place = ", ".join(part for part in parts if part)
+        super().__init__(f"{place}: {problem}. {advice}.")
+        self.path = path
+        self.row = row
+        self.column = column
+
+
+@dataclass
+class _Place:
+    """Where in an export the reader is: the file inside, where the export is an archive, and the row in that file."""
+
+    member: str | None = None
+    row: int = 1
+
+
+class _UnreadableError(Exception):
+    """An ExportError in the making, where path and row are not known; `whole` when no row is to blame."""
+
+    def __init__(self, problem: str, *, advice: str, column: str | None = None, whole: bool = False) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.advice = advice
+        self.column = column
+        self.whole = whole
+
+
+def read_export(path: Path, *, limit: int | None = None) -> Iterator[ExportRow]:
+    """Yield the rows of an export, at most `limit` of them; raises ExportError while iterating.
+
+    The format follows the name: .csv, .json, .jsonl, .ndjson, .parquet, or .zip with such files inside, which are read
+    one after the other in the order of their names, as one. CSV, JSON lines and Parquet are streamed; a JSON array or
+    API answer is held in memory. Text is UTF-8, with or without BOM.
+    """
+    if limit is not None and limit < 0:
+        raise ValueError(f"limit is a number of rows, not {limit}")
+    return islice(_rows(path), limit)
+
+
+def _rows(path: Path) -> Iterator[ExportRow]:
+    place = _Place()
+    with closing(_records(path, place)) as records:
+        for number in count(1):
+            with _located(path, place):
+                record = next(records, None)
+                row = _to_row(number, record, place) if record is not None else None
+            if row is None:
+                return
+            yield row
+            place.row += 1
+
+
+def _records(path: Path, place: _Place) -> Generator[Record, None, None]:
+    if path.suffix.lower() != ".zip":
+        kind = _kind(path.name)
+        with path.open("rb") as file:
+            yield from READERS[kind](file)
+        return
+    with ZipFile(path) as archive:
+        members = _members(archive)
+        kinds = [_kind(name) for name in members]
+        for name, kind in zip(members, kinds, strict=True):
+            if len(members) > 1:
+                place.member, place.row = name, 1
+            with archive.open(name) as member:
+                yield from READERS[kind](member)
+
+
+def _members(archive: ZipFile) -> list[str]:
+    """The exports in an archive; what only explains them, or is a trace of the program that packed them, is none."""
+    names = [name for name in archive.namelist() if not name.endswith("/") and not name.startswith("__MACOSX/")]
+    names = [name for name in names if not Path(name).name.startswith(".") and Path(name).name not in TRACES]
+    members = sorted(name for name in names if Path(name).suffix.lower() not in EXPLAINING)
+    if not members:
+        raise _UnreadableError("holds no export", advice="Zip the exported files", whole=True)
+    return members
+
+
+def _kind(name: str) -> str:
+    kind = Path(name).suffix.lower()
+    if kind not in READERS:
+        known = ", ".join(READERS)
+        raise _UnreadableError(f"{name!r} has no known suffix", advice=f"Export as one of {known}, or .zip", whole=True)
+    return kind
+
+
+@contextmanager
+def _located(path: Path, place: _Place) -> Iterator[None]:
+    """Raise what goes wrong in reading a row as an ExportError."""
+
+    def failed(problem: str, advice: str, *, whole: bool = False, column: str | None = None) -> ExportError:
+        row = None if whole else place.row
+        return ExportError(path, problem, advice=advice, member=place.member, row=row, column=column)
+
+    try:
+        yield
+    except _UnreadableError as error:
+        raise failed(error.problem, error.advice, whole=error.whole, column=error.column) from error.__cause__
+    except UnicodeDecodeError as error:
+        byte = error.object[error.start]
+        encoding = "UTF-16" if error.object.startswith((b"\xff\xfe", b"\xfe\xff")) else "WINDOWS-1252"
+        advice = f"Convert the file, for instance with `iconv -f {encoding} -t UTF-8`"
+        raise failed(f"byte 0x{byte:02x} is not UTF-8", advice) from error
+    except json.JSONDecodeError as error:
+        problem = f"is not JSON: {error.msg} at character {error.colno}"
+        problem += f" of line {error.lineno}" if error.lineno > 1 else ""
+        raise failed(problem, "Correct that place, or export again") from error
+    except csv.Error as error:
+        advice = 'Quote values that hold commas, quotes ("" inside) or line breaks, or export again'
+        raise failed(f"is not CSV: {error}", advice) from error
+    except (OSError, BadZipFile, zlib.error, EOFError, RuntimeError, pyarrow.ArrowException) as error:
+        advice = "Check the path, its permissions and that it is not encrypted, or fetch the file again"
+        raise failed(f"cannot be read: {error}", advice, whole=place.row == 1) from error
+
+
+def _read_csv(file: IO[bytes]) -> Iterator[Record]:
+    csv.field_size_limit(MAX_FIELD_CHARACTERS)  # one for the whole interpreter: csv.reader takes no limit of its own
+    lines = csv.reader(_decoded(file), strict=True)
+    header = next(lines, None)
+    if not header:
+        raise _UnreadableError("has no header line", advice="Export again, with the column names first", whole=True)
+    _require_id(header)
+    for values in filter(None, lines):
+        if len(values) != len(header):
+            raise _UnreadableError(
+                f"has {len(values)} values where the header has {len(header)} columns",
+                advice="Quote values that hold commas or line breaks, or export again",
+                column=header[len(values)] if len(values) < len(header) else None,
+            )
+        yield dict(zip(header, values, strict=True))
+
+
+def _read_json_lines(file: IO[bytes]) -> Iterator[Record]:
+    return _objects(map(json.loads, filter(str.strip, _decoded(file))))
+
+
+def _read_json(file: IO[bytes]) -> Iterator[Record]:
+    """An array, an answer of CFPB's API, one object, or JSON lines under another name."""
+    lines = _decoded(file)
+    first = next(filter(str.strip, lines), "")
+    if first.lstrip().startswith("{") and (record := _complete(first)) is not None and "hits" not in record:
+        return _objects(chain([record], map(json.loads, filter(str.strip, lines))))
+    text = first + "".join(lines)
+    if text.lstrip().startswith("["):
+        return _objects(_array(text))
+    loaded = json.loads(text)
+    if not isinstance(loaded, dict) or "hits" not in loaded:
+        return _objects([loaded])
+    hits = loaded["hits"].get("hits") if isinstance(loaded["hits"], dict) else None
+    if not isinstance(hits, list):
+        raise _UnreadableError("has no list in hits.hits", advice="Save the API's answer as it came", whole=True)
+    return _objects(hits)
+
+
+def _read_parquet(file: IO[bytes]) -> Iterator[Record]:
+    with pyarrow.parquet.ParquetFile(file) as parquet:
+        names = parquet.schema_arrow.names
+        _require_id(names)
+        read = [name for name in _columns(tuple(names)).values() if name is not None]
+        for batch in parquet.iter_batches(batch_size=PARQUET_BATCH_ROWS, columns=read):
+            yield from batch.to_pylist()
+
+
+READERS: Mapping[str, Callable[[IO[bytes]], Iterator[Record]]] = {
+    ".csv": _read_csv,
+    ".json": _read_json,
+    ".jsonl": _read_json_lines,
+    ".ndjson": _read_json_lines,
+    ".parquet": _read_parquet,
+}
+
+
+def _decoded(file: IO[bytes]) -> Iterator[str]:
+    """Decode line by line, so that a wrong byte is reported at its own row and not a buffer early."""
+    for number, line in enumerate(file):
+        yield line.decode("utf-8" if number else "utf-8-sig")
+
+
+def _complete(line: str) -> dict[str, Any] | None:
+    try:
+        value = json.loads(line)
+    except json.JSONDecodeError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _array(text: str) -> Iterator[Any]:
+    """Decode an array element by element: an error then belongs to a row."""
+    decoder, blank = json.JSONDecoder(), re.compile(r"\s*")
+
+    def after_blanks(position: int) -> int:
+        found = blank.match(text, position)
+        return found.end() if found else position
+
+    position = after_blanks(after_blanks(0) + 1)
+    closed = text.startswith("]", position)
+    while not closed:
+        value, position = decoder.raw_decode(text, position)
+        yield value
+        position = after_blanks(position)
+        closed = text.startswith("]", position)
+        if not closed:
+            if not text.startswith(",", position):
+                raise json.JSONDecodeError("Expecting ',' or ']'", text, position)
+            position = after_blanks(position + 1)
+    if after_blanks(position + 1) < len(text):
+        raise json.JSONDecodeError("Extra data", text, position + 1)
+
+
+def _objects(values: Iterable[Any]) -> Iterator[Record]:
+    for number, value in enumerate(values, start=1):
+        record = value.get("_source", value) if isinstance(value, dict) else value
+        if not isinstance(record, dict):
+            raise _UnreadableError(
+                f"is of type {type(record).__name__}, not an object", advice="Write one object per complaint"
+            )
+        if number == 1:
+            _require_id(record)
+        yield record
+
+
+def _require_id(names: Iterable[str]) -> None:
+    """Fail unless one column holds the complaint's id. In JSON the first object stands for the header."""
+    columns = _columns(tuple(names))
+    if columns["complaint_id"] is None:
+        known = ", ".join(field for field, column in columns.items() if column) or "none"
+        if len(named := tuple(names)) == 1 and (found := re.search("[;\t|]", named[0])):
+            raise _UnreadableError(
+                f"is separated by {found[0]!r}", advice="Export it with commas between the columns", whole=True
+            )
+        raise _UnreadableError(
+            "has no complaint ids",
+            advice=f"Name their column `complaint_id` or `Complaint ID`; recognised were: {known}",
+            column="complaint_id",
+            whole=True,
+        )
+
+
+@lru_cache(maxsize=1024)
+def _columns(names: tuple[str, ...]) -> Mapping[str, str | None]:
+    """Which column, if any, holds each field."""
+    spelled: dict[str, list[str]] = {}
+    for name in names:
+        spelled.setdefault(re.sub(r"\W+", "_", name.strip().lower()), []).append(name)
+    columns: dict[str, str | None] = {}
+    for field, aliases in COLUMNS.items():
+        candidates = next((spelled[alias] for alias in aliases if alias in spelled), [])
+        if len(candidates) > 1:
+            raise _UnreadableError(
+                f"has {len(candidates)} columns for {field}", advice="Keep one", column=field, whole=True
+            )
+        columns[field] = candidates[0] if candidates else None
+    return columns
+
+
+def _to_row(number: int, record: Record, place: _Place) -> ExportRow:
+    columns = _columns(tuple(record))
+
+    def read(field: str, convert: Callable[[Any], Any]) -> Any:
+        column = columns[field]
+        try:
+            return convert(record[column]) if column is not None else None
+        except ValueError as error:
+            raise _UnreadableError(str(error), advice="Correct the value, or leave it empty", column=column) from error
+
+    return ExportRow(
+        row=number,
+        complaint_id=read("complaint_id", to_label),
+        narrative=read("narrative", to_text),
+        received_at=read("received_at", to_moment),
+        product=read("product", to_label),
+        sub_product=read("sub_product", to_label),
+        issue=read("issue", to_label),
+        sub_issue=read("sub_issue", to_label),
+        company=read("company", to_label),
+        state=read("state", to_label),
+        submitted_via=read("submitted_via", to_label),
+        customer_id=read("customer_id", to_label),
+        tags=read("tags", to_tags_of_the_api if "complaint_what_happened" in record else to_tags),
+        account_vulnerable=read("account_vulnerable", to_flag),
+        member=place.member,
+        member_row=place.row if place.member else None,
+    )

@@ -1,0 +1,185 @@
+"""Labelled complaints out of a real export: cleaned as in serving, named by the crosswalk, grouped, fingerprinted."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from functools import cache
+from pathlib import Path
+
+from training.data import prepare
+from training.data.complaint_files import COLUMNS, ExportError, ExportRow, read_export
+from training.data.crosswalk import Label, load_crosswalk
+from training.data.groups import Groups, near_duplicate_groups
+from triage.errors import UnknownNameError
+from triage.text import clean
+from triage.vulnerability import vulnerable_tags
+
+LABELS = ("product", "issue", "vulnerable")
+"""The tasks whose labels an export holds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelledRow:
+    """narrative: cleaned. sub_product, sub_issue: as the form of that year named them. vulnerable: by the tags stated
+    on the form, None where the export does not say."""
+
+    row: int
+    complaint_id: str | None
+    narrative: str
+    product: str
+    issue: str
+    sub_product: str | None = None
+    sub_issue: str | None = None
+    vulnerable: bool | None
+    received: date
+    channel: str | None
+
+    def label(self, task: str) -> str | None:
+        """The label for a task: `product`, `issue`, or `vulnerable` as `training.data.prepare` names it."""
+        if task not in LABELS:
+            raise ValueError(f"no label is known for the task {task!r}, only for {', '.join(LABELS)}")
+        return prepare.LABELS[task](self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelledData:
+    """groups[i]: the near-duplicate group of rows[i]. without_narrative: rows of the export that were left out."""
+
+    rows: tuple[LabelledRow, ...]
+    groups: Groups = field(repr=False)
+    without_narrative: int
+    crosswalk: str
+    taxonomy: str
+
+    def label_space(self, task: str) -> tuple[str, ...]:
+        """The labels that occur, in alphabetical order: the order of a model's logits."""
+        return tuple(sorted(self.counts(task)))
+
+    def counts(self, task: str) -> Mapping[str, int]:
+        """Complaints of each label, the most frequent first. Rows whose label is unknown are not counted."""
+        return _counted(label for row in self.rows if (label := row.label(task)) is not None)
+
+    def at(self, places: Groups) -> "LabelledData":
+        """Some of the rows, by their places."""
+        return replace(self, rows=tuple(self.rows[place] for place in places), groups=self.groups[places])
+
+    @property
+    def years(self) -> Mapping[int, int]:
+        return dict(sorted(Counter(row.received.year for row in self.rows).items()))
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 over all a model can learn from, in any order of the rows, and the crosswalk's version."""
+        lines = sorted(_line(row) for row in self.rows)
+        return hashlib.sha256("\n".join([self.taxonomy, self.crosswalk, *lines]).encode()).hexdigest()
+
+
+def load_labelled(path: Path, *, min_products: int = 2) -> LabelledData:
+    """Read an export with CFPB's column names, in any format of `training.data.complaint_files`.
+
+    Rows without a narrative, which most of CFPB's are, are left out and counted.
+
+    Raises:
+        ExportError: the file cannot be read, is empty, or has fewer than `min_products` products; a row lacks a
+            product, issue or date, or has a name that no form since 2011 had. Names row and column.
+    """
+    crosswalk = load_crosswalk()
+    exported = list(read_export(path))
+    rows = tuple(_labelled(path, exported))
+    _require_rows(path, exported, rows)
+    _require_classes(path, rows, at_least=min_products)
+    return LabelledData(
+        rows=rows,
+        groups=near_duplicate_groups([row.narrative for row in rows]),
+        without_narrative=len(exported) - len(rows),
+        crosswalk=crosswalk.version,
+        taxonomy=crosswalk.taxonomy,
+    )
+
+
+def _labelled(path: Path, exported: Iterable[ExportRow]) -> Iterator[LabelledRow]:
+    for row in exported:
+        if narrative := clean(row.narrative or ""):
+            label, received = _label(path, row), _received(path, row)
+            yield LabelledRow(
+                row=row.row,
+                complaint_id=row.complaint_id,
+                narrative=narrative,
+                product=label.product,
+                issue=label.issue,
+                sub_product=row.sub_product,
+                sub_issue=row.sub_issue,
+                vulnerable=None if row.tags is None else bool(vulnerable_tags(row.tags)),
+                received=received,
+                channel=row.submitted_via,
+            )
+
+
+def _label(path: Path, row: ExportRow) -> Label:
+    product, issue = _needed(path, row, "product"), _needed(path, row, "issue")
+    try:
+        return _crossed(product, row.sub_product, issue, row.sub_issue)
+    except UnknownNameError as error:
+        advice = "Correct the name, or add it to training/data/crosswalk.toml with a reason"
+        raise _at(path, row, str(error), advice=advice, column=error.field) from error
+
+
+def _received(path: Path, row: ExportRow) -> date:
+    return datetime.fromisoformat(_needed(path, row, "received_at")).date()
+
+
+def _needed(path: Path, row: ExportRow, column: str) -> str:
+    value: str | None = getattr(row, column)
+    if value is None:
+        known = " or ".join(COLUMNS[column])
+        advice = f"Fill it, or leave the row out; the column is called {known}"
+        raise _at(path, row, "is empty", advice=advice, column=column)
+    return value
+
+
+def _at(path: Path, row: ExportRow, problem: str, *, advice: str, column: str) -> ExportError:
+    return ExportError(path, problem, advice=advice, member=row.member, row=row.member_row or row.row, column=column)
+
+
+@cache
+def _crossed(product: str, sub_product: str | None, issue: str, sub_issue: str | None) -> Label:
+    """A few hundred combinations of names make up any export."""
+    return load_crosswalk().label(product, sub_product=sub_product, issue=issue, sub_issue=sub_issue)
+
+
+def _require_rows(path: Path, exported: list[ExportRow], rows: tuple[LabelledRow, ...]) -> None:
+    if not exported:
+        raise ExportError(path, "holds no complaint", advice="Export again, with at least one row below the header")
+    if not rows:
+        problem, advice = f"is empty in all {len(exported)} rows", "Export complaints whose narrative was published"
+        raise ExportError(path, problem, advice=advice, row=exported[-1].row, column="narrative")
+
+
+def _require_classes(path: Path, rows: tuple[LabelledRow, ...], *, at_least: int) -> None:
+    products = sorted({row.product for row in rows})
+    if len(products) < at_least:
+        problem = f"has {len(products)} product(s), {'; '.join(products)}, in all {len(rows)} rows with a narrative"
+        advice = f"Add complaints about at least {at_least} products"
+        raise ExportError(path, problem, advice=advice, row=rows[-1].row, column="product")
+
+
+def _counted(labels: Iterable[str]) -> Mapping[str, int]:
+    return dict(sorted(Counter(labels).items(), key=lambda item: (-item[1], item[0])))
+
+
+def _line(row: LabelledRow) -> str:
+    used = [
+        row.complaint_id,
+        row.received.isoformat(),
+        row.channel,
+        row.product,
+        row.issue,
+        row.sub_product,
+        row.sub_issue,
+        row.vulnerable,
+        row.narrative,
+    ]
+    return json.dumps(used)

@@ -1,0 +1,1 @@
+"""The encoder, the heads over it, and how they are trained."""

@@ -1,0 +1,1 @@
+"""What was recorded stays true: chains, verification, replay, holds and erasure."""

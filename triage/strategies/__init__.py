@@ -1,0 +1,1 @@
+"""Which model answers: strategies, the models they name, and the ledger of their changes."""

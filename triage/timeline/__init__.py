@@ -1,0 +1,1 @@
+"""A complaint's story as events in the order of time."""
