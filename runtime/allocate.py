@@ -12,9 +12,9 @@ from runtime.adapters.metrics import measure
 from runtime.function import Handler, entry_point, keeps
 from triage import tables
 from triage.allocation import allocate
-from triage.environment import AllocateEnvironment
+from triage.environment import ALLOCATE, AllocateEnvironment
 from triage.outbox import expiry
-from triage.steps import ALLOCATE, Allocated, AllocationRequest
+from triage.steps import Allocated, AllocationRequest
 from triage.story import ALLOCATION, PREDICTION, SELECTION, SHADOW, AllocationEntry, PredictionEntry, SelectionEntry
 from triage.taxonomy import load_taxonomy
 

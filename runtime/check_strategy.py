@@ -7,9 +7,9 @@ from runtime.adapters.dynamodb import Table
 from runtime.adapters.strategies import taking_part
 from runtime.function import Handler, entry_point, keeps
 from triage import tables
-from triage.environment import CheckStrategyEnvironment
+from triage.environment import CHECK_STRATEGY, CheckStrategyEnvironment
 from triage.errors import NotServedError
-from triage.promotion.steps import CHECK_STRATEGY, Changed
+from triage.promotion.steps import Changed
 from triage.strategies.in_force import strategies_in_force
 
 logger = Logger(service="check_strategy")

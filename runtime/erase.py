@@ -8,8 +8,8 @@ from aws_lambda_powertools import Logger
 from runtime.adapters.dynamodb import Table
 from runtime.function import Handler, entry_point, keeps
 from triage import tables
-from triage.audit.erasure import ERASE, Erased, ErasureRequest, plan_erasure
-from triage.environment import EraseEnvironment
+from triage.audit.erasure import Erased, ErasureRequest, plan_erasure
+from triage.environment import ERASE, EraseEnvironment
 from triage.feedback import INBOX
 from triage.outbox import expiry
 

@@ -5,8 +5,7 @@ from aws_lambda_powertools import Logger
 
 from runtime.adapters.explainer import explainer
 from runtime.function import Handler, entry_point, keeps
-from triage.environment import ExplainEnvironment
-from triage.steps import EXPLAIN
+from triage.environment import EXPLAIN, ExplainEnvironment
 
 logger = Logger(service="explain")
 

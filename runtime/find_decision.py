@@ -6,10 +6,10 @@ from aws_lambda_powertools import Logger
 from runtime.adapters.dynamodb import Table
 from runtime.function import Handler, entry_point, keeps
 from triage import tables
-from triage.environment import FindDecisionEnvironment
+from triage.environment import FIND_DECISION, FindDecisionEnvironment
 from triage.errors import NothingToExplainError
 from triage.explanation.selected import deciding_model
-from triage.steps import FIND_DECISION, ExplanationRequest, ExplanationTask
+from triage.steps import ExplanationRequest, ExplanationTask
 from triage.story import ALLOCATION, AllocationEntry
 
 logger = Logger(service="find_decision")

@@ -9,8 +9,8 @@ from runtime.adapters.dynamodb import Condition, Table
 from runtime.adapters.retention import Retention
 from runtime.function import Handler, entry_point, keeps
 from triage import tables
-from triage.audit.hold import HOLDING, Held, HoldRequest, in_force, lifted, placed
-from triage.environment import HoldEnvironment
+from triage.audit.hold import Held, HoldRequest, in_force, lifted, placed
+from triage.environment import HOLD, HoldEnvironment
 from triage.errors import HoldRefusedError
 
 logger = Logger(service="hold")
@@ -46,7 +46,7 @@ def build(environment: HoldEnvironment, session: boto3.Session) -> Handler:
         # Also where it was lifted before: what a crash left without expiry would stay for ever.
         return Held(hold=hold, kept=retention.resume(request.complaint_id, entries, now=now))
 
-    return keeps(HOLDING, hold, logger)
+    return keeps(HOLD, hold, logger)
 
 
 handler = entry_point(HoldEnvironment, build)

@@ -9,9 +9,9 @@ from runtime.adapters.dynamodb import Table
 from runtime.adapters.narratives import Narratives
 from runtime.function import Handler, entry_point, keeps
 from triage import tables
-from triage.audit.reading import READ_NARRATIVE, Read, ReadingRequest
+from triage.audit.reading import Read, ReadingRequest
 from triage.complaint import Complaint, timestamp
-from triage.environment import ReadNarrativeEnvironment
+from triage.environment import READ_NARRATIVE, ReadNarrativeEnvironment
 from triage.outbox import expiry
 from triage.story import ReadingEntry
 

@@ -14,10 +14,10 @@ from runtime.adapters.narratives import Narratives
 from runtime.function import Handler, entry_point, keeps
 from triage import tables
 from triage.complaint import Complaint
-from triage.environment import SelectModelsEnvironment
+from triage.environment import SELECT_MODELS, SelectModelsEnvironment
 from triage.outbox import expiry
 from triage.selection import select_models
-from triage.steps import SELECT_MODELS, ExecutionInput, Selected
+from triage.steps import ExecutionInput, Selected
 from triage.story import SELECTION, SelectionEntry
 from triage.strategies.in_force import strategies_in_force
 from triage.strategies.registry import TAKING_PART, ModelInfo

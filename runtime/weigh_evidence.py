@@ -13,10 +13,10 @@ from runtime.adapters.metrics import measure
 from runtime.adapters.strategies import current_strategy
 from runtime.function import Handler, entry_point, keeps
 from triage import tables
-from triage.environment import WeighEvidenceEnvironment
+from triage.environment import WEIGH_EVIDENCE, WeighEvidenceEnvironment
 from triage.promotion.course import Course
 from triage.promotion.evidence import Delivered, Evidence
-from triage.promotion.steps import WEIGH_EVIDENCE, Due, Weighed
+from triage.promotion.steps import Due, Weighed
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

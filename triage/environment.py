@@ -1,16 +1,41 @@
-"""The environment variables of each function, typed once for CDK to write and the runtime to read."""
+"""Every Lambda function: its name, its environment variables and, for a step, its contracts.
+
+Each is declared here once. `stacks` deploys them, `runtime` implements them and tests walk `FUNCTIONS`.
+"""
 
 import os
 from collections.abc import Mapping
-from typing import Self
+from dataclasses import dataclass
+from typing import Final, Self
 
 from pydantic import Field
 
+from triage.audit.erasure import Erased, ErasureRequest
+from triage.audit.hold import Held, HoldRequest
+from triage.audit.reading import Read, ReadingRequest
 from triage.contracts import Contract
+from triage.explanation.delivered import Delivered
+from triage.promotion.steps import Changed, Due, Weighed
+from triage.steps import (
+    Allocated,
+    AllocationRequest,
+    DeliveryRequest,
+    ExecutionInput,
+    ExplanationRequest,
+    ExplanationStored,
+    ExplanationTask,
+    InferenceRequest,
+    Outcome,
+    Selected,
+    ShadowFailure,
+)
 
 
 class Environment(Contract):
-    """Subclasses name what one function is told. Fields become upper-case variables."""
+    """The environment variables of one function: each field is a variable, in upper case.
+
+    CDK fills in the fields by their names, from `Foundation.values` in `stacks/function.py`.
+    """
 
     code_version: str
 
@@ -24,6 +49,29 @@ class Environment(Contract):
         return cls.model_validate(present)
 
 
+@dataclass(frozen=True)
+class Function:
+    """A Lambda function that runs the handler of `runtime/<name>.py`.
+
+    A plain function reads what AWS sends: records of a stream, or a schedule.
+    """
+
+    name: str
+    environment: type[Environment]
+
+    @property
+    def handler(self) -> str:
+        return f"runtime.{self.name}.handler"
+
+
+@dataclass(frozen=True)
+class Step(Function):
+    """A function that takes one contract and gives another. A state machine or a person invokes it."""
+
+    takes: type[Contract]
+    gives: type[Contract]
+
+
 class IntakeEnvironment(Environment):
     raw_complaints_table: str
     state_machine_arn: str
@@ -31,7 +79,10 @@ class IntakeEnvironment(Environment):
 
 
 class SweepEnvironment(Environment):
-    """An execution started `stale_after_seconds` ago that runs no more is tried again, `max_attempts` times in all."""
+    """stale_after_seconds: an execution that started longer ago and does not run is started again.
+
+    max_attempts: how many executions a complaint gets before it is parked.
+    """
 
     raw_complaints_table: str
     state_machine_arn: str
@@ -39,17 +90,6 @@ class SweepEnvironment(Environment):
     retention_days: int
     stale_after_seconds: int = Field(ge=1)
     max_attempts: int = Field(ge=1)
-
-
-class MirrorEnvironment(Environment):
-    """`hf_home` is read by huggingface_hub itself: of Lambda's disk only the temporary folder can be written."""
-
-    model_info_table: str
-    bundles_bucket: str
-    hub_endpoint: str
-    hub_token_secret: str | None = None
-    hf_home: str | None = None
-    max_bundle_megabytes: int = Field(ge=1)
 
 
 class SelectModelsEnvironment(Environment):
@@ -61,9 +101,9 @@ class SelectModelsEnvironment(Environment):
 
 
 class ModelInferenceEnvironment(Environment):
-    """Both bound the memory and the disk of a warm function: the least recently used model goes first.
+    """loaded_models: how many models a warm function keeps, the least recently used goes first.
 
-    loaded_megabytes: of the files that are loaded; a model that is larger is loaded alone.
+    loaded_megabytes: how large their files may be together. A larger model is loaded alone.
     """
 
     raw_complaints_table: str
@@ -74,8 +114,25 @@ class ModelInferenceEnvironment(Environment):
     loaded_megabytes: int = Field(ge=1)
 
 
+class AllocateEnvironment(Environment):
+    complaints_allocation_table: str
+    retention_days: int
+
+
 class ShadowInferenceEnvironment(ModelInferenceEnvironment):
-    """The same knowledge: a shadow is asked as a model that answers is."""
+    pass
+
+
+class ShadowFailedEnvironment(Environment):
+    complaints_allocation_table: str
+    retention_days: int
+
+
+class FeedbackEnvironment(Environment):
+    complaints_allocation_table: str
+    bus_name: str
+    parked_queue_url: str
+    retention_days: int
 
 
 class FindDecisionEnvironment(Environment):
@@ -83,7 +140,7 @@ class FindDecisionEnvironment(Environment):
 
 
 class ExplainEnvironment(ModelInferenceEnvironment):
-    """The same knowledge: what decided is asked again."""
+    pass
 
 
 class DeliverExplanationEnvironment(Environment):
@@ -92,9 +149,15 @@ class DeliverExplanationEnvironment(Environment):
     retention_days: int
 
 
-class ShadowFailedEnvironment(Environment):
-    complaints_allocation_table: str
-    retention_days: int
+class MirrorEnvironment(Environment):
+    """hf_home: where huggingface_hub keeps its files. On Lambda only the temporary folder can be written."""
+
+    model_info_table: str
+    bundles_bucket: str
+    hub_endpoint: str
+    hub_token_secret: str | None = None
+    hf_home: str | None = None
+    max_bundle_megabytes: int = Field(ge=1)
 
 
 class SchedulePromotionsEnvironment(Environment):
@@ -109,7 +172,7 @@ class WeighEvidenceEnvironment(Environment):
 
 
 class ChangeStrategyEnvironment(Environment):
-    """`second_approver`: a promotion is only proposed, and waits for a person."""
+    """second_approver: whether a promotion is only proposed, and waits for a person."""
 
     model_info_table: str
     model_strategy_table: str
@@ -120,18 +183,6 @@ class ChangeStrategyEnvironment(Environment):
 class CheckStrategyEnvironment(Environment):
     model_info_table: str
     model_strategy_table: str
-
-
-class AllocateEnvironment(Environment):
-    complaints_allocation_table: str
-    retention_days: int
-
-
-class FeedbackEnvironment(Environment):
-    complaints_allocation_table: str
-    bus_name: str
-    parked_queue_url: str
-    retention_days: int
 
 
 class SealEnvironment(Environment):
@@ -160,4 +211,34 @@ class HoldEnvironment(Environment):
 
 
 class KeepHeldEnvironment(HoldEnvironment):
-    """The same knowledge: what holds promise is renewed."""
+    pass
+
+
+INTAKE = Function("intake", IntakeEnvironment)
+SWEEP = Function("sweep", SweepEnvironment)
+SELECT_MODELS = Step("select_models", SelectModelsEnvironment, takes=ExecutionInput, gives=Selected)
+MODEL_INFERENCE = Step("model_inference", ModelInferenceEnvironment, takes=InferenceRequest, gives=Outcome)
+ALLOCATE = Step("allocate", AllocateEnvironment, takes=AllocationRequest, gives=Allocated)
+SHADOW_INFERENCE = Step("shadow_inference", ShadowInferenceEnvironment, takes=InferenceRequest, gives=Outcome)
+SHADOW_FAILED = Step("shadow_failed", ShadowFailedEnvironment, takes=ShadowFailure, gives=Outcome)
+FEEDBACK = Function("feedback", FeedbackEnvironment)
+FIND_DECISION = Step("find_decision", FindDecisionEnvironment, takes=ExplanationRequest, gives=ExplanationTask)
+EXPLAIN = Step("explain", ExplainEnvironment, takes=ExplanationTask, gives=ExplanationStored)
+DELIVER_EXPLANATION = Step("deliver_explanation", DeliverExplanationEnvironment, takes=DeliveryRequest, gives=Delivered)
+"""No state of a state machine: its answer holds words of the complaint."""
+MIRROR = Function("mirror", MirrorEnvironment)
+SCHEDULE_PROMOTIONS = Function("schedule_promotions", SchedulePromotionsEnvironment)
+WEIGH_EVIDENCE = Step("weigh_evidence", WeighEvidenceEnvironment, takes=Due, gives=Weighed)
+CHANGE_STRATEGY = Step("change_strategy", ChangeStrategyEnvironment, takes=Weighed, gives=Changed)
+CHECK_STRATEGY = Step("check_strategy", CheckStrategyEnvironment, takes=Changed, gives=Changed)
+SEAL = Function("seal", SealEnvironment)
+READ_NARRATIVE = Step("read_narrative", ReadNarrativeEnvironment, takes=ReadingRequest, gives=Read)
+"""No state of a state machine: its answer holds the narrative."""
+ERASE = Step("erase", EraseEnvironment, takes=ErasureRequest, gives=Erased)
+HOLD = Step("hold", HoldEnvironment, takes=HoldRequest, gives=Held)
+KEEP_HELD = Function("keep_held", KeepHeldEnvironment)
+
+FUNCTIONS: Final = tuple(value for value in [*globals().values()] if isinstance(value, Function))
+"""All of the above, in their order."""
+
+STEPS: Final = tuple(function for function in FUNCTIONS if isinstance(function, Step))

@@ -1,10 +1,9 @@
-"""The payloads that travel between states, and the Lambda-backed steps that consume and produce them.
+"""The payloads between the states of triage, shadows and explanations.
 
-Only the complaint's id and model references travel; the narrative stays in `raw_complaints`.
+Only the complaint's id and references to models travel. The narrative stays in `raw_complaints`.
 """
 
 import hashlib
-from dataclasses import dataclass
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, Field, StringConstraints, model_validator
@@ -169,29 +168,6 @@ class DeliveryRequest(Contract):
     task: TaskName
     request_id: str
     requester: Stated
-
-
-@dataclass(frozen=True)
-class Step:
-    """One Lambda-backed state: its handler's module in `runtime` and the contract it keeps."""
-
-    name: str
-    takes: type[Contract]
-    gives: type[Contract]
-
-    @property
-    def handler(self) -> str:
-        return f"runtime.{self.name}.handler"
-
-
-SELECT_MODELS = Step("select_models", takes=ExecutionInput, gives=Selected)
-MODEL_INFERENCE = Step("model_inference", takes=InferenceRequest, gives=Outcome)
-ALLOCATE = Step("allocate", takes=AllocationRequest, gives=Allocated)
-SHADOW_INFERENCE = Step("shadow_inference", takes=InferenceRequest, gives=Outcome)
-SHADOW_FAILED = Step("shadow_failed", takes=ShadowFailure, gives=Outcome)
-FIND_DECISION = Step("find_decision", takes=ExplanationRequest, gives=ExplanationTask)
-EXPLAIN = Step("explain", takes=ExplanationTask, gives=ExplanationStored)
-STEPS = (SELECT_MODELS, MODEL_INFERENCE, ALLOCATE, SHADOW_INFERENCE, SHADOW_FAILED, FIND_DECISION, EXPLAIN)
 
 
 def path(contract: type[BaseModel], *names: str, root: str = "$") -> str:

@@ -14,7 +14,7 @@ from cli.aws.deployment import find
 from cli.aws.functions import invoke, read_request
 from cli.errors import CommandError
 from cli.output import out, print_json, print_table
-from triage.explanation.delivery import Delivered
+from triage.explanation.delivered import Delivered
 from triage.explanation.rationale import checks_in_words, points
 from triage.steps import DeliveryRequest, ExplanationRequest, LawfulBasis
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from training.evaluation.drawing import BLUE, ORANGE, STYLE, axes, short
 from training.evaluation.drawing import svg as drawn
-from triage.explanation.delivery import Delivered, Passage
+from triage.explanation.delivered import Delivered, Passage
 from triage.explanation.rationale import checks_in_words, percent, points
 
 TEMPLATE = "explanation.html.jinja"

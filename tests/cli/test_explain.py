@@ -10,7 +10,8 @@ from cli.commands import explain as command
 from cli.errors import CommandError
 from cli.pages import explanation
 from tests.factories import any_explanation, any_explanation_request
-from triage.explanation.delivery import Delivered, deliver
+from triage.explanation.delivered import Delivered
+from triage.explanation.delivery import deliver
 from triage.explanation.record import Checks
 
 MACHINE = "arn:aws:states:eu-west-2:123456789012:stateMachine:explanation"

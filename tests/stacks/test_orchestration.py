@@ -14,14 +14,11 @@ from stacks.settings import SETTINGS
 from stacks.states import building
 from triage.bundle import Engine
 from triage.contracts import Contract
+from triage.environment import ALLOCATE, MODEL_INFERENCE, SELECT_MODELS, STEPS
 from triage.errors import CONTRACT_ERROR, TransientError, TriageError
 from triage.steps import (
-    ALLOCATE,
     EVENT_SOURCE,
     EVENT_TYPE,
-    MODEL_INFERENCE,
-    SELECT_MODELS,
-    STEPS,
     Allocated,
     AllocationRequest,
     ExecutionInput,
@@ -195,7 +192,7 @@ def test_allocation_is_asked_without_models_where_the_selection_failed(states):
 
 
 def test_a_state_that_builds_less_than_its_contract_is_refused_at_synthesis():
-    with pytest.raises(LookupError, match="a Outcome is not built of \\['model'\\]"):
+    with pytest.raises(LookupError, match="Outcome has the fields .* and the state gives \\['model'\\]"):
         building(Stack(), "Nothing", Outcome, model="$.model")
 
 

@@ -12,7 +12,7 @@ from triage.contracts import Contract
 from triage.errors import HeldError, StillTriagedError
 from triage.feedback import is_pending
 from triage.outbox import ALLOCATED, PARKED
-from triage.steps import Stated, Step
+from triage.steps import Stated
 from triage.story import EXPLANATION, ErasureEntry
 
 
@@ -30,9 +30,6 @@ class Erased(Contract):
 
     complaint_id: str
     erasure: ErasureEntry | None
-
-
-ERASE = Step("erase", takes=ErasureRequest, gives=Erased)
 
 
 def plan_erasure(

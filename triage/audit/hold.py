@@ -11,7 +11,7 @@ from triage.complaint import timestamp
 from triage.contracts import Contract
 from triage.errors import HoldRefusedError
 from triage.outbox import expiry
-from triage.steps import Stated, Step
+from triage.steps import Stated
 from triage.story import HOLD, SELECTION, HoldEntry
 
 
@@ -27,9 +27,6 @@ class Held(Contract):
 
     hold: HoldEntry
     kept: int
-
-
-HOLDING = Step("hold", takes=HoldRequest, gives=Held)
 
 
 def in_force(story: Iterable[Item]) -> HoldEntry | None:

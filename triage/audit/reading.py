@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from triage.contracts import Contract
-from triage.steps import Stated, Step
+from triage.steps import Stated
 
 
 class ReadingRequest(Contract):
@@ -18,7 +18,3 @@ class Read(Contract):
     complaint_id: str
     read_at: str
     words: str
-
-
-READ_NARRATIVE = Step("read_narrative", takes=ReadingRequest, gives=Read)
-"""No state of a state machine: what it gives holds words."""

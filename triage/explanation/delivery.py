@@ -3,35 +3,11 @@
 from bisect import bisect_left
 from collections.abc import Iterator
 
-from triage.contracts import Contract
 from triage.errors import TextChangedError
+from triage.explanation.delivered import Delivered, Passage
 from triage.explanation.record import Attribution, Part
 from triage.redaction import redact_aligned, redact_text
-from triage.steps import DeliveryRequest, Step
 from triage.story import ExplanationEntry, sha256_of_text
-
-
-class Passage(Contract):
-    """text: redacted. words: of a sentence that was looked into; together they are its text."""
-
-    text: str
-    label: float
-    runner_up: float
-    words: tuple["Passage", ...] = ()
-
-
-class Delivered(Contract):
-    """unread: what lies behind the last word that the model read."""
-
-    explanation: ExplanationEntry
-    delivered_at: str
-    requester: str
-    sentences: tuple[Passage, ...]
-    unread: str
-
-
-DELIVER_EXPLANATION = Step("deliver_explanation", takes=DeliveryRequest, gives=Delivered)
-"""No state of a state machine: what it gives holds words."""
 
 
 def deliver(entry: ExplanationEntry, text: str, *, requester: str, delivered_at: str) -> Delivered:

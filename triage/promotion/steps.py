@@ -1,11 +1,10 @@
-"""The payloads between the states of a promotion, and the Lambda-backed steps that take and give them."""
+"""The payloads between the states of a promotion."""
 
 from typing import Self
 
 from triage.contracts import Contract, TaskName
 from triage.promotion.course import Course
 from triage.promotion.verdict import Verdict
-from triage.steps import Step
 from triage.strategies.ledger import EvidenceReference, Kind, LedgerEntry
 from triage.strategies.strategy_change import ENGINE, Change
 
@@ -77,9 +76,3 @@ def wanted(weighed: Weighed, *, second_approver: bool) -> Change:
         earned=weighed.course.earned,
         change_id=f"{kind}-{weighed.evidence.sha256}",
     )
-
-
-WEIGH_EVIDENCE = Step("weigh_evidence", takes=Due, gives=Weighed)
-CHANGE_STRATEGY = Step("change_strategy", takes=Weighed, gives=Changed)
-CHECK_STRATEGY = Step("check_strategy", takes=Changed, gives=Changed)
-PROMOTION_STEPS = (WEIGH_EVIDENCE, CHANGE_STRATEGY, CHECK_STRATEGY)
