@@ -23,7 +23,7 @@ from triage.complaint import timestamp
 from triage.environment import MirrorEnvironment
 from triage.errors import BundleUnavailableError, RegistryError, TriageError
 from triage.metrics import Metric
-from triage.strategies.registry import MirroredBundle, ModelInfo, fixed
+from triage.strategies.registry import MirroredBundle, ModelInfo, fixed_attributes
 
 logger = Logger(service="mirror")
 
@@ -77,8 +77,8 @@ def _look_at(model_id: str, revision: str, models: Table, hub: Hub, bundles: S3B
 def _keep(registration: ModelInfo, row: dict[str, Any] | None, models: Table) -> None:
     """Put back what was edited; a row that was deleted comes back without taking part."""
     model_id, revision = key = registration.model_id, registration.revision
-    right = fixed(registration.model_dump(mode="json", exclude_none=True))
-    found = fixed(row or {})
+    right = fixed_attributes(registration.model_dump(mode="json", exclude_none=True))
+    found = fixed_attributes(row or {})
     if found == right:
         return
     edited = sorted(name for name in {*found, *right} if found.get(name) != right.get(name))
