@@ -14,21 +14,20 @@ from functools import cache
 from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
-from statistics import NormalDist, median
+from statistics import median
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cli.output import out, print_table, progress_bar
-from triage.promotion.calibration import Calibration, calibration
 from triage.promotion.comparison import Metric, metrics
 from triage.promotion.evidence import Answer, Comparison, Evidence, Labelled, Operations
-from triage.promotion.fixed_sample import mcnemar
 from triage.promotion.gates import Gates, Guardrails
 from triage.promotion.sequential import Differences, Weighted, bounds, log_capital, mean
 from triage.promotion.verdict import judge
 from triage.promotion.weighing import GROUPS
+from triage.statistics import Calibration, calibration, mcnemar, wilson
 
 ROOT = Path(__file__).parents[1]
 PICTURE = ROOT / "docs" / "pictures" / "promotion.svg"
@@ -306,15 +305,6 @@ def by(labels: Iterable[int | None], last: int) -> int:
     return sum(one is not None and one <= last for one in labels)
 
 
-def wilson(found: int, runs: int) -> tuple[float, float]:
-    """The 95 % interval of a share (Wilson, 1927)."""
-    z = NormalDist().inv_cdf(0.975)
-    share, spread = found / runs, z * z / runs
-    centre = share + spread / 2
-    half = z * math.sqrt(share * (1 - share) / runs + spread / (4 * runs))
-    return max(0.0, (centre - half) / (1 + spread)), (centre + half) / (1 + spread)
-
-
 def report(outcomes: dict[str, list[Outcome]]) -> None:
     runs = max(map(len, outcomes.values()))
     print_table(
@@ -351,7 +341,7 @@ def _row(name: str, found: Sequence[Outcome]) -> tuple[str, ...]:
 
 def _share(labels: Sequence[int | None]) -> str:
     found = by(labels, LAST)
-    low, high = wilson(found, len(labels))
+    low, high = wilson(found / len(labels), len(labels))
     return f"{found / len(labels):.1%} [{low:.1%}, {high:.1%}]"
 
 

@@ -22,7 +22,8 @@ from triage.bundle import describe
 from triage.complaint import timestamp
 from triage.environment import MirrorEnvironment
 from triage.errors import BundleUnavailableError, RegistryError, TriageError
-from triage.strategies.registry import MirroredBundle, ModelInfo, fixed
+from triage.metrics import Metric
+from triage.strategies.registry import MirroredBundle, ModelInfo, fixed_attributes
 
 logger = Logger(service="mirror")
 
@@ -76,14 +77,14 @@ def _look_at(model_id: str, revision: str, models: Table, hub: Hub, bundles: S3B
 def _keep(registration: ModelInfo, row: dict[str, Any] | None, models: Table) -> None:
     """Put back what was edited; a row that was deleted comes back without taking part."""
     model_id, revision = key = registration.model_id, registration.revision
-    right = fixed(registration.model_dump(mode="json", exclude_none=True))
-    found = fixed(row or {})
+    right = fixed_attributes(registration.model_dump(mode="json", exclude_none=True))
+    found = fixed_attributes(row or {})
     if found == right:
         return
     edited = sorted(name for name in {*found, *right} if found.get(name) != right.get(name))
     logger.error("edited row put back", extra={"model_id": model_id, "revision": revision, "edited": edited})
     # An alarm watches this.
-    measure("RegistryEdited")
+    measure(Metric.REGISTRY_EDITED)
     assign = {name: right[name] for name in edited if name in right and name not in ("model_id", "revision")}
     # Whoever writes meanwhile causes another look.
     if row is None:

@@ -1,29 +1,28 @@
 """Reads the complaint, and decides once which models judge it."""
 
-from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any, TypeVar
 
 import boto3
 from aws_lambda_powertools import Logger
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
-from runtime.adapters.dynamodb import Table
+from runtime.adapters.dynamodb import Item, Table, valid_rows
 from runtime.adapters.metrics import measure
 from runtime.adapters.narratives import Narratives
 from runtime.function import Handler, entry_point, keeps
 from triage import tables
 from triage.complaint import Complaint
 from triage.environment import SELECT_MODELS, SelectModelsEnvironment
+from triage.metrics import Metric
 from triage.outbox import expiry
 from triage.selection import select_models
 from triage.steps import ExecutionInput, Selected
 from triage.story import SELECTION, SelectionEntry
 from triage.strategies.in_force import strategies_in_force
 from triage.strategies.registry import TAKING_PART, ModelInfo
+from triage.validation import problems
 
 logger = Logger(service="select_models")
-Row = TypeVar("Row", bound=BaseModel)
 
 
 def build(environment: SelectModelsEnvironment, session: boto3.Session) -> Handler:
@@ -41,7 +40,11 @@ def build(environment: SelectModelsEnvironment, session: boto3.Session) -> Handl
         complaint = Complaint.read(narratives.read(request.complaint_id))
         now = datetime.now(UTC)
         active = list(
-            _valid(ModelInfo, (row for state in TAKING_PART for row in models.query(state, index="by_state")))
+            valid_rows(
+                (row for state in TAKING_PART for row in models.query(state, index="by_state")),
+                ModelInfo,
+                on_bad=_report_bad_row,
+            )
         )
         found = strategies_in_force(strategies.scan(), active)
         for task, problem in found.refused.items():
@@ -70,16 +73,11 @@ def _selected(selection: SelectionEntry) -> Selected:
 def _report(task: str, problem: str) -> None:
     """An alarm watches this metric."""
     logger.error("bad strategy not followed", extra={"task": task, "problem": problem})
-    measure("StrategyRefused")
+    measure(Metric.STRATEGY_REFUSED)
 
 
-def _valid(row_type: type[Row], items: Iterable[dict[str, Any]]) -> Iterable[Row]:
-    """Rows edited by hand may be anything: a bad one is reported and left out, and never stops triage."""
-    for item in items:
-        try:
-            yield row_type.model_validate(item)
-        except ValidationError as error:
-            logger.error("bad row ignored", extra={"table": row_type.__name__, "problem": error.errors()[0]["loc"]})
+def _report_bad_row(row: Item, error: ValidationError) -> None:
+    logger.error("bad row of model_info ignored", extra={"problem": problems(error, "row")})
 
 
 handler = entry_point(SelectModelsEnvironment, build)

@@ -14,6 +14,7 @@ from runtime.adapters.strategies import current_strategy
 from runtime.function import Handler, entry_point, keeps
 from triage import tables
 from triage.environment import WEIGH_EVIDENCE, WeighEvidenceEnvironment
+from triage.metrics import Metric
 from triage.promotion.course import Course
 from triage.promotion.evidence import Delivered, Evidence
 from triage.promotion.steps import Due, Weighed
@@ -88,7 +89,7 @@ def _report(opinion: Opinion) -> None:
     for name in _alarming(evidence.delivered) if evidence.delivered else ():
         logger.error("not delivered as intended", extra={"task": evidence.task, "problem": name})
         # Alarms watch these.
-        measure(name)
+        measure(Metric(name))
 
 
 def _alarming(delivered: Delivered) -> list[str]:

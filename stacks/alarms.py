@@ -12,16 +12,17 @@ from constructs import Construct
 from stacks.data import Data
 from stacks.findings import acknowledge_plain_http
 from stacks.settings import Settings
+from triage.metrics import NAMESPACE, Metric
 
 COUNTED = {
-    "StrategyRefused": "A strategy edited by hand is not followed; the logs of select_models say which and why",
-    "RegistryEdited": "A row of model_info was edited by hand and put back; the logs of the mirror say which and what",
-    "RecordAltered": "A record was rewritten or removed by hand; the logs of seal say which: triage verify COMPLAINT",
-    "SweepFailed": "A complaint is neither triaged nor parked; the logs of the sweeper say which and why",
-    "FeedbackFailed": "Feedback has no outcome; the logs of feedback say which and why: put it again with a later `at`",
-    "SampleRatioMismatch": "The arms of a strategy receive other shares than intended: triage strategy evidence",
-    "EmptyArm": "An arm that has a share answers nothing: triage strategy evidence",
-    "ServedNotIntended": "Another version answers than the strategy names: triage strategy evidence",
+    Metric.STRATEGY_REFUSED: "A strategy edited by hand is not followed: read the logs of select_models",
+    Metric.REGISTRY_EDITED: "A row of model_info was edited by hand and put back: read the logs of the mirror",
+    Metric.RECORD_ALTERED: "A record was rewritten or removed by hand; seal logs which: triage verify COMPLAINT",
+    Metric.SWEEP_FAILED: "A complaint is neither triaged nor parked: read the logs of the sweeper",
+    Metric.FEEDBACK_FAILED: "Feedback has no outcome: read the logs of feedback, and put it again with a later `at`",
+    Metric.SAMPLE_RATIO_MISMATCH: "The arms of a strategy receive other shares than intended: triage strategy evidence",
+    Metric.EMPTY_ARM: "An arm that has a share answers nothing: triage strategy evidence",
+    Metric.SERVED_NOT_INTENDED: "Another version answers than the strategy names: triage strategy evidence",
 }
 """The metrics of our functions that raise an alarm, each with what it means and where to look."""
 
@@ -50,7 +51,7 @@ class Alarms(Construct):
         acknowledge_plain_http(self.topic, "AwsSolutions-SNS3", settings)
         key.grant(iam.ServicePrincipal("cloudwatch.amazonaws.com"), "kms:Decrypt", "kms:GenerateDataKey")
         for name, meaning in COUNTED.items():
-            counted = cloudwatch.Metric(namespace="ComplaintsTriage", metric_name=name, period=PERIOD, statistic="Sum")
+            counted = cloudwatch.Metric(namespace=NAMESPACE, metric_name=name, period=PERIOD, statistic="Sum")
             self._alarm(name, counted, meaning)
         self._alarm(
             "ComplaintsParked",

@@ -26,4 +26,4 @@ class Contract(BaseModel):
     Errors hide their input: a narrative must not reach a log or a state through a validation message.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True)

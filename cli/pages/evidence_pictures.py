@@ -9,8 +9,8 @@ from matplotlib.ticker import FuncFormatter
 from cli.pages.evidence_case import Case, Look
 from cli.pages.evidence_words import name
 from training.evaluation.drawing import BLUE, GREEN, GREY, ORANGE, axes, in_percent, short, svg
-from triage.promotion.calibration import Bin
 from triage.promotion.evidence import Comparison, Delivered
+from triage.statistics import Bin
 from triage.strategies.strategy import BUCKETS
 
 ROOM = 1.15

@@ -1,13 +1,13 @@
 """A DynamoDB table that stores the items of its `TableSpec`."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from triage.tables import TableSpec
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 Element = TypeVar("Element")
+M = TypeVar("M", bound=BaseModel)
+Item = Mapping[str, Any]
 Write = dict[str, Any]
 """One part of a transaction, as `TransactWriteItems` takes it."""
 
@@ -263,6 +265,23 @@ def _decimal(text: str) -> Decimal:
     """DynamoDB knows no number between zero and 1E-130."""
     number = Decimal(text)
     return number if number.adjusted() > -130 else Decimal(0)
+
+
+def valid_rows(
+    rows: Iterable[Item], model: type[M], *, on_bad: Callable[[Item, ValidationError], None] | None = None
+) -> Iterator[M]:
+    """Yield the rows that `model` accepts. People may edit rows by hand, and a bad row must not hide the others.
+
+    on_bad: called with each row that was skipped, and with the reason.
+    """
+    for row in rows:
+        try:
+            valid = model.model_validate(row)
+        except ValidationError as error:
+            if on_bad is not None:
+                on_bad(row, error)
+        else:
+            yield valid
 
 
 def batched(elements: Iterable[Element], size: int) -> Iterator[list[Element]]:

@@ -192,7 +192,7 @@ def test_allocation_is_asked_without_models_where_the_selection_failed(states):
 
 
 def test_a_state_that_builds_less_than_its_contract_is_refused_at_synthesis():
-    with pytest.raises(LookupError, match="Outcome has the fields .* and the state gives \\['model'\\]"):
+    with pytest.raises(LookupError, match=r"Outcome has the fields .* and the state gives \['model'\]"):
         building(Stack(), "Nothing", Outcome, model="$.model")
 
 

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from triage.promotion.evidence import Answer, Comparison, Labelled
-from triage.promotion.fixed_sample import FixedTest, mcnemar, two_proportions
 from triage.promotion.sequential import Differences, Weighted, bounds, mean
+from triage.statistics import FixedTest, mcnemar, two_proportions
 
 Value = Callable[[Labelled, Answer], float]
 

@@ -5,8 +5,7 @@ import json
 from typing import Literal
 
 from triage.contracts import Contract, TaskName
-from triage.promotion.calibration import Calibration
-from triage.promotion.fixed_sample import FixedTest
+from triage.statistics import Calibration, FixedTest
 from triage.strategies.ledger import EvidenceReference
 
 

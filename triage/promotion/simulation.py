@@ -3,19 +3,17 @@
 Nothing is predicted anew: what an arm would have said is known where its version predicted, in answer or in shadow.
 """
 
-import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from statistics import NormalDist
 
 from triage.contracts import Contract
 from triage.promotion.comparison import compare, metrics
 from triage.promotion.evidence import Answer, Comparison, Labelled
 from triage.promotion.gates import Gates
+from triage.statistics import wilson
 from triage.strategies.strategy import Arm, Strategy, bucket_of, owner_of
 
-Z = NormalDist().inv_cdf(0.975)
 DAYS_A_YEAR = 365
 """Complaints come in on every day."""
 
@@ -186,13 +184,6 @@ def difference(past: Iterable[Past], present: Rule, proposed: Rule, gates: Gates
         if before is not None and after is not None
     ]
     return compare(labelled, metric, min_inclusion=gates.min_inclusion, alpha=gates.alpha)
-
-
-def wilson(share: float, n: float) -> tuple[float, float]:
-    """95 % interval of a share of n observations (Wilson, 1927)."""
-    middle = (share + Z * Z / (2 * n)) / (1 + Z * Z / n)
-    half = Z * math.sqrt(share * (1 - share) / n + Z * Z / (4 * n * n)) / (1 + Z * Z / n)
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 Judged = list[tuple[Past, Answer]]

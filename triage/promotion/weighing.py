@@ -7,11 +7,10 @@ from datetime import datetime
 from math import ceil
 
 from triage.complaint import timestamp
-from triage.promotion.calibration import Calibration, calibration
 from triage.promotion.comparison import compare, metrics
 from triage.promotion.evidence import Answer, Delivered, Evidence, Labelled, Operations
 from triage.promotion.gates import Gates
-from triage.promotion.sample_ratio import mismatch_p_value
+from triage.statistics import Calibration, calibration, mismatch_p_value
 from triage.story import PredictionEntry
 from triage.strategies.registry import ModelStrategy
 from triage.strategies.strategy import BUCKETS, Arm, owner_of

@@ -2,13 +2,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tests.factories import NOW, any_strategy
 from tests.triage.promotion.factories import any_answer
 from triage.promotion.gates import Gates
-from triage.promotion.simulation import Assumed, Expected, Past, Rule, difference, expect, wilson
+from triage.promotion.simulation import Assumed, Expected, Past, Rule, difference, expect
+from triage.statistics import wilson
 from triage.strategies.strategy import BUCKETS, Strategy, assign
 
 ALONE = any_strategy()
@@ -166,9 +165,3 @@ def test_the_difference_of_a_task_that_looks_for_one_label_is_of_recall():
     present = Rule(strategy=ALONE, positive_label=POSITIVE)
     found = difference(SOUGHT, present, present.model_copy(update={"threshold": 0.3}), EVEN)
     assert (found.metric, found.n, found.difference) == ("recall", 2, 0.5)
-
-
-@given(share=st.floats(0, 1), n=st.floats(1, 1e6))
-def test_an_interval_holds_its_share_and_stays_between_nothing_and_all(share, n):
-    low, high = wilson(share, n)
-    assert 0 <= low <= share + 1e-9 and share - 1e-9 <= high <= 1

@@ -15,10 +15,10 @@ from tests.triage.promotion.factories import (
     labels,
     weighed,
 )
-from triage.promotion.calibration import Calibration
 from triage.promotion.evidence import Comparison, Evidence, Labelled
 from triage.promotion.gates import Gates, Guardrails
 from triage.promotion.verdict import Judgement, judge
+from triage.statistics import Calibration
 
 GATES = Gates()
 CHEAPER = Gates(claim="non_inferiority", brings="half the cost")
