@@ -12,7 +12,7 @@ from runtime.adapters.metrics import measure
 from runtime.function import Handler, entry_point, keeps
 from triage import tables
 from triage.allocation import allocate
-from triage.environment import ALLOCATE, AllocateEnvironment
+from triage.functions import ALLOCATE, AllocateEnvironment
 from triage.metrics import Metric
 from triage.outbox import expiry
 from triage.steps import Allocated, AllocationRequest

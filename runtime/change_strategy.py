@@ -7,7 +7,7 @@ from runtime.adapters.dynamodb import Table
 from runtime.adapters.strategies import Strategies
 from runtime.function import Handler, entry_point, keeps
 from triage import tables
-from triage.environment import CHANGE_STRATEGY, ChangeStrategyEnvironment
+from triage.functions import CHANGE_STRATEGY, ChangeStrategyEnvironment
 from triage.promotion.steps import Changed, Weighed, wanted
 
 logger = Logger(service="change_strategy")

@@ -7,8 +7,8 @@ from runtime.adapters.dynamodb import Table
 from runtime.adapters.strategies import taking_part
 from runtime.function import Handler, entry_point, keeps
 from triage import tables
-from triage.environment import CHECK_STRATEGY, CheckStrategyEnvironment
 from triage.errors import NotServedError
+from triage.functions import CHECK_STRATEGY, CheckStrategyEnvironment
 from triage.promotion.steps import Changed
 from triage.strategies.in_force import strategies_in_force
 

@@ -10,10 +10,10 @@ from runtime.adapters.narratives import Narratives
 from runtime.function import Handler, entry_point, keeps
 from triage import tables
 from triage.complaint import Complaint, timestamp
-from triage.environment import DELIVER_EXPLANATION, DeliverExplanationEnvironment
 from triage.errors import NothingToExplainError
 from triage.explanation.delivered import Delivered
 from triage.explanation.delivery import deliver
+from triage.functions import DELIVER_EXPLANATION, DeliverExplanationEnvironment
 from triage.outbox import expiry
 from triage.steps import DeliveryRequest
 from triage.story import DeliveryEntry, ExplanationEntry

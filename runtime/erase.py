@@ -9,8 +9,8 @@ from runtime.adapters.dynamodb import Table
 from runtime.function import Handler, entry_point, keeps
 from triage import tables
 from triage.audit.erasure import Erased, ErasureRequest, plan_erasure
-from triage.environment import ERASE, EraseEnvironment
 from triage.feedback import INBOX
+from triage.functions import ERASE, EraseEnvironment
 from triage.outbox import expiry
 
 logger = Logger(service="erase")

@@ -5,7 +5,7 @@ from aws_lambda_powertools import Logger
 
 from runtime.adapters.explainer import explainer
 from runtime.function import Handler, entry_point, keeps
-from triage.environment import EXPLAIN, ExplainEnvironment
+from triage.functions import EXPLAIN, ExplainEnvironment
 
 logger = Logger(service="explain")
 

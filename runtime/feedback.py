@@ -13,9 +13,9 @@ from runtime.adapters.feedback import CurrentAllocation
 from runtime.adapters.metrics import measure
 from runtime.function import Handler, entry_point
 from triage import tables
-from triage.environment import FeedbackEnvironment
 from triage.errors import TriageError
 from triage.feedback import INBOX, FeedbackRow, is_pending
+from triage.functions import FeedbackEnvironment
 from triage.metrics import Metric
 from triage.outbox import expiry
 from triage.steps import EVENT_SOURCE, EVENT_TYPE

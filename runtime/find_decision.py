@@ -6,9 +6,9 @@ from aws_lambda_powertools import Logger
 from runtime.adapters.dynamodb import Table
 from runtime.function import Handler, entry_point, keeps
 from triage import tables
-from triage.environment import FIND_DECISION, FindDecisionEnvironment
 from triage.errors import NothingToExplainError
 from triage.explanation.selected import deciding_model
+from triage.functions import FIND_DECISION, FindDecisionEnvironment
 from triage.steps import ExplanationRequest, ExplanationTask
 from triage.story import ALLOCATION, AllocationEntry
 

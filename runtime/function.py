@@ -9,7 +9,7 @@ import boto3
 from aws_lambda_powertools import Logger
 
 from triage.contracts import Contract
-from triage.environment import Environment, Step
+from triage.functions import Environment, Step
 
 Takes = TypeVar("Takes", bound=Contract)
 Gives = TypeVar("Gives", bound=Contract)

@@ -10,8 +10,8 @@ from runtime.adapters.retention import Retention
 from runtime.function import Handler, entry_point, keeps
 from triage import tables
 from triage.audit.hold import Held, HoldRequest, in_force, lifted, placed
-from triage.environment import HOLD, HoldEnvironment
 from triage.errors import HoldRefusedError
+from triage.functions import HOLD, HoldEnvironment
 
 logger = Logger(service="hold")
 

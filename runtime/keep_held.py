@@ -9,7 +9,7 @@ from runtime.adapters.dynamodb import Table
 from runtime.adapters.retention import Retention
 from runtime.function import Handler, entry_point
 from triage import tables
-from triage.environment import KeepHeldEnvironment
+from triage.functions import KeepHeldEnvironment
 
 logger = Logger(service="keep_held")
 

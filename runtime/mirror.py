@@ -20,8 +20,8 @@ from runtime.function import Handler, entry_point
 from triage import tables
 from triage.bundle import describe
 from triage.complaint import timestamp
-from triage.environment import MirrorEnvironment
 from triage.errors import BundleUnavailableError, RegistryError, TriageError
+from triage.functions import MirrorEnvironment
 from triage.metrics import Metric
 from triage.strategies.registry import MirroredBundle, ModelInfo, fixed_attributes
 

@@ -5,7 +5,7 @@ from aws_lambda_powertools import Logger
 
 from runtime.adapters.judge import judge
 from runtime.function import Handler, entry_point, keeps
-from triage.environment import MODEL_INFERENCE, ModelInferenceEnvironment
+from triage.functions import MODEL_INFERENCE, ModelInferenceEnvironment
 
 logger = Logger(service="model_inference")
 

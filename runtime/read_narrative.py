@@ -11,7 +11,7 @@ from runtime.function import Handler, entry_point, keeps
 from triage import tables
 from triage.audit.reading import Read, ReadingRequest
 from triage.complaint import Complaint, timestamp
-from triage.environment import READ_NARRATIVE, ReadNarrativeEnvironment
+from triage.functions import READ_NARRATIVE, ReadNarrativeEnvironment
 from triage.outbox import expiry
 from triage.story import ReadingEntry
 

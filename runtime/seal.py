@@ -17,8 +17,8 @@ from runtime.adapters.metrics import measure
 from runtime.function import Handler, entry_point
 from triage import tables
 from triage.audit.verification import Finding, verify
-from triage.environment import SealEnvironment
 from triage.feedback import INBOX
+from triage.functions import SealEnvironment
 from triage.metrics import Metric
 
 logger = Logger(service="seal")

@@ -12,7 +12,7 @@ from runtime.adapters.narratives import Narratives
 from runtime.function import Handler, entry_point, keeps
 from triage import tables
 from triage.complaint import Complaint
-from triage.environment import SELECT_MODELS, SelectModelsEnvironment
+from triage.functions import SELECT_MODELS, SelectModelsEnvironment
 from triage.metrics import Metric
 from triage.outbox import expiry
 from triage.selection import select_models

@@ -7,7 +7,7 @@ from runtime.adapters.dynamodb import Table
 from runtime.adapters.failures import record_failure
 from runtime.function import Handler, entry_point, keeps
 from triage import tables
-from triage.environment import SHADOW_FAILED, ShadowFailedEnvironment
+from triage.functions import SHADOW_FAILED, ShadowFailedEnvironment
 from triage.steps import Outcome, ShadowFailure
 
 logger = Logger(service="shadow_failed")

@@ -5,7 +5,7 @@ from aws_lambda_powertools import Logger
 
 from runtime.adapters.judge import judge
 from runtime.function import Handler, entry_point, keeps
-from triage.environment import SHADOW_INFERENCE, ShadowInferenceEnvironment
+from triage.functions import SHADOW_INFERENCE, ShadowInferenceEnvironment
 
 logger = Logger(service="shadow_inference")
 

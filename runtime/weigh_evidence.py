@@ -13,7 +13,7 @@ from runtime.adapters.metrics import measure
 from runtime.adapters.strategies import current_strategy
 from runtime.function import Handler, entry_point, keeps
 from triage import tables
-from triage.environment import WEIGH_EVIDENCE, WeighEvidenceEnvironment
+from triage.functions import WEIGH_EVIDENCE, WeighEvidenceEnvironment
 from triage.metrics import Metric
 from triage.promotion.course import Course
 from triage.promotion.evidence import Delivered, Evidence

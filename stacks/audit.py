@@ -8,7 +8,7 @@ from constructs import Construct
 from stacks.data import EXPIRY_ATTRIBUTE
 from stacks.function import Foundation, RuntimeFunction
 from stacks.rights import PersonRole, allow
-from triage.environment import ERASE, HOLD, KEEP_HELD, READ_NARRATIVE, SEAL, Function
+from triage.functions import ERASE, HOLD, KEEP_HELD, READ_NARRATIVE, SEAL, Function
 
 
 class Audit(Construct):

@@ -7,7 +7,7 @@ from constructs import Construct
 from stacks.function import HALF_A_MINUTE, Foundation, RuntimeFunction, judging_functions
 from stacks.rights import PersonRole, allow
 from stacks.states import LoggedStateMachine, invoking, is_engine, retried
-from triage.environment import DELIVER_EXPLANATION, EXPLAIN, FIND_DECISION
+from triage.functions import DELIVER_EXPLANATION, EXPLAIN, FIND_DECISION
 from triage.steps import ExplanationTask
 
 EXPLANATION_TIME = Duration.minutes(5)

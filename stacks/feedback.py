@@ -6,8 +6,8 @@ from constructs import Construct
 
 from stacks.function import Foundation, RuntimeFunction
 from stacks.rights import allow
-from triage.environment import FEEDBACK
 from triage.feedback import INBOX
+from triage.functions import FEEDBACK
 
 
 class Feedback(Construct):

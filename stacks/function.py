@@ -1,4 +1,4 @@
-"""The Lambda functions of `triage.environment` as constructs, with their environment, log group, role and triggers."""
+"""The Lambda functions of `triage.functions` as constructs, with their environment, log group, role and triggers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from stacks.data import Data, SpecifiedTable
 from stacks.packages import ARCHITECTURE, RUNTIME, Package, Packages
 from stacks.settings import Settings
 from triage.bundle import Engine
-from triage.environment import Environment, Function
+from triage.functions import Environment, Function
 
 HALF_A_MINUTE = Duration.seconds(30)
 
@@ -65,7 +65,7 @@ def filled(model: type[Environment], known: Mapping[str, object]) -> Environment
 
 
 class RuntimeFunction(lambda_.Function):
-    """Runs one function of `triage.environment`, with a log group and a role of its own.
+    """Runs one function of `triage.functions`, with a log group and a role of its own.
 
     package: its code and libraries; by default those of the control functions.
     values: for fields of its environment that `Foundation.values` lacks.

@@ -4,7 +4,7 @@ from aws_cdk import Duration
 from constructs import Construct
 
 from stacks.function import Foundation, RuntimeFunction, judging_functions
-from triage.environment import ALLOCATE, MODEL_INFERENCE, SELECT_MODELS
+from triage.functions import ALLOCATE, MODEL_INFERENCE, SELECT_MODELS
 
 
 class Inference(Construct):

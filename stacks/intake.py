@@ -7,7 +7,7 @@ from constructs import Construct
 from stacks.function import Foundation, RuntimeFunction
 from stacks.rights import allow
 from stacks.states import LoggedStateMachine
-from triage.environment import INTAKE, SWEEP
+from triage.functions import INTAKE, SWEEP
 from triage.outbox import ATTRIBUTES
 
 

@@ -5,7 +5,7 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
 from stacks.function import Foundation, RuntimeFunction
-from triage.environment import MIRROR
+from triage.functions import MIRROR
 
 MAX_BUNDLE_MEGABYTES = 2000
 

@@ -15,7 +15,7 @@ from constructs import Construct
 
 from stacks.settings import Settings
 from triage import __version__
-from triage.environment import MODEL_INFERENCE, Function
+from triage.functions import MODEL_INFERENCE, Function
 
 ROOT = Path(__file__).parents[1]
 BUILD = ROOT / "build"

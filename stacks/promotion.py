@@ -7,7 +7,7 @@ from constructs import Construct
 from stacks.data import Data
 from stacks.function import Foundation, RuntimeFunction
 from stacks.states import LoggedStateMachine, announcing, invoking, retried
-from triage.environment import CHANGE_STRATEGY, CHECK_STRATEGY, SCHEDULE_PROMOTIONS, WEIGH_EVIDENCE
+from triage.functions import CHANGE_STRATEGY, CHECK_STRATEGY, SCHEDULE_PROMOTIONS, WEIGH_EVIDENCE
 from triage.promotion.steps import PROMOTION_EVENT, Weighed
 from triage.steps import path
 

@@ -19,8 +19,8 @@ from stacks.states import (
     invoking,
     is_engine,
 )
-from triage.environment import SHADOW_FAILED, SHADOW_INFERENCE
 from triage.errors import ComplaintMissingError
+from triage.functions import SHADOW_FAILED, SHADOW_INFERENCE
 from triage.steps import (
     EVENT_SOURCE,
     EVENT_TYPE,

@@ -13,8 +13,8 @@ from runtime.adapters.dynamodb import Table
 from runtime.adapters.narratives import Narratives
 from triage import tables
 from triage.complaint import Complaint
-from triage.environment import ExplainEnvironment
 from triage.explanation.decision import explained
+from triage.functions import ExplainEnvironment
 from triage.inference.models import LoadedModels
 from triage.outbox import expiry
 from triage.steps import ExplanationStored, ExplanationTask

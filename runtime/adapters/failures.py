@@ -7,7 +7,7 @@ from aws_lambda_powertools import Logger
 from runtime.adapters.dynamodb import Table
 from runtime.adapters.metrics import measure
 from triage.complaint import timestamp
-from triage.environment import AllocateEnvironment, ShadowFailedEnvironment
+from triage.functions import AllocateEnvironment, ShadowFailedEnvironment
 from triage.metrics import Metric
 from triage.outbox import expiry
 from triage.steps import Failure

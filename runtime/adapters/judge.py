@@ -14,7 +14,7 @@ from runtime.adapters.dynamodb import Table
 from runtime.adapters.narratives import Narratives
 from triage import tables
 from triage.complaint import Complaint, timestamp
-from triage.environment import ModelInferenceEnvironment
+from triage.functions import ModelInferenceEnvironment
 from triage.inference.classify import classify
 from triage.inference.models import LoadedModels
 from triage.outbox import expiry

@@ -13,7 +13,7 @@ from tests.training.data.exports import any_export
 from training.data.complaint_files import read_export
 from training.data.dataset import load_labelled
 from training.data.sources import located
-from triage.environment import SealEnvironment
+from triage.functions import SealEnvironment
 from triage.outbox import ALLOCATED
 from triage.tables import AUDIT_CHAIN
 

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from runtime.function import Handler, entry_point, keeps
 from triage.contracts import Contract
-from triage.environment import FUNCTIONS, SELECT_MODELS, STEPS, Environment, Step
+from triage.functions import FUNCTIONS, SELECT_MODELS, STEPS, Environment, Step
 from triage.steps import ExecutionInput, Selected
 
 logger = Logger(service="test")

@@ -15,7 +15,7 @@ from runtime import allocate, intake, mirror, model_inference, select_models, sh
 from runtime.function import Handler
 from tests.factories import any_item, any_model_info, any_model_reference, any_revision
 from tests.runtime.conftest import Cloud, failing, stream_records
-from triage.environment import Environment
+from triage.functions import Environment
 from triage.outbox import STARTED
 from triage.tables import COMPLAINTS_ALLOCATION, MODEL_INFO, RAW_COMPLAINTS
 

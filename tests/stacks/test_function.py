@@ -6,7 +6,7 @@ import pytest
 
 from stacks.function import filled
 from stacks.settings import SETTINGS
-from triage.environment import (
+from triage.functions import (
     DELIVER_EXPLANATION,
     EXPLAIN,
     FUNCTIONS,

@@ -14,8 +14,8 @@ from stacks.settings import SETTINGS
 from stacks.states import building
 from triage.bundle import Engine
 from triage.contracts import Contract
-from triage.environment import ALLOCATE, MODEL_INFERENCE, SELECT_MODELS, STEPS
 from triage.errors import CONTRACT_ERROR, TransientError, TriageError
+from triage.functions import ALLOCATE, MODEL_INFERENCE, SELECT_MODELS, STEPS
 from triage.steps import (
     EVENT_SOURCE,
     EVENT_TYPE,

@@ -11,7 +11,7 @@ from stacks import packages
 from stacks.packages import RUNTIME, Packages, digest, stage_image, stage_sources
 from stacks.settings import DEV, LOCAL
 from triage import __version__
-from triage.environment import EXPLAIN
+from triage.functions import EXPLAIN
 
 ROOT = Path(__file__).parents[2]
 

@@ -9,7 +9,7 @@ from cli import options
 from cli.aws.deployment import REGIONS
 from local.session import REGION
 from stacks.settings import DEV, LOCAL, PROD, SETTINGS, Settings
-from triage.environment import FUNCTIONS
+from triage.functions import FUNCTIONS
 
 STACKS = Path(__file__).parents[2] / "stacks"
 

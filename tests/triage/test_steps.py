@@ -2,7 +2,7 @@ import pytest
 from pydantic import ValidationError
 
 from tests.factories import any_model_reference
-from triage.environment import DELIVER_EXPLANATION, READ_NARRATIVE, STEPS
+from triage.functions import DELIVER_EXPLANATION, READ_NARRATIVE, STEPS
 from triage.steps import (
     AllocationRequest,
     ExecutionInput,

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from triage.environment import Environment, MirrorEnvironment, SweepEnvironment
+from triage.functions import Environment, MirrorEnvironment, SweepEnvironment
 
 ENVIRONMENTS = sorted(Environment.__subclasses__(), key=lambda told: told.__name__)
 
