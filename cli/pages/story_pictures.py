@@ -1,22 +1,23 @@
-"""The most probable labels of a prediction as bars, with the thresholds that they were held against."""
+"""A picture of one prediction: its most probable labels as bars, and the thresholds that they are compared with."""
 
 from collections.abc import Iterator
 
 from markupsafe import Markup
 
-from triage.timeline.events import Predicted
+from cli.pages.story_words import in_words
+from triage.story import PredictionEntry
 
 WIDTH, ROW, LABEL, FIGURE = 560, 22, 210, 54
-"""Of the picture, one bar's row, the column of labels and that of figures: pixels."""
+"""Pixels: width of the picture, height of a row, widths of the columns of labels and of figures."""
 
 LONGEST = 30
-"""Characters of a label."""
+"""Longer labels are cut after so many characters."""
 
 BAR, OTHER, LIMIT = "#0072B2", "#9db8c9", "#D55E00"
 
 
-def bars(said: Predicted) -> Markup:
-    """By hand, since what draws other pictures takes seconds to import."""
+def bars(said: PredictionEntry) -> Markup:
+    """Return the picture as SVG. It is written by hand, because importing matplotlib takes seconds."""
     height = ROW * len(said.top) + 4
     parts = Markup("").join([*_rows(said), *_limits(said, height)])
     return Markup(
@@ -25,13 +26,13 @@ def bars(said: Predicted) -> Markup:
     ).format(w=WIDTH, h=height, said=alternative(said), parts=parts)
 
 
-def alternative(said: Predicted) -> str:
-    """What the picture shows, for whoever does not see it."""
+def alternative(said: PredictionEntry) -> str:
+    """Return what the picture shows, for readers who cannot see it."""
     shown = "; ".join(f"{one.label} {one.probability:.3f}" for one in said.top)
-    return f"Most probable labels: {shown}. Thresholds: {said.facts['thresholds']}."
+    return f"Most probable labels: {shown}. Thresholds: {in_words(said.thresholds)}."
 
 
-def _rows(said: Predicted) -> Iterator[Markup]:
+def _rows(said: PredictionEntry) -> Iterator[Markup]:
     for number, one in enumerate(said.top):
         top = ROW * number + 4
         colour = BAR if one.label == said.label else OTHER
@@ -56,8 +57,8 @@ def _rows(said: Predicted) -> Iterator[Markup]:
 _SCALE = WIDTH - LABEL - FIGURE
 
 
-def _limits(said: Predicted, height: int) -> Iterator[Markup]:
-    """A threshold on one label stands at its bar; the one from which no person is needed is for whichever is given."""
+def _limits(said: PredictionEntry, height: int) -> Iterator[Markup]:
+    """The threshold of a single label crosses its bar only. The one from which no person is needed crosses all bars."""
     if said.thresholds.auto is not None:
         yield _limit(said.thresholds.auto, 0, height, "")
     flagged = [number for number, one in enumerate(said.top) if one.label == said.positive_label]

@@ -20,7 +20,7 @@ class Passage(Contract):
     words: tuple["Passage", ...] = ()
 
 
-class Delivered(Contract):
+class DeliveredExplanation(Contract):
     """unread: what lies behind the last word that the model read."""
 
     explanation: ExplanationEntry
@@ -30,11 +30,11 @@ class Delivered(Contract):
     unread: str
 
 
-DELIVER_EXPLANATION = Step("deliver_explanation", takes=DeliveryRequest, gives=Delivered)
+DELIVER_EXPLANATION = Step("deliver_explanation", takes=DeliveryRequest, gives=DeliveredExplanation)
 """No state of a state machine: what it gives holds words."""
 
 
-def deliver(entry: ExplanationEntry, text: str, *, requester: str, delivered_at: str) -> Delivered:
+def deliver(entry: ExplanationEntry, text: str, *, requester: str, delivered_at: str) -> DeliveredExplanation:
     """text: of the complaint, cleaned.
 
     Raises: TextChangedError, for figures must not stand beside other words than those they were made of.
@@ -46,7 +46,7 @@ def deliver(entry: ExplanationEntry, text: str, *, requester: str, delivered_at:
     explained = entry.explained
     inside = {words.sentence: words.words for words in explained.words}
     last = max((found.part.end for found in explained.sentences), default=0)
-    return Delivered(
+    return DeliveredExplanation(
         explanation=entry,
         delivered_at=delivered_at,
         requester=requester,
