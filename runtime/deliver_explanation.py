@@ -12,7 +12,7 @@ from triage import tables
 from triage.complaint import Complaint, timestamp
 from triage.environment import DeliverExplanationEnvironment
 from triage.errors import NothingToExplainError
-from triage.explanation.delivery import DELIVER_EXPLANATION, DeliveredExplanation, deliver
+from triage.explanation.delivery import DELIVER_EXPLANATION, Delivered, deliver
 from triage.outbox import expiry
 from triage.steps import DeliveryRequest
 from triage.story import DeliveryEntry, ExplanationEntry
@@ -26,7 +26,7 @@ def build(environment: DeliverExplanationEnvironment, session: boto3.Session) ->
     narratives = Narratives(complaints, purpose="delivery of an explanation", logger=logger)
     story = Table(client, tables.COMPLAINTS_ALLOCATION, environment.complaints_allocation_table)
 
-    def hand_out(request: DeliveryRequest) -> DeliveredExplanation:
+    def hand_out(request: DeliveryRequest) -> Delivered:
         key = ExplanationEntry.key(request.task, request.request_id)
         stored = story.get(request.complaint_id, key)
         if stored is None:

@@ -14,7 +14,7 @@ from cli.aws.deployment import find
 from cli.aws.functions import invoke, read_request
 from cli.errors import CommandError
 from cli.output import out, print_json, print_table
-from triage.explanation.delivery import DeliveredExplanation
+from triage.explanation.delivery import Delivered
 from triage.explanation.rationale import checks_in_words, points
 from triage.steps import DeliveryRequest, ExplanationRequest, LawfulBasis
 
@@ -96,7 +96,7 @@ def _cause(execution: Mapping[str, Any]) -> str:
         return str(execution.get("cause") or execution["status"])
 
 
-def _delivered(session: boto3.Session, function: str, request: ExplanationRequest) -> DeliveredExplanation:
+def _delivered(session: boto3.Session, function: str, request: ExplanationRequest) -> Delivered:
     wanted = DeliveryRequest(
         complaint_id=request.complaint_id,
         task=request.task,
@@ -104,12 +104,12 @@ def _delivered(session: boto3.Session, function: str, request: ExplanationReques
         requester=request.requester,
     )
     try:
-        return invoke(session, function, wanted, gives=DeliveredExplanation)
+        return invoke(session, function, wanted, gives=Delivered)
     except CommandError as error:
         raise CommandError(f"{request.complaint_id} was explained and not handed out: {error}") from error
 
 
-def _draw(delivered: DeliveredExplanation, *, html: Path | None, svg: Path | None, png: Path | None) -> None:
+def _draw(delivered: Delivered, *, html: Path | None, svg: Path | None, png: Path | None) -> None:
     # Only now: what draws takes a second to import.
     from cli.pages import explanation
 
@@ -121,7 +121,7 @@ def _draw(delivered: DeliveredExplanation, *, html: Path | None, svg: Path | Non
         png.write_bytes(explanation.png(delivered))
 
 
-def _print(delivered: DeliveredExplanation) -> None:
+def _print(delivered: Delivered) -> None:
     explained = delivered.explanation.explained
     out.print(delivered.explanation.rationale)
     print_table(

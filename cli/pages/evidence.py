@@ -9,7 +9,7 @@ from markupsafe import Markup
 from cli.pages import evidence_pictures as pictures
 from cli.pages import evidence_words as words
 from cli.pages.evidence_case import Case, left_out, trail
-from cli.pages.rendering import render
+from cli.pages.rendering import page_environment
 from triage.promotion.evidence import Delivered, Operations
 
 TEMPLATE = "evidence.html.jinja"
@@ -23,13 +23,16 @@ VERDICTS = {
 
 def page(cases: Sequence[Case]) -> str:
     """HTML that needs nothing beside itself, of one challenger of a task at least."""
-    return render(
-        TEMPLATE,
-        filters={"picture": picture},
-        task=cases[0].evidence.task,
-        sections=[_section(case) for case in cases],
-        words=words,
-        verdicts=VERDICTS,
+    environment = page_environment()
+    environment.filters |= {
+        "picture": picture,
+        "points": words.points,
+        "percent": words.percent,
+        "p_value": words.p_value,
+        "number": words.number,
+    }
+    return environment.get_template(TEMPLATE).render(
+        task=cases[0].evidence.task, sections=[_section(case) for case in cases], words=words, verdicts=VERDICTS
     )
 
 

@@ -7,10 +7,10 @@ import matplotlib as mpl
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from cli.pages.rendering import render
+from cli.pages.rendering import page_environment
 from training.evaluation.drawing import BLUE, GREY, ORANGE, STYLE, axes, short
 from training.evaluation.drawing import svg as drawn
-from triage.explanation.delivery import DeliveredExplanation, Passage
+from triage.explanation.delivery import Delivered, Passage
 
 STRONGEST = 0.75
 """Opacity of the colour of the part with the largest effect."""
@@ -18,15 +18,18 @@ STRONGEST = 0.75
 DOTS_PER_INCH = 144
 
 
-def page(delivered: DeliveredExplanation) -> str:
+def page(delivered: Delivered) -> str:
     """Return the page as HTML that needs no other file."""
-    return render(
-        "explanation.html.jinja",
-        delivered=delivered,
-        entry=delivered.explanation,
-        explained=delivered.explanation.explained,
-        chart=Markup(svg(delivered)),
-        tint=Tint(delivered),
+    return (
+        page_environment()
+        .get_template("explanation.html.jinja")
+        .render(
+            delivered=delivered,
+            entry=delivered.explanation,
+            explained=delivered.explanation.explained,
+            chart=Markup(svg(delivered)),
+            tint=Tint(delivered),
+        )
     )
 
 
@@ -36,7 +39,7 @@ class Tint:
     The page also shows the figure of each sentence, so no fact depends on colour alone.
     """
 
-    def __init__(self, delivered: DeliveredExplanation) -> None:
+    def __init__(self, delivered: Delivered) -> None:
         self._sentences = max((abs(passage.label) for passage in delivered.sentences), default=0.0) or 1.0
         words = (word for passage in delivered.sentences for word in passage.words)
         self._words = max((abs(word.label) for word in words), default=0.0) or 1.0
@@ -53,11 +56,11 @@ def _colour(strength: float) -> str:
     return f"rgba({red}, {green}, {blue}, {STRONGEST * min(1.0, abs(strength)):.2f})"
 
 
-def svg(delivered: DeliveredExplanation) -> str:
+def svg(delivered: Delivered) -> str:
     return drawn(chart(delivered))
 
 
-def png(delivered: DeliveredExplanation) -> bytes:
+def png(delivered: Delivered) -> bytes:
     buffer = BytesIO()
     # Without the name of the library, so that the same figures give the same bytes.
     unsigned: dict[str, Any] = {"Software": None}
@@ -67,7 +70,7 @@ def png(delivered: DeliveredExplanation) -> bytes:
     return buffer.getvalue()
 
 
-def chart(delivered: DeliveredExplanation) -> Figure:
+def chart(delivered: Delivered) -> Figure:
     """Return bars: by how many points each sentence changed the probability of the label and of the runner-up."""
     explained = delivered.explanation.explained
     count = len(delivered.sentences)

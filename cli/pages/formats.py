@@ -26,9 +26,9 @@ def p_value(value: float) -> str:
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def number(value: float | None) -> str:
+def number(value: float | None, form: str = ",.0f") -> str:
     """
-    >>> number(12345.6), number(None)
-    ('12,346', '-')
+    >>> number(12345.6), number(0.04567, ".3f"), number(None)
+    ('12,346', '0.046', '-')
     """
-    return "-" if value is None else f"{value:,.0f}"
+    return "-" if value is None else format(value, form)

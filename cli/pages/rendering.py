@@ -9,20 +9,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from cli.pages.formats import number, p_value, percent, points
 from triage.explanation.rationale import checks_in_words, probability
 
-FORMATS: dict[str, Callable[..., Any]] = {
-    "checks": checks_in_words,
-    "number": number,
-    "p_value": p_value,
-    "percent": percent,
-    "points": points,
-    "probability": probability,
-}
 
+def page_environment(**filters: Callable[..., Any]) -> Environment:
+    """Return the environment for the templates of this folder. filters: those that only one template uses.
 
-def render(template: str, *, filters: dict[str, Callable[..., Any]] | None = None, **values: Any) -> str:
-    """Return an HTML page that needs no other file. filters: those that only this template uses.
-
-    None is shown as `none`. A template that names an unknown value fails.
+    Every value is escaped, and None is shown as `none`. A template that names an unknown value fails.
     """
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
@@ -32,5 +23,6 @@ def render(template: str, *, filters: dict[str, Callable[..., Any]] | None = Non
         lstrip_blocks=True,
         finalize=lambda value: "none" if value is None else value,
     )
-    environment.filters |= FORMATS | (filters or {})
-    return environment.get_template(template).render(**values)
+    formats = {"number": number, "p_value": p_value, "percent": percent, "points": points, "probability": probability}
+    environment.filters |= formats | {"checks": checks_in_words} | filters
+    return environment

@@ -1,8 +1,10 @@
 """The page of a complaint's story: the current decision, the story, and the evidence for it."""
 
-from cli.pages.rendering import render
-from cli.pages.story_pictures import bars
+from markupsafe import Markup
+
+from cli.pages.rendering import page_environment
 from cli.pages.story_words import explained_reasons, facts, in_words, title
+from triage.story import PredictionEntry
 from triage.timeline.account import Account
 
 SHOWN_BELOW = {
@@ -12,12 +14,16 @@ SHOWN_BELOW = {
 """By kind of moment, the facts that have a section of their own further down the page."""
 
 
+def bars(said: PredictionEntry) -> Markup:
+    """Return a picture of one prediction as SVG, without matplotlib, whose import takes seconds."""
+    return Markup(page_environment(words=in_words).get_template("story_bars.svg.jinja").render(said=said))
+
+
 def page(account: Account) -> str:
     """Return the page as HTML that needs no other file."""
     records = account.records
-    return render(
-        "story.html.jinja",
-        filters={"bars": bars, "facts": facts, "title": title, "words": in_words},
+    environment = page_environment(bars=bars, facts=facts, title=title, words=in_words)
+    return environment.get_template("story.html.jinja").render(
         account=account,
         records=records,
         allocation=records.allocation,

@@ -10,7 +10,7 @@ from cli.commands import explain as command
 from cli.errors import CommandError
 from cli.pages import explanation
 from tests.factories import any_explanation, any_explanation_request
-from triage.explanation.delivery import DeliveredExplanation, deliver
+from triage.explanation.delivery import Delivered, deliver
 from triage.explanation.record import Checks
 
 MACHINE = "arn:aws:states:eu-west-2:123456789012:stateMachine:explanation"
@@ -100,7 +100,7 @@ def test_a_request_that_cannot_be_recorded_is_refused(shell, wrong):
 
 
 @pytest.fixture
-def delivered() -> DeliveredExplanation:
+def delivered() -> Delivered:
     entry = any_explanation(TEXT, ends=(22, len(TEXT)))
     return deliver(entry, TEXT, requester="ann", delivered_at="2026-03-02T10:00:00.000Z")
 

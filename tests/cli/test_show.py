@@ -10,8 +10,7 @@ import pytest
 from cli.aws.records import find_records, findings
 from cli.commands.show import read_story
 from cli.errors import CommandError, NotFoundError
-from cli.pages.story import page
-from cli.pages.story_pictures import bars
+from cli.pages.story import bars, page
 from cli.pages.story_words import explained_reasons
 from tests.cli.conftest import publish
 from tests.factories import any_allocation, any_decision, any_explanation, any_item, any_model_reference, any_prediction

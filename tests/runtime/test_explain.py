@@ -18,7 +18,7 @@ from tests.factories import (
 from tests.runtime.conftest import Cloud, calls, failing
 from triage.bundle import Calibration
 from triage.errors import ComplaintMissingError, NothingToExplainError, TextChangedError
-from triage.explanation.delivery import DeliveredExplanation
+from triage.explanation.delivery import Delivered
 from triage.steps import ExplanationStored, ExplanationTask, InferenceRequest
 from triage.story import DELIVERY, EXPLANATION, DeliveryEntry, ExplanationEntry, FeedbackEntry, PredictionEntry
 from triage.tables import COMPLAINTS_ALLOCATION, RAW_COMPLAINTS
@@ -46,16 +46,14 @@ def explain(cloud: Cloud, request=REQUEST, session=None) -> ExplanationStored:
     return ExplanationStored.model_validate(explaining(cloud.explain, session)(task, None))
 
 
-def deliver(cloud: Cloud, request=REQUEST, *, requester="ann", session=None) -> DeliveredExplanation:
+def deliver(cloud: Cloud, request=REQUEST, *, requester="ann", session=None) -> Delivered:
     asked = {
         "complaint_id": request.complaint_id,
         "task": request.task,
         "request_id": request.request_id,
         "requester": requester,
     }
-    return DeliveredExplanation.model_validate(
-        delivering(cloud.deliver_explanation, session or cloud.session())(asked, None)
-    )
+    return Delivered.model_validate(delivering(cloud.deliver_explanation, session or cloud.session())(asked, None))
 
 
 def entries(cloud: Cloud, kind: str) -> list[dict[str, object]]:

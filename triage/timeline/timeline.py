@@ -7,7 +7,7 @@ the page and in `docs/schemas/story.json` without a change here.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any, ClassVar, Final, Literal, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Final, Literal, Self, TypeVar, get_args
 
 from pydantic import Field, ValidationError, create_model
 
@@ -33,11 +33,10 @@ from triage.story import (
 from triage.timeline.records import Records, Row, Unreadable, instant, iso_time, printable
 
 NEVER: Final = datetime.max.replace(tzinfo=UTC)
-AT: Final = "`at` shows it"
-IN_RECORD: Final = "a detail of how it came about: the record itself stands beside the moments"
+IN_RECORD: Final = "only the record shows it, which stands beside the moments"
 LEFT_OUT_EVERYWHERE: Final = {
-    "complaint_id": "the account states it once",
-    "expires_at": "DynamoDB's own; a hold and an erasure are moments of their own",
+    "complaint_id": "the account shows it once",
+    "expires_at": "it is technical; holds and erasures are moments of their own",
 }
 
 
@@ -48,11 +47,11 @@ class Moment(Contract):
     by: the person who did it; None if no person did. detail: what happened, in one sentence.
     """
 
-    LEFT_OUT: ClassVar[Mapping[type[Entry], Mapping[str, str]]] = {}
-    """For each record that the moment is built from: the fields that it does not show, and why."""
-
     IN_DETAIL: ClassVar[frozenset[str]] = frozenset()
     """Fields whose values `detail` already contains."""
+
+    LEFT_OUT: ClassVar[Mapping[type[Entry], Mapping[str, str]]] = {}
+    """For each record that the moment is built from: the fields that it does not show under their name, and why."""
 
     kind: str
     at: str | None = None
@@ -76,16 +75,15 @@ M = TypeVar("M", bound=Moment)
 def shows(record: type[Entry], **left_out: str) -> Callable[[type[M]], type[M]]:
     """Class decorator: add every field of `record` that the moment does not declare itself.
 
-    left_out: for each field that the moment does not show, the reason.
+    left_out: for each field that the moment does not show under its name, the reason.
     """
 
     def complete(moment: type[M]) -> type[M]:
         hidden = LEFT_OUT_EVERYWHERE | left_out
         names = record.model_fields.keys() - hidden.keys() - moment.model_fields.keys()
         fields: Any = {name: (f.annotation, f) for name, f in record.model_fields.items() if name in names}
-        completed = create_model(
-            moment.__name__, __base__=moment, __module__=moment.__module__, __doc__=moment.__doc__, **fields
-        )
+        named = {"__module__": moment.__module__, "__doc__": moment.__doc__}
+        completed: type[M] = create_model(moment.__name__, __base__=moment, **named, **fields)
         completed.LEFT_OUT = {**moment.LEFT_OUT, record: hidden}
         return completed
 
@@ -106,7 +104,7 @@ class Received(Moment):
 
 @shows(
     SelectionEntry,
-    selected_at=AT,
+    selected_at="it is `at`",
     received_at="`received` is a moment of its own",
     subject="it may be the customer's id",
     stated="`stated_vulnerable` shows it in words",
@@ -129,8 +127,8 @@ class ModelsSelected(Moment):
         )
 
 
-class OfModel(Moment):
-    """What a moment about one model tells of it. shadow: the model is compared only, and decides nothing."""
+class AboutModel(Moment):
+    """A moment about one model. shadow: the model is only compared, and decides nothing."""
 
     task: TaskName
     shadow: bool
@@ -142,13 +140,12 @@ class OfModel(Moment):
         return model.model_dump(include={"task", "shadow", "arm", "manifest_sha256"})
 
 
-@shows(PredictionEntry, predicted_at=AT, model="its parts are fields of the moment")
-class Predicted(OfModel):
+@shows(PredictionEntry, predicted_at="it is `at`", model="its parts are fields of the moment")
+class Predicted(AboutModel):
     """A model answered. code_version: of the program that ran it."""
 
-    IN_DETAIL = frozenset({"task", "label", "confidence", "shadow", "arm"})
-
     kind: Literal["predicted"] = "predicted"
+    IN_DETAIL = frozenset({"task", "label", "confidence", "shadow", "arm"})
     bucket: int | None = None
     strategy_version: int | None = None
 
@@ -167,16 +164,15 @@ class Predicted(OfModel):
 
 @shows(
     FailureEntry,
-    failed_at=AT,
+    failed_at="it is `at`",
     model="its parts are fields of the moment",
     failed_version="`model_version` shows it",
 )
-class ModelFailed(OfModel):
+class ModelFailed(AboutModel):
     """A model was asked and gave no answer. error: the name of the error that stopped it."""
 
-    IN_DETAIL = frozenset({"task", "error", "shadow", "arm"})
-
     kind: Literal["model_failed"] = "model_failed"
+    IN_DETAIL = frozenset({"task", "error", "shadow", "arm"})
     model_version: str
 
     @classmethod
@@ -194,7 +190,7 @@ class ModelFailed(OfModel):
 
 @shows(
     FeedbackEntry,
-    applied_at=AT,
+    applied_at="it is `at`",
     labelled_on="it is the day of `at`",
     feedback="its parts are in `detail` or fields of the moment",
     code_version="the allocation that the feedback made shows it",
@@ -205,9 +201,8 @@ class FeedbackApplied(Moment):
     stated_at: when the person decided. inclusion: the probability with which the complaint was drawn for review.
     """
 
-    IN_DETAIL = frozenset({"feedback_id", "made_version"})
-
     kind: Literal["feedback_applied"] = "feedback_applied"
+    IN_DETAIL = frozenset({"feedback_id", "made_version"})
     feedback_id: str
     inclusion: float | None = None
     stated_at: str
@@ -229,9 +224,8 @@ class FeedbackApplied(Moment):
 class FeedbackNotApplied(Moment):
     """Feedback that was refused, or that nothing has processed yet. said: the statement; None if it is malformed."""
 
-    IN_DETAIL = frozenset({"feedback_id"})
-
     kind: Literal["feedback_refused", "feedback_waiting"]
+    IN_DETAIL = frozenset({"feedback_id"})
     feedback_id: str
     said: str | None = None
 
@@ -258,7 +252,7 @@ class FeedbackNotApplied(Moment):
 @shows(SupersededEntry, allocation="the moment is built from it", code_version="that of the allocation is shown")
 @shows(
     AllocationEntry,
-    allocated_at=AT,
+    allocated_at="it is `at`",
     stated="`models_selected` shows it",
     started_at=IN_RECORD,
     milliseconds=IN_RECORD,
@@ -271,9 +265,8 @@ class AllocationMade(Moment):
     superseded_at: when the next version replaced it.
     """
 
-    IN_DETAIL = frozenset({"version", "product_team", "product", "issue", "journey", "route"})
-
     kind: Literal["allocated", "decided_again"]
+    IN_DETAIL = frozenset({"version", "product_team", "product", "issue", "journey", "route"})
     reasons: tuple[str, ...]
     superseded_at: str | None = None
 
@@ -295,9 +288,8 @@ class AllocationMade(Moment):
 class Announced(Moment):
     """The event that told consumers of an allocation, as they received it."""
 
-    IN_DETAIL = frozenset({"event", "event_type"})
-
     kind: Literal["announced"] = "announced"
+    IN_DETAIL = frozenset({"event", "event_type"})
     event_type: Literal["ComplaintAllocated"] = EVENT_TYPE
     event: Allocated
 
@@ -309,7 +301,7 @@ class Announced(Moment):
 
 @shows(
     ExplanationEntry,
-    explained_at=AT,
+    explained_at="it is `at`",
     request="its parts are fields of the moment",
     read_sha256=IN_RECORD,
     prediction="`predicted` shows it",
@@ -320,9 +312,8 @@ class Announced(Moment):
 class ExplanationMade(Moment):
     """A model explained its decision. failures: failed checks; if there are any, do not rely on the explanation."""
 
-    IN_DETAIL = frozenset({"passed", "task"})
-
     kind: Literal["explained"] = "explained"
+    IN_DETAIL = frozenset({"passed", "task"})
     task: TaskName
     purpose: str
     lawful_basis: LawfulBasis
@@ -352,13 +343,12 @@ class ExplanationMade(Moment):
         )
 
 
-@shows(DeliveryEntry, delivered_at=AT, requester="`by` shows it", code_version=IN_RECORD)
+@shows(DeliveryEntry, delivered_at="it is `at`", requester="it is `by`", code_version=IN_RECORD)
 class ExplanationDelivered(Moment):
     """An explanation was handed to somebody. explanation: the key of its record."""
 
-    IN_DETAIL = frozenset({"explanation"})
-
     kind: Literal["explanation_delivered"] = "explanation_delivered"
+    IN_DETAIL = frozenset({"explanation"})
 
     @classmethod
     def of(cls, entry: DeliveryEntry, *, is_there: bool) -> Self:
@@ -368,13 +358,12 @@ class ExplanationDelivered(Moment):
         return cls.built(entry, at=entry.delivered_at, by=entry.requester, detail=detail)
 
 
-@shows(ReadingEntry, read_at=AT, read_by="`by` shows it", code_version=IN_RECORD)
+@shows(ReadingEntry, read_at="it is `at`", read_by="it is `by`", code_version=IN_RECORD)
 class NarrativeRead(Moment):
     """A person read the complaint's text."""
 
-    IN_DETAIL = frozenset({"purpose"})
-
     kind: Literal["narrative_read"] = "narrative_read"
+    IN_DETAIL = frozenset({"purpose"})
 
     @classmethod
     def of(cls, entry: ReadingEntry) -> Self:
@@ -384,19 +373,18 @@ class NarrativeRead(Moment):
 @shows(
     HoldEntry,
     held="a hold is in force from `hold_placed` to `hold_lifted`",
-    placed_at=AT,
-    placed_by="`by` shows it",
-    lifted_at=AT,
-    lifted_by="`by` shows it",
+    placed_at="it is `at`",
+    placed_by="it is `by`",
+    lifted_at="it is `at`",
+    lifted_by="it is `by`",
     lifted_reason="`reason` of `hold_lifted` shows it",
     code_version=IN_RECORD,
 )
 class HoldChanged(Moment):
     """A legal hold was placed or lifted."""
 
-    IN_DETAIL = frozenset({"reason"})
-
     kind: Literal["hold_placed", "hold_lifted"]
+    IN_DETAIL = frozenset({"reason"})
     reason: str | None = None
 
     @classmethod
@@ -412,16 +400,15 @@ class HoldChanged(Moment):
         )
 
 
-@shows(ErasureEntry, erased_at=AT, erased_by="`by` shows it", code_version=IN_RECORD)
+@shows(ErasureEntry, erased_at="it is `at`", erased_by="it is `by`", code_version=IN_RECORD)
 class TextErased(Moment):
     """Text and everything derived from it was erased. text: whether the complaint itself was still there.
 
     entries: keys of the removed records. refused_feedback: ids. snapshots: number of removed rows, by dataset.
     """
 
-    IN_DETAIL = frozenset({"reason"})
-
     kind: Literal["erased"] = "erased"
+    IN_DETAIL = frozenset({"reason"})
 
     @classmethod
     def of(cls, entry: ErasureEntry) -> Self:
@@ -446,9 +433,8 @@ class RecordGone(Moment):
     gone_at: when its removal was sealed; None if the chain states no removal.
     """
 
-    IN_DETAIL = frozenset({"gone_at"})
-
     kind: Literal["record_gone"] = "record_gone"
+    IN_DETAIL = frozenset({"gone_at"})
     gone_at: str | None = None
     content_sha256: Sha256 | None = None
 
@@ -465,9 +451,8 @@ class RecordGone(Moment):
 class RecordUnreadable(Moment):
     """A record that does not have the form of any known record. problem: which rule it breaks."""
 
-    IN_DETAIL = frozenset({"problem"})
-
     kind: Literal["record_unreadable"] = "record_unreadable"
+    IN_DETAIL = frozenset({"problem"})
     problem: str
 
     @classmethod
@@ -481,41 +466,23 @@ AnyMoment = Annotated[
     | ModelsSelected
     | Predicted
     | ModelFailed
-    | FeedbackApplied
     | FeedbackNotApplied
+    | FeedbackApplied
     | AllocationMade
     | Announced
+    | RecordGone
     | ExplanationMade
     | ExplanationDelivered
     | NarrativeRead
     | HoldChanged
     | TextErased
-    | RecordGone
     | RecordUnreadable,
     Field(discriminator="kind"),
 ]
+"""In the order in which moments of the same time are shown: causes come before their effects."""
 
-SEQUENCE: Final = (
-    "received",
-    "models_selected",
-    "predicted",
-    "model_failed",
-    "feedback_refused",
-    "feedback_waiting",
-    "feedback_applied",
-    "allocated",
-    "decided_again",
-    "announced",
-    "record_gone",
-    "explained",
-    "explanation_delivered",
-    "narrative_read",
-    "hold_placed",
-    "hold_lifted",
-    "erased",
-    "record_unreadable",
-)
-"""The order of moments that have the same time: causes come before their effects."""
+MOMENTS: Final[tuple[type[Moment], ...]] = get_args(get_args(AnyMoment)[0])
+KINDS: Final = [kind for moment in MOMENTS for kind in get_args(moment.model_fields["kind"].annotation)]
 
 
 def moments(records: Records, links: Iterable[Link] = ()) -> list[AnyMoment]:
@@ -542,9 +509,7 @@ def moments(records: Records, links: Iterable[Link] = ()) -> list[AnyMoment]:
         *_gone(records, links),
         *map(RecordUnreadable.of, records.unreadable),
     ]
-    return sorted(
-        found, key=lambda one: (instant(one.at) or NEVER, SEQUENCE.index(one.kind), one.entry or "", one.detail)
-    )
+    return sorted(found, key=lambda one: (instant(one.at) or NEVER, KINDS.index(one.kind), one.entry or "", one.detail))
 
 
 def _allocations(records: Records) -> Iterator[AnyMoment]:

@@ -7,7 +7,6 @@ import sys
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import get_args
 
 import pytest
 from boto3.dynamodb.types import Binary
@@ -33,7 +32,7 @@ from tests.stories import (
 )
 from triage.story import ALLOCATION, EXPLANATION, SELECTION
 from triage.timeline.records import OUTBOX, REPEATED, SINGLE, Records, instant, plain, printable
-from triage.timeline.timeline import LEFT_OUT_EVERYWHERE, AnyMoment, Moment, moments
+from triage.timeline.timeline import LEFT_OUT_EVERYWHERE, MOMENTS, moments
 
 STORY, INBOX = items(whole_story()), whole_inbox()
 
@@ -281,7 +280,6 @@ def test_facts_leave_out_what_nobody_knows():
     assert facts(champion).keys() - facts(vulnerable).keys() == {"bucket", "strategy version", "taxonomy version"}
 
 
-MOMENTS: list[type[Moment]] = list(get_args(get_args(AnyMoment)[0]))
 RECORDS = [model for _, model in (*SINGLE.values(), *REPEATED.values())]
 
 
