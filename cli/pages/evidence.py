@@ -2,15 +2,14 @@
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from cli.pages import evidence_pictures as pictures
 from cli.pages import evidence_words as words
 from cli.pages.evidence_case import Case, left_out, trail
+from cli.pages.rendering import page_environment
 from triage.promotion.evidence import Delivered, Operations
 
 TEMPLATE = "evidence.html.jinja"
@@ -24,13 +23,7 @@ VERDICTS = {
 
 def page(cases: Sequence[Case]) -> str:
     """HTML that needs nothing beside itself, of one challenger of a task at least."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        undefined=StrictUndefined,
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_environment()
     environment.filters |= {
         "picture": picture,
         "points": words.points,

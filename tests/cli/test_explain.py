@@ -121,7 +121,7 @@ def test_an_explanation_that_failed_says_so_on_its_page():
     checks = Checks(additivity_residual=0.5, failures=("it misses",))
     entry = failed.model_copy(update={"explained": failed.explained.model_copy(update={"checks": checks})})
     page = explanation.page(deliver(entry, TEXT, requester="ann", delivered_at="2026-03-02T10:00:00.000Z"))
-    assert "should not be relied on" in page
+    assert "so do not rely on it" in page
 
 
 def test_charts_are_pictures(delivered):

@@ -76,7 +76,7 @@ def test_a_record_that_was_tampered_with_is_told(replay, deployment, prediction)
     told = json.loads(out)
     assert (code, told["identical"]) == (1, False)
     assert told["predictions"][0]["reason"] == "another label"
-    assert "could not be replayed" in err
+    assert "differs from its record" in err
 
 
 def test_a_flipped_byte_of_a_bundle_is_found(replay, deployment, prediction):
@@ -100,7 +100,7 @@ def test_another_text_is_found(replay, deployment, prediction):
 def test_a_text_that_is_gone_and_a_complaint_that_nobody_judged_are_not_found(replay, deployment, prediction):
     assert replay("unknown")[0] == 3
     deployment.complaints.put(any_item(complaint_id="9"))
-    assert "no model has said anything" in replay("9")[2]
+    assert "no model has answered" in replay("9")[2]
     deployment.session.client("dynamodb").delete_item(TableName=RAW_COMPLAINTS.name, Key={"complaint_id": {"S": ID}})
     code, _, err = replay(ID)
     assert code == 3 and "not in raw_complaints" in err

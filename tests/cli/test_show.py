@@ -1,18 +1,19 @@
-"""`triage show` in a terminal, as JSON and as a page, and the records it rests on."""
+"""`triage show` in a terminal, as JSON and as a page, and the reading of records."""
 
 import json
 import re
 from html.parser import HTMLParser
+from types import SimpleNamespace
 
 import pytest
 
 from cli.aws.records import find_records, findings
 from cli.commands.show import read_story
 from cli.errors import CommandError, NotFoundError
-from cli.pages.story import page
-from cli.pages.story_pictures import bars
+from cli.pages.story import bars, page
+from cli.pages.story_words import explained_reasons
 from tests.cli.conftest import publish
-from tests.factories import any_allocation, any_explanation, any_item, any_model_reference, any_prediction
+from tests.factories import any_allocation, any_decision, any_explanation, any_item, any_model_reference, any_prediction
 from tests.stories import (
     ID,
     any_erasure,
@@ -28,7 +29,6 @@ from triage import tables
 from triage.feedback import INBOX
 from triage.story import ALLOCATION, EXPLANATION, PREDICTION
 from triage.timeline.account import Account, schema
-from triage.timeline.events import Predicted
 from triage.timeline.records import Records
 from triage.timeline.timeline import moments
 
@@ -37,7 +37,7 @@ ENV = ("--env", "dev")
 
 @pytest.fixture
 def deployment(dev):
-    # Links of these tests are of 2026, and the clock is not theirs.
+    # The links in these tests state times in 2026. A long retention keeps them valid on any day.
     publish(dev.session, "retention-days", "36500")
     return dev
 
@@ -102,6 +102,24 @@ def test_a_record_that_was_changed_is_named(triage, stored):
     assert "ALLOCATION │ changed" in told
 
 
+def test_the_decision_is_shown_with_its_reasons_and_the_answers_it_rests_on(triage, deployment):
+    decision = any_decision(any_model_reference(), confidence=0.62, auto_threshold=0.8)
+    entry = any_allocation(route="review", decisions=(decision,), reasons=("product: confidence below threshold",))
+    deployment.story.put(entry)
+    told = triage(ID, *ENV)
+    assert "Reasons for the standard journey and the review route" in told
+    assert "product: confidence below threshold" in told
+    assert f"product Mortgage 0.620 against 0.8 by {decision.model.version}" in told
+
+
+def test_a_reason_is_explained_if_it_carries_an_explanation():
+    typed = SimpleNamespace(text="issue: no model answered", explanation="No model of the task is active.")
+    assert explained_reasons(["narrative is empty", typed]) == [
+        ("narrative is empty", ""),
+        ("issue: no model answered", "No model of the task is active."),
+    ]
+
+
 @pytest.mark.usefixtures("stored")
 def test_the_words_of_a_complaint_are_in_none_of_the_outputs(triage, tmp_path):
     outputs = [triage(ID, *ENV), triage(ID, "--json", "--html", "story.html", *ENV)]
@@ -117,14 +135,19 @@ def test_the_words_of_a_complaint_are_not_even_fetched(stored):
 # As JSON
 
 
+def read(printed: str) -> Account:
+    return Account.read(json.loads(printed))
+
+
 @pytest.mark.usefixtures("stored")
 def test_a_story_in_json_is_an_account(triage):
-    told = Account.model_validate_json(triage(ID, "--json", *ENV))
-    assert (told.schema_version, told.complaint_id, told.findings) == (1, ID, ())
-    assert told.moments == tuple(
+    account = read(triage(ID, "--json", *ENV))
+    records = account.records
+    assert (account.schema_version, records.complaint_id, account.findings) == (1, ID, ())
+    assert account.moments == tuple(
         moments(Records.read(ID, raw=outbox(), story=items(whole_story()), inbox=whole_inbox()))
     )
-    assert (told.refused[0]["entry"], told.waiting[0]["entry"]) == ("f-2", "f-4")
+    assert (records.refused[0]["entry"], records.waiting[0]["entry"]) == ("f-2", "f-4")
 
 
 def test_the_schema_needs_neither_complaint_nor_deployment(triage):
@@ -135,14 +158,14 @@ def test_the_schema_needs_neither_complaint_nor_deployment(triage):
 def test_without_complaint_and_schema_it_is_said_what_to_name(shell):
     code, _, err = shell("show")
     assert code == 2
-    assert "name COMPLAINT_ID" in err
+    assert "COMPLAINT_ID is missing: state it, or use --schema" in err
 
 
-# What is there no more
+# Records that were removed
 
 
 def erase(deployment):
-    """As the function does it: explanations, refused feedback and the raw complaint go."""
+    """Erase as the function does: it removes explanations, refused feedback and the raw complaint."""
     story, inbox = items(whole_story()), whole_inbox()
     gone = [item["entry"] for item in story if item["entry"].startswith(EXPLANATION)]
     erasure = items([any_erasure(entries=gone, refused_feedback=("f-2", "f-3"))])
@@ -153,11 +176,12 @@ def erase(deployment):
 
 def test_after_an_erasure_everything_else_is_told_and_verifies(triage, deployment):
     erase(deployment)
-    assert "triage: unknown, since the complaint itself is gone" in triage(ID, *ENV)
-    told = Account.model_validate_json(triage(ID, "--json", *ENV))
-    assert (told.findings, told.triage_state, told.received_at) == ((), None, "2026-03-02T09:00:00+00:00")
-    assert len(told.predictions) == 3 and told.allocation and not told.explanations
-    (erased,) = (moment for moment in told.moments if moment.kind == "erased")
+    assert "triage: unknown, because the complaint itself does not exist any more" in triage(ID, *ENV)
+    account = read(triage(ID, "--json", *ENV))
+    records = account.records
+    assert (account.findings, records.triage_state, records.received_at) == ((), None, "2026-03-02T09:00:00+00:00")
+    assert len(records.predictions) == 3 and records.allocation and not records.explanations
+    (erased,) = (moment for moment in account.moments if moment.kind == "erased")
     assert (erased.by, erased.detail) == (
         "dan",
         "the narrative, 1 explanation, 2 refused statements: request of the customer",
@@ -174,7 +198,7 @@ def test_a_complaint_that_never_was_is_not_found(deployment):
         findings(deployment, "none")
 
 
-# Records that somebody has altered
+# Records that somebody has changed
 
 
 def test_findings_are_none_where_all_is_as_it_was_sealed(stored):
@@ -192,10 +216,10 @@ def test_a_link_that_is_none_is_a_finding_and_keeps_nothing_back(stored, changed
 
 def test_a_record_that_cannot_be_read_is_shown_as_such_and_refused_to_who_needs_it(triage, stored):
     stored.story.put({"complaint_id": ID, "entry": "PREDICTION#product#x", "label": "Mortgage"})
-    told = Account.model_validate_json(triage(ID, "--json", *ENV))
-    assert [record.entry for record in told.unreadable] == ["PREDICTION#product#x"]
-    assert [finding.problem for finding in told.findings] == ["unsealed"]
-    with pytest.raises(CommandError, match="PREDICTION#product#x: code_version: Field required"):
+    account = read(triage(ID, "--json", *ENV))
+    assert [record.entry for record in account.records.unreadable] == ["PREDICTION#product#x"]
+    assert [finding.problem for finding in account.findings] == ["unsealed"]
+    with pytest.raises(CommandError, match="PREDICTION#product#x: code_version: is missing"):
         read_story(stored, ID)
 
 
@@ -203,7 +227,7 @@ def test_a_record_that_cannot_be_read_is_shown_as_such_and_refused_to_who_needs_
 
 
 class Read(HTMLParser):
-    """Headings, elements, what a reader hears, and every place that is fetched."""
+    """The headings and elements of a page, its texts for pictures, and every address that it loads from."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -237,12 +261,11 @@ def test_a_page_is_written_and_nothing_beside_it(triage, stored, tmp_path):
     text = (tmp_path / "story.html").read_text()
     told = Read(text)
     assert told.headings == [
-        "What is decided",
+        "Current decision",
         "Story",
-        "What the models said",
-        "Versions and hashes",
-        "Why the models said so",
-        "The chain",
+        "Answers of the models",
+        "Explanations",
+        "Chain",
     ]
     assert told.tags.count("svg") == len(told.alternatives) == 3
     assert not told.fetched and not {"script", "link", "iframe", "object", "image", "img"} & set(told.tags)
@@ -254,8 +277,8 @@ def test_a_page_has_the_hashes_of_models_and_links():
     told = an_account()
     text = page(told)
     hashes = {link.sha256 for link in told.links} | {link.content_sha256 for link in told.links}
-    hashes |= {prediction.weights_sha256 for prediction in told.predictions}
-    hashes |= {prediction.model.manifest_sha256 for prediction in told.predictions}
+    hashes |= {prediction.weights_sha256 for prediction in told.records.predictions}
+    hashes |= {prediction.model.manifest_sha256 for prediction in told.records.predictions}
     assert not [sha256 for sha256 in hashes if f"<code>{sha256}</code>" not in text]
 
 
@@ -265,7 +288,7 @@ def test_a_page_has_the_rationale_and_the_checks_of_an_explanation():
     explained = any_explained().explained
     checks = explained.checks.model_copy(update={"failures": ("it does not add up",)})
     failed = any_explanation(explained=explained.model_copy(update={"checks": checks}))
-    assert "failed its checks and should not be relied on: it does not add up" in page(an_account(failed))
+    assert "failed its checks, so do not rely on it: it does not add up" in page(an_account(failed))
 
 
 def test_nothing_that_others_have_written_is_markup():
@@ -281,32 +304,26 @@ def test_nothing_that_others_have_written_is_markup():
 
 def test_a_page_says_what_is_wrong_held_or_erased_at_its_top():
     plain = page(an_account())
-    assert "The chain verifies" in plain and "Held</strong>" not in plain and "Erased</strong>" not in plain
-    assert "Held</strong> since 2026-03-02T13:00:00.000Z by eve" in page(an_account(any_hold()))
+    assert "The chain verifies" in plain and "Legal hold</strong>" not in plain and "Erased</strong>" not in plain
+    assert "Legal hold</strong> since 2026-03-02T13:00:00.000Z by eve" in page(an_account(any_hold()))
     assert "Erased</strong> at 2026-03-02T15:00:00.000Z by dan" in page(an_account(any_erasure()))
 
 
 def test_findings_are_on_the_page(stored):
     stored.story.delete(ID, ALLOCATION)
     text = page(an_account(found=findings(stored, ID)))
-    assert "The records are not what was sealed" in text and "The chain verifies" not in text
+    assert "The records differ from what was sealed" in text and "The chain verifies" not in text
     assert "<code>ALLOCATION</code>" in text and "missing" in text
 
 
 def test_a_complaint_that_waits_has_a_page():
     text = page(Account.of(Records.read(ID, raw=outbox(), story=(), inbox=())))
-    assert "No model has said anything" in text and "Nobody has asked" in text
-
-
-def predicted(**values) -> Predicted:
-    (moment,) = an_account(any_prediction(**values)).moments
-    assert isinstance(moment, Predicted)
-    return moment
+    assert "No model has answered" in text and "Nobody has asked for an explanation" in text
 
 
 def test_bars_are_as_long_as_probabilities_and_thresholds_stand_on_their_scale():
     top = ({"label": "Mortgage", "probability": 0.9}, {"label": "Student loan", "probability": 0.45})
-    drawn = str(bars(predicted(top=top, thresholds={"auto": 0.8})))
+    drawn = str(bars(any_prediction(top=top, thresholds={"auto": 0.8})))
     long, short = (float(width) for width in re.findall(r'<rect[^>]* width="([\d.]+)"', drawn))
     assert long == pytest.approx(2 * short, rel=0.01)
     start = float(re.findall(r'<rect x="([\d.]+)"', drawn)[0])
@@ -318,12 +335,12 @@ def test_the_threshold_of_a_flag_stands_at_its_label_alone():
     top = ({"label": "no", "probability": 0.9}, {"label": "yes", "probability": 0.1})
     values = {"label": "no", "top": top, "thresholds": {"flag": 0.2}}
     model = any_model_reference(task="vulnerable")
-    drawn = [str(bars(predicted(model=model, positive_label=label, **values))) for label in ("yes", None)]
+    drawn = [str(bars(any_prediction(model=model, positive_label=label, **values))) for label in ("yes", None)]
     assert [re.findall(r'y1="(\d+)" y2="(\d+)"', one) for one in drawn] == [[("23", "44")], []]
 
 
 def test_what_a_picture_shows_is_said_too():
-    said = predicted(thresholds={"auto": 0.8})
+    said = any_prediction(thresholds={"auto": 0.8})
     assert 'aria-label="Most probable labels: Mortgage 0.900. Thresholds: without a person from 0.8."' in bars(said)
 
 

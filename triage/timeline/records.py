@@ -1,6 +1,8 @@
-"""What is recorded of a complaint, read so that nothing in it keeps the rest from being shown."""
+"""The records of a complaint, typed. A record that cannot be read is listed and does not hide the others."""
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any, Final, Self, cast
 
 from pydantic import JsonValue, ValidationError
@@ -32,16 +34,18 @@ from triage.story import (
     SelectionEntry,
     SupersededEntry,
 )
-from triage.timeline.events import as_time, plain
+from triage.validation import problems
 
 OUTBOX: Final = ("complaint_id", "received_at", "triage_state", "triage_attempts")
-"""What an account needs of the raw complaint, and its words are not among it."""
+"""The attributes of the raw complaint that an account needs. The narrative is not one of them."""
 
-ONE: Final[dict[str, tuple[str, type[Entry]]]] = {
+SINGLE: Final[dict[str, tuple[str, type[Entry]]]] = {
     SELECTION: ("selection", SelectionEntry),
     ALLOCATION: ("allocation", AllocationEntry),
 }
-MANY: Final[dict[str, tuple[str, type[Entry]]]] = {
+"""Records that exist at most once: by key, the field of `Records` and the model."""
+
+REPEATED: Final[dict[str, tuple[str, type[Entry]]]] = {
     PREDICTION: ("predictions", PredictionEntry),
     FAILED: ("failed", FailureEntry),
     SUPERSEDED: ("superseded", SupersededEntry),
@@ -52,24 +56,25 @@ MANY: Final[dict[str, tuple[str, type[Entry]]]] = {
     HOLD: ("holds", HoldEntry),
     ERASURE: ("erasures", ErasureEntry),
 }
-
+"""Records that may exist several times: by the prefix of their keys."""
 
 Row = dict[str, JsonValue]
-"""Of an inbox, as it was handed in."""
+"""A row of the feedback inbox, as its writer put it there."""
 
 
 class Unreadable(Contract):
-    """A record that is none of those this program writes, and why."""
+    """A record that does not have the form of any known record. problem: which rule it breaks."""
 
     entry: str
     problem: str
 
 
 class Records(Contract):
-    """What is recorded of a complaint, typed. Its words are not among it.
+    """All records of a complaint, without its text.
 
-    received_at: as operations state it. attempts: executions that were started. refused, waiting: feedback as it was
-    handed in, which may hold anything; nobody has applied or refused the latter yet.
+    received_at: when the complaint came in, as operations state it. attempts: how many executions were started.
+    refused, waiting: feedback rows as their writers put them, so they may hold anything; nothing has processed the
+    waiting ones yet.
     """
 
     complaint_id: str
@@ -93,27 +98,28 @@ class Records(Contract):
 
     @classmethod
     def read(cls, complaint_id: str, *, raw: Item | None, story: Iterable[Item], inbox: Iterable[Item]) -> Self:
-        """In whatever order they come. raw: the attributes of OUTBOX; None where the complaint is gone."""
-        found: dict[str, Any] = {name: [] for name, _ in MANY.values()} | {"unreadable": []}
+        """Return the records, sorted by key.
+
+        raw: the attributes OUTBOX of the complaint; None if it does not exist any more. story: the items of
+        `complaints_allocation` under its id. inbox: the items that were handed in as feedback about it.
+        """
+        found: dict[str, Any] = {name: [] for name, _ in REPEATED.values()} | {"unreadable": []}
         for item in sorted(story, key=lambda item: str(item["entry"])):
             entry = str(item["entry"])
-            prefix = next((prefix for prefix in MANY if entry.startswith(prefix)), None)
-            name, model = ONE.get(entry) or MANY.get(prefix or "") or ("", None)
+            prefix = next((prefix for prefix in REPEATED if entry.startswith(prefix)), None)
+            name, model = SINGLE.get(entry) or REPEATED.get(prefix or "") or ("unreadable", None)
             try:
-                if model is None:
-                    raise LookupError("no such record is known")
-                read = model.model_validate(item)
-            except (LookupError, ValidationError) as error:
-                found["unreadable"].append(Unreadable(entry=entry, problem=_problem(error)))
-            else:
-                found[name] = read if entry in ONE else [*found[name], read]
+                record = model.model_validate(item) if model else Unreadable(entry=entry, problem="is no known record")
+            except ValidationError as error:
+                name, record = "unreadable", Unreadable(entry=entry, problem=problems(error, "record"))
+            found[name] = record if entry in SINGLE and name != "unreadable" else [*found[name], record]
         rows = sorted((cast("Row", plain(dict(row))) for row in inbox), key=lambda row: str(row.get("entry")))
-        selection, stated = found.get("selection"), raw or {}
+        selection, outbox = found.get("selection"), raw or {}
         return cls(
             complaint_id=complaint_id,
-            received_at=(selection and selection.received_at) or as_time(stated.get("received_at")),
-            triage_state=stated.get("triage_state"),
-            attempts=int(stated.get("triage_attempts") or 0),
+            received_at=(selection and selection.received_at) or iso_time(outbox.get("received_at")),
+            triage_state=outbox.get("triage_state"),
+            attempts=int(outbox.get("triage_attempts") or 0),
             refused=tuple(row for row in rows if row.get("outcome") == "refused"),
             waiting=tuple(row for row in rows if row.get("outcome") is None),
             **found,
@@ -121,14 +127,47 @@ class Records(Contract):
 
     @property
     def keys(self) -> set[str]:
-        """Of all the records of the story that are there."""
-        many = (record for name, _ in MANY.values() for record in getattr(self, name))
-        ones = (record for name, _ in ONE.values() if (record := getattr(self, name)) is not None)
-        return {record.entry for record in (*ones, *many, *self.unreadable)}
+        """The keys of all records in the story."""
+        fields = [getattr(self, name) for name, _ in (*SINGLE.values(), *REPEATED.values())]
+        entries = [entry for field in fields for entry in (field if isinstance(field, tuple) else (field,)) if entry]
+        return {entry.entry for entry in (*entries, *self.unreadable)}
 
 
-def _problem(error: LookupError | ValidationError) -> str:
-    """Names what is wrong, and not what is there."""
-    if isinstance(error, LookupError):
-        return str(error)
-    return "; ".join(f"{'.'.join(map(str, found['loc']))}: {found['msg']}" for found in error.errors())
+def instant(at: object) -> datetime | None:
+    """Return the time that an ISO 8601 text states, in UTC if it states no zone; None for anything else.
+
+    >>> instant("2026-03-02"), instant("yesterday")
+    (datetime.datetime(2026, 3, 2, 0, 0, tzinfo=datetime.timezone.utc), None)
+    """
+    try:
+        found = datetime.fromisoformat(at) if isinstance(at, str) else None
+    except ValueError:
+        return None
+    return found.replace(tzinfo=UTC) if found is not None and found.tzinfo is None else found
+
+
+def iso_time(value: object) -> str | None:
+    """Return valid ISO 8601 text as it is, and None for anything else."""
+    return value if isinstance(value, str) and instant(value) else None
+
+
+def printable(text: object) -> str:
+    """Return text from outside without characters that control a terminal."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in str(text))
+
+
+def plain(value: Any) -> JsonValue:
+    """Return any value that DynamoDB holds as JSON; what JSON cannot express becomes a description."""
+    match value:
+        case None | bool() | str():
+            return value
+        case dict():
+            return {str(name): plain(element) for name, element in value.items()}
+        case list() | tuple():
+            return list(map(plain, value))
+        case set() | frozenset():
+            return list(map(plain, sorted(map(str, value))))
+        case Decimal() | int() | float():
+            return int(value) if value == int(value) else float(value)
+        case _:
+            return repr(value)

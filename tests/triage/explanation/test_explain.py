@@ -64,7 +64,7 @@ def test_places_are_those_of_the_text(served):
 def test_another_answer_than_the_recorded_one_is_said(served):
     found = explained(served, label="Student loan")
     assert not found.reproduced and found.label == "Student loan"
-    assert "did NOT give the answer" in rationale(found, model="acme/model@1", people=0)
+    assert "did NOT give the recorded answer" in rationale(found, model="acme/model@1", people=0)
     assert not explained(served, confidence=0.1).reproduced
 
 
@@ -86,7 +86,7 @@ def test_one_sentence_is_explained_by_its_words(served):
 
 def test_a_rationale_quotes_nobody(served):
     said = rationale(explained(served), model="acme/model@1", people=2)
-    assert "sentence 2" in said and "2 statements of persons" in said
+    assert "Sentence 2 contributed most (+" in said and "2 feedback statements followed" in said
     assert not [word for word in ("weather", "sold", "answered") if word in said]
 
 

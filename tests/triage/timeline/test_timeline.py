@@ -1,14 +1,19 @@
-"""A complaint's records, told in the order of time."""
+"""A complaint's records as moments in the order of time."""
 
 import json
+import shutil
+import subprocess
+import sys
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from boto3.dynamodb.types import Binary
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cli.pages.story_words import facts
 from tests.factories import any_allocation, any_item, any_prediction, any_selection
 from tests.stories import (
     CHALLENGER,
@@ -26,9 +31,8 @@ from tests.stories import (
     whole_story,
 )
 from triage.story import ALLOCATION, EXPLANATION, SELECTION
-from triage.timeline.events import instant, plain, printable
-from triage.timeline.records import OUTBOX, Records
-from triage.timeline.timeline import moments
+from triage.timeline.records import OUTBOX, REPEATED, SINGLE, Records, instant, plain, printable
+from triage.timeline.timeline import LEFT_OUT_EVERYWHERE, MOMENTS, moments
 
 STORY, INBOX = items(whole_story()), whole_inbox()
 
@@ -67,7 +71,7 @@ def test_a_story_is_told_in_the_order_of_time():
 
 
 def after_erasure():
-    """The story without what was erased, and its chain."""
+    """Return the story without the erased records, and its chain."""
     gone = [item["entry"] for item in STORY if item["entry"].startswith(EXPLANATION)]
     erasure = items([any_erasure(entries=gone, snapshots={"complaints": 2})])
     return [i for i in STORY if i["entry"] not in gone] + erasure, chained([*STORY, *erasure], removed=gone)
@@ -110,18 +114,20 @@ def test_a_prediction_has_all_it_takes_to_make_it_again():
     assert (champion.temperature, champion.taxonomy_version, champion.code_version) == (1.37, "2", "test")
     assert champion.manifest_sha256 == CHAMPION.manifest_sha256
     assert champion.weights_sha256 == any_prediction().weights_sha256
-    assert champion.facts["thresholds"] == "without a person from 0.8"
+    assert facts(champion)["thresholds"] == "without a person from 0.8"
     assert (shadow.shadow, shadow.detail) == (True, "product: Credit card 0.600, arm next (shadow)")
 
 
 def test_the_selection_tells_arms_stand_ins_and_shadows():
     (selected,) = of("models_selected")
-    assert selected.detail == "to be asked: product, issue, vulnerable, 1 in the shadow"
-    assert f"(arm challenger, bucket 4711, strategy version 3, stand-in {CHAMPION.version})" in selected.facts["models"]
-    assert "(its only active model)" in selected.facts["models"]
-    assert SHADOW.version in selected.facts["shadows"]
-    assert selected.facts["missing shadows"] == "product/gone"
-    assert selected.facts["stated vulnerable"] == "said (health)"
+    assert selected.detail == "models were selected for: product, issue, vulnerable; shadow models: 1"
+    assert (
+        f"(arm challenger, bucket 4711, strategy version 3, stand-in {CHAMPION.version})" in facts(selected)["models"]
+    )
+    assert "(the only active model of its task)" in facts(selected)["models"]
+    assert SHADOW.version in facts(selected)["shadows"]
+    assert facts(selected)["missing shadows"] == "product/gone"
+    assert facts(selected)["stated vulnerable"] == "said (health)"
 
 
 def test_a_failure_tells_who_was_asked_instead():
@@ -138,8 +144,8 @@ def test_each_version_is_told_with_its_event_and_who_made_it():
         (1, "mortgage"),
         (2, "credit-card"),
     ]
-    assert first.facts["vulnerable"] == "no"
-    assert first.facts["decisions"].startswith("product Mortgage 0.900 against 0.8 by acme/champion@")
+    assert facts(first)["vulnerable"] == "no"
+    assert facts(first)["decisions"].startswith("product Mortgage 0.900 against 0.8 by acme/champion@")
 
 
 def test_a_person_whose_feedback_is_not_there_is_a_person():
@@ -151,7 +157,7 @@ def test_a_person_whose_feedback_is_not_there_is_a_person():
 def test_feedback_is_told_with_what_became_of_it():
     (applied,) = of("feedback_applied", inbox=INBOX)
     assert applied.detail == "reallocate Credit card (analyst, assisted, stratum none); made version 2"
-    assert (applied.by, applied.facts["labels"]) == ("ann", "product Credit card")
+    assert (applied.by, facts(applied)["labels"]) == ("ann", "product Credit card")
     refused, malformed = of("feedback_refused", inbox=INBOX)
     assert refused.detail == "refused f-2: it is about version 1; look again"
     assert refused.said == "confirm (analyst, assisted, stratum none)"
@@ -175,7 +181,7 @@ def test_an_explanation_is_told_with_its_request_and_its_checks():
     failing = explained.checks.model_copy(update={"failures": ("it does not add up",)})
     entry = any_explained().model_copy(update={"explained": explained.model_copy(update={"checks": failing})})
     (failed,) = of("explained", items([entry]))
-    assert (failed.passed, failed.facts["failures"]) == (False, "it does not add up")
+    assert (failed.passed, facts(failed)["failures"]) == (False, "it does not add up")
     assert "checks FAILED" in failed.detail
 
 
@@ -200,7 +206,7 @@ def test_after_an_erasure_all_that_stays_is_told_as_before_with_who_erased_what_
     assert (erased.by, erased.text) == ("dan", True)
     assert erased.detail == "the narrative, 1 explanation, 2 rows of datasets: request of the customer"
     (delivered,) = of("explanation_delivered", ERASED)
-    assert delivered.detail.endswith("which is gone since")
+    assert delivered.detail.endswith("which has been removed since")
 
 
 def test_what_is_gone_is_told_from_the_chain_with_its_hash():
@@ -242,8 +248,8 @@ def test_a_record_that_cannot_be_read_is_told_and_keeps_nothing_back():
     found = told([changed, unknown, *items([any_allocation()])])
     assert [m.entry for m in found] == [ALLOCATION, ALLOCATION, SELECTION, "SURPRISE"]
     assert [m.detail for m in found[2:]] == [
-        "SELECTION: models: Input should be a valid tuple",
-        "SURPRISE: no such record is known",
+        "SELECTION: models: must be a list",
+        "SURPRISE: is no known record",
     ]
     assert "secret" not in json.dumps([moment.model_dump(mode="json") for moment in found])
 
@@ -271,4 +277,58 @@ def test_what_is_printable_stays(text):
 
 def test_facts_leave_out_what_nobody_knows():
     champion, vulnerable, _ = of("predicted")
-    assert champion.facts.keys() - vulnerable.facts.keys() == {"bucket", "strategy version", "taxonomy version"}
+    assert facts(champion).keys() - facts(vulnerable).keys() == {"bucket", "strategy version", "taxonomy version"}
+
+
+RECORDS = [model for _, model in (*SINGLE.values(), *REPEATED.values())]
+
+
+@pytest.mark.parametrize("record", RECORDS, ids=lambda record: record.__name__)
+def test_every_field_of_a_record_is_shown_or_left_out_for_a_reason(record):
+    (moment,) = (moment for moment in MOMENTS if record in moment.LEFT_OUT)
+    left_out = moment.LEFT_OUT[record]
+    assert left_out.keys() <= record.model_fields.keys(), "a reason is about a field that does not exist"
+    assert all(left_out.values())
+    assert record.model_fields.keys() - left_out.keys() <= moment.model_fields.keys()
+
+
+@pytest.mark.parametrize("item", STORY, ids=lambda item: item["entry"])
+def test_a_moment_shows_what_its_record_says(item):
+    record = next(model for prefix, (_, model) in (SINGLE | REPEATED).items() if item["entry"].startswith(prefix))
+    (moment,) = (moment for moment in MOMENTS if record in moment.LEFT_OUT)
+    shown = [found for found in told() if isinstance(found, moment) and found.entry == item["entry"]]
+    assert shown
+    entry = record.model_validate(item)
+    fields = record.model_fields.keys() - moment.LEFT_OUT[record].keys()
+    assert {name: getattr(shown[0], name) for name in fields} == {name: getattr(entry, name) for name in fields}
+
+
+def test_no_field_is_left_out_everywhere_that_no_record_has():
+    assert all(LEFT_OUT_EVERYWHERE.keys() <= record.model_fields.keys() for record in RECORDS)
+
+
+def test_a_field_that_is_added_to_a_record_is_in_the_timeline_and_in_the_schema(tmp_path):
+    """As CONTRIBUTING says: the entry changes, and the schema is printed again."""
+    root = Path(__file__).parents[3]
+    for package in ("triage", "cli/pages"):
+        shutil.copytree(root / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+    story = tmp_path / "triage" / "story.py"
+    before = "    temperature: float\n"
+    assert story.read_text().count(before) == 1
+    story.write_text(story.read_text().replace(before, before + '    processor: str = "not recorded"\n'))
+    (tmp_path / "item.json").write_text(any_prediction().model_dump_json())
+    program = """
+import json
+from cli.pages.story_words import facts
+from triage.timeline.account import Account, schema
+from triage.timeline.records import Records
+item = json.load(open("item.json"))
+records = Records.read(item["complaint_id"], raw=None, story=[item | {"processor": "arm64"}], inbox=())
+account = Account.of(records)
+(moment,) = account.moments
+(document,) = account.document()["moments"]
+properties = json.loads(schema())["$defs"]["Predicted"]["properties"]
+print(json.dumps([facts(moment)["processor"], document["processor"], "processor" in properties]))
+"""
+    run = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert json.loads(run.stdout) == ["arm64", "arm64", True]
