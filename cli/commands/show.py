@@ -11,6 +11,7 @@ from cli.aws.records import account, find_records
 from cli.errors import CommandError, WrongUsageError
 from cli.output import err, out, print_json, print_table
 from triage.audit.verification import Finding
+from triage.reason import Reason
 from triage.story import AllocationEntry
 from triage.timeline.account import Account, schema
 from triage.timeline.events import AnyMoment
@@ -103,13 +104,20 @@ def _print_allocation(allocation: AllocationEntry) -> None:
         "vulnerable": allocation.vulnerable,
         "journey": allocation.journey,
         "route": allocation.route,
-        "reasons": "; ".join(allocation.reasons) or "none",
+        "reasons": "; ".join(map(str, allocation.reasons)) or "none",
         "allocated at": f"{allocation.allocated_at} ({allocation.milliseconds} ms after the start)",
         "version": f"{allocation.version}, decided by a {allocation.decided_by}",
         "code": allocation.code_version,
         "taxonomy": allocation.taxonomy_version,
     }
     print_table("Allocation", ("fact", "value"), facts.items())
+    if allocation.reasons:
+        print_table("Reasons", ("reason", "leads to", "explanation"), map(_explained, allocation.reasons))
+
+
+def _explained(reason: Reason) -> tuple[str, str, str]:
+    leads_to = {"person": "a person looks at it", "specialist": "the specialist journey"}[reason.leads_to]
+    return reason.text, leads_to, reason.explanation
 
 
 def _print_findings(findings: tuple[Finding, ...], *, links: int) -> None:

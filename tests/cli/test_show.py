@@ -75,6 +75,15 @@ def triage(shell, monkeypatch, tmp_path):
 # In a terminal
 
 
+def test_it_explains_why_a_person_is_asked_and_why_the_journey_is_specialist(triage, deployment):
+    reasons = ("product: Sandbox.Timedout", "vulnerable: tag (Servicemember)")
+    deployment.story.put(any_allocation(complaint_id=ID, route="manual", journey="specialist", reasons=reasons))
+    shown = triage(ID, *ENV)
+    for text, leads_to in zip(reasons, ("a person looks at it", "the specialist journey"), strict=True):
+        assert re.search(rf"{re.escape(text)} +. {leads_to}", shown)
+    assert "The function reached its time limit" in shown and "A source other than a model says so" in shown
+
+
 @pytest.mark.usefixtures("stored")
 def test_the_story_follows_the_allocation_and_the_chain_comes_last(triage):
     told = triage(ID, *ENV)

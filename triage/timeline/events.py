@@ -9,6 +9,7 @@ from pydantic import Field, JsonValue
 
 from triage.bundle import Thresholds
 from triage.contracts import Contract, Sha256, TaskName
+from triage.reason import Reason
 from triage.steps import EVENT_TYPE, Allocated, LawfulBasis, ModelReference
 from triage.story import Decision, Probability
 
@@ -138,7 +139,7 @@ class AllocationMade(Moment):
     vulnerable: bool | None = None
     journey: Literal["standard", "specialist"]
     route: Literal["auto", "review", "manual"]
-    reasons: tuple[str, ...]
+    reasons: tuple[Reason, ...]
     decisions: tuple[Decision, ...]
     feedback_id: str | None = None
     superseded_at: str | None = None
