@@ -1,12 +1,13 @@
 """A complaint's story in words, the same in the terminal and on the page."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Final
 
 from triage.bundle import Thresholds
+from triage.reason import Reason
 from triage.steps import ModelReference
 from triage.story import Decision, Probability
-from triage.timeline.timeline import Moment, reason_text
+from triage.timeline.timeline import Moment
 
 
 def title(moment: Moment) -> str:
@@ -20,9 +21,12 @@ def facts(moment: Moment) -> dict[str, str]:
     return {name.replace("_", " "): words for name, words in values.items() if words}
 
 
-def explained_reasons(reasons: Iterable[object]) -> list[tuple[str, str]]:
-    """Return each reason of an allocation and what it means; a plain text has no meaning of its own."""
-    return [(reason_text(reason), str(getattr(reason, "explanation", ""))) for reason in reasons]
+LEADS_TO: Final = {"person": "a person looks at it", "specialist": "the specialist journey"}
+
+
+def explained_reasons(reasons: Iterable[Reason]) -> list[tuple[str, str, str]]:
+    """Return each reason of an allocation: its text, what it leads to, and what it means."""
+    return [(reason.text, LEADS_TO[reason.leads_to], reason.explanation) for reason in reasons]
 
 
 def in_words(value: Any) -> str:

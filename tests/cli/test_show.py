@@ -3,7 +3,6 @@
 import json
 import re
 from html.parser import HTMLParser
-from types import SimpleNamespace
 
 import pytest
 
@@ -27,7 +26,11 @@ from tests.stories import (
 )
 from triage import tables
 from triage.feedback import INBOX
+from triage.reason import Reason
+from triage.reason import Reason
 from triage.story import ALLOCATION, EXPLANATION, PREDICTION
+from triage.tasks import TASKS
+from triage.tasks import TASKS
 from triage.timeline.account import Account, schema
 from triage.timeline.records import Records
 from triage.timeline.timeline import moments
@@ -75,6 +78,15 @@ def triage(shell, monkeypatch, tmp_path):
 # In a terminal
 
 
+def test_it_explains_why_a_person_is_asked_and_why_the_journey_is_specialist(triage, deployment):
+    reasons = ("product: Sandbox.Timedout", "vulnerable: tag (Servicemember)")
+    deployment.story.put(any_allocation(complaint_id=ID, route="manual", journey="specialist", reasons=reasons))
+    shown = triage(ID, *ENV)
+    for text, leads_to in zip(reasons, ("a person looks at it", "the specialist journey"), strict=True):
+        assert re.search(rf"{re.escape(text)} +. {leads_to}", shown)
+    assert "The function reached its time limit" in shown and "A source other than a model says so" in shown
+
+
 @pytest.mark.usefixtures("stored")
 def test_the_story_follows_the_allocation_and_the_chain_comes_last(triage):
     told = triage(ID, *ENV)
@@ -112,12 +124,9 @@ def test_the_decision_is_shown_with_its_reasons_and_the_answers_it_rests_on(tria
     assert f"product Mortgage 0.620 against 0.8 by {decision.model.version}" in told
 
 
-def test_a_reason_is_explained_if_it_carries_an_explanation():
-    typed = SimpleNamespace(text="issue: no model answered", explanation="No model of the task is active.")
-    assert explained_reasons(["narrative is empty", typed]) == [
-        ("narrative is empty", ""),
-        ("issue: no model answered", "No model of the task is active."),
-    ]
+def test_a_reason_is_explained_with_what_it_leads_to():
+    reason = Reason.why("no_model", TASKS["issue"])
+    assert explained_reasons([reason]) == [("issue: no model answered", "a person looks at it", reason.explanation)]
 
 
 @pytest.mark.usefixtures("stored")

@@ -137,7 +137,7 @@ def test_a_malformed_row_is_refused_with_its_reason_and_shown(machine: Machine, 
     team.put_item(TableName=table(machine), Item=to_item(item))
     assert until(lambda: outcome(machine, said) == "refused", seconds=30)
     shown = machine.triage("show", before.complaint_id).stdout
-    assert "refused malformed" in shown and "malformed: kind: Input should be 'confirm'" in shown
+    assert "refused malformed" in shown and "malformed: kind: must be one of 'confirm'" in shown
     (after,) = machine.wait([before.complaint_id]).values()
     assert after == before
 

@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError, create_model
 from triage.audit.chain import Link
 from triage.contracts import Contract, Sha256, TaskName
 from triage.feedback import Feedback, FeedbackRow
+from triage.reason import Reason
 from triage.steps import EVENT_TYPE, Allocated, LawfulBasis, ModelReference
 from triage.story import (
     SELECTION,
@@ -267,7 +268,7 @@ class AllocationMade(Moment):
 
     kind: Literal["allocated", "decided_again"]
     IN_DETAIL = frozenset({"version", "product_team", "product", "issue", "journey", "route"})
-    reasons: tuple[str, ...]
+    reasons: tuple[Reason, ...]
     superseded_at: str | None = None
 
     @classmethod
@@ -281,7 +282,6 @@ class AllocationMade(Moment):
             at=entry.allocated_at,
             by=by,
             detail=f"version {entry.version}: {entry.product_team} ({labels}), {entry.journey}, {entry.route}",
-            reasons=tuple(map(reason_text, entry.reasons)),
         )
 
 
@@ -531,11 +531,6 @@ def _gone(records: Records, links: Iterable[Link]) -> Iterator[AnyMoment]:
     for link in sorted(links, key=lambda link: link.sequence):
         sealed.setdefault(link.entry, []).append(link)
     return (RecordGone.of(entry, changes) for entry, changes in sealed.items() if entry not in records.keys)
-
-
-def reason_text(reason: object) -> str:
-    """Return one reason of an allocation as text, whether it is a text itself or has one."""
-    return str(getattr(reason, "text", reason))
 
 
 def _arm(model: ModelReference) -> str:
