@@ -64,7 +64,7 @@ class Built:
 
 
 class Functions:
-    """Builds the handler of each function at its first call, and again when the function changes or loses its session."""
+    """Builds the handler of each function at its first call, and again if the function or its session changes."""
 
     def __init__(self, endpoint: str, session: boto3.Session) -> None:
         self._endpoint = endpoint

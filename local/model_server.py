@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 _Lines = ContextVar[list[str] | None]
 
 GRACE_SECONDS = 10.0
-"""How long after its deadline an invocation may still end: one that waited for a slot, or loads a model, is only late."""
+"""How long after its deadline an invocation may still end: it may be late because it waited or loaded a model."""
 
 ENDED_BY_HANGING = 70
 

@@ -70,7 +70,7 @@ def descendants(parent: int) -> list[Process]:
 
 
 def end(wanted: Process, *, grace: float = 10) -> None:
-    """Send TERM, and KILL after `grace` seconds; return when the process has ended. Raises TimeoutError if it does not."""
+    """Send TERM, and KILL after `grace` seconds; return when the process has ended, or raise TimeoutError."""
     for number, patience in ((signal.SIGTERM, grace), (signal.SIGKILL, 10.0)):
         found = find(wanted)
         if found is None:
