@@ -1,22 +1,27 @@
-"""What MiniStack's Lambda executor does otherwise than AWS, put right in its process before it starts.
+"""Changes to MiniStack's Lambda, in its own process, so that it behaves as AWS does.
 
-Each fix asserts on what it replaces, so that an upgrade of MiniStack fails here and not in a state machine.
+Each fix checks the code that it replaces, so that an upgrade of MiniStack fails here and not in a state machine.
 """
 
 import functools
 import inspect
+import json
+import logging
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from local.state import LocalError
 
+log = logging.getLogger(__name__)
+
 Result = dict[str, Any]
 Executor = Callable[[Result, Any, str], Result]
+PutMetrics = Callable[[str, list[dict[str, Any]]], object]
 
 REPLY = "__function_reply__"
-"""The only key of a body that holds `result` or `error`, and `log`, where the channel itself knows only results."""
+"""The only key of a body that carries a `result` or an `error`, and a `log`. MiniStack itself knows results only."""
 
 _SWALLOWED = (
     "            _real_stdout.write(json.dumps("
@@ -30,7 +35,7 @@ _NAMED = f"""\
 
 
 class FixNotApplicableError(LocalError):
-    """MiniStack changed under a fix: compare the installed version with `local/requirements.txt`."""
+    """The installed MiniStack is not the version in `local/requirements.txt`, for which the fixes were written."""
 
 
 def require(condition: bool, what: str) -> None:
@@ -39,15 +44,16 @@ def require(condition: bool, what: str) -> None:
 
 
 def apply(*, workers_per_function: int, patience: float, served: Mapping[str, str]) -> None:
-    """`served` maps a handler to the address of the server that runs it, whatever function or version it belongs to."""
+    """Apply all fixes. `served` maps a handler to the address of the server that runs it instead of a worker."""
     _name_exceptions()
     _name_throttles()
     _bound_workers(workers_per_function, patience)
     _serve(served)
+    _count_metrics()
 
 
 def _name_exceptions() -> None:
-    """Report an exception under its class name, and keep the process that raised it warm."""
+    """Report an exception under its class name, and keep the process in which it was raised."""
     from ministack.core import lambda_runtime
     from ministack.services import lambda_svc
 
@@ -67,7 +73,7 @@ def _raising(execute: Callable[..., Result]) -> Callable[..., Result]:
 
 
 def opened(result: Result) -> Result:
-    """Return what MiniStack understands of a result whose body is a `REPLY`; any other result as it is."""
+    """Turn a result whose body is a `REPLY` into one that MiniStack understands; return any other result as it is."""
     body = result.get("body")
     if not isinstance(body, dict) or set(body) != {REPLY}:
         return result
@@ -79,7 +85,7 @@ def opened(result: Result) -> Result:
 
 
 def _name_throttles() -> None:
-    """Give a throttle the name that `Retry` knows from AWS."""
+    """Report a throttle under the name that it has on AWS and that `Retry` uses."""
     from ministack.services import lambda_svc
 
     throttle = lambda_svc._throttle_response
@@ -95,9 +101,10 @@ def _name_throttles() -> None:
 
 
 def _bound_workers(workers_per_function: int, patience: float) -> None:
-    """Let an invocation wait for one of a few processes, where MiniStack starts a process for each.
+    """Let invocations wait for one of a few processes; MiniStack would start a process for each.
 
-    A function that invokes itself would wait for its own process: after `patience` seconds it is throttled.
+    An invocation that waits longer than `patience` seconds is throttled, since a function that invokes itself would
+    wait for its own process.
     """
     from ministack.services import lambda_svc
 
@@ -126,7 +133,7 @@ def bounded(execute: Executor, throttle: Callable[..., Result], limit: int, pati
 
 
 def _serve(served: Mapping[str, str]) -> None:
-    """Choose by handler: MiniStack's own variable would change a function's environment, and miss its versions."""
+    """Choose the server by handler. MiniStack's own variable would change the function's environment."""
     from ministack.services import lambda_svc
 
     chosen = lambda_svc._proxy_url_for
@@ -137,6 +144,71 @@ def _serve(served: Mapping[str, str]) -> None:
         return url
 
     lambda_svc._proxy_url_for = proxy_url
+
+
+def _count_metrics() -> None:
+    """Turn metrics that functions write into their logs into metrics; MiniStack leaves them in the log.
+
+    Without them no alarm on a metric of ours would ever fire.
+    """
+    from ministack.services import cloudwatch, lambda_svc
+
+    require(callable(getattr(lambda_svc, "_emit_lambda_logs", None)), "MiniStack's _emit_lambda_logs")
+    require(callable(getattr(cloudwatch, "_put_metric_data", None)), "MiniStack's _put_metric_data")
+
+    def put(namespace: str, data: list[dict[str, Any]]) -> None:
+        # The third argument says that the request has been parsed; alarms are evaluated as after any request.
+        cloudwatch._put_metric_data({}, {"Namespace": namespace, "MetricData": data}, True)
+
+    lambda_svc._emit_lambda_logs = counted(lambda_svc._emit_lambda_logs, put)
+
+
+def counted(emit: Callable[..., None], put: PutMetrics) -> Callable[..., None]:
+    """Wrap MiniStack's writer of logs so that it also puts their metrics. A failure to do so fails no invocation."""
+
+    @functools.wraps(emit)
+    def emit_and_count(function: Any, request_id: str, log_text: str, *rest: Any, **options: Any) -> None:
+        emit(function, request_id, log_text, *rest, **options)
+        try:
+            for namespace, data in embedded(log_text.splitlines()):
+                put(namespace, data)
+        except Exception:
+            log.exception("the metrics of a log were not counted")
+
+    return emit_and_count
+
+
+def embedded(lines: Iterable[str]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """Yield namespace and data, as PutMetricData takes them, of each line in the embedded metric format.
+
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+    """
+    for line in lines:
+        if line.startswith("{") and '"CloudWatchMetrics"' in line and (record := _read(line)):
+            for directive in record["_aws"]["CloudWatchMetrics"]:
+                yield directive["Namespace"], list(_data(record, directive))
+
+
+def _read(line: str) -> dict[str, Any] | None:
+    """Return None for a line that is no record, which CloudWatch ignores too."""
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return None
+    return record if isinstance(record.get("_aws"), dict) else None
+
+
+def _data(record: dict[str, Any], directive: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for metric in directive["Metrics"]:
+        value = record[metric["Name"]]
+        for names in directive["Dimensions"] or [[]]:
+            yield {
+                "MetricName": metric["Name"],
+                "Unit": metric.get("Unit", "None"),
+                "Timestamp": record["_aws"]["Timestamp"] / 1000,
+                "Dimensions": [{"Name": name, "Value": record[name]} for name in names],
+                "Values": value if isinstance(value, list) else [value],
+            }
 
 
 def _source(function: Callable[..., object]) -> str:
