@@ -72,7 +72,7 @@ CHAMPION = any_model_reference(model_id="acme/champion")
 @pytest.mark.parametrize("stand_in", [any_model_reference(), any_model_reference(model_id="acme/b", stand_in=CHAMPION)])
 def test_a_stand_in_is_neither_the_model_itself_nor_one_that_has_a_stand_in(stand_in):
     assert any_model_reference(stand_in=CHAMPION).stand_in == CHAMPION
-    with pytest.raises(ValidationError, match="a stand-in is another model, and has none itself"):
+    with pytest.raises(ValidationError, match="the stand-in must be another model, and must have no stand-in itself"):
         any_model_reference(stand_in=stand_in)
 
 

@@ -12,7 +12,7 @@ from triage.contracts import Contract
 from triage.errors import HeldError, StillTriagedError
 from triage.feedback import is_pending
 from triage.outbox import ALLOCATED, PARKED
-from triage.steps import Stated
+from triage.steps import ShortText
 from triage.story import EXPLANATION, ErasureEntry
 
 
@@ -20,8 +20,8 @@ class ErasureRequest(Contract):
     """snapshots: rows that were removed from datasets already, by dataset; this is where that is recorded."""
 
     complaint_id: str = Field(min_length=1)
-    requester: Stated
-    reason: Stated
+    requester: ShortText
+    reason: ShortText
     snapshots: dict[str, int] = Field(default_factory=dict)
 
 

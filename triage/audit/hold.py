@@ -11,15 +11,15 @@ from triage.complaint import timestamp
 from triage.contracts import Contract
 from triage.errors import HoldRefusedError
 from triage.outbox import expiry
-from triage.steps import Stated
+from triage.steps import ShortText
 from triage.story import HOLD, SELECTION, HoldEntry
 
 
 class HoldRequest(Contract):
     complaint_id: str = Field(min_length=1)
     kind: Literal["place", "lift"]
-    requester: Stated
-    reason: Stated
+    requester: ShortText
+    reason: ShortText
 
 
 class Held(Contract):

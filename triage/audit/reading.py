@@ -3,13 +3,13 @@
 from pydantic import Field
 
 from triage.contracts import Contract
-from triage.steps import Stated
+from triage.steps import ShortText
 
 
 class ReadingRequest(Contract):
     complaint_id: str = Field(min_length=1)
-    requester: Stated
-    purpose: Stated
+    requester: ShortText
+    purpose: ShortText
 
 
 class Read(Contract):
