@@ -27,9 +27,7 @@ from tests.stories import (
 from triage import tables
 from triage.feedback import INBOX
 from triage.reason import Reason
-from triage.reason import Reason
 from triage.story import ALLOCATION, EXPLANATION, PREDICTION
-from triage.tasks import TASKS
 from triage.tasks import TASKS
 from triage.timeline.account import Account, schema
 from triage.timeline.records import Records
