@@ -8,7 +8,8 @@ from triage.complaint import timestamp
 from triage.errors import FeedbackRefusedError
 from triage.feedback import Feedback
 from triage.reallocation import labels, reallocate
-from triage.story import ALLOCATION, FEEDBACK, AllocationEntry, FeedbackEntry, SupersededEntry
+from triage.stored_story import StoredStory
+from triage.story import AllocationEntry, FeedbackEntry, SupersededEntry
 from triage.taxonomy import Taxonomy
 
 
@@ -33,13 +34,13 @@ class CurrentAllocation:
         Raises: FeedbackRefusedError, UnknownProductError.
         """
         while True:
-            entries = {item["entry"]: item for item in self._story.query(feedback.complaint_id)}
-            if ALLOCATION not in entries:
+            story = StoredStory(self._story.query(feedback.complaint_id))
+            current = story.allocation
+            if current is None:
                 raise FeedbackRefusedError("the complaint has no allocation yet; hand it in again, under a new id")
-            current = AllocationEntry.model_validate(entries[ALLOCATION])
-            for key, item in entries.items():
-                if key.startswith(FEEDBACK) and item["feedback"]["feedback_id"] == feedback.feedback_id:
-                    return Made(int(item["made_version"]), current)
+            for applied in story.all(FeedbackEntry):
+                if applied.feedback.feedback_id == feedback.feedback_id:
+                    return Made(applied.made_version, current)
             made = reallocate(current, feedback, taxonomy=self._taxonomy, now=now, code_version=self._code_version)
             if self._replace(current, made, feedback, now):
                 return Made(made.version, made)
