@@ -5,7 +5,7 @@ from aws_lambda_powertools import Logger
 
 from runtime.adapters.dynamodb import Table
 from runtime.adapters.strategies import Strategies
-from runtime.function import Handler, entry_point, keeps
+from runtime.function import Handler, entry_point, step_handler
 from triage import tables
 from triage.functions import CHANGE_STRATEGY, ChangeStrategyEnvironment
 from triage.promotion.steps import Changed, Weighed, wanted
@@ -27,7 +27,7 @@ def build(environment: ChangeStrategyEnvironment, session: boto3.Session) -> Han
         )
         return Changed.of(entry)
 
-    return keeps(CHANGE_STRATEGY, change, logger)
+    return step_handler(CHANGE_STRATEGY, change, logger)
 
 
 handler = entry_point(ChangeStrategyEnvironment, build)

@@ -5,7 +5,7 @@ from aws_lambda_powertools import Logger
 
 from runtime.adapters.dynamodb import Table
 from runtime.adapters.strategies import taking_part
-from runtime.function import Handler, entry_point, keeps
+from runtime.function import Handler, entry_point, step_handler
 from triage import tables
 from triage.errors import NotServedError
 from triage.functions import CHECK_STRATEGY, CheckStrategyEnvironment
@@ -31,7 +31,7 @@ def build(environment: CheckStrategyEnvironment, session: boto3.Session) -> Hand
             raise NotServedError(f"{champion} is to answer for {changed.task} and does not take part")
         return changed
 
-    return keeps(CHECK_STRATEGY, check, logger)
+    return step_handler(CHECK_STRATEGY, check, logger)
 
 
 handler = entry_point(CheckStrategyEnvironment, build)

@@ -11,7 +11,7 @@ from runtime.adapters.dynamodb import Table
 from runtime.adapters.experiments import Experiments, Opinion
 from runtime.adapters.metrics import measure
 from runtime.adapters.strategies import current_strategy
-from runtime.function import Handler, entry_point, keeps
+from runtime.function import Handler, entry_point, step_handler
 from triage import tables
 from triage.functions import WEIGH_EVIDENCE, WeighEvidenceEnvironment
 from triage.metrics import Metric
@@ -55,7 +55,7 @@ def build(environment: WeighEvidenceEnvironment, session: boto3.Session) -> Hand
             evidence=chosen.evidence.reference() if acts else None,
         )
 
-    return keeps(WEIGH_EVIDENCE, weigh, logger)
+    return step_handler(WEIGH_EVIDENCE, weigh, logger)
 
 
 def _nothing(task: str, version: int) -> Weighed:

@@ -21,14 +21,7 @@ from stacks.states import (
 )
 from triage.errors import ComplaintMissingError
 from triage.functions import SHADOW_FAILED, SHADOW_INFERENCE
-from triage.steps import (
-    EVENT_SOURCE,
-    EVENT_TYPE,
-    Allocated,
-    InferenceRequest,
-    ShadowFailure,
-    path,
-)
+from triage.steps import EVENT_SOURCE, EVENT_TYPE, Allocated, InferenceRequest, ShadowFailure, path
 
 
 class Shadows(Construct):

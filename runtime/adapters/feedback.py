@@ -7,7 +7,8 @@ from runtime.adapters.dynamodb import Condition, Table
 from triage.errors import FeedbackRefusedError
 from triage.feedback import Feedback
 from triage.reallocation import replace
-from triage.story import ALLOCATION, FEEDBACK, AllocationEntry
+from triage.stored_story import StoredStory
+from triage.story import AllocationEntry, FeedbackEntry
 from triage.taxonomy import Taxonomy
 
 
@@ -32,13 +33,13 @@ class CurrentAllocation:
         Raises: FeedbackRefusedError, UnknownProductError.
         """
         while True:
-            entries = {item["entry"]: item for item in self._story.query(feedback.complaint_id)}
-            if ALLOCATION not in entries:
+            story = StoredStory(self._story.query(feedback.complaint_id))
+            current = story.allocation
+            if current is None:
                 raise FeedbackRefusedError("the complaint has no allocation yet; hand it in again, under a new id")
-            current = AllocationEntry.model_validate(entries[ALLOCATION])
-            for key, item in entries.items():
-                if key.startswith(FEEDBACK) and item["feedback"]["feedback_id"] == feedback.feedback_id:
-                    return Applied(int(item["made_version"]), current)
+            for applied in story.all(FeedbackEntry):
+                if applied.feedback.feedback_id == feedback.feedback_id:
+                    return Applied(applied.made_version, current)
             made = replace(current, feedback, taxonomy=self._taxonomy, now=now, code_version=self._code_version)
             absent = Condition("attribute_not_exists(#id)", id="complaint_id")
             if self._story.put_together(
