@@ -11,7 +11,7 @@ from triage.explanation.checks import checked, faithfulness, stability
 from triage.explanation.owen import Output, Share, attributions, shares, united
 from triage.explanation.parts import sentences, words
 from triage.explanation.record import Attribution, Explained, Method, Part, Truncation, Words
-from triage.inference.classify import Classification, as_read, classify
+from triage.inference.classify import REPLAY_TOLERANCE, Classification, as_read, classify
 from triage.inference.engine import Engine, Reading, ReadingEngine
 
 METHOD = "owen values over trees of neighbours"
@@ -26,9 +26,6 @@ WORD_EVALUATIONS = 24
 SENTENCES_WITH_WORDS = 2
 SMALLEST_SHARE = 0.1
 """Of all that the sentences moved together: who moved less has no words that matter."""
-
-REPLAY_TOLERANCE = 1e-3
-"""Another processor may round differently; another model or text does not hide in this."""
 
 
 @dataclass(frozen=True)
