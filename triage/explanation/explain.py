@@ -12,7 +12,7 @@ from triage.explanation.checks import checked, faithfulness, stability
 from triage.explanation.owen import Coalition, Output, Share, attributions, shares, united
 from triage.explanation.parts import sentences, words
 from triage.explanation.record import Attribution, Explained, Method, Part, Truncation, Words
-from triage.inference.classify import Classification, as_read, classify, softmax
+from triage.inference.classify import REPLAY_TOLERANCE, Classification, as_read, classify, softmax
 from triage.inference.engine import Engine, Reading, ReadingEngine
 
 METHOD = "owen values over trees of neighbours"
@@ -27,9 +27,6 @@ WORD_EVALUATIONS = 24
 SENTENCES_WITH_WORDS = 2
 SMALLEST_SHARE = 0.1
 """Words are explained only in sentences with at least this share of the effects of all sentences together."""
-
-REPLAY_TOLERANCE = 1e-3
-"""Another processor may round differently; another model or text does not hide in this."""
 
 
 Tokens = frozenset[int]

@@ -11,6 +11,14 @@ from triage.redaction import redact_text
 TOP = 5
 """How many labels a prediction keeps."""
 
+REPLAY_TOLERANCE = 1e-4
+"""Probabilities that differ by no more count as the same answer when a model is asked again about the same text.
+
+Processors add floats in different orders: with other instructions, a small encoder's probabilities moved by up to 4e-7,
+and those of deeper models move more. Another model or text does not stay this close. A quantized model may differ by
+more on another kind of processor, and then counts as different.
+"""
+
 
 @dataclass(frozen=True)
 class Classification:

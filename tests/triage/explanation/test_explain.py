@@ -1,11 +1,12 @@
 import pytest
 
-from tests.factories import any_bundle
+from tests.factories import any_bundle, any_prediction
+from triage.audit.replay import compare
 from triage.bundle import Calibration
 from triage.errors import NothingToExplainError
 from triage.explanation.explain import Recorded, explain
 from triage.explanation.rationale import rationale
-from triage.inference.classify import classify
+from triage.inference.classify import REPLAY_TOLERANCE, classify
 from triage.inference.engine import ReadingEngine, load_engine
 
 LABELS = ("Mortgage", "Student loan")
@@ -66,6 +67,16 @@ def test_another_answer_than_the_recorded_one_is_said(served):
     assert not found.reproduced and found.label == "Student loan"
     assert "did NOT give the recorded answer" in rationale(found, model="acme/model@1", people=0)
     assert not explained(served, confidence=0.1).reproduced
+
+
+@pytest.mark.parametrize(("share", "same"), [(0.0, True), (0.5, True), (2.0, False)])
+def test_replay_and_explanation_agree_whether_an_answer_is_reproduced(served, share, same):
+    engine, manifest = served
+    answer = classify(LETTER, engine=engine, manifest=manifest)
+    confidence = answer.confidence - share * REPLAY_TOLERANCE
+    counted = {"tokens_seen": answer.tokens_seen, "tokens_total": answer.tokens_total}
+    replay = compare(any_prediction(label=answer.label, confidence=confidence, top=(), **counted), answer)
+    assert explained(served, confidence=confidence).reproduced is (replay.result != "different") is same
 
 
 def test_what_the_model_did_not_read_has_no_part_in_it(served):
