@@ -211,7 +211,7 @@ def test_a_link_that_is_none_is_a_finding_and_keeps_nothing_back(stored, changed
     stored.table(tables.AUDIT_CHAIN).put({**link, **changed})
     found = findings(stored, ID)
     assert ("SELECTION", "broken") in {(finding.entry, finding.problem) for finding in found}
-    assert any(finding.detail.endswith("in the chain is no link") for finding in found)
+    assert any(finding.detail.endswith("is no valid link") for finding in found)
 
 
 def test_a_record_that_cannot_be_read_is_shown_as_such_and_refused_to_who_needs_it(triage, stored):
