@@ -1,5 +1,6 @@
 """A delivered explanation as a page and as a chart."""
 
+from collections.abc import Callable, Sequence
 from io import BytesIO
 from typing import Any
 
@@ -20,40 +21,29 @@ DOTS_PER_INCH = 144
 
 def page(delivered: Delivered) -> str:
     """Return the page as HTML that needs no other file."""
-    return (
-        page_environment()
-        .get_template("explanation.html.jinja")
-        .render(
-            delivered=delivered,
-            entry=delivered.explanation,
-            explained=delivered.explanation.explained,
-            chart=Markup(svg(delivered)),
-            tint=Tint(delivered),
-        )
+    words = [word for passage in delivered.sentences for word in passage.words]
+    environment = page_environment(sentence_tint=_tint(delivered.sentences), word_tint=_tint(words))
+    return environment.get_template("explanation.html.jinja").render(
+        delivered=delivered,
+        entry=delivered.explanation,
+        explained=delivered.explanation.explained,
+        chart=Markup(svg(delivered)),
     )
 
 
-class Tint:
-    """Background colours: blue for a part that raised the label's probability, orange for one that lowered it.
+def _tint(passages: Sequence[Passage]) -> Callable[[Passage], str]:
+    """Return a background colour: blue for a part that raised the label's probability, orange for one that lowered it.
 
     The page also shows the figure of each sentence, so no fact depends on colour alone.
     """
+    largest = max((abs(passage.label) for passage in passages), default=0.0) or 1.0
 
-    def __init__(self, delivered: Delivered) -> None:
-        self._sentences = max((abs(passage.label) for passage in delivered.sentences), default=0.0) or 1.0
-        words = (word for passage in delivered.sentences for word in passage.words)
-        self._words = max((abs(word.label) for word in words), default=0.0) or 1.0
+    def tint(passage: Passage) -> str:
+        colour = BLUE if passage.label > 0 else ORANGE
+        red, green, blue = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
+        return f"rgba({red}, {green}, {blue}, {STRONGEST * abs(passage.label) / largest:.2f})"
 
-    def sentence(self, passage: Passage) -> str:
-        return _colour(passage.label / self._sentences)
-
-    def word(self, passage: Passage) -> str:
-        return _colour(passage.label / self._words)
-
-
-def _colour(strength: float) -> str:
-    red, green, blue = (int((BLUE if strength > 0 else ORANGE)[place : place + 2], 16) for place in (1, 3, 5))
-    return f"rgba({red}, {green}, {blue}, {STRONGEST * min(1.0, abs(strength)):.2f})"
+    return tint
 
 
 def svg(delivered: Delivered) -> str:

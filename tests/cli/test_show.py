@@ -15,6 +15,7 @@ from tests.cli.conftest import publish
 from tests.factories import any_allocation, any_decision, any_explanation, any_item, any_model_reference, any_prediction
 from tests.stories import (
     ID,
+    account_of,
     any_erasure,
     any_explained,
     any_hold,
@@ -55,7 +56,7 @@ def store(deployment, story, inbox=(), links=None, inbox_links=None):
 
 @pytest.fixture
 def stored(deployment):
-    """Every kind of record, sealed."""
+    """A deployment with every kind of record, all sealed."""
     deployment.complaints.put(any_item(triage_state="allocated", triage_attempts=1))
     store(deployment, items(whole_story()), whole_inbox())
     return deployment
@@ -95,7 +96,7 @@ def test_the_story_follows_the_allocation_and_the_chain_comes_last(triage):
 
 
 @pytest.mark.usefixtures("stored")
-def test_a_prediction_is_told_with_its_versions_and_hashes(triage):
+def test_a_prediction_is_shown_with_its_versions_and_hashes(triage):
     told = triage(ID, *ENV)
     said = any_prediction()
     assert f"weights sha256: {said.weights_sha256}" in told
@@ -104,7 +105,7 @@ def test_a_prediction_is_told_with_its_versions_and_hashes(triage):
     assert "temperature: 1.37" in told and "strategy version: 3" in told and "bucket: 4711" in told
 
 
-def test_a_record_that_was_changed_is_named(triage, stored):
+def test_a_changed_record_is_named(triage, stored):
     allocation = stored.story.get(ID, ALLOCATION)
     stored.story.put({**allocation, "product_team": "mortgage"})
     told = " ".join(triage(ID, *ENV).split())
@@ -128,13 +129,13 @@ def test_a_reason_is_explained_with_what_it_leads_to():
 
 
 @pytest.mark.usefixtures("stored")
-def test_the_words_of_a_complaint_are_in_none_of_the_outputs(triage, tmp_path):
+def test_no_output_contains_the_text_of_the_complaint(triage, tmp_path):
     outputs = [triage(ID, *ENV), triage(ID, "--json", "--html", "story.html", *ENV)]
     outputs.append((tmp_path / "story.html").read_text())
     assert not any(any_item()["narrative"] in output for output in outputs)
 
 
-def test_the_words_of_a_complaint_are_not_even_fetched(stored):
+def test_the_text_of_the_complaint_is_not_even_fetched(stored):
     found = find_records(stored, ID).raw
     assert found and "narrative" not in found and found["triage_state"] == "allocated"
 
@@ -143,7 +144,7 @@ def test_the_words_of_a_complaint_are_not_even_fetched(stored):
 
 
 def read(printed: str) -> Account:
-    return Account.read(json.loads(printed))
+    return account_of(json.loads(printed))
 
 
 @pytest.mark.usefixtures("stored")
@@ -162,7 +163,7 @@ def test_the_schema_needs_neither_complaint_nor_deployment(triage):
     assert json.loads(schema())["$id"] == "urn:complaints-triage:story:1"
 
 
-def test_without_complaint_and_schema_it_is_said_what_to_name(shell):
+def test_show_without_an_id_says_what_to_state(shell):
     code, _, err = shell("show")
     assert code == 2
     assert "COMPLAINT_ID is missing: state it, or use --schema" in err
@@ -181,7 +182,7 @@ def erase(deployment):
     store(deployment, stays, inbox[2:], chained([*story, *erasure], removed=gone), inbox_links)
 
 
-def test_after_an_erasure_everything_else_is_told_and_verifies(triage, deployment):
+def test_after_an_erasure_everything_else_is_shown_and_verifies(triage, deployment):
     erase(deployment)
     assert "triage: unknown, because the complaint itself does not exist any more" in triage(ID, *ENV)
     account = read(triage(ID, "--json", *ENV))
@@ -195,12 +196,12 @@ def test_after_an_erasure_everything_else_is_told_and_verifies(triage, deploymen
     )
 
 
-def test_a_complaint_of_which_only_the_chain_is_left_is_no_unknown_complaint(deployment):
+def test_a_complaint_with_nothing_but_a_chain_is_found(deployment):
     store(deployment, (), links=chained(items(whole_story())))
     assert {finding.problem for finding in findings(deployment, ID)} == {"missing"}
 
 
-def test_a_complaint_that_never_was_is_not_found(deployment):
+def test_an_unknown_complaint_is_not_found(deployment):
     with pytest.raises(NotFoundError, match="no complaint 'none' in dev"):
         findings(deployment, "none")
 
@@ -208,20 +209,20 @@ def test_a_complaint_that_never_was_is_not_found(deployment):
 # Records that somebody has changed
 
 
-def test_findings_are_none_where_all_is_as_it_was_sealed(stored):
+def test_there_are_no_findings_if_every_record_is_what_was_sealed(stored):
     assert findings(stored, ID) == []
 
 
 @pytest.mark.parametrize("changed", [{"sha256": "no hash"}, {"sequence": "x"}, {"surprise": "yes"}], ids=str)
-def test_a_link_that_is_none_is_a_finding_and_keeps_nothing_back(stored, changed):
+def test_an_invalid_link_is_a_finding(stored, changed):
     link = chained(items(whole_story()))[0].model_dump(exclude_none=True)
     stored.table(tables.AUDIT_CHAIN).put({**link, **changed})
     found = findings(stored, ID)
     assert ("SELECTION", "broken") in {(finding.entry, finding.problem) for finding in found}
-    assert any(finding.detail.endswith("in the chain is no link") for finding in found)
+    assert any(finding.detail.endswith("is no valid link") for finding in found)
 
 
-def test_a_record_that_cannot_be_read_is_shown_as_such_and_refused_to_who_needs_it(triage, stored):
+def test_an_unreadable_record_is_shown_and_makes_read_story_fail(triage, stored):
     stored.story.put({"complaint_id": ID, "entry": "PREDICTION#product#x", "label": "Mortgage"})
     account = read(triage(ID, "--json", *ENV))
     assert [record.entry for record in account.records.unreadable] == ["PREDICTION#product#x"]
@@ -262,7 +263,7 @@ def an_account(*entries, links=(), found=()):
     return Account.of(records, links=links or chained(story), findings=found)
 
 
-def test_a_page_is_written_and_nothing_beside_it(triage, stored, tmp_path):
+def test_a_page_is_one_file_that_loads_no_other(triage, stored, tmp_path):
     triage(ID, "--html", "story.html", *ENV)
     assert [path.name for path in tmp_path.iterdir()] == ["story.html"]
     text = (tmp_path / "story.html").read_text()
@@ -298,7 +299,7 @@ def test_a_page_has_the_rationale_and_the_checks_of_an_explanation():
     assert "failed its checks, so do not rely on it: it does not add up" in page(an_account(failed))
 
 
-def test_nothing_that_others_have_written_is_markup():
+def test_text_from_outside_is_escaped_on_the_page():
     evil = "<script>alert(1)</script>"
     entries = (
         any_allocation(product=evil, reasons=(evil,)),
@@ -309,7 +310,7 @@ def test_nothing_that_others_have_written_is_markup():
     assert "<script" not in text and "&lt;script&gt;" in text
 
 
-def test_a_page_says_what_is_wrong_held_or_erased_at_its_top():
+def test_a_page_shows_findings_holds_and_erasures_at_its_top():
     plain = page(an_account())
     assert "The chain verifies" in plain and "Legal hold</strong>" not in plain and "Erased</strong>" not in plain
     assert "Legal hold</strong> since 2026-03-02T13:00:00.000Z by eve" in page(an_account(any_hold()))
@@ -323,12 +324,12 @@ def test_findings_are_on_the_page(stored):
     assert "<code>ALLOCATION</code>" in text and "missing" in text
 
 
-def test_a_complaint_that_waits_has_a_page():
+def test_a_complaint_without_records_has_a_page():
     text = page(Account.of(Records.read(ID, raw=outbox(), story=(), inbox=())))
     assert "No model has answered" in text and "Nobody has asked for an explanation" in text
 
 
-def test_bars_are_as_long_as_probabilities_and_thresholds_stand_on_their_scale():
+def test_bars_and_thresholds_have_the_same_scale():
     top = ({"label": "Mortgage", "probability": 0.9}, {"label": "Student loan", "probability": 0.45})
     drawn = str(bars(any_prediction(top=top, thresholds={"auto": 0.8})))
     long, short = (float(width) for width in re.findall(r'<rect[^>]* width="([\d.]+)"', drawn))
@@ -338,7 +339,7 @@ def test_bars_are_as_long_as_probabilities_and_thresholds_stand_on_their_scale()
     assert (threshold - start) / long == pytest.approx(0.8 / 0.9, rel=0.01)
 
 
-def test_the_threshold_of_a_flag_stands_at_its_label_alone():
+def test_the_threshold_of_the_positive_label_crosses_its_bar_only():
     top = ({"label": "no", "probability": 0.9}, {"label": "yes", "probability": 0.1})
     values = {"label": "no", "top": top, "thresholds": {"flag": 0.2}}
     model = any_model_reference(task="vulnerable")
@@ -346,7 +347,7 @@ def test_the_threshold_of_a_flag_stands_at_its_label_alone():
     assert [re.findall(r'y1="(\d+)" y2="(\d+)"', one) for one in drawn] == [[("23", "44")], []]
 
 
-def test_what_a_picture_shows_is_said_too():
+def test_a_picture_has_a_text_alternative():
     said = any_prediction(thresholds={"auto": 0.8})
     assert 'aria-label="Most probable labels: Mortgage 0.900. Thresholds: without a person from 0.8."' in bars(said)
 

@@ -17,7 +17,14 @@ def deliver(entry: ExplanationEntry, text: str, *, requester: str, delivered_at:
     read = text if entry.redaction_version is None else redact_text(text)
     if sha256_of_text(read) != entry.read_sha256:
         raise TextChangedError("the complaint, or its redaction, has changed since it was explained; explain it anew")
-    redacted = _Redacted(read)
+    redacted, origins = redact_aligned(read)
+
+    def words_of(part: Part) -> str:
+        return redacted[bisect_left(origins, part.start) : bisect_left(origins, part.end)]
+
+    def passage(found: Attribution, words: tuple[Passage, ...] = ()) -> Passage:
+        return Passage(text=words_of(found.part), label=found.label, runner_up=found.runner_up, words=words)
+
     explained = entry.explained
     inside = {words.sentence: words.words for words in explained.words}
     last = max((found.part.end for found in explained.sentences), default=0)
@@ -26,21 +33,8 @@ def deliver(entry: ExplanationEntry, text: str, *, requester: str, delivered_at:
         delivered_at=delivered_at,
         requester=requester,
         sentences=tuple(
-            redacted.passage(found, tuple(redacted.passage(word) for word in inside.get(number, ())))
+            passage(found, tuple(map(passage, inside.get(number, ()))))
             for number, found in enumerate(explained.sentences)
         ),
-        unread=redacted.of(Part(start=last, end=len(read))),
+        unread=words_of(Part(start=last, end=len(read))),
     )
-
-
-class _Redacted:
-    """A redacted text, addressed by places in the original text."""
-
-    def __init__(self, text: str) -> None:
-        self._text, self._origins = redact_aligned(text)
-
-    def of(self, part: Part) -> str:
-        return self._text[bisect_left(self._origins, part.start) : bisect_left(self._origins, part.end)]
-
-    def passage(self, found: Attribution, words: tuple[Passage, ...] = ()) -> Passage:
-        return Passage(text=self.of(found.part), label=found.label, runner_up=found.runner_up, words=words)

@@ -51,7 +51,7 @@ def _contributions(changes: Sequence[float]) -> Iterator[str]:
 def _contribution_to_runner_up(changes: Sequence[float]) -> Iterator[str]:
     number, most = max(enumerate(changes, start=1), key=lambda item: item[1])
     if most >= SMALLEST_NAMED:
-        yield f"Sentence {number} contributed most to it ({points(most)})."
+        yield f"Sentence {number} contributed most to it ({_listed([(number, most)])})."
 
 
 def _named(items: Sequence[tuple[int, float]]) -> str:
@@ -92,11 +92,3 @@ def probability(value: float) -> str:
     if value < 0.001:
         return "less than 0.1 %"
     return "more than 99.9 %" if value > 0.999 else f"{100 * value:.1f} %"
-
-
-def points(change: float) -> str:
-    """
-    >>> points(0.25), points(-0.031)
-    ('+25.0 points', '-3.1 points')
-    """
-    return f"{100 * change:+.1f} points"

@@ -1,7 +1,7 @@
 """The full account of a complaint: timeline, records, the chain that seals them, and differences between them."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, Final, Literal, Self
 
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
@@ -56,16 +56,6 @@ class Account(Contract):
         """Return the JSON document that `triage show --json` prints. The records' fields stand beside `moments`."""
         own = self.model_dump(mode="json")
         return {**own.pop("records"), **own}
-
-    @classmethod
-    def read(cls, document: Mapping[str, Any]) -> Self:
-        """Return the account that a document states.
-
-        Raises: ValidationError.
-        """
-        records = {name: value for name, value in document.items() if name in Records.model_fields}
-        own = {name: value for name, value in document.items() if name not in records}
-        return cls.model_validate_json(json.dumps(own | {"records": records}))
 
 
 def schema() -> str:

@@ -7,56 +7,28 @@ from typing import Any, Final, Self, cast
 
 from pydantic import JsonValue, ValidationError
 
+from triage import story as stored
 from triage.audit.chain import Item
 from triage.contracts import Contract
-from triage.story import (
-    ALLOCATION,
-    DELIVERY,
-    ERASURE,
-    EXPLANATION,
-    FAILED,
-    FEEDBACK,
-    HOLD,
-    PREDICTION,
-    READING,
-    SELECTION,
-    SUPERSEDED,
-    AllocationEntry,
-    DeliveryEntry,
-    Entry,
-    ErasureEntry,
-    ExplanationEntry,
-    FailureEntry,
-    FeedbackEntry,
-    HoldEntry,
-    PredictionEntry,
-    ReadingEntry,
-    SelectionEntry,
-    SupersededEntry,
-)
 from triage.validation import problems
 
 OUTBOX: Final = ("complaint_id", "received_at", "triage_state", "triage_attempts")
 """The attributes of the raw complaint that an account needs. The narrative is not one of them."""
 
-SINGLE: Final[dict[str, tuple[str, type[Entry]]]] = {
-    SELECTION: ("selection", SelectionEntry),
-    ALLOCATION: ("allocation", AllocationEntry),
+KINDS: Final[dict[str, tuple[str, type[stored.Entry]]]] = {
+    stored.SELECTION: ("selection", stored.SelectionEntry),
+    stored.ALLOCATION: ("allocation", stored.AllocationEntry),
+    stored.PREDICTION: ("predictions", stored.PredictionEntry),
+    stored.FAILED: ("failed", stored.FailureEntry),
+    stored.SUPERSEDED: ("superseded", stored.SupersededEntry),
+    stored.FEEDBACK: ("feedback", stored.FeedbackEntry),
+    stored.EXPLANATION: ("explanations", stored.ExplanationEntry),
+    stored.DELIVERY: ("deliveries", stored.DeliveryEntry),
+    stored.READING: ("readings", stored.ReadingEntry),
+    stored.HOLD: ("holds", stored.HoldEntry),
+    stored.ERASURE: ("erasures", stored.ErasureEntry),
 }
-"""Records that exist at most once: by key, the field of `Records` and the model."""
-
-REPEATED: Final[dict[str, tuple[str, type[Entry]]]] = {
-    PREDICTION: ("predictions", PredictionEntry),
-    FAILED: ("failed", FailureEntry),
-    SUPERSEDED: ("superseded", SupersededEntry),
-    FEEDBACK: ("feedback", FeedbackEntry),
-    EXPLANATION: ("explanations", ExplanationEntry),
-    DELIVERY: ("deliveries", DeliveryEntry),
-    READING: ("readings", ReadingEntry),
-    HOLD: ("holds", HoldEntry),
-    ERASURE: ("erasures", ErasureEntry),
-}
-"""Records that may exist several times: by the prefix of their keys."""
+"""The field of `Records` and the model of each kind of record, by its key, or by the prefix of its keys up to `#`."""
 
 Row = dict[str, JsonValue]
 """A row of the feedback inbox, as its writer put it there."""
@@ -81,19 +53,19 @@ class Records(Contract):
     received_at: str | None = None
     triage_state: str | None = None
     attempts: int = 0
-    selection: SelectionEntry | None = None
-    predictions: tuple[PredictionEntry, ...] = ()
-    failed: tuple[FailureEntry, ...] = ()
-    allocation: AllocationEntry | None = None
-    superseded: tuple[SupersededEntry, ...] = ()
-    feedback: tuple[FeedbackEntry, ...] = ()
+    selection: stored.SelectionEntry | None = None
+    predictions: tuple[stored.PredictionEntry, ...] = ()
+    failed: tuple[stored.FailureEntry, ...] = ()
+    allocation: stored.AllocationEntry | None = None
+    superseded: tuple[stored.SupersededEntry, ...] = ()
+    feedback: tuple[stored.FeedbackEntry, ...] = ()
     refused: tuple[Row, ...] = ()
     waiting: tuple[Row, ...] = ()
-    explanations: tuple[ExplanationEntry, ...] = ()
-    deliveries: tuple[DeliveryEntry, ...] = ()
-    readings: tuple[ReadingEntry, ...] = ()
-    holds: tuple[HoldEntry, ...] = ()
-    erasures: tuple[ErasureEntry, ...] = ()
+    explanations: tuple[stored.ExplanationEntry, ...] = ()
+    deliveries: tuple[stored.DeliveryEntry, ...] = ()
+    readings: tuple[stored.ReadingEntry, ...] = ()
+    holds: tuple[stored.HoldEntry, ...] = ()
+    erasures: tuple[stored.ErasureEntry, ...] = ()
     unreadable: tuple[Unreadable, ...] = ()
 
     @classmethod
@@ -103,16 +75,21 @@ class Records(Contract):
         raw: the attributes OUTBOX of the complaint; None if it does not exist any more. story: the items of
         `complaints_allocation` under its id. inbox: the items that were handed in as feedback about it.
         """
-        found: dict[str, Any] = {name: [] for name, _ in REPEATED.values()} | {"unreadable": []}
+        found: dict[str, Any] = {name: [] for prefix, (name, _) in KINDS.items() if prefix.endswith("#")}
+        unreadable = []
         for item in sorted(story, key=lambda item: str(item["entry"])):
             entry = str(item["entry"])
-            prefix = next((prefix for prefix in REPEATED if entry.startswith(prefix)), None)
-            name, model = SINGLE.get(entry) or REPEATED.get(prefix or "") or ("unreadable", None)
+            kind = entry.partition("#")[0] + "#" if "#" in entry else entry
+            if kind not in KINDS:
+                unreadable.append(Unreadable(entry=entry, problem="is no known record"))
+                continue
+            name, model = KINDS[kind]
             try:
-                record = model.model_validate(item) if model else Unreadable(entry=entry, problem="is no known record")
+                record = model.model_validate(item)
             except ValidationError as error:
-                name, record = "unreadable", Unreadable(entry=entry, problem=problems(error, "record"))
-            found[name] = record if entry in SINGLE and name != "unreadable" else [*found[name], record]
+                unreadable.append(Unreadable(entry=entry, problem=problems(error, "record")))
+            else:
+                found[name] = [*found[name], record] if kind.endswith("#") else record
         rows = sorted((cast("Row", plain(dict(row))) for row in inbox), key=lambda row: str(row.get("entry")))
         selection, outbox = found.get("selection"), raw or {}
         return cls(
@@ -122,13 +99,14 @@ class Records(Contract):
             attempts=int(outbox.get("triage_attempts") or 0),
             refused=tuple(row for row in rows if row.get("outcome") == "refused"),
             waiting=tuple(row for row in rows if row.get("outcome") is None),
+            unreadable=tuple(unreadable),
             **found,
         )
 
     @property
     def keys(self) -> set[str]:
         """The keys of all records in the story."""
-        fields = [getattr(self, name) for name, _ in (*SINGLE.values(), *REPEATED.values())]
+        fields = [getattr(self, name) for name, _ in KINDS.values()]
         entries = [entry for field in fields for entry in (field if isinstance(field, tuple) else (field,)) if entry]
         return {entry.entry for entry in (*entries, *self.unreadable)}
 

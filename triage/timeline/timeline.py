@@ -11,26 +11,12 @@ from typing import Annotated, Any, ClassVar, Final, Literal, Self, TypeVar, get_
 
 from pydantic import Field, ValidationError, create_model
 
+from triage import story as stored
 from triage.audit.chain import Link
 from triage.contracts import Contract, Sha256, TaskName
 from triage.feedback import Feedback, FeedbackRow
 from triage.reason import Reason
 from triage.steps import EVENT_TYPE, Allocated, LawfulBasis, ModelReference
-from triage.story import (
-    SELECTION,
-    AllocationEntry,
-    DeliveryEntry,
-    Entry,
-    ErasureEntry,
-    ExplanationEntry,
-    FailureEntry,
-    FeedbackEntry,
-    HoldEntry,
-    PredictionEntry,
-    ReadingEntry,
-    SelectionEntry,
-    SupersededEntry,
-)
 from triage.timeline.records import Records, Row, Unreadable, instant, iso_time, printable
 
 NEVER: Final = datetime.max.replace(tzinfo=UTC)
@@ -51,7 +37,7 @@ class Moment(Contract):
     IN_DETAIL: ClassVar[frozenset[str]] = frozenset()
     """Fields whose values `detail` already contains."""
 
-    LEFT_OUT: ClassVar[Mapping[type[Entry], Mapping[str, str]]] = {}
+    LEFT_OUT: ClassVar[Mapping[type[stored.Entry], Mapping[str, str]]] = {}
     """For each record that the moment is built from: the fields that it does not show under their name, and why."""
 
     kind: str
@@ -61,7 +47,7 @@ class Moment(Contract):
     detail: str
 
     @classmethod
-    def built(cls, *records: Entry | None, **own: Any) -> Self:
+    def built(cls, *records: stored.Entry | None, **own: Any) -> Self:
         """Return the moment with every field of `records` that it shows. own: values that replace or add to them."""
         shown: dict[str, Any] = {}
         for record in filter(None, records):
@@ -73,7 +59,7 @@ class Moment(Contract):
 M = TypeVar("M", bound=Moment)
 
 
-def shows(record: type[Entry], **left_out: str) -> Callable[[type[M]], type[M]]:
+def shows(record: type[stored.Entry], **left_out: str) -> Callable[[type[M]], type[M]]:
     """Class decorator: add every field of `record` that the moment does not declare itself.
 
     left_out: for each field that the moment does not show under its name, the reason.
@@ -99,12 +85,12 @@ class Received(Moment):
     @classmethod
     def of(cls, records: Records) -> Self:
         in_selection = records.selection is not None and records.selection.received_at is not None
-        entry = SELECTION if in_selection else None
+        entry = stored.SELECTION if in_selection else None
         return cls(at=records.received_at, entry=entry, detail="the time is stated by operations")
 
 
 @shows(
-    SelectionEntry,
+    stored.SelectionEntry,
     selected_at="it is `at`",
     received_at="`received` is a moment of its own",
     subject="it may be the customer's id",
@@ -117,7 +103,7 @@ class ModelsSelected(Moment):
     stated_vulnerable: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, entry: SelectionEntry) -> Self:
+    def of(cls, entry: stored.SelectionEntry) -> Self:
         tasks = ", ".join(model.task for model in entry.models) or "no model"
         shadows = f"; shadow models: {len(entry.shadows)}" if entry.shadows else ""
         return cls.built(
@@ -141,7 +127,7 @@ class AboutModel(Moment):
         return model.model_dump(include={"task", "shadow", "arm", "manifest_sha256"})
 
 
-@shows(PredictionEntry, predicted_at="it is `at`", model="its parts are fields of the moment")
+@shows(stored.PredictionEntry, predicted_at="it is `at`", model="its parts are fields of the moment")
 class Predicted(AboutModel):
     """A model answered. code_version: of the program that ran it."""
 
@@ -151,7 +137,7 @@ class Predicted(AboutModel):
     strategy_version: int | None = None
 
     @classmethod
-    def of(cls, entry: PredictionEntry) -> Self:
+    def of(cls, entry: stored.PredictionEntry) -> Self:
         model = entry.model
         return cls.built(
             entry,
@@ -164,7 +150,7 @@ class Predicted(AboutModel):
 
 
 @shows(
-    FailureEntry,
+    stored.FailureEntry,
     failed_at="it is `at`",
     model="its parts are fields of the moment",
     failed_version="`model_version` shows it",
@@ -177,7 +163,7 @@ class ModelFailed(AboutModel):
     model_version: str
 
     @classmethod
-    def of(cls, entry: FailureEntry) -> Self:
+    def of(cls, entry: stored.FailureEntry) -> Self:
         model = entry.model
         instead = f"; {model.stand_in.version} was asked instead" if model.stand_in else ""
         return cls.built(
@@ -190,7 +176,7 @@ class ModelFailed(AboutModel):
 
 
 @shows(
-    FeedbackEntry,
+    stored.FeedbackEntry,
     applied_at="it is `at`",
     labelled_on="it is the day of `at`",
     feedback="its parts are in `detail` or fields of the moment",
@@ -209,7 +195,7 @@ class FeedbackApplied(Moment):
     stated_at: str
 
     @classmethod
-    def of(cls, entry: FeedbackEntry) -> Self:
+    def of(cls, entry: stored.FeedbackEntry) -> Self:
         feedback = entry.feedback
         return cls.built(
             entry,
@@ -250,9 +236,9 @@ class FeedbackNotApplied(Moment):
         )
 
 
-@shows(SupersededEntry, allocation="the moment is built from it", code_version="that of the allocation is shown")
+@shows(stored.SupersededEntry, allocation="the moment is built from it", code_version="that of the allocation is shown")
 @shows(
-    AllocationEntry,
+    stored.AllocationEntry,
     allocated_at="it is `at`",
     stated="`models_selected` shows it",
     started_at=IN_RECORD,
@@ -272,7 +258,7 @@ class AllocationMade(Moment):
     superseded_at: str | None = None
 
     @classmethod
-    def of(cls, entry: AllocationEntry, *, superseded: SupersededEntry | None, by: str | None) -> Self:
+    def of(cls, entry: stored.AllocationEntry, *, superseded: stored.SupersededEntry | None, by: str | None) -> Self:
         """superseded: the record that holds this version, if a later one has replaced it."""
         labels = ", ".join(filter(None, [entry.product, entry.issue])) or "no product"
         return cls.built(
@@ -300,7 +286,7 @@ class Announced(Moment):
 
 
 @shows(
-    ExplanationEntry,
+    stored.ExplanationEntry,
     explained_at="it is `at`",
     request="its parts are fields of the moment",
     read_sha256=IN_RECORD,
@@ -324,7 +310,7 @@ class ExplanationMade(Moment):
     weights_sha256: Sha256
 
     @classmethod
-    def of(cls, entry: ExplanationEntry) -> Self:
+    def of(cls, entry: stored.ExplanationEntry) -> Self:
         request, explained, checks = entry.request, entry.explained, entry.explained.checks
         outcome = "all checks passed" if checks.passed else "checks FAILED"
         return cls.built(
@@ -343,7 +329,7 @@ class ExplanationMade(Moment):
         )
 
 
-@shows(DeliveryEntry, delivered_at="it is `at`", requester="it is `by`", code_version=IN_RECORD)
+@shows(stored.DeliveryEntry, delivered_at="it is `at`", requester="it is `by`", code_version=IN_RECORD)
 class ExplanationDelivered(Moment):
     """An explanation was handed to somebody. explanation: the key of its record."""
 
@@ -351,14 +337,14 @@ class ExplanationDelivered(Moment):
     IN_DETAIL = frozenset({"explanation"})
 
     @classmethod
-    def of(cls, entry: DeliveryEntry, *, is_there: bool) -> Self:
+    def of(cls, entry: stored.DeliveryEntry, *, is_there: bool) -> Self:
         """is_there: whether the explanation still exists."""
         gone = "" if is_there else ", which has been removed since"
         detail = f"handed out: {entry.explanation}{gone}"
         return cls.built(entry, at=entry.delivered_at, by=entry.requester, detail=detail)
 
 
-@shows(ReadingEntry, read_at="it is `at`", read_by="it is `by`", code_version=IN_RECORD)
+@shows(stored.ReadingEntry, read_at="it is `at`", read_by="it is `by`", code_version=IN_RECORD)
 class NarrativeRead(Moment):
     """A person read the complaint's text."""
 
@@ -366,12 +352,12 @@ class NarrativeRead(Moment):
     IN_DETAIL = frozenset({"purpose"})
 
     @classmethod
-    def of(cls, entry: ReadingEntry) -> Self:
+    def of(cls, entry: stored.ReadingEntry) -> Self:
         return cls.built(entry, at=entry.read_at, by=entry.read_by, detail=entry.purpose)
 
 
 @shows(
-    HoldEntry,
+    stored.HoldEntry,
     held="a hold is in force from `hold_placed` to `hold_lifted`",
     placed_at="it is `at`",
     placed_by="it is `by`",
@@ -388,11 +374,11 @@ class HoldChanged(Moment):
     reason: str | None = None
 
     @classmethod
-    def placed(cls, entry: HoldEntry) -> Self:
+    def placed(cls, entry: stored.HoldEntry) -> Self:
         return cls.built(entry, kind="hold_placed", at=entry.placed_at, by=entry.placed_by, detail=entry.reason)
 
     @classmethod
-    def lifted(cls, entry: HoldEntry) -> Self:
+    def lifted(cls, entry: stored.HoldEntry) -> Self:
         reason = entry.lifted_reason
         detail = reason or "no reason is recorded"
         return cls.built(
@@ -400,7 +386,7 @@ class HoldChanged(Moment):
         )
 
 
-@shows(ErasureEntry, erased_at="it is `at`", erased_by="it is `by`", code_version=IN_RECORD)
+@shows(stored.ErasureEntry, erased_at="it is `at`", erased_by="it is `by`", code_version=IN_RECORD)
 class TextErased(Moment):
     """Text and everything derived from it was erased. text: whether the complaint itself was still there.
 
@@ -411,7 +397,7 @@ class TextErased(Moment):
     IN_DETAIL = frozenset({"reason"})
 
     @classmethod
-    def of(cls, entry: ErasureEntry) -> Self:
+    def of(cls, entry: stored.ErasureEntry) -> Self:
         parts = [
             "the narrative" if entry.text else "",
             _counted(len(entry.entries), "explanation"),
@@ -514,7 +500,7 @@ def moments(records: Records, links: Iterable[Link] = ()) -> list[AnyMoment]:
 
 def _allocations(records: Records) -> Iterator[AnyMoment]:
     persons = {entry.feedback.feedback_id: entry.feedback.by for entry in records.feedback}
-    versions: list[tuple[AllocationEntry, SupersededEntry | None]] = [
+    versions: list[tuple[stored.AllocationEntry, stored.SupersededEntry | None]] = [
         (old.allocation, old) for old in records.superseded
     ]
     if records.allocation is not None:

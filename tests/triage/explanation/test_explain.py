@@ -30,7 +30,7 @@ def explained(served, text=LETTER, *, label=None, confidence=None, seed=0):
     return explain(text, recorded, engine=engine, manifest=manifest, seed=seed)
 
 
-def test_the_sentence_that_names_the_product_speaks_most_for_it(served):
+def test_the_sentence_that_names_the_product_has_the_largest_effect(served):
     found = explained(served)
     assert (found.label, found.runner_up, found.reproduced) == ("Mortgage", "Student loan", True)
     assert [place for place, one in enumerate(found.sentences) if one.label > 0.05] == [1]
@@ -46,7 +46,7 @@ def test_base_and_sentences_sum_up_to_what_the_model_says(served):
     assert found.base_value[1] + sum(one.runner_up for one in found.sentences) == pytest.approx(found.full_value[1])
 
 
-def test_in_the_sentences_that_matter_the_words_do(served):
+def test_the_words_of_a_sentence_share_its_effect(served):
     found = explained(served)
     (inside,) = (words for words in found.words if words.sentence == 1)
     assert max(inside.words, key=lambda word: word.label).part.of(LETTER).strip() == "mortgage"
@@ -57,7 +57,7 @@ def test_the_same_seed_gives_the_same_explanation(served):
     assert explained(served, seed=3) == explained(served, seed=3)
 
 
-def test_places_are_those_of_the_text(served):
+def test_the_sentences_joined_are_the_text(served):
     found = explained(served)
     assert "".join(one.part.of(LETTER) for one in found.sentences) == LETTER
 
@@ -79,7 +79,7 @@ def test_replay_and_explanation_agree_whether_an_answer_is_reproduced(served, sh
     assert explained(served, confidence=confidence).reproduced is (replay.result != "different") is same
 
 
-def test_what_the_model_did_not_read_has_no_part_in_it(served):
+def test_text_beyond_the_models_length_is_not_explained(served):
     long = LETTER + " Then came more of it." * 40
     found = explained(served, long)
     cut = found.truncation
@@ -101,12 +101,12 @@ def test_a_rationale_quotes_nobody(served):
     assert not [word for word in ("weather", "sold", "answered") if word in said]
 
 
-def test_a_label_that_is_none_of_the_models_cannot_be_explained(served):
+def test_a_label_that_the_model_does_not_have_cannot_be_explained(served):
     with pytest.raises(NothingToExplainError, match="none of the model's"):
         explained(served, label="Pets")
 
 
-def test_an_engine_that_hides_nothing_cannot_be_asked(served):
+def test_an_engine_that_cannot_hide_tokens_cannot_be_explained(served):
     _, manifest = served
 
     class Scorer:

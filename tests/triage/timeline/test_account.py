@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from tests.factories import NOW
-from tests.stories import ID, chained, items, outbox, whole_inbox, whole_story
+from tests.stories import ID, account_of, chained, items, outbox, whole_inbox, whole_story
 from triage.audit.verification import verify
 from triage.feedback import INBOX
 from triage.timeline.account import Account, schema
@@ -29,7 +29,7 @@ def an_account(*, now: datetime = NOW) -> Account:
 
 def test_an_account_is_read_again_as_it_was_written():
     written = an_account()
-    assert Account.read(json.loads(json.dumps(written.document()))) == written
+    assert account_of(json.loads(json.dumps(written.document()))) == written
 
 
 def test_the_document_has_the_fields_of_the_records_beside_its_own():
@@ -52,7 +52,7 @@ def test_an_account_has_records_moments_chains_and_findings():
 
 def test_a_document_with_an_unknown_field_is_refused():
     with pytest.raises(ValidationError):
-        Account.read({**an_account().document(), "narrative": "They closed my account."})
+        account_of({**an_account().document(), "narrative": "They closed my account."})
 
 
 def test_the_schema_in_the_documents_is_that_of_the_models():
