@@ -129,10 +129,10 @@ def _reasons(
         errors = [outcome.error for outcome in request.outcomes if outcome.model.task == task.name and outcome.error]
         if errors:
             yield Reason.why("model_failed", task, detail=errors[0])
-        elif asked:
+        elif task.required and asked:
             yield Reason.why("no_model", task)
-        elif task.leads_to == "specialist":
-            # The complaint's own reason asks a person already, and leads to no journey.
+        elif task.required and task.leads_to == "specialist":
+            # The reason of the whole complaint asks a person already, and leads to no journey.
             yield Reason.why("not_asked", task)
         return
     product = decisions.get(PRODUCT.name)

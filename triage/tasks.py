@@ -21,6 +21,7 @@ class Task:
     positive, negative: the two labels of a task that looks for one thing; None where there are many labels.
     confident: whether an answer below the model's threshold `auto` is a doubt. It is none for `vulnerable`, whose model
     gives its label from the lower threshold `flag` on.
+    required: whether it is a doubt that no model of the task is registered.
     """
 
     name: TaskName
@@ -28,6 +29,7 @@ class Task:
     positive: str | None = None
     negative: str | None = None
     confident: bool = True
+    required: bool = False
 
     def label(self, found: bool | None) -> str | None:
         """Return the label that says so; None where nothing is known."""
@@ -38,10 +40,15 @@ class Task:
         return {self.positive: True, self.negative: False}.get(label)
 
 
-PRODUCT: Final = Task(name="product", leads_to="person")
-ISSUE: Final = Task(name="issue", leads_to="person")
+PRODUCT: Final = Task(name="product", leads_to="person", required=True)
+ISSUE: Final = Task(name="issue", leads_to="person", required=True)
 VULNERABLE: Final = Task(
-    name="vulnerable", leads_to="specialist", positive="vulnerable", negative="not vulnerable", confident=False
+    name="vulnerable",
+    leads_to="specialist",
+    positive="vulnerable",
+    negative="not vulnerable",
+    confident=False,
+    required=True,
 )
 
 TASKS: Final[Mapping[TaskName, Task]] = {task.name: task for task in (PRODUCT, ISSUE, VULNERABLE)}

@@ -257,10 +257,10 @@ def test_a_stand_in_that_fails_too_leads_to_people():
 
 
 def test_a_further_task_is_recorded_and_changes_no_route():
-    urgent = any_prediction(task="urgency", label="high", confidence=0.1)
-    allocation = decide(PRODUCT, ISSUE, NOT_VULNERABLE, urgent)
-    assert allocation.route == "auto"
-    assert "urgency" in {decision.task for decision in allocation.decisions}
+    angry = any_prediction(task="tone", label="angry", confidence=0.1, positive_label="angry")
+    allocation = decide(PRODUCT, ISSUE, NOT_VULNERABLE, angry)
+    assert (allocation.route, allocation.reasons) == ("auto", ())
+    assert "tone" in {decision.task for decision in allocation.decisions}
 
 
 def test_each_decision_holds_what_it_was_held_against():
@@ -300,7 +300,7 @@ def test_the_announcement_names_every_model_that_decided():
 LABELS = st.sampled_from([MORTGAGE.name, MORTGAGE.issues[0], "LABEL_0", "vulnerable", "not vulnerable", ""])
 PREDICTIONS = st.builds(
     any_prediction,
-    task=st.sampled_from(["product", "issue", "vulnerable", "urgency"]),
+    task=st.sampled_from(["product", "issue", "vulnerable", "tone"]),
     label=LABELS,
     confidence=st.floats(0, 1),
     thresholds=st.fixed_dictionaries({}, optional={"auto": st.floats(0, 1), "flag": st.floats(0, 1)}),
