@@ -13,6 +13,7 @@ from runtime.function import Handler, entry_point, keeps
 from triage import tables
 from triage.allocation import allocate
 from triage.environment import AllocateEnvironment
+from triage.metrics import Metric
 from triage.outbox import expiry
 from triage.steps import ALLOCATE, Allocated, AllocationRequest
 from triage.story import ALLOCATION, PREDICTION, SELECTION, SHADOW, AllocationEntry, PredictionEntry, SelectionEntry
@@ -58,8 +59,8 @@ def build(environment: AllocateEnvironment, session: boto3.Session) -> Handler:
 
 def _measure(allocation: AllocationEntry) -> None:
     by = {"route": allocation.route, "journey": allocation.journey}
-    measure("Allocated", by=by)
-    measure("AllocationTime", allocation.milliseconds, unit=MetricUnit.Milliseconds, by=by)
+    measure(Metric.ALLOCATED, by=by)
+    measure(Metric.ALLOCATION_TIME, allocation.milliseconds, unit=MetricUnit.Milliseconds, by=by)
 
 
 handler = entry_point(AllocateEnvironment, build)

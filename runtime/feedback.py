@@ -16,6 +16,7 @@ from triage import tables
 from triage.environment import FeedbackEnvironment
 from triage.errors import TriageError
 from triage.feedback import INBOX, FeedbackRow, is_pending
+from triage.metrics import Metric
 from triage.outbox import expiry
 from triage.steps import EVENT_SOURCE, EVENT_TYPE
 from triage.story import AllocationEntry
@@ -68,7 +69,7 @@ def build(environment: FeedbackEnvironment, session: boto3.Session) -> Handler:
                 told = {"inbox": inbox, "feedback_id": feedback_id, "error": type(error).__name__}
                 logger.error("left as it is", extra=told)
                 # An alarm watches this.
-                measure("FeedbackFailed")
+                measure(Metric.FEEDBACK_FAILED)
 
     return apply_each
 

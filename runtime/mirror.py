@@ -22,6 +22,7 @@ from triage.bundle import describe
 from triage.complaint import timestamp
 from triage.environment import MirrorEnvironment
 from triage.errors import BundleUnavailableError, RegistryError, TriageError
+from triage.metrics import Metric
 from triage.strategies.registry import MirroredBundle, ModelInfo, fixed_attributes
 
 logger = Logger(service="mirror")
@@ -83,7 +84,7 @@ def _keep(registration: ModelInfo, row: dict[str, Any] | None, models: Table) ->
     edited = sorted(name for name in {*found, *right} if found.get(name) != right.get(name))
     logger.error("edited row put back", extra={"model_id": model_id, "revision": revision, "edited": edited})
     # An alarm watches this.
-    measure("RegistryEdited")
+    measure(Metric.REGISTRY_EDITED)
     assign = {name: right[name] for name in edited if name in right and name not in ("model_id", "revision")}
     # Whoever writes meanwhile causes another look.
     if row is None:

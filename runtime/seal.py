@@ -19,6 +19,7 @@ from triage import tables
 from triage.audit.verification import Finding, verify
 from triage.environment import SealEnvironment
 from triage.feedback import INBOX
+from triage.metrics import Metric
 
 logger = Logger(service="seal")
 
@@ -77,7 +78,7 @@ def _announce(findings: Iterable[Finding]) -> None:
     for finding in findings:
         logger.error("altered record", extra=finding.model_dump())
         # An alarm watches this.
-        measure("RecordAltered")
+        measure(Metric.RECORD_ALTERED)
 
 
 def _changed(event: dict[str, Any]) -> dict[str, dict[str, None]]:

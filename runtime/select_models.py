@@ -13,6 +13,7 @@ from runtime.function import Handler, entry_point, keeps
 from triage import tables
 from triage.complaint import Complaint
 from triage.environment import SelectModelsEnvironment
+from triage.metrics import Metric
 from triage.outbox import expiry
 from triage.selection import select_models
 from triage.steps import SELECT_MODELS, ExecutionInput, Selected
@@ -72,7 +73,7 @@ def _selected(selection: SelectionEntry) -> Selected:
 def _report(task: str, problem: str) -> None:
     """An alarm watches this metric."""
     logger.error("bad strategy not followed", extra={"task": task, "problem": problem})
-    measure("StrategyRefused")
+    measure(Metric.STRATEGY_REFUSED)
 
 
 def _report_bad_row(row: Item, error: ValidationError) -> None:

@@ -17,6 +17,7 @@ from runtime.function import Handler, entry_point
 from triage import tables
 from triage.contracts import Contract
 from triage.environment import SweepEnvironment
+from triage.metrics import Metric
 from triage.steps import ExecutionInput
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def build(environment: SweepEnvironment, session: boto3.Session) -> Handler:
         found.update(_each(tend, ((item["complaint_id"], item) for item in started)))
         if found["failed"]:
             # An alarm watches this.
-            measure("SweepFailed", found["failed"])
+            measure(Metric.SWEEP_FAILED, found["failed"])
         logger.info("swept", extra={"scope": request.scope, **found})
         return dict(found)
 

@@ -8,6 +8,7 @@ from runtime.adapters.dynamodb import Table
 from runtime.adapters.metrics import measure
 from triage.complaint import timestamp
 from triage.environment import AllocateEnvironment, ShadowFailedEnvironment
+from triage.metrics import Metric
 from triage.outbox import expiry
 from triage.steps import Failure
 from triage.story import FailureEntry
@@ -41,4 +42,5 @@ def record_failure(
         "shadow failed" if model.shadow else "model failed",
         extra={"complaint_id": complaint_id, "model": model.version, "error": failure.error},
     )
-    measure("ShadowFailed" if model.shadow else "ModelFailed", by={"task": model.task, "arm": model.arm or "none"})
+    metric = Metric.SHADOW_FAILED if model.shadow else Metric.MODEL_FAILED
+    measure(metric, by={"task": model.task, "arm": model.arm or "none"})

@@ -5,6 +5,7 @@ import json
 from typing import Literal
 
 from triage.contracts import Contract, TaskName
+from triage.metrics import Metric
 from triage.statistics import Calibration, FixedTest
 from triage.strategies.ledger import EvidenceReference
 
@@ -94,14 +95,14 @@ class Delivered(Contract):
     empty: tuple[str, ...]
 
     @property
-    def problems(self) -> tuple[str, ...]:
-        """The metrics, watched by alarms, of what is wrong."""
+    def problems(self) -> tuple[Metric, ...]:
+        """What is wrong, as metrics that alarms watch."""
         found = {
-            "SampleRatioMismatch": self.p_value < MISMATCH,
-            "EmptyArm": bool(self.empty),
-            "ServedNotIntended": self.strays > 0,
+            Metric.SAMPLE_RATIO_MISMATCH: self.p_value < MISMATCH,
+            Metric.EMPTY_ARM: bool(self.empty),
+            Metric.SERVED_NOT_INTENDED: self.strays > 0,
         }
-        return tuple(name for name, wrong in found.items() if wrong)
+        return tuple(metric for metric, wrong in found.items() if wrong)
 
 
 class Evidence(Contract):
