@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from cli.simulation import Past
 from runtime.adapters.dynamodb import Table
 from runtime.adapters.experiments import Experiments
 from triage.complaint import timestamp
 from triage.promotion.gates import Gates
-from triage.promotion.simulation import Past
 from triage.promotion.weighing import answer_of, statements
 from triage.story import SELECTION, FeedbackEntry, PredictionEntry
 from triage.strategies.ledger import LedgerEntry
