@@ -9,12 +9,12 @@ import typer
 
 from cli import options
 from cli.aws.deployment import Deployment, find
+from cli.aws.replays import Replays
 from cli.commands.strategy import read_strategy
 from cli.errors import NotFoundError, WrongUsageError
 from cli.output import out, print_json, print_table
-from runtime.adapters.replays import Replays
+from cli.simulation import Assumed, Expected, Rule, difference, expect
 from triage.promotion.evidence import Comparison
-from triage.promotion.simulation import Assumed, Expected, Rule, difference, expect
 from triage.selection import answering
 from triage.strategies.strategy import BUCKETS, Arm, Strategy
 

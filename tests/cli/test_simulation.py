@@ -3,10 +3,10 @@ from typing import Any
 
 import pytest
 
+from cli.simulation import Assumed, Expected, Past, Rule, difference, expect
 from tests.factories import NOW, any_strategy
 from tests.triage.promotion.factories import any_answer
 from triage.promotion.gates import Gates
-from triage.promotion.simulation import Assumed, Expected, Past, Rule, difference, expect
 from triage.statistics import wilson
 from triage.strategies.strategy import BUCKETS, Strategy, assign
 

@@ -1,11 +1,12 @@
 from collections.abc import Iterable
-from itertools import count
+from itertools import count, pairwise
 from typing import Any
 
 import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
+from tests.factories import any_sha256, any_strategy
 from tests.triage.promotion.factories import (
     answer,
     any_comparison,
@@ -15,10 +16,14 @@ from tests.triage.promotion.factories import (
     labels,
     weighed,
 )
+from triage.promotion.engine import Judgement, course, judge, requested_change
 from triage.promotion.evidence import Comparison, Evidence, Labelled
-from triage.promotion.gates import Gates, Guardrails
-from triage.promotion.verdict import Judgement, judge
+from triage.promotion.gates import Gates, Guardrails, Schedule
+from triage.promotion.steps import Changed, Course, Verdict, Weighed
 from triage.statistics import Calibration
+from triage.strategies.ledger import EvidenceReference, LedgerEntry
+from triage.strategies.strategy import BUCKETS, Strategy, assign
+from triage.strategies.strategy_change import ENGINE
 
 GATES = Gates()
 CHEAPER = Gates(claim="non_inferiority", brings="half the cost")
@@ -169,7 +174,7 @@ def test_a_group_that_is_small_or_slightly_worse_does_not(values):
 def test_a_challenger_whose_confidence_means_less_is_held():
     judgement = judged(challenger_calibration=calibrated(0.081), champion_calibration=calibrated(0.05))
     assert judgement.verdict == "hold"
-    assert judgement.reasons == ("no loss of calibration error: 0.081, the champion's 0.050",)
+    assert judgement.reasons == ("no loss of calibration error: 0.081; the champion's: 0.050",)
     assert judged(challenger_calibration=calibrated(0.079)).verdict == "promote"
 
 
@@ -325,3 +330,253 @@ def test_no_evidence_however_odd_stops_the_judge_and_every_verdict_has_its_reaso
     assert judgement.verdict in ("promote", "hold", "roll_back", "inconclusive")
     assert judgement.reasons and all(judgement.reasons)
     assert judgement.verdict != "promote" or all(gate.passed for gate in judgement.gates)
+
+
+SHADOWED = any_strategy(shadows={"next": BUCKETS})
+CANARY = any_strategy({"champion": 9_500, "next": 500})
+WIDEST = any_strategy({"champion": 5_000, "next": 5_000})
+TESTED = any_strategy({"champion": 5_000, "next": 5_000}, kind="ab")
+STAGES = {"shadow": SHADOWED, "canary": CANARY, "widest": WIDEST, "ab": TESTED}
+SUBJECTS = tuple(f"customer-{number}" for number in range(500))
+VERDICTS: tuple[Verdict, ...] = ("promote", "hold", "roll_back", "inconclusive")
+
+
+def judgement(verdict: Verdict) -> Judgement:
+    return Judgement(verdict=verdict, reasons=("what was seen",))
+
+
+def follows(strategy: Strategy, verdict: Verdict, **values: Any) -> Course:
+    default = {"baked": True, "earned": False, "frozen": False}
+    return course(strategy, "next", judgement(verdict), **{**default, **values})
+
+
+def scheduled(strategy: Strategy, **values: Any) -> Strategy:
+    return strategy.model_copy(update={"schedule": Schedule(**values)})
+
+
+def share(strategy: Strategy | None) -> int:
+    return next((arm.share for arm in strategy.challengers if arm.name == "next"), 0) if strategy else -1
+
+
+@pytest.mark.parametrize("verdict", ["hold", "inconclusive"])
+def test_a_shadow_that_has_not_passed_its_gates_stays_one(verdict):
+    assert follows(SHADOWED, verdict).kind is None
+
+
+def test_a_shadow_that_has_passed_answers_the_first_step_and_has_earned_the_rest():
+    step = follows(SHADOWED, "promote", baked=False)
+    assert (step.kind, share(step.strategy), step.earned) == ("widen", 100, True)
+
+
+def test_a_shadow_waits_while_another_challenger_answers():
+    strategy = any_strategy({"champion": 9_500, "rival": 500}, shadows={"next": BUCKETS})
+    step = follows(strategy, "promote")
+    assert (step.kind, step.reason) == (None, "another challenger answers already")
+
+
+def test_without_steps_a_shadow_that_has_passed_is_promoted_at_once():
+    step = follows(scheduled(SHADOWED, steps=()), "promote")
+    assert step.kind == "promote"
+    assert step.strategy and step.strategy.champion == "next"
+
+
+@pytest.mark.parametrize("verdict", ["promote", "inconclusive"])
+def test_a_canary_is_not_widened_before_its_share_has_been_in_force_for_long_enough(verdict):
+    step = follows(CANARY, verdict, baked=False, earned=True)
+    assert (step.kind, step.reason) == (None, "the present share has not been in force for long enough")
+
+
+def test_a_canary_is_widened_by_one_step_and_what_it_has_earned_goes_with_it():
+    for earned in (True, False):
+        step = follows(CANARY, "inconclusive", earned=earned)
+        assert (step.kind, share(step.strategy), step.earned) == ("widen", 2_500, earned)
+
+
+def test_a_canary_between_two_steps_goes_to_the_wider_one():
+    step = follows(any_strategy({"champion": 9_300, "next": 700}), "inconclusive")
+    assert share(step.strategy) == 2_500
+
+
+def test_guardrails_alone_widen_a_canary_but_never_promote_it():
+    assert follows(WIDEST, "inconclusive").kind is None
+    assert follows(any_strategy({"champion": 1_000, "next": 9_000}), "inconclusive").kind is None
+
+
+@pytest.mark.parametrize(("verdict", "earned"), [("promote", False), ("inconclusive", True), ("promote", True)])
+def test_a_canary_that_has_passed_its_gates_now_or_as_a_shadow_is_promoted(verdict, earned):
+    step = follows(WIDEST, verdict, earned=earned)
+    assert step.kind == "promote"
+    assert step.strategy and (step.strategy.champion, step.strategy.kind) == ("next", "single")
+
+
+def test_a_canary_that_is_held_stays_whatever_it_has_earned():
+    assert follows(CANARY, "hold", earned=True).kind is None
+
+
+@pytest.mark.parametrize("verdict", ["promote", "hold", "inconclusive"])
+def test_an_ab_test_stays_as_it_is_until_it_ends(verdict):
+    assert follows(TESTED, verdict, earned=True).kind is None
+
+
+@pytest.mark.parametrize(("stage", "kind"), [("shadow", "stop"), ("canary", "roll_back"), ("ab", "roll_back")])
+@pytest.mark.parametrize("values", [{}, {"frozen": True}, {"baked": False}, {"earned": True}], ids=str)
+def test_a_challenger_is_withdrawn_at_any_stage_also_from_what_is_frozen(stage, kind, values):
+    step = follows(STAGES[stage], "roll_back", **values)
+    assert (step.kind, step.earned, step.reason) == (kind, False, "what was seen")
+    assert step.strategy and not step.strategy.is_experiment
+    assert {assign(step.strategy, subject).arm.name for subject in SUBJECTS} == {"champion"}
+
+
+def test_a_manual_schedule_leaves_all_but_the_way_back_to_people():
+    for stage in STAGES.values():
+        manual = scheduled(stage, mode="manual")
+        assert follows(manual, "promote", earned=True).kind is None
+        assert follows(manual, "roll_back").strategy is not None
+
+
+@pytest.mark.parametrize("verdict", VERDICTS)
+@pytest.mark.parametrize("stage", STAGES)
+def test_who_only_observes_changes_nothing(stage, verdict):
+    step = follows(scheduled(STAGES[stage], mode="observe_only"), verdict, earned=True)
+    assert (step.kind, step.strategy, step.reason) == (None, None, "the schedule is observe_only")
+
+
+@pytest.mark.parametrize("verdict", ["promote", "hold", "inconclusive"])
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_freeze_stops_everything_that_goes_forward(stage, verdict):
+    step = follows(STAGES[stage], verdict, earned=True, frozen=True)
+    assert (step.kind, step.reason) == (None, "the strategy is frozen")
+
+
+MOMENTS = st.lists(st.tuples(st.sampled_from(VERDICTS), st.booleans(), st.booleans()), max_size=15)
+STEPS = st.lists(st.integers(1, BUCKETS - 1), unique=True, max_size=5).map(lambda steps: tuple(sorted(steps)))
+
+
+def lived(start: Strategy, moments: list[tuple[Verdict, bool, bool]]) -> list[tuple[Course, Strategy, Strategy, bool]]:
+    """Each course with the strategy before it, the one after it, and whether the gates were passed by then."""
+    strategy, earned, history = start, False, []
+    for verdict, baked, frozen in moments:
+        if not any(arm.name == "next" for arm in (*strategy.challengers, *strategy.shadows)):
+            break
+        step = follows(strategy, verdict, baked=baked, earned=earned, frozen=frozen)
+        passed = earned or verdict == "promote"
+        history.append((step, strategy, step.strategy or strategy, passed))
+        earned = step.earned and step.kind == "widen" if step.strategy else earned
+        strategy = step.strategy or strategy
+    return history
+
+
+@given(st.sampled_from([SHADOWED, CANARY]), STEPS, MOMENTS)
+def test_whatever_is_judged_nothing_is_skipped_on_the_way(start, steps, moments):
+    start = scheduled(start, steps=steps)
+    for step, before, after, passed in lived(start, moments):
+        assert Strategy.model_validate(after.model_dump()) == after
+        assert sum(arm.share for arm in after.arms) == BUCKETS
+        was, now = share(before), share(after)
+        match step.kind:
+            case None:
+                assert after == before
+            case "widen":
+                assert after.champion_arm.version == before.champion_arm.version
+                assert now == min(each for each in steps if each > was), "the next step and no other"
+                assert passed or was > 0, "out of the shadow only with gates that were passed"
+            case "promote":
+                assert (after.champion, passed) == ("next", True)
+                assert all(each <= was for each in steps), "after the widest step"
+            case "roll_back" | "stop":
+                assert (after.champion, now, after.is_experiment) == ("champion", 0, False)
+                assert (step.kind == "stop") == (was == 0)
+
+
+@given(STEPS, MOMENTS)
+def test_no_subject_that_a_challenger_answers_is_taken_from_it_unless_it_is_withdrawn(steps, moments):
+    history = lived(scheduled(SHADOWED, steps=steps), moments)
+    reached = [
+        {subject for subject in SUBJECTS if assign(after, subject).arm.name == "next"}
+        for step, _, after, _ in history
+        if step.kind not in ("roll_back", "stop")
+    ]
+    assert all(one <= other for one, other in pairwise(reached))
+
+
+@pytest.mark.parametrize("verdict", VERDICTS)
+def test_a_course_says_why_also_where_nothing_is_done(verdict):
+    for stage in STAGES.values():
+        assert follows(stage, verdict).reason
+        assert course(
+            stage, "next", Judgement(verdict=verdict, reasons=()), baked=True, earned=True, frozen=False
+        ).reason
+
+
+CROWNED = any_strategy({"next": 10_000})
+
+
+def any_weighed(kind: Any = "promote", **values: Any) -> Weighed:
+    default = {
+        "task": "product",
+        "strategy_version": 4,
+        "acts": True,
+        "challenger": "next",
+        "verdict": "promote",
+        "course": Course(kind=kind, reason="it is better", strategy=CROWNED, earned=True),
+        "evidence": EvidenceReference(key="product/first/a.json", sha256=any_sha256("a")),
+    }
+    return Weighed(**{**default, **values})
+
+
+def test_the_engine_makes_the_change_that_the_evidence_calls_for_and_says_on_what_grounds():
+    change = requested_change(any_weighed(), second_approver=False)
+    assert (change.kind, change.proposes, change.strategy, change.actor) == ("promote", None, CROWNED, ENGINE)
+    assert (change.reason, change.earned, change.approver) == ("it is better", True, None)
+    assert change.evidence and change.evidence.sha256 == any_sha256("a")
+
+
+def test_a_new_champion_is_only_proposed_where_two_people_are_asked_for():
+    change = requested_change(any_weighed(), second_approver=True)
+    assert (change.kind, change.proposes, change.strategy) == ("propose", "promote", CROWNED)
+
+
+@pytest.mark.parametrize("kind", ["widen", "roll_back", "stop"])
+@pytest.mark.parametrize("second_approver", [True, False])
+def test_nothing_but_a_new_champion_waits_for_a_second_person(kind, second_approver):
+    change = requested_change(any_weighed(kind), second_approver=second_approver)
+    assert (change.kind, change.proposes) == (kind, None)
+
+
+def test_the_same_evidence_asks_for_the_same_change_and_other_evidence_for_another():
+    other = EvidenceReference(key="product/first/b.json", sha256=any_sha256("b"))
+    once, again, later = (
+        requested_change(weighed, second_approver=False).change_id
+        for weighed in (any_weighed(), any_weighed(strategy_version=5), any_weighed(evidence=other))
+    )
+    assert once == again != later
+    assert requested_change(any_weighed("widen"), second_approver=False).change_id != once
+
+
+@pytest.mark.parametrize(
+    "values", [{"course": Course(kind=None, reason="frozen")}, {"evidence": None}], ids=["no course", "no evidence"]
+)
+def test_no_change_is_made_without_a_course_and_its_evidence(values):
+    with pytest.raises(ValueError, match="no change follows for product"):
+        requested_change(any_weighed(**values), second_approver=False)
+
+
+@pytest.mark.parametrize("evidence", [EvidenceReference(key="k", sha256=any_sha256("a")), None])
+def test_an_event_says_what_the_ledger_says_and_names_the_evidence_by_its_hash(evidence):
+    entry = LedgerEntry(
+        task="product",
+        valid_from="2026-03-02T09:30:00.000Z",
+        kind="promote",
+        champion="acme/next@b",
+        previous="acme/champion@a",
+        strategy_version=5,
+        strategy=CROWNED,
+        actor=ENGINE,
+        reason="it is better",
+        evidence=evidence,
+        change_id="c",
+    )
+    changed = Changed.of(entry)
+    shared = set(Changed.model_fields) - {"evidence_sha256"}
+    assert changed.model_dump(include=shared) == entry.model_dump(include=shared)
+    assert changed.evidence_sha256 == (any_sha256("a") if evidence else None)

@@ -8,13 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from cli.simulation import Past
 from runtime.adapters.dynamodb import Table
 from runtime.adapters.experiments import Experiments
 from triage.complaint import timestamp
 from triage.promotion.gates import Gates
-from triage.promotion.labels import answer_of, statements
-from triage.promotion.simulation import Past
-from triage.promotion.weighing import counts
+from triage.promotion.weighing import answer_of, statements
 from triage.story import SELECTION, FeedbackEntry, PredictionEntry
 from triage.strategies.ledger import LedgerEntry
 from triage.strategies.registry import ModelStrategy
@@ -132,7 +131,7 @@ def _past(
         answers={one.model_version: answer_of(one) for one in known},
         positive=_positive(known, positive),
         truth=said.labels[task] if said else None,
-        counts=feedback is not None and counts(gates, blind=feedback.mode == "blind", inclusion=feedback.inclusion),
+        counts=feedback is not None and gates.counts(blind=feedback.mode == "blind", inclusion=feedback.inclusion),
         inclusion=feedback.inclusion if feedback else None,
     )
 
