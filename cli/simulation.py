@@ -1,10 +1,10 @@
-"""What a strategy, or another threshold, would have done to past complaints, before anybody commits to it.
+"""What a strategy, or another threshold, would have done to past complaints.
 
-Nothing is predicted anew: what an arm would have said is known where its version predicted, in answer or in shadow.
+No model predicts again. The answer of an arm is known where its version predicted, as the answer or as a shadow.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from triage.contracts import Contract
@@ -15,15 +15,15 @@ from triage.statistics import wilson
 from triage.strategies.strategy import Arm, Strategy, bucket_of, owner_of
 
 DAYS_A_YEAR = 365
-"""Complaints come in on every day."""
+"""Complaints arrive on every day."""
 
 
 class Past(Contract):
-    """A complaint that was answered. answers: by version, of all that predicted. truth: its label, if anybody gave one.
+    """A complaint that was answered. answers: by version, of all that predicted. truth: the label that a person gave.
 
-    dealt: experiment, salt and bucket that it was dealt by. subject: that another experiment would deal by, where it
-    was looked up. counts: the label, by the gates. inclusion: see `Labelled`. positive: by version, the probability of
-    the label that the task looks for, where it is recorded.
+    dealt: experiment, salt and bucket of its assignment. subject: for the assignment by another experiment, where it
+    was looked up. counts: whether the gates count the label. inclusion: see `Labelled`. positive: by version, the
+    probability of the label that the task looks for, where it is recorded.
     """
 
     complaint_id: str
@@ -36,12 +36,17 @@ class Past(Contract):
     inclusion: float | None = None
 
     def needs_subject(self, strategy: Strategy) -> bool:
-        """Only where several arms answer, and the recorded bucket is of another deal."""
+        """Whether several arms answer, and the recorded bucket is of another experiment or salt."""
         return len(strategy.arms) > 1 and (self.dealt is None or self.dealt[:2] != _deal(strategy))
+
+    @property
+    def has_label(self) -> bool:
+        """Whether it has a label that counts."""
+        return self.truth is not None and self.inclusion is not None and self.counts
 
 
 class Assumed(Contract):
-    """volume: complaints a day. minutes, pence: of a person, for one review and for one minute."""
+    """volume: complaints a day. minutes: of a person, for one review. pence: for one of those minutes."""
 
     volume: int = 3_000
     minutes: float = 1.0
@@ -49,13 +54,13 @@ class Assumed(Contract):
 
 
 class Expected(Contract):
-    """unknown: complaints of an arm whose model has not predicted them, in all and by arm; nothing else counts those.
+    """unknown: complaints whose arm's model has not predicted them. All other figures leave them out.
 
-    accuracy and its 95 % interval (Wilson): on labels that count, each standing for as many as it was drawn from;
-    automatic_accuracy likewise, on answers that no person would see. other_labels: that do not count.
-    reviewed: share below the threshold of this task; other tasks may ask for a person too.
-    recall, precision, flagged: of a task that looks for one label, in place of the above. It asks nobody to review: who
-    is flagged takes another journey. flagged: share of all that are known.
+    accuracy and its 95 % interval (Wilson): on labels that count, each weighted by the complaints it stands for.
+    automatic_accuracy: likewise, on answers that no person reviews. other_labels: labels that do not count.
+    reviewed: share below the threshold of this task; other tasks may send further complaints to people.
+    recall, precision, flagged: instead of the above, for a task that looks for one label. Nobody reviews its answers;
+    flagged complaints take another journey. flagged: share of the known complaints.
     """
 
     complaints: int
@@ -82,10 +87,10 @@ class Expected(Contract):
 
 
 class Rule(Contract):
-    """Who answers, and what becomes of the answer.
+    """Which arm answers, and what its answer becomes.
 
-    threshold: instead of the one that travels with each model; for a task that looks for one label, the probability
-    from which that label is given. ended: the champion answers for every arm.
+    threshold: replaces the one of each model; for a task that looks for one label, the probability from which that
+    label is given. ended: the champion answers for every arm.
     """
 
     strategy: Strategy
@@ -101,7 +106,7 @@ class Rule(Contract):
         return cls(strategy=strategy, threshold=threshold, positive_label=positive_label, ended=ended)
 
     def arm(self, one: Past) -> Arm:
-        """Under the same experiment and salt a complaint keeps its bucket; another one deals anew."""
+        """Return the arm of a complaint: by its recorded bucket, or anew under another experiment or salt."""
         strategy = self.strategy
         if self.ended or len(strategy.arms) == 1:
             return strategy.champion_arm
@@ -111,7 +116,7 @@ class Rule(Contract):
         return owner_of(strategy, bucket_of(strategy.experiment, strategy.salt, subject))
 
     def answer(self, one: Past) -> Answer | None:
-        """None where the arm's version has not predicted, or the probability that is asked for is not recorded."""
+        """Return None where the arm's version has not predicted, or the probability for the threshold is missing."""
         version = self.arm(one).version
         answer = one.answers.get(version)
         if answer is None or self.threshold is None:
@@ -128,46 +133,60 @@ class Rule(Contract):
 
 
 def expect(past: Iterable[Past], rule: Rule, assumed: Assumed) -> Expected:
+    """Return the figures that a rule would have given for past complaints."""
     complaints = list(past)
     answers = [rule.answer(one) for one in complaints]
     arms = [rule.arm(one).name for one in complaints]
     known = [(one, answer) for one, answer in zip(complaints, answers, strict=True) if answer is not None]
-    labelled = [(one, answer) for one, answer in known if _counts(one)]
-    shared = {
+    labelled = [(one, answer) for one, answer in known if one.has_label]
+    figures: dict[str, object] = {
         "complaints": len(complaints),
         "unknown": len(complaints) - len(known),
         "arms": dict(Counter(arms)),
         "unknown_by_arm": dict(Counter(arm for arm, answer in zip(arms, answers, strict=True) if answer is None)),
         "labels": len(labelled),
-        "other_labels": sum(one.truth is not None and not _counts(one) for one in complaints),
+        "other_labels": sum(one.truth is not None and not one.has_label for one in complaints),
     }
-    if rule.positive_label is not None:
-        return Expected(**shared, **_found(known, labelled, rule.positive_label))
-    right, interval = _right(labelled)
-    automatic = [(one, answer) for one, answer in labelled if answer.automatic]
-    automatic_right, automatic_interval = _right(automatic)
-    reviewed = sum(not answer.automatic for _, answer in known) / len(known) if known else None
-    reviews = None if reviewed is None else reviewed * assumed.volume
-    return Expected(
-        **shared,
-        accuracy=right,
-        interval=interval,
-        automatic_labels=len(automatic),
-        automatic_accuracy=automatic_right,
-        automatic_interval=automatic_interval,
-        reviewed=reviewed,
-        reviews_a_day=reviews,
-        pounds_a_year=None if reviews is None else reviews * DAYS_A_YEAR * assumed.minutes * assumed.pence / 100,
-    )
+    positive = rule.positive_label
+    if positive is None:
+        automatic = [(one, answer) for one, answer in labelled if answer.automatic]
+        figures["accuracy"], figures["interval"] = _share_right(labelled)
+        figures["automatic_labels"] = len(automatic)
+        figures["automatic_accuracy"], figures["automatic_interval"] = _share_right(automatic)
+        if known:
+            reviewed = sum(not answer.automatic for _, answer in known) / len(known)
+            a_day = reviewed * assumed.volume
+            cost = a_day * DAYS_A_YEAR * assumed.minutes * assumed.pence / 100
+            figures |= {"reviewed": reviewed, "reviews_a_day": a_day, "pounds_a_year": cost}
+    else:
+        true = [(one, answer) for one, answer in labelled if one.truth == positive]
+        given = [(one, answer) for one, answer in labelled if answer.label == positive]
+        for name, part in (("recall", true), ("precision", given)):
+            figures[name], figures[f"{name}_interval"] = _share_right(part)
+            figures[f"{name}_labels"] = len(part)
+        if known:
+            figures["flagged"] = sum(answer.label == positive for _, answer in known) / len(known)
+    return Expected.model_validate(figures)
+
+
+def _share_right(labelled: list[tuple[Past, Answer]]) -> tuple[float | None, tuple[float, float] | None]:
+    """Return the weighted share and its interval, for as many equally weighted labels as say as much (Kish, 1965)."""
+    weights = [1 / (one.inclusion or 1.0) for one, _ in labelled]
+    total = sum(weights)
+    if not total:
+        return None, None
+    right = sum(w for w, (one, answer) in zip(weights, labelled, strict=True) if answer.label == one.truth)
+    return right / total, wilson(right / total, total * total / sum(w * w for w in weights))
 
 
 def difference(past: Iterable[Past], present: Rule, proposed: Rule, gates: Gates) -> Comparison:
-    """Of accuracy, or recall, on labels that count and of which both answers are known.
+    """Compare accuracy, or recall, on labels that count, where the answers of both rules are known.
 
-    Its champion is the present answer and its challenger the proposed one; it is sharper than two intervals apart.
+    The present answer is the champion's side, the proposed one the challenger's. Their difference on the same
+    complaints is more precise than two intervals.
     """
     metric, *_ = metrics(present.positive_label, gates.human_accuracy)
-    pairs = [(one, present.answer(one), proposed.answer(one)) for one in past if _counts(one)]
+    pairs = [(one, present.answer(one), proposed.answer(one)) for one in past if one.has_label]
     labelled = [
         Labelled(
             complaint_id=one.complaint_id,
@@ -186,40 +205,5 @@ def difference(past: Iterable[Past], present: Rule, proposed: Rule, gates: Gates
     return compare(labelled, metric, min_inclusion=gates.min_inclusion, alpha=gates.alpha)
 
 
-Judged = list[tuple[Past, Answer]]
-
-
-def _found(known: Judged, labelled: Judged, positive: str) -> dict[str, object]:
-    def part(applies: Callable[[Past, Answer], bool]) -> Judged:
-        return [(one, answer) for one, answer in labelled if applies(one, answer)]
-
-    true, given = part(lambda one, _: one.truth == positive), part(lambda _, answer: answer.label == positive)
-    recall, recall_interval = _right(true)
-    precision, precision_interval = _right(given)
-    return {
-        "recall": recall,
-        "recall_labels": len(true),
-        "recall_interval": recall_interval,
-        "precision": precision,
-        "precision_labels": len(given),
-        "precision_interval": precision_interval,
-        "flagged": sum(answer.label == positive for _, answer in known) / len(known) if known else None,
-    }
-
-
-def _counts(one: Past) -> bool:
-    return one.truth is not None and one.inclusion is not None and one.counts
-
-
 def _deal(strategy: Strategy) -> tuple[str, str]:
     return strategy.experiment, strategy.salt
-
-
-def _right(labelled: Judged) -> tuple[float | None, tuple[float, float] | None]:
-    """The interval is of as many equally weighted labels as say as much (Kish, 1965)."""
-    weights = [1 / (one.inclusion or 1.0) for one, _ in labelled]
-    total = sum(weights)
-    if not total:
-        return None, None
-    right = sum(w for w, (one, answer) in zip(weights, labelled, strict=True) if answer.label == one.truth)
-    return right / total, wilson(right / total, total * total / sum(w * w for w in weights))
