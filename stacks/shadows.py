@@ -21,14 +21,7 @@ from stacks.states import (
 )
 from triage.errors import ComplaintMissingError
 from triage.functions import SHADOW_FAILED, SHADOW_INFERENCE
-from triage.steps import (
-    EVENT_SOURCE,
-    EVENT_TYPE,
-    Allocated,
-    InferenceRequest,
-    ShadowFailure,
-    path,
-)
+from triage.steps import EVENT_SOURCE, EVENT_TYPE, Allocated, InferenceRequest, ShadowFailure, path
 
 
 class Shadows(Construct):
@@ -50,11 +43,7 @@ class Shadows(Construct):
             concurrency=base.settings.shadow_concurrency,
         )
         self.shadow_failed = RuntimeFunction(
-            self,
-            "ShadowFailed",
-            function=SHADOW_FAILED,
-            base=base,
-            concurrency=base.settings.shadow_concurrency,
+            self, "ShadowFailed", function=SHADOW_FAILED, base=base, concurrency=base.settings.shadow_concurrency
         )
         data.complaints_allocation.allow(self.shadow_failed, "PutItem")
         self.state_machine = LoggedStateMachine(
