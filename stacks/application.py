@@ -10,10 +10,9 @@ from stacks.data import Data
 from stacks.explanations import Explanations
 from stacks.feedback import Feedback
 from stacks.function import Foundation
-from stacks.inference import Inference
 from stacks.intake import Intake
 from stacks.mlops import MLOps
-from stacks.orchestration import Orchestration
+from stacks.orchestration import Inference, Orchestration
 from stacks.packages import Packages
 from stacks.promotion import Promotion
 from stacks.settings import Settings

@@ -174,10 +174,6 @@ class Store(Construct):
         export = stack.resolve(stack.export_value(self.bucket.bucket_arn))["Fn::ImportValue"]
         acknowledge_wildcard(role, f"{export}/*", self._why_all_objects)
 
-    def allow_listing(self, role: iam.Role) -> None:
-        """Let a role list the bucket. Without that right, S3 answers 403 instead of 404 for a missing object."""
-        allow(role, self.bucket.bucket_arn, "s3:ListBucket")
-
 
 class Data(Construct):
     """Keys, tables, buckets, the queue of parked complaints and the bus."""

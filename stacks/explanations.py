@@ -24,11 +24,7 @@ class Explanations(Construct):
         super().__init__(scope, construct_id)
         data = base.data
         self.find_decision = RuntimeFunction(
-            self,
-            "FindDecision",
-            function=FIND_DECISION,
-            base=base,
-            concurrency=base.settings.explanation_concurrency,
+            self, "FindDecision", function=FIND_DECISION, base=base, concurrency=base.settings.explanation_concurrency
         )
         data.complaints_allocation.allow(self.find_decision, "GetItem")
 

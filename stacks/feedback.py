@@ -16,13 +16,7 @@ class Feedback(Construct):
     def __init__(self, scope: Construct, construct_id: str, *, base: Foundation) -> None:
         super().__init__(scope, construct_id)
         data = base.data
-        self.feedback = RuntimeFunction(
-            self,
-            "Feedback",
-            function=FEEDBACK,
-            base=base,
-            timeout=Duration.minutes(1),
-        )
+        self.feedback = RuntimeFunction(self, "Feedback", function=FEEDBACK, base=base, timeout=Duration.minutes(1))
         # A transaction of puts asks for the right to put.
         data.complaints_allocation.allow(self.feedback, "GetItem", "PutItem", "Query")
         allow(self.feedback, data.bus.event_bus_arn, "events:PutEvents")

@@ -136,13 +136,7 @@ class RuntimeFunction(lambda_.Function):
 
 
 def judging_functions(
-    scope: Construct,
-    construct_id: str,
-    *,
-    function: Function,
-    base: Foundation,
-    timeout: Duration,
-    concurrency: int,
+    scope: Construct, construct_id: str, *, function: Function, base: Foundation, timeout: Duration, concurrency: int
 ) -> dict[Engine, RuntimeFunction]:
     """Build one function for each engine, which reads complaints and bundles, and adds what models say to stories."""
 

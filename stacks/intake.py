@@ -13,23 +13,13 @@ from triage.outbox import ATTRIBUTES
 
 class Intake(Construct):
     def __init__(
-        self,
-        scope: Construct,
-        construct_id: str,
-        *,
-        base: Foundation,
-        state_machine: LoggedStateMachine,
+        self, scope: Construct, construct_id: str, *, base: Foundation, state_machine: LoggedStateMachine
     ) -> None:
         super().__init__(scope, construct_id)
         data = base.data
         values = {"state_machine_arn": state_machine.state_machine_arn}
         self.intake = RuntimeFunction(
-            self,
-            "Intake",
-            function=INTAKE,
-            base=base,
-            values=values,
-            timeout=Duration.minutes(1),
+            self, "Intake", function=INTAKE, base=base, values=values, timeout=Duration.minutes(1)
         )
         data.raw_complaints.allow(self.intake, "UpdateItem", attributes=ATTRIBUTES)
         state_machine.grant_start_execution(self.intake)

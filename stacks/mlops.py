@@ -5,6 +5,7 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
 from stacks.function import Foundation, RuntimeFunction
+from stacks.rights import allow
 from triage.functions import MIRROR
 
 MAX_BUNDLE_MEGABYTES = 2000
@@ -26,7 +27,8 @@ class MLOps(Construct):
         )
         data.model_info.allow(self.mirror, "GetItem", "UpdateItem")
         data.bundles.allow(self.mirror.execution_role, "GetObject", "PutObject")
-        data.bundles.allow_listing(self.mirror.execution_role)
+        # Without this right, S3 answers 403 instead of 404 for a missing object.
+        allow(self.mirror, data.bundles.bucket.bucket_arn, "s3:ListBucket")
         if base.settings.hub_token_secret is not None:
             secret = secretsmanager.Secret.from_secret_name_v2(self, "HubToken", base.settings.hub_token_secret)
             secret.grant_read(self.mirror)

@@ -1,4 +1,4 @@
-"""Orchestration layer: the state machine that triages one complaint, in the names of the contracts of its steps."""
+"""The functions that triage a complaint, and the state machine that invokes them in order."""
 
 from aws_cdk import Duration
 from aws_cdk import aws_stepfunctions as sfn
@@ -6,8 +6,7 @@ from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
 
 from stacks.data import WRITING_KEY, Data
-from stacks.function import RuntimeFunction
-from stacks.inference import Inference
+from stacks.function import Foundation, RuntimeFunction, judging_functions
 from stacks.settings import Settings
 from stacks.states import (
     ERROR,
@@ -24,6 +23,7 @@ from stacks.states import (
     retried,
 )
 from triage.errors import ComplaintMissingError
+from triage.functions import ALLOCATE, MODEL_INFERENCE, SELECT_MODELS
 from triage.outbox import ALLOCATED
 from triage.steps import (
     EVENT_TYPE,
@@ -42,6 +42,31 @@ CHALLENGERS_PATIENCE = Duration.seconds(20)
 
 STAND_IN = path(InferenceRequest, "model", "stand_in")
 HAS_STAND_IN = sfn.Condition.and_(sfn.Condition.is_present(STAND_IN), sfn.Condition.is_not_null(STAND_IN))
+
+
+class Inference(Construct):
+    """select_models, allocate, and model_inference once for each engine."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, base: Foundation) -> None:
+        super().__init__(scope, construct_id)
+        data = base.data
+        self.select_models = RuntimeFunction(self, "SelectModels", function=SELECT_MODELS, base=base)
+        data.raw_complaints.allow(self.select_models, "GetItem")
+        data.complaints_allocation.allow(self.select_models, "GetItem", "PutItem")
+        data.model_info.allow(self.select_models, "Query", index="by_state")
+        data.model_strategy.allow(self.select_models, "Scan")
+
+        self.model_inference = judging_functions(
+            self,
+            "ModelInference",
+            function=MODEL_INFERENCE,
+            base=base,
+            timeout=Duration.seconds(60),
+            concurrency=base.settings.inference_concurrency,
+        )
+
+        self.allocate = RuntimeFunction(self, "Allocate", function=ALLOCATE, base=base)
+        data.complaints_allocation.allow(self.allocate, "Query", "PutItem")
 
 
 class Orchestration(Construct):
@@ -142,12 +167,7 @@ class Orchestration(Construct):
         ).next(otherwise_asked)
         # Two ends, because a path to an absent field would stop the execution.
         stand_in_failed = building(
-            self,
-            "StandInFailed",
-            Outcome,
-            model=model,
-            error=error,
-            instead_of=sfn.JsonPath.object_at(instead_of),
+            self, "StandInFailed", Outcome, model=model, error=error, instead_of=sfn.JsonPath.object_at(instead_of)
         )
         model_failed = building(self, "ModelFailed", Outcome, model=model, error=error, instead_of=None)
         return (

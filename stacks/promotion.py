@@ -22,11 +22,7 @@ class Promotion(Construct):
         super().__init__(scope, construct_id)
         data = base.data
         self.weigh_evidence = RuntimeFunction(
-            self,
-            "WeighEvidence",
-            function=WEIGH_EVIDENCE,
-            base=base,
-            timeout=Duration.minutes(5),
+            self, "WeighEvidence", function=WEIGH_EVIDENCE, base=base, timeout=Duration.minutes(5)
         )
         for index in ("by_labelled_day", "by_model", "by_failed_version"):
             data.complaints_allocation.allow(self.weigh_evidence, "Query", index=index)

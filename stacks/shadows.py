@@ -43,11 +43,7 @@ class Shadows(Construct):
             concurrency=base.settings.shadow_concurrency,
         )
         self.shadow_failed = RuntimeFunction(
-            self,
-            "ShadowFailed",
-            function=SHADOW_FAILED,
-            base=base,
-            concurrency=base.settings.shadow_concurrency,
+            self, "ShadowFailed", function=SHADOW_FAILED, base=base, concurrency=base.settings.shadow_concurrency
         )
         data.complaints_allocation.allow(self.shadow_failed, "PutItem")
         self.state_machine = LoggedStateMachine(

@@ -10,25 +10,13 @@ from typing import Final, Self
 
 from pydantic import Field
 
+from triage import steps
 from triage.audit.erasure import Erased, ErasureRequest
 from triage.audit.hold import Held, HoldRequest
 from triage.audit.reading import Read, ReadingRequest
 from triage.contracts import Contract
 from triage.explanation.delivered import Delivered
 from triage.promotion.steps import Changed, Due, Weighed
-from triage.steps import (
-    Allocated,
-    AllocationRequest,
-    DeliveryRequest,
-    ExecutionInput,
-    ExplanationRequest,
-    ExplanationStored,
-    ExplanationTask,
-    InferenceRequest,
-    Outcome,
-    Selected,
-    ShadowFailure,
-)
 
 
 class Environment(Contract):
@@ -216,15 +204,21 @@ class KeepHeldEnvironment(HoldEnvironment):
 
 INTAKE = Function("intake", IntakeEnvironment)
 SWEEP = Function("sweep", SweepEnvironment)
-SELECT_MODELS = Step("select_models", SelectModelsEnvironment, takes=ExecutionInput, gives=Selected)
-MODEL_INFERENCE = Step("model_inference", ModelInferenceEnvironment, takes=InferenceRequest, gives=Outcome)
-ALLOCATE = Step("allocate", AllocateEnvironment, takes=AllocationRequest, gives=Allocated)
-SHADOW_INFERENCE = Step("shadow_inference", ShadowInferenceEnvironment, takes=InferenceRequest, gives=Outcome)
-SHADOW_FAILED = Step("shadow_failed", ShadowFailedEnvironment, takes=ShadowFailure, gives=Outcome)
+SELECT_MODELS = Step("select_models", SelectModelsEnvironment, takes=steps.ExecutionInput, gives=steps.Selected)
+MODEL_INFERENCE = Step("model_inference", ModelInferenceEnvironment, takes=steps.InferenceRequest, gives=steps.Outcome)
+ALLOCATE = Step("allocate", AllocateEnvironment, takes=steps.AllocationRequest, gives=steps.Allocated)
+SHADOW_INFERENCE = Step(
+    "shadow_inference", ShadowInferenceEnvironment, takes=steps.InferenceRequest, gives=steps.Outcome
+)
+SHADOW_FAILED = Step("shadow_failed", ShadowFailedEnvironment, takes=steps.ShadowFailure, gives=steps.Outcome)
 FEEDBACK = Function("feedback", FeedbackEnvironment)
-FIND_DECISION = Step("find_decision", FindDecisionEnvironment, takes=ExplanationRequest, gives=ExplanationTask)
-EXPLAIN = Step("explain", ExplainEnvironment, takes=ExplanationTask, gives=ExplanationStored)
-DELIVER_EXPLANATION = Step("deliver_explanation", DeliverExplanationEnvironment, takes=DeliveryRequest, gives=Delivered)
+FIND_DECISION = Step(
+    "find_decision", FindDecisionEnvironment, takes=steps.ExplanationRequest, gives=steps.ExplanationTask
+)
+EXPLAIN = Step("explain", ExplainEnvironment, takes=steps.ExplanationTask, gives=steps.ExplanationStored)
+DELIVER_EXPLANATION = Step(
+    "deliver_explanation", DeliverExplanationEnvironment, takes=steps.DeliveryRequest, gives=Delivered
+)
 """No state of a state machine: its answer holds words of the complaint."""
 MIRROR = Function("mirror", MirrorEnvironment)
 SCHEDULE_PROMOTIONS = Function("schedule_promotions", SchedulePromotionsEnvironment)

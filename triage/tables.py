@@ -129,17 +129,9 @@ MODEL_INFO = TableSpec(
     streamed=True,
 )
 MODEL_STRATEGY = TableSpec(
-    name="model_strategy",
-    items=(ModelStrategy,),
-    partition_key="task",
-    sort_key="entry",
-    data_class="records",
+    name="model_strategy", items=(ModelStrategy,), partition_key="task", sort_key="entry", data_class="records"
 )
 CHAMPION_LEDGER = TableSpec(
-    name="champion_ledger",
-    items=(LedgerEntry,),
-    partition_key="task",
-    sort_key="valid_from",
-    data_class="records",
+    name="champion_ledger", items=(LedgerEntry,), partition_key="task", sort_key="valid_from", data_class="records"
 )
 TABLES = (RAW_COMPLAINTS, COMPLAINTS_ALLOCATION, AUDIT_CHAIN, MODEL_INFO, MODEL_STRATEGY, CHAMPION_LEDGER)

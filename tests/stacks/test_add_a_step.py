@@ -96,26 +96,22 @@ def edited(path: str, text: str) -> str:
         case "triage/screening.py":
             return DOMAIN
         case "triage/functions.py":
-            row = 'SCREEN = Step("screen", ScreenEnvironment, takes=ExecutionInput, gives=Screened)\n'
+            row = 'SCREEN = Step("screen", ScreenEnvironment, takes=steps.ExecutionInput, gives=Screened)\n'
             imported = "from triage.screening import Screened\n"
             return replaced(
                 text,
-                ("from triage.steps import", f"{imported}from triage.steps import"),
+                ("\n\n\nclass Environment", f"\n{imported}\n\nclass Environment"),
                 ("class IntakeEnvironment", f"{ENVIRONMENT}class IntakeEnvironment"),
                 ("SELECT_MODELS = Step", f"{row}SELECT_MODELS = Step"),
             )
         case "runtime/screen.py":
             (wrapper,) = re.findall(r"return (\w+)\(SELECT_MODELS", (ROOT / "runtime" / "select_models.py").read_text())
             return HANDLER.format(wrapper=wrapper)
-        case "stacks/inference.py":
+        case "stacks/orchestration.py":
             return replaced(
                 text,
                 ("import ALLOCATE, MODEL_INFERENCE,", "import ALLOCATE, MODEL_INFERENCE, SCREEN,"),
                 ("        self.select_models =", f"{CONSTRUCT}        self.select_models ="),
-            )
-        case "stacks/orchestration.py":
-            return replaced(
-                text,
                 ("definition=select.next(", "definition=self._invoke(inference.screen).next(select).next("),
                 ("functions=(inference.select_models,", "functions=(inference.screen, inference.select_models,"),
             )

@@ -224,7 +224,7 @@ def test_zip_functions_have_a_layer_on_aws_and_the_libraries_of_the_host_locally
         assert layers == ([layer] if has_layer else [])
 
 
-def test_inference_shadows_and_explanations_are_bounded_and_one_sweep_runs_at_a_time(synthesis):
+def test_inference_is_bounded_and_one_sweep_runs_at_a_time(synthesis):
     settings = SETTINGS[synthesis.environment]
     layers = {"Shadows": settings.shadow_concurrency, "Explanations": settings.explanation_concurrency}
     names = {MODEL_INFERENCE.name: settings.inference_concurrency, SWEEP.name: 1}
