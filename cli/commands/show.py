@@ -108,8 +108,7 @@ def _print_allocation(allocation: AllocationEntry) -> None:
     }
     print_table("Allocation", ("fact", "value"), rows.items())
     if allocation.reasons:
-        title = f"Reasons for the {allocation.journey} journey and the {allocation.route} route"
-        print_table(title, ("reason", "what it means"), explained_reasons(allocation.reasons))
+        print_table("Reasons", ("reason", "leads to", "what it means"), explained_reasons(allocation.reasons))
 
 
 def _detail(moment: AnyMoment) -> str:

@@ -8,6 +8,8 @@ from triage.steps import ModelReference
 from triage.story import Decision, Probability
 from triage.timeline.timeline import Moment, reason_text
 
+LEADS_TO = {"person": "a person looks at it", "specialist": "the specialist journey"}
+
 
 def title(moment: Moment) -> str:
     return moment.kind.replace("_", " ")
@@ -20,9 +22,12 @@ def facts(moment: Moment) -> dict[str, str]:
     return {name.replace("_", " "): words for name, words in values.items() if words}
 
 
-def explained_reasons(reasons: Iterable[object]) -> list[tuple[str, str]]:
-    """Return each reason of an allocation and what it means; a plain text has no meaning of its own."""
-    return [(reason_text(reason), str(getattr(reason, "explanation", ""))) for reason in reasons]
+def explained_reasons(reasons: Iterable[object]) -> list[tuple[str, str, str]]:
+    """Return each reason of an allocation, what it leads to, and what it means; both are empty for a plain text."""
+    return [
+        (reason_text(one), LEADS_TO.get(getattr(one, "leads_to", ""), ""), str(getattr(one, "explanation", "")))
+        for one in reasons
+    ]
 
 
 def in_words(value: Any) -> str:

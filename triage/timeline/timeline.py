@@ -67,9 +67,9 @@ def shows(record: type[stored.Entry], **left_out: str) -> Callable[[type[M]], ty
     def complete(moment: type[M]) -> type[M]:
         hidden = LEFT_OUT_EVERYWHERE | left_out
         names = record.model_fields.keys() - hidden.keys() - moment.model_fields.keys()
-        fields: Any = {name: (f.annotation, f) for name, f in record.model_fields.items() if name in names}
-        named = {"__module__": moment.__module__, "__doc__": moment.__doc__}
-        completed: type[M] = create_model(moment.__name__, __base__=moment, **named, **fields)
+        named: Any = {name: (f.annotation, f) for name, f in record.model_fields.items() if name in names}
+        named |= {"__module__": moment.__module__, "__doc__": moment.__doc__}
+        completed: type[M] = create_model(moment.__name__, __base__=moment, **named)
         completed.LEFT_OUT = {**moment.LEFT_OUT, record: hidden}
         return completed
 
