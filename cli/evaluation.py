@@ -2,41 +2,21 @@
 
 from pathlib import Path
 
-from rich.progress import Progress, TaskID
-
 from cli.errors import CommandError, WrongUsageError
 from cli.named_model import NamedModel
 from cli.output import err, out, print_table
-from training.data.dataset import LABELS, load_labelled
+from cli.progress import Bar, Steps
+from training.data.dataset import load_labelled
 from training.evaluation.baseline_comparison import training_part
 from training.evaluation.evaluation import Evaluation, beside_baselines, evaluate
 from training.evaluation.predictions import NothingToEvaluateError, Predictions, predict
 from training.evaluation.report import columns
 from training.evaluation.words import NAMES, comparison, figure, left_out, recall_of, shown, warnings
-
-
-class Steps:
-    """A bar for each step; the next one ends the last."""
-
-    def __init__(self, bar: Progress) -> None:
-        self._bar = bar
-        self._last: TaskID | None = None
-
-    def next(self, name: str, *, total: int | None = None) -> None:
-        self.end()
-        self._last = self._bar.add_task(name, total=total)
-
-    def advance(self, more: int) -> None:
-        if self._last is not None:
-            self._bar.advance(self._last, more)
-
-    def end(self) -> None:
-        if self._last is not None and self._bar.tasks[self._last].total is None:
-            self._bar.update(self._last, total=1, completed=1)
+from triage.tasks import TASKS
 
 
 def evaluate_named(
-    model: NamedModel, file: Path, *, task: str | None, train: Path | None, limit: int | None, bar: Progress
+    model: NamedModel, file: Path, *, task: str | None, train: Path | None, limit: int | None, bar: Bar
 ) -> Evaluation:
     """Without baselines, and with a warning, where they cannot learn from `train`.
 
@@ -66,8 +46,8 @@ def task_of(model: NamedModel, asked: str | None) -> str:
     task = model.task or asked
     if task is None:
         raise WrongUsageError(f"{model.name} does not say what it decides; say it with --task")
-    if task not in LABELS:
-        raise WrongUsageError(f"no export has a label for the task {task}, only for {', '.join(LABELS)}")
+    if task not in TASKS:
+        raise WrongUsageError(f"no export has a label for the task {task}, only for {', '.join(TASKS)}")
     return task
 
 

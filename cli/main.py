@@ -1,66 +1,149 @@
-"""The command line as a whole, and what becomes of errors."""
+"""The `triage` command: which commands it has, and what it prints when one of them fails.
+
+A command's module is imported when that command runs, so that `triage --help` imports none of them.
+"""
 
 import sys
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, cast
 
 import typer
-from botocore.exceptions import BotoCoreError, ClientError
 from rich.text import Text
+from typer.core import TyperCommand, TyperGroup
 
-from cli.commands import dataset, evidence, models, parked, promotion, simulate, strategy
-from cli.commands.demo import demo
-from cli.commands.environment import down, status, up
-from cli.commands.erase import erase
-from cli.commands.evaluate import evaluate
-from cli.commands.explain import explain
-from cli.commands.feedback import feedback
-from cli.commands.hold import hold
-from cli.commands.publish import publish
-from cli.commands.replay import replay
-from cli.commands.show import show
-from cli.commands.submit import submit
-from cli.commands.train import train
-from cli.commands.verify import verify
-from cli.errors import CommandError, NotFoundError
+from cli.environments import EnvironmentBeforeCommand
+from cli.errors import CommandError, NotFoundError, WrongUsageError
 from cli.output import err, harmless
-from local.state import LocalError
-from training.data.complaint_files import ExportError
-from triage.errors import TriageError, UnknownModelError
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line of the list of commands.
+
+    modules: in `cli.commands`. A single command is a function named like the command; a group is the `app` of each.
+    """
+
+    panel: str
+    help: str
+    modules: tuple[str, ...]
+    is_group: bool = False
+
+
+def _command(panel: str, help: str, *, module: str) -> Entry:
+    return Entry(panel, help, (module,))
+
+
+def _group(panel: str, help: str, *modules: str) -> Entry:
+    return Entry(panel, help, modules, is_group=True)
+
+
+ENVIRONMENT, COMPLAINTS, MODELS = "Environment", "Complaints", "Models"
+ENTRIES = {
+    "demo": _command(ENVIRONMENT, "Start everything, train three models and triage complaints.", module="demo"),
+    "up": _command(ENVIRONMENT, "Start the embedded AWS and Hub, and deploy what changed.", module="environment"),
+    "status": _command(ENVIRONMENT, "Show servers, models and the latest complaints.", module="environment"),
+    "down": _command(ENVIRONMENT, "Stop the embedded AWS and Hub; keep their data.", module="environment"),
+    "submit": _command(COMPLAINTS, "Submit complaints from a file.", module="submit"),
+    "show": _command(COMPLAINTS, "Show everything that happened to a complaint.", module="show"),
+    "feedback": _command(COMPLAINTS, "Confirm or correct an allocation.", module="feedback"),
+    "explain": _command(COMPLAINTS, "Show which sentences led to a decision.", module="explain"),
+    "replay": _command(COMPLAINTS, "Repeat a complaint's predictions and compare them.", module="replay"),
+    "verify": _command(COMPLAINTS, "Check that no record was changed afterwards.", module="verify"),
+    "hold": _command(COMPLAINTS, "Protect a complaint from erasure, or lift that protection.", module="hold"),
+    "erase": _command(COMPLAINTS, "Erase a complaint's text.", module="erase"),
+    "parked": _group(COMPLAINTS, "List and retry complaints that could not be allocated.", "parked"),
+    "train": _command(MODELS, "Train the models of a recipe.", module="train"),
+    "evaluate": _command(MODELS, "Measure a model on labelled complaints.", module="evaluate"),
+    "publish": _command(MODELS, "Publish a model to the Hub.", module="publish"),
+    "models": _group(MODELS, "Register models of the Hub, activate and retire them.", "models"),
+    "strategy": _group(
+        MODELS, "Decide which models share a task, and compare them.", "strategy", "promotion", "evidence", "simulate"
+    ),
+    "dataset": _group(MODELS, "Publish labelled complaints to the Hub.", "dataset"),
+}
+
+
+class LazyCommand(TyperCommand):
+    """A command of which only name and short help are known until it is called."""
+
+    def __init__(self, name: str, entry: Entry) -> None:
+        super().__init__(name, short_help=entry.help, rich_help_panel=entry.panel)
+        self.entry = entry
+
+    def load(self) -> TyperCommand | TyperGroup:
+        """Import the command's modules and return the command itself."""
+        app, name = typer.Typer(add_completion=False), str(self.name)
+        modules = [import_module(f"cli.commands.{module}") for module in self.entry.modules]
+        if self.entry.is_group:
+            group = typer.Typer(no_args_is_help=True, help=self.entry.help)
+            for module in modules:
+                group.add_typer(module.app)
+            app.add_typer(group, name=name)
+        else:
+            app.command(name)(getattr(modules[0], name))
+            # With one command alone, typer would make no group of which to ask the command by its name.
+            app.callback()(lambda: None)
+        return cast("TyperCommand | TyperGroup", cast(TyperGroup, typer.main.get_command(app)).commands[name])
+
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
+        command = self.load()
+        before = parent.params.get("env") if parent else None
+        if before not in {None, "local"} and not _takes_environment(command):
+            raise WrongUsageError(f"`triage {self.name}` runs on this machine alone: leave out --env {before}")
+        return command.make_context(info_name, args, parent, **extra)
+
+
+def _takes_environment(command: TyperCommand | TyperGroup) -> bool:
+    """Every command of a group does."""
+    return isinstance(command, TyperGroup) or any(option.name == "env" for option in command.params)
+
+
+class LazyGroup(TyperGroup):
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = {name: LazyCommand(name, entry) for name, entry in ENTRIES.items()}
+
 
 app = typer.Typer(
+    cls=LazyGroup,
     name="triage",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="Operate complaints triage: an environment, its models, and complaints.",
     epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 no deployment to talk to.",
 )
-operating = (up, down, status, demo, submit, feedback)
-asking = (show, replay, verify, explain, hold, erase)
-teaching = (train, evaluate, publish)
-for command in (*operating, *asking, *teaching):
-    app.command()(command)
-app.add_typer(models.app, name="models")
-strategy.app.add_typer(promotion.app)
-strategy.app.add_typer(evidence.app)
-strategy.app.add_typer(simulate.app)
-app.add_typer(strategy.app, name="strategy")
-app.add_typer(parked.app, name="parked")
-app.add_typer(dataset.app, name="dataset")
+
+
+@app.callback()
+def triage(env: EnvironmentBeforeCommand = None) -> None:
+    """Send each complaint to the team that owns it, on the embedded AWS or on a deployment in AWS."""
 
 
 def run() -> None:
     try:
         app()
-    except CommandError as error:
-        _fail(str(error), error.exit_code)
-    except UnknownModelError as error:
-        _fail(str(error), NotFoundError.exit_code)
-    except (LocalError, TriageError, ExportError) as error:
-        _fail(str(error), 1)
-    except (BotoCoreError, ClientError) as error:
-        _fail(f"AWS refused or did not answer: {error}", 1)
+    except Exception as error:
+        message, code = _explained(error)
+        # As plain text and unfolded, since messages contain paths and ids.
+        err.print(Text("error: ", style="bold red").append(harmless(message), style="not bold default"), soft_wrap=True)
+        sys.exit(code)
 
 
-def _fail(message: str, code: int) -> None:
-    # Not as markup, and not folded: messages hold paths and ids as they are.
-    err.print(Text("error: ", style="bold red").append(harmless(message), style="not bold default"), soft_wrap=True)
-    sys.exit(code)
+def _explained(error: Exception) -> tuple[str, int]:
+    """Return the message and the exit code of an expected error; raise any other again."""
+    if isinstance(error, CommandError):
+        return str(error), error.exit_code
+    # Imported here, because a command that succeeds may need none of them.
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    from local.state import LocalError
+    from training.data.complaint_files import ExportError
+    from triage.errors import TriageError, UnknownModelError
+
+    if isinstance(error, UnknownModelError):
+        return str(error), NotFoundError.exit_code
+    if isinstance(error, LocalError | TriageError | ExportError):
+        return str(error), 1
+    if isinstance(error, BotoCoreError | ClientError):
+        return f"AWS refused or did not answer: {error}", 1
+    raise error

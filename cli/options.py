@@ -3,25 +3,26 @@
 import getpass
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
+from cli.environments import Environment
 from local.state import DEFAULT_STATE
 
-Environment = Annotated[
-    Literal["local", "dev", "prod"], typer.Option("--env", help="Which deployment; local is the embedded AWS.")
-]
+__all__ = ["DEFAULT", "AsJson", "BreakGlass", "Environment", "State", "operator"]
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines instead of tables.")]
 State = Annotated[
     Path, typer.Option("--state", envvar="TRIAGE_STATE", help="Folder of the embedded AWS.", show_default=False)
 ]
 DEFAULT = DEFAULT_STATE
 BreakGlass = Annotated[
-    bool, typer.Option("--break-glass", help="Do it without a second person; the ledger says so, with your reason.")
+    bool,
+    typer.Option("--break-glass", help="Act without a second person. The ledger records this, with your reason."),
 ]
 
 
 def operator() -> str:
-    """Who changes something, for the record."""
+    """Return who acts, for the record: TRIAGE_OPERATOR, or else the user of the shell."""
     return os.environ.get("TRIAGE_OPERATOR") or getpass.getuser()

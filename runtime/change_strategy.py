@@ -5,11 +5,11 @@ from aws_lambda_powertools import Logger
 
 from runtime.adapters.dynamodb import Table
 from runtime.adapters.strategies import Strategies
-from runtime.function import Handler, entry_point, keeps
+from runtime.function import Handler, entry_point, step_handler
 from triage import tables
-from triage.environment import ChangeStrategyEnvironment
+from triage.functions import CHANGE_STRATEGY, ChangeStrategyEnvironment
 from triage.promotion.engine import requested_change
-from triage.promotion.steps import CHANGE_STRATEGY, Changed, Weighed
+from triage.promotion.steps import Changed, Weighed
 
 logger = Logger(service="change_strategy")
 
@@ -27,7 +27,7 @@ def build(environment: ChangeStrategyEnvironment, session: boto3.Session) -> Han
         _, entry = strategies.change(change, replaces=weighed.strategy_version)
         return Changed.of(entry)
 
-    return keeps(CHANGE_STRATEGY, make, logger)
+    return step_handler(CHANGE_STRATEGY, make, logger)
 
 
 handler = entry_point(ChangeStrategyEnvironment, build)

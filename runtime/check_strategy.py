@@ -5,11 +5,11 @@ from aws_lambda_powertools import Logger
 
 from runtime.adapters.dynamodb import Table
 from runtime.adapters.strategies import taking_part
-from runtime.function import Handler, entry_point, keeps
+from runtime.function import Handler, entry_point, step_handler
 from triage import tables
-from triage.environment import CheckStrategyEnvironment
 from triage.errors import NotServedError
-from triage.promotion.steps import CHECK_STRATEGY, Changed
+from triage.functions import CHECK_STRATEGY, CheckStrategyEnvironment
+from triage.promotion.steps import Changed
 from triage.strategies.in_force import strategies_in_force
 
 logger = Logger(service="check_strategy")
@@ -31,7 +31,7 @@ def build(environment: CheckStrategyEnvironment, session: boto3.Session) -> Hand
             raise NotServedError(f"{champion} is the champion of {changed.task} and does not take part")
         return changed
 
-    return keeps(CHECK_STRATEGY, check, logger)
+    return step_handler(CHECK_STRATEGY, check, logger)
 
 
 handler = entry_point(CheckStrategyEnvironment, build)

@@ -11,7 +11,7 @@ from runtime.adapters.executions import Executions
 from runtime.adapters.outbox import Outbox
 from runtime.function import Handler, entry_point
 from triage import tables
-from triage.environment import IntakeEnvironment
+from triage.functions import IntakeEnvironment
 from triage.steps import ExecutionInput
 
 logger = Logger(service="intake")

@@ -20,8 +20,8 @@ from runtime.function import Handler, entry_point
 from triage import tables
 from triage.bundle import describe
 from triage.complaint import timestamp
-from triage.environment import MirrorEnvironment
 from triage.errors import BundleUnavailableError, RegistryError, TriageError
+from triage.functions import MirrorEnvironment
 from triage.metrics import Metric
 from triage.strategies.registry import MirroredBundle, ModelInfo, fixed_attributes
 from triage.validation import problems
@@ -84,7 +84,7 @@ def _revert_edits(registration: ModelInfo, row: dict[str, Any] | None, models: T
     if not edited:
         return
     logger.error("edited row put back", extra={"model_id": model_id, "revision": revision, "edited": edited})
-    # An alarm watches this metric.
+    # An alarm watches this.
     measure(Metric.REGISTRY_EDITED)
     assign = {name: right[name] for name in edited if name in right and name not in ("model_id", "revision")}
     # Somebody who writes the row meanwhile starts this function again.

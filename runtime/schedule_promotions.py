@@ -11,7 +11,7 @@ from runtime.adapters.executions import Executions
 from runtime.adapters.strategies import current_strategies
 from runtime.function import Handler, entry_point
 from triage import tables
-from triage.environment import SchedulePromotionsEnvironment
+from triage.functions import SchedulePromotionsEnvironment
 from triage.promotion.steps import Due
 
 logger = Logger(service="schedule_promotions")

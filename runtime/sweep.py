@@ -16,7 +16,7 @@ from runtime.adapters.outbox import Outbox
 from runtime.function import Handler, entry_point
 from triage import tables
 from triage.contracts import Contract
-from triage.environment import SweepEnvironment
+from triage.functions import SweepEnvironment
 from triage.metrics import Metric
 from triage.steps import ExecutionInput
 

@@ -9,11 +9,11 @@ from runtime.adapters.dynamodb import Table
 from runtime.adapters.experiments import Experiments
 from runtime.adapters.metrics import measure
 from runtime.adapters.strategies import current_strategy
-from runtime.function import Handler, entry_point, keeps
+from runtime.function import Handler, entry_point, step_handler
 from triage import tables
-from triage.environment import WeighEvidenceEnvironment
+from triage.functions import WEIGH_EVIDENCE, WeighEvidenceEnvironment
 from triage.promotion.engine import Opinion, most_urgent, opinions, outcome, without_challenger
-from triage.promotion.steps import WEIGH_EVIDENCE, Due, Weighed
+from triage.promotion.steps import Due, Weighed
 
 logger = Logger(service="weigh_evidence")
 
@@ -42,7 +42,7 @@ def build(environment: WeighEvidenceEnvironment, session: boto3.Session) -> Hand
             )
         return weighed
 
-    return keeps(WEIGH_EVIDENCE, weigh, logger)
+    return step_handler(WEIGH_EVIDENCE, weigh, logger)
 
 
 def _report(opinion: Opinion) -> None:

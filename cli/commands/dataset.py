@@ -12,7 +12,8 @@ import typer
 from cli import options
 from cli.aws.deployment import hub_endpoint
 from cli.errors import CommandError, WrongUsageError
-from cli.output import err, out, print_json, print_table, progress_bar
+from cli.output import err, out, print_json, print_table
+from cli.progress import progress_bar
 from cli.source import readable
 from triage.redaction import REDACTION_VERSION, redact_text
 

@@ -8,7 +8,8 @@ import typer
 
 from cli import options
 from cli.aws.deployment import find, hub_endpoint
-from cli.output import err, print_json, progress_bar
+from cli.output import err, print_json
+from cli.progress import progress_bar
 from cli.source import made, readable
 
 

@@ -1,16 +1,15 @@
 """`triage train`"""
 
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich.progress import Progress
 
 from cli import options
 from cli.errors import CommandError, NotFoundError, WrongUsageError
-from cli.output import err, out, print_json, print_table, progress_bar
+from cli.output import err, out, print_json, print_table
+from cli.progress import Steps, progress_bar
 from cli.source import readable
 
 if TYPE_CHECKING:
@@ -96,48 +95,48 @@ def _trained(
     *,
     curve: bool,
 ) -> "Bundles":
-    from cli.evaluation import Steps
     from training.data.dataset import load_labelled
     from training.evaluation.held_back import measure, part, prepared_from
     from training.evaluation.own_curve import points_of_fewer
     from training.pipeline import train_models
 
     with progress_bar() as bar:
-        if data is None:
-            return train_models(recipe, output=output, checkpoints=checkpoints, on_progress=_training(recipe, bar))
         steps = Steps(bar)
+        if data is None:
+            return train_models(
+                recipe, output=output, checkpoints=checkpoints, on_progress=_shown(steps, f"Training {recipe.name}")
+            )
         steps.next(f"Reading {data}")
         labelled = load_labelled(readable(data))
         parts = part(labelled, keep, test_from=test_from.date() if test_from else None)
         steps.next("Preparing")
         prepared = prepared_from(recipe, labelled, parts.learn)
-        steps.end()
         bundles = train_models(
             recipe,
             output=output,
             prepared=prepared,
             checkpoints=checkpoints,
-            on_progress=_training(recipe, bar),
+            on_progress=_shown(steps, f"Training {recipe.name}"),
         )
         if not len(parts.test):
             return bundles
         points = None
         if curve:
             points = points_of_fewer(
-                recipe, labelled, parts, begin=partial(_training, recipe, bar), checkpoints=checkpoints
+                recipe,
+                labelled,
+                parts,
+                begin=lambda size: _shown(steps, f"Training {recipe.name} on {size:,} complaints"),
+                checkpoints=checkpoints,
             )
         measure(bundles, labelled, parts, folder=output, step=steps.next, points=points)
         steps.end()
     return bundles
 
 
-def _training(recipe: "Recipe", bar: Progress, complaints: int | None = None) -> "OnProgress":
-    """A bar for one run."""
-    from training.pipeline import STEPS
-
-    on = f" on {complaints:,} complaints" if complaints else ""
-    run = bar.add_task(f"Training {recipe.name}{on}", total=100 * len(STEPS))
-    return lambda step, done: bar.update(run, completed=round(100 * (STEPS.index(step) + done)))
+def _shown(steps: Steps, run: str) -> "OnProgress":
+    """Return what shows the progress of one run, step by step."""
+    return lambda step, done: steps.share(f"{run}: {step}", done)
 
 
 def _report(bundles: "Bundles", as_json: bool) -> None:

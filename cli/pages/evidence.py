@@ -2,15 +2,14 @@
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from cli.pages import evidence_case as words
 from cli.pages import evidence_pictures as pictures
 from cli.pages.evidence_case import Case, left_out, trail
+from cli.pages.rendering import page_environment
 
 TEMPLATE = "evidence.html.jinja"
 VERDICTS = {
@@ -23,13 +22,7 @@ VERDICTS = {
 
 def page(cases: Sequence[Case]) -> str:
     """Return one HTML file, with everything it needs inside, on one or more challengers of a task."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        undefined=StrictUndefined,
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_environment()
     environment.filters |= {
         "picture": picture,
         "points": words.points,

@@ -1,8 +1,13 @@
 """What holds for every command: deployments that are not there, exit codes, and where output goes."""
 
-import pytest
+import subprocess
+import sys
 
-from tests.cli.commands import ENV, export
+import pytest
+from typer.core import TyperGroup
+
+from cli.main import ENTRIES, LazyCommand
+from tests.cli.commands import ENV, export, registered
 from tests.factories import any_item
 
 
@@ -59,6 +64,70 @@ def test_help_is_no_failure(triage, arguments):
     result = triage(*arguments)
     assert result.code == 0
     assert "Usage:" in result.out
+
+
+def modules_loaded_by(*arguments):
+    """The packages that a fresh process has imported when the command ends."""
+    program = (
+        "import atexit, sys; from cli.main import run; sys.argv[0] = 'triage';"
+        "atexit.register(lambda: print(*{name.partition('.')[0] for name in sys.modules})); run()"
+    )
+    ended = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False)
+    return set(ended.stdout.splitlines()[-1].split())
+
+
+def test_the_help_imports_no_command_and_no_heavy_library():
+    loaded = modules_loaded_by("--help")
+    assert {"cli", "typer"} <= loaded
+    assert not loaded & {"boto3", "botocore", "pydantic", "numpy", "triage", "runtime", "training", "local", "stacks"}
+
+
+def test_the_status_imports_nothing_that_computes(tmp_path):
+    loaded = modules_loaded_by("status", "--state", str(tmp_path))
+    assert {"boto3", "triage", "local"} <= loaded
+    assert not loaded & {"numpy", "pyarrow", "torch", "transformers", "onnxruntime", "huggingface_hub", "jinja2"}
+    assert not loaded & {"training", "stacks", "aws_cdk"}
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_every_listed_command_can_be_loaded_and_explains_itself(name):
+    command = LazyCommand(name, ENTRIES[name]).load()
+    assert command.name == name
+    assert command.help
+
+
+@pytest.mark.parametrize("name", [name for name, entry in ENTRIES.items() if entry.is_group])
+def test_every_command_of_a_group_takes_the_environment(name):
+    group = LazyCommand(name, ENTRIES[name]).load()
+    assert isinstance(group, TyperGroup)
+    assert all("env" in {option.name for option in command.params} for command in group.commands.values())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (*ENV, "models", "list"),
+        ("models", "list", *ENV),
+        (*ENV, "models", "list", *ENV),
+    ],
+)
+def test_the_environment_may_stand_before_or_behind_the_command(triage, deployment, arguments):
+    registered(deployment)
+    assert [model["model_id"] for model in triage(*arguments, "--json").json] == ["acme/model"]
+
+
+@pytest.mark.parametrize("command", [("status",), ("models", "list")])
+def test_two_different_environments_are_refused(triage, command):
+    result = triage("--env", "prod", *command, *ENV)
+    assert result.code == 2
+    assert "names two environments, prod before the command and dev behind it" in result.err
+
+
+@pytest.mark.parametrize("command", [("up",), ("down",), ("demo",), ("train", "demo")])
+def test_an_environment_before_a_command_that_runs_here_alone_is_refused(triage, command):
+    result = triage(*ENV, *command)
+    assert result.code == 2
+    assert f"`triage {command[0]}` runs on this machine alone" in result.err
 
 
 def test_the_help_tells_the_exit_codes(triage):

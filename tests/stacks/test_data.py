@@ -51,7 +51,7 @@ def test_every_key_is_text(spec, table):
 
 
 def test_a_key_that_is_no_text_is_refused():
-    with pytest.raises(TypeError, match="a key must be text"):
+    with pytest.raises(TypeError, match="keys have to be text"):
         _attribute_type(int | None)
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from runtime.sweep import SweepRequest
 from stacks.settings import SETTINGS
-from triage.environment import SweepEnvironment
+from triage.functions import SweepEnvironment
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from stacks import packages
 from stacks.packages import RUNTIME, Packages, digest, stage_image, stage_sources
 from stacks.settings import DEV, LOCAL
 from triage import __version__
+from triage.functions import EXPLAIN
 
 ROOT = Path(__file__).parents[2]
 
@@ -130,14 +131,14 @@ def test_the_code_version_names_the_release_and_the_sources(build, tmp_path):
 
 def test_the_host_lends_its_libraries(build):
     found = packaged(replace(DEV, packages="host"))
-    assert found.control is found.onnx is found.transformers
+    assert found.control is found.onnx is found.transformers(EXPLAIN)
     assert not found.control.layers and not found.control.is_image
     assert not warnings(found)
 
 
 def test_each_engine_has_its_package(build):
     found = packaged()
-    assert found.transformers.is_image and not found.transformers.layers
+    assert found.transformers(EXPLAIN).is_image and not found.transformers(EXPLAIN).layers
     assert not found.onnx.is_image and not found.control.is_image
     assert found.onnx.layers != found.control.layers
 

@@ -1,4 +1,4 @@
-"""Examples: complaints with the labels that the tasks want, as they read in serving, split and fingerprinted."""
+"""Examples for training: complaints as models read them in serving, with labels by task, split and fingerprinted."""
 
 import hashlib
 import json
@@ -10,15 +10,15 @@ from typing import Protocol
 
 from training.generator import generate
 from training.recipe import Recipe
+from triage.contracts import TaskName
 from triage.redaction import redact_text
+from triage.tasks import VULNERABLE
 from triage.text import clean
-
-VULNERABLE = {True: "vulnerable", False: "not vulnerable"}
 
 
 @dataclass(frozen=True)
 class Example:
-    """labels: by task; a task whose label is not known is absent. group: near-duplicates share one, None is alone."""
+    """labels: by task, without tasks whose label is unknown. group: shared by near-duplicates; None has no others."""
 
     text: str
     labels: Mapping[str, str]
@@ -27,10 +27,10 @@ class Example:
 
 @dataclass(frozen=True)
 class Prepared:
-    """What one run reads.
+    """The data of one training run.
 
-    labels[task][i]: the name of logit `i`. fingerprint: sha256 of all examples and of the part each is in.
-    source: sha256 of the whole export that they come from, None where they were generated.
+    labels[task][i]: the name of logit `i`. fingerprint: sha256 of all examples and the part that each is in.
+    source: sha256 of the export; None for generated complaints.
     """
 
     labels: Mapping[str, tuple[str, ...]]
@@ -40,7 +40,7 @@ class Prepared:
     source: str | None = None
 
     def counts(self, task: str) -> Mapping[str, int]:
-        """Training examples of each label of a task, in the order of the logits."""
+        """Return how many training examples each label of a task has, in the order of the logits."""
         counted = Counter(example.labels[task] for example in self.train if task in example.labels)
         return {label: counted[label] for label in self.labels[task]}
 
@@ -62,14 +62,14 @@ class Labelled(Protocol):
     def vulnerable(self) -> bool | None: ...
 
 
-LABELS: Mapping[str, Callable[[Labelled], str | None]] = {
+LABELS: Mapping[TaskName, Callable[[Labelled], str | None]] = {
     "product": lambda complaint: complaint.product,
     "issue": lambda complaint: complaint.issue,
-    "vulnerable": lambda complaint: None if complaint.vulnerable is None else VULNERABLE[complaint.vulnerable],
+    "vulnerable": lambda complaint: VULNERABLE.label(complaint.vulnerable),
     "sub-product": lambda complaint: _joined(complaint.product, complaint.sub_product),
     "sub-issue": lambda complaint: _joined(complaint.product, complaint.issue, complaint.sub_issue),
 }
-"""How each task reads its label off a complaint. A further task adds its line; the last two are only learnt besides."""
+"""How the label of each task is read off a complaint. The last two are auxiliary: models learn them and never serve."""
 
 
 def _joined(*names: str | None) -> str:
@@ -83,16 +83,17 @@ def prepare(
     validation: Iterable[Example] | None = None,
     source: str | None = None,
 ) -> Prepared:
-    """Clean, redact, deduplicate and split `examples`, by default the generated complaints that the recipe asks for.
+    """Clean, redact, deduplicate and split examples.
 
-    validation: examples of other groups, chosen already; then nothing is split.
+    examples: by default generated complaints, as many as the recipe states. validation: examples of other groups; where
+    they are given, `examples` are not split.
 
     Raises:
-        ValueError: nothing is known of a task's labels, fewer than two of its labels are left to learn, or generated
-            complaints should be split by time.
+        ValueError: a task is unknown, fewer than two labels of a task occur, or generated complaints should be split
+            by time.
     """
     if examples is None and recipe.validate_on == "latest":
-        raise ValueError("generated complaints have no dates: validate on the latest of real ones, or on random groups")
+        raise ValueError("generated complaints have no dates: give real ones, or set validate_on to random")
     distinct = _distinct(generated_examples(recipe) if examples is None else examples)
     if validation is None:
         train, held = split(distinct, share=recipe.validation, seed=recipe.seed, tasks=tuple(recipe.tasks))
@@ -103,10 +104,10 @@ def prepare(
 
 
 def require_validated(prepared: Prepared, recipe: Recipe) -> None:
-    """Find now what would else end a run when everything is trained.
+    """Check before training that every task can be validated.
 
     Raises:
-        ValueError: nothing to validate a task on is left, or the label that it looks for is not in both parts.
+        ValueError: no validation example has a label for a task, or the positive label is missing in one of the parts.
     """
     for task, aim in recipe.tasks.items():
         known = [example.labels[task] for example in prepared.validation if task in example.labels]
@@ -117,15 +118,13 @@ def require_validated(prepared: Prepared, recipe: Recipe) -> None:
             names = ", ".join(prepared.labels[task])
             raise ValueError(f"{task} looks for {wanted!r}, and no complaint is labelled so, only: {names}")
         if wanted is not None and wanted not in known:
-            raise ValueError(
-                f"{among} is labelled {wanted!r}, which {task} looks for: give more, or validate on others"
-            )
+            raise ValueError(f"{among} is labelled {wanted!r}, the positive label of {task}: give more, or use others")
 
 
 def _label_space(task: str, train: Iterable[Example]) -> tuple[str, ...]:
     labels = tuple(sorted({example.labels[task] for example in train if task in example.labels}))
     if len(labels) < 2:
-        raise ValueError(f"a classifier of the {task} needs two labels, the examples have {len(labels)}")
+        raise ValueError(f"a model of the task {task} needs two labels, and the examples have {len(labels)}")
     return labels
 
 
@@ -136,7 +135,7 @@ def generated_examples(recipe: Recipe) -> list[Example]:
 def examples_of(
     complaints: Iterable[Labelled], *, tasks: Iterable[str], groups: Iterable[int | None] | None = None
 ) -> list[Example]:
-    """`groups`: of each complaint, in their order."""
+    """groups: the near-duplicate group of each complaint, in the order of the complaints."""
     if unknown := sorted(set(tasks) - set(LABELS)):
         raise ValueError(f"no label is known for the task {unknown[0]!r}, only for {', '.join(LABELS)}")
     readers = {task: LABELS[task] for task in tasks}
@@ -152,18 +151,18 @@ def examples_of(
 
 
 def as_served(narrative: str) -> str:
-    """What a model that was trained here is given to read, in training and in serving."""
+    """Return the text that a model which was trained here reads, in training and in serving."""
     return redact_text(clean(narrative))
 
 
 def _distinct(examples: Iterable[Example]) -> list[Example]:
-    """Each text once: on both sides of the split it would flatter the model."""
+    """Return each text once. On both sides of the split, a text would flatter the model."""
     read = (Example(as_served(example.text), example.labels, example.group) for example in examples)
     return list({example.text: example for example in read if example.text}.values())
 
 
 def _apart(examples: Iterable[Example], *, known: Iterable[Example]) -> tuple[Example, ...]:
-    """Those whose text is not known; what differed only by what is redacted reads the same."""
+    """Return the examples whose redacted text is not among the known ones."""
     texts = {example.text for example in known}
     return tuple(example for example in examples if example.text not in texts)
 
@@ -171,8 +170,10 @@ def _apart(examples: Iterable[Example], *, known: Iterable[Example]) -> tuple[Ex
 def split(
     examples: Sequence[Example], *, share: float, seed: int, tasks: Sequence[str]
 ) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
-    """Train and validation in whole groups, so that each combination of the tasks' labels keeps its share; one that
-    only a single group has is trained on."""
+    """Return training and validation examples, in whole groups.
+
+    Each combination of the tasks' labels keeps its share. A combination that only one group has is trained on.
+    """
     by_labels: defaultdict[str, list[list[Example]]] = defaultdict(list)
     for group in _groups(examples):
         by_labels[json.dumps([group[0].labels.get(task) for task in sorted(tasks)])].append(group)
@@ -189,7 +190,7 @@ def split(
 
 
 def _groups(examples: Iterable[Example]) -> list[list[Example]]:
-    """In an order that does not depend on that of the examples."""
+    """Return whole groups, in an order that does not depend on the order of the examples."""
     groups: defaultdict[object, list[Example]] = defaultdict(list)
     for example in sorted(examples, key=lambda example: example.text):
         groups[example.text if example.group is None else example.group].append(example)
@@ -197,13 +198,13 @@ def _groups(examples: Iterable[Example]) -> list[list[Example]]:
 
 
 def _rounded(number: float, chance: random.Random) -> int:
-    """Up or down by chance, so that many small combinations of labels give their share together."""
+    """Round up or down by chance, so that many small combinations of labels add up to their share."""
     whole = int(number)
     return whole + (chance.random() < number - whole)
 
 
 def fingerprint(train: Iterable[Example], validation: Iterable[Example]) -> str:
-    """sha256 over every example in order, with the part it is in."""
+    """Return the sha256 of every example in order, with the part that it is in."""
     digest = hashlib.sha256()
     for part, examples in (("train", train), ("validation", validation)):
         for example in examples:

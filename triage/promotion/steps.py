@@ -1,9 +1,8 @@
-"""The payloads between the states of a promotion, and the Lambda-backed steps that take and give them."""
+"""The payloads between the states of a promotion."""
 
 from typing import Literal, Self
 
 from triage.contracts import Contract, TaskName
-from triage.steps import Step
 from triage.strategies.ledger import EvidenceReference, Kind, LedgerEntry
 from triage.strategies.strategy import Strategy
 
@@ -60,9 +59,3 @@ class Changed(Contract):
     def of(cls, entry: LedgerEntry) -> Self:
         values = {name: getattr(entry, name) for name in cls.model_fields if name != "evidence_sha256"}
         return cls(**values, evidence_sha256=entry.evidence.sha256 if entry.evidence else None)
-
-
-WEIGH_EVIDENCE = Step("weigh_evidence", takes=Due, gives=Weighed)
-CHANGE_STRATEGY = Step("change_strategy", takes=Weighed, gives=Changed)
-CHECK_STRATEGY = Step("check_strategy", takes=Changed, gives=Changed)
-PROMOTION_STEPS = (WEIGH_EVIDENCE, CHANGE_STRATEGY, CHECK_STRATEGY)
