@@ -67,7 +67,7 @@ def _process(model_id: str, revision: str, models: Table, hub: Hub, bundles: S3B
     except BundleUnavailableError as error:
         if not unmirrored:
             raise
-        _note(model_id, revision, {"failure": f"{type(error).__name__}: {error}"}, models)
+        _store_outcome(model_id, revision, {"failure": f"{type(error).__name__}: {error}"}, models)
         return
     if registration is not None:
         _revert_edits(registration, row, models)
@@ -89,11 +89,8 @@ def _revert_edits(registration: ModelInfo, row: dict[str, Any] | None, models: T
     assign = {name: right[name] for name in edited if name in right and name not in ("model_id", "revision")}
     # Somebody who writes the row meanwhile starts this function again.
     if row is None:
-        models.update(
-            *key,
-            assign=assign | {"state": "registered"},
-            condition=Condition("attribute_not_exists(#id)", id="model_id"),
-        )
+        absent = Condition("attribute_not_exists(#id)", id="model_id")
+        models.update(*key, assign=assign | {"state": "registered"}, condition=absent)
     else:
         surplus = tuple(name for name in edited if name not in right)
         models.update(*key, assign=assign, remove=surplus, condition=Condition("attribute_exists(#id)", id="model_id"))
@@ -114,10 +111,10 @@ def _mirror_row(row: dict[str, Any], models: Table, hub: Hub, bundles: S3Bundles
     except Exception as error:
         outcome = {"failure": f"unexpected {type(error).__name__}; the log of the mirror function has its trace"}
         logger.exception("mirroring failed", extra={"model_id": model_id, "revision": revision})
-    _note(model_id, revision, outcome, models)
+    _store_outcome(model_id, revision, outcome, models)
 
 
-def _note(model_id: str, revision: str, outcome: dict[str, Any], models: Table) -> None:
+def _store_outcome(model_id: str, revision: str, outcome: dict[str, Any], models: Table) -> None:
     models.update(model_id, revision, assign=outcome, condition=Condition("attribute_exists(#id)", id="model_id"))
     logger.info("mirrored", extra={"model_id": model_id, "revision": revision, "failure": outcome.get("failure")})
 

@@ -116,7 +116,7 @@ def test_pickles_alone_are_refused(cloud, hub_endpoint, publish, tmp_path):
     assert str(mirror(cloud, hub_endpoint, *publish(tmp_path)).failure).startswith("BundleUnsafeError")
 
 
-def test_a_file_that_its_manifest_does_not_know_so_is_corrupt(cloud, hub_endpoint, publish, tmp_path):
+def test_a_file_that_differs_from_its_manifest_is_corrupt(cloud, hub_endpoint, publish, tmp_path):
     any_bundle(tmp_path)
     (tmp_path / "tokenizer.json").write_text("{}")
     assert str(mirror(cloud, hub_endpoint, *publish(tmp_path)).failure).startswith("BundleCorruptError")
