@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 
 from cli.output import out, print_table, progress_bar
 from triage.promotion.comparison import Metric, metrics
+from triage.promotion.engine import judge
 from triage.promotion.evidence import Answer, Comparison, Evidence, Labelled, Operations
 from triage.promotion.gates import Gates, Guardrails
 from triage.promotion.sequential import Differences, Weighted, bounds, log_capital, mean
-from triage.promotion.verdict import judge
 from triage.promotion.weighing import GROUPS
 from triage.statistics import Calibration, calibration, mcnemar, wilson
 
@@ -76,10 +76,6 @@ class Scenario:
     name: str
     difference: float
     gates: Gates
-
-    @property
-    def needed(self) -> float:
-        return 0.0 if self.gates.claim == "superiority" else -self.gates.margin
 
 
 BETTER = Gates()
@@ -133,7 +129,7 @@ def run(scenario: Scenario, number: int, last: int = LAST, *, thorough: bool = F
     promoted = rolled_back = alone = naive = None
     for labels, counts in looks(scenario, number, last):
         primary = differences(PRIMARY, counts)
-        if alone is None and log_capital(primary, scenario.needed) >= -math.log(scenario.gates.alpha):
+        if alone is None and log_capital(primary, scenario.gates.needed) >= -math.log(scenario.gates.alpha):
             alone = labels
         if naive is None and _naive(primary):
             naive = labels
@@ -236,7 +232,7 @@ def is_open(scenario: Scenario, counts: Counts) -> bool:
     gates = scenario.gates
     primary = differences(PRIMARY, counts)
     won = -math.log(gates.alpha)
-    if max(log_capital(primary, scenario.needed, 1), log_capital(primary, scenario.needed, -1)) >= won:
+    if max(log_capital(primary, scenario.gates.needed, 1), log_capital(primary, scenario.gates.needed, -1)) >= won:
         return True
     others = (differences(other, counts) for other in OTHERS)
     if any(log_capital(other, -gates.margin, -1) >= won for other in others):
@@ -261,7 +257,7 @@ def evidence(counts: Counts, gates: Gates) -> Evidence:
         labels=labels,
         primary=_comparison(PRIMARY, counts, gates.alpha),
         others=tuple(_comparison(other, counts, gates.alpha) for other in OTHERS),
-        groups=tuple(_comparison(PRIMARY, counts, gates.alpha / GROUPS, group) for group in VULNERABILITY),
+        groups=tuple(_comparison(PRIMARY, counts, gates.alpha / len(GROUPS), group) for group in VULNERABILITY),
         assisted=None,
         unrepresentative=0,
         champion_calibration=_calibration((kind.champion for kind in KINDS), counts),

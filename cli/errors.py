@@ -1,11 +1,11 @@
-"""Exit codes, and the errors that carry them.
+"""The errors that end a command, each with its exit code.
 
 0 done; 1 it failed; 2 wrong usage; 3 no such complaint, model or strategy; 4 no deployment to talk to.
 """
 
 
 class CommandError(Exception):
-    """Ends a command; the message says what to do next."""
+    """Ends a command. The message says what is wrong and what to do next."""
 
     exit_code = 1
 

@@ -6,12 +6,13 @@ from cli.errors import CommandError, WrongUsageError
 from cli.named_model import NamedModel
 from cli.output import err, out, print_table
 from cli.progress import Bar, Steps
-from training.data.dataset import LABELS, load_labelled
+from training.data.dataset import load_labelled
 from training.evaluation.baseline_comparison import training_part
 from training.evaluation.evaluation import Evaluation, beside_baselines, evaluate
 from training.evaluation.predictions import NothingToEvaluateError, Predictions, predict
 from training.evaluation.report import columns
 from training.evaluation.words import NAMES, comparison, figure, left_out, recall_of, shown, warnings
+from triage.tasks import TASKS
 
 
 def evaluate_named(
@@ -45,8 +46,8 @@ def task_of(model: NamedModel, asked: str | None) -> str:
     task = model.task or asked
     if task is None:
         raise WrongUsageError(f"{model.name} does not say what it decides; say it with --task")
-    if task not in LABELS:
-        raise WrongUsageError(f"no export has a label for the task {task}, only for {', '.join(LABELS)}")
+    if task not in TASKS:
+        raise WrongUsageError(f"no export has a label for the task {task}, only for {', '.join(TASKS)}")
     return task
 
 

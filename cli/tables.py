@@ -18,7 +18,16 @@ def allocation_table(submission: "Submission") -> None:
     shown = [submission.allocations[i] for i in submission.ids if i in submission.allocations]
     print_table(
         f"Allocations ({min(len(shown), ROWS)} of {len(shown)})",
-        ("complaint", "product team", "issue", "journey", "confidences", "route", "ms", "model versions"),
+        (
+            "complaint",
+            "product team",
+            "issue",
+            "journey",
+            "confidences",
+            "route",
+            "ms with waiting",
+            "model versions",
+        ),
         (_allocation_row(allocation) for allocation in shown[:ROWS]),
     )
 
@@ -40,10 +49,10 @@ def shortened(text: str, width: int) -> str:
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
-def totals_table(totals: "Totals") -> None:
+def totals_table(totals: "Totals", *, title: str = "Totals") -> None:
     rate = totals.allocated / totals.seconds if totals.seconds else None
     print_table(
-        "Totals",
+        title,
         ("measure", "value"),
         (
             ("submitted", totals.submitted),

@@ -1,4 +1,4 @@
-"""Start, stop and look at the embedded AWS; what the `triage` command calls."""
+"""Start and stop the embedded AWS and ask how it is: the functions behind `triage up`, `down` and `status`."""
 
 import shutil
 import subprocess
@@ -22,11 +22,11 @@ Progress = Callable[[str], None]
 
 
 class NotStartedError(LocalError):
-    """A server did not come up: the message ends with its log."""
+    """A server did not start. The message ends with its log."""
 
 
 class Status(BaseModel):
-    """What runs of an embedded AWS; `instance` stays readable after a crash."""
+    """Which parts of an embedded AWS run. After a crash, `instance` still describes the last one."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -55,11 +55,14 @@ def _health(instance: Instance) -> dict[str, bool]:
 
 
 def up(folder: Path = DEFAULT_STATE, *, deploy: bool = True, on_progress: Progress = print) -> Instance:
-    """Start what does not run, wait until it answers, and deploy what changed."""
+    """Start what does not run, wait until it answers, deploy what changed, and return the instance.
+
+    Raises: NotStartedError, NotDeployedError.
+    """
     instance = start(folder, on_progress=on_progress)
     if deploy:
         deploy_product(instance, on_progress=on_progress)
-    # A deployment starts the model server again.
+    # A deployment restarts the model server, so its process is another one now.
     return Instance.read(folder) or instance
 
 
@@ -71,7 +74,7 @@ def start(folder: Path = DEFAULT_STATE, *, on_progress: Progress = print) -> Ins
         now = time.monotonic()
         if now > deadline:
             raise NotStartedError(_complaint(state, found))
-        # A supervisor that was just killed may look alive for a moment; a second one finds the lock taken and leaves.
+        # A supervisor that was just killed may look alive for a moment. A second one finds the lock taken and ends.
         if not found.supervised and now > next_attempt:
             on_progress("Starting the embedded AWS")
             _start_supervisor(state)
@@ -103,7 +106,7 @@ def _complaint(state: State, found: Status) -> str:
 
 
 def down(folder: Path = DEFAULT_STATE, *, wipe: bool = False, on_progress: Progress = print) -> None:
-    """Stop all and return when all is gone; `wipe` also forgets everything that was stored."""
+    """Stop everything and return when every process has ended; `wipe` also deletes all that was stored."""
     instance = Instance.read(folder)
     if instance is not None:
         on_progress("Stopping the embedded AWS")

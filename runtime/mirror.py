@@ -1,6 +1,6 @@
-"""Mirrors the bundle of each model that appears in `model_info`: fetched by commit, verified, copied to S3.
+"""Mirrors the bundle of each model that is added to `model_info`: fetched by commit, verified, and copied to S3.
 
-The row of a mirrored model is kept beside its bundle. Whoever edits more of it than may change has it put back.
+A copy of the row is stored with the bundle. If somebody later edits an attribute that may not change, it is put back.
 """
 
 import tempfile
@@ -24,6 +24,7 @@ from triage.errors import BundleUnavailableError, RegistryError, TriageError
 from triage.functions import MirrorEnvironment
 from triage.metrics import Metric
 from triage.strategies.registry import MirroredBundle, ModelInfo, fixed_attributes
+from triage.validation import problems
 
 logger = Logger(service="mirror")
 
@@ -42,10 +43,10 @@ def build(environment: MirrorEnvironment, session: boto3.Session) -> Handler:
             keys = record["dynamodb"]["Keys"]
             model_id, revision = keys["model_id"]["S"], keys["revision"]["S"]
             try:
-                _look_at(model_id, revision, models, hub, bundles)
+                _process(model_id, revision, models, hub, bundles)
             except Exception:
-                # A raise would block the rows behind this one; registering it again has it tried again.
-                logger.exception("row left as it is", extra={"model_id": model_id, "revision": revision})
+                # Raising would block the rows behind this one. Registering the model again retries it.
+                logger.exception("row not processed", extra={"model_id": model_id, "revision": revision})
 
     return mirror_new
 
@@ -58,7 +59,7 @@ def _token(environment: MirrorEnvironment, session: boto3.Session) -> str | None
     return token
 
 
-def _look_at(model_id: str, revision: str, models: Table, hub: Hub, bundles: S3Bundles) -> None:
+def _process(model_id: str, revision: str, models: Table, hub: Hub, bundles: S3Bundles) -> None:
     row = models.get(model_id, revision)
     unmirrored = row is not None and "bundle" not in row and "failure" not in row
     try:
@@ -69,24 +70,24 @@ def _look_at(model_id: str, revision: str, models: Table, hub: Hub, bundles: S3B
         _note(model_id, revision, {"failure": f"{type(error).__name__}: {error}"}, models)
         return
     if registration is not None:
-        _keep(registration, row, models)
+        _revert_edits(registration, row, models)
     elif row is not None and unmirrored:
         _mirror_row(row, models, hub, bundles)
 
 
-def _keep(registration: ModelInfo, row: dict[str, Any] | None, models: Table) -> None:
-    """Put back what was edited; a row that was deleted comes back without taking part."""
+def _revert_edits(registration: ModelInfo, row: dict[str, Any] | None, models: Table) -> None:
+    """Put back attributes that may not change. A deleted row comes back as `registered`, so it does not take part."""
     model_id, revision = key = registration.model_id, registration.revision
     right = fixed_attributes(registration.model_dump(mode="json", exclude_none=True))
     found = fixed_attributes(row or {})
-    if found == right:
-        return
     edited = sorted(name for name in {*found, *right} if found.get(name) != right.get(name))
+    if not edited:
+        return
     logger.error("edited row put back", extra={"model_id": model_id, "revision": revision, "edited": edited})
     # An alarm watches this.
     measure(Metric.REGISTRY_EDITED)
     assign = {name: right[name] for name in edited if name in right and name not in ("model_id", "revision")}
-    # Whoever writes meanwhile causes another look.
+    # Somebody who writes the row meanwhile starts this function again.
     if row is None:
         models.update(
             *key,
@@ -99,7 +100,7 @@ def _keep(registration: ModelInfo, row: dict[str, Any] | None, models: Table) ->
 
 
 def _mirror_row(row: dict[str, Any], models: Table, hub: Hub, bundles: S3Bundles) -> None:
-    """Whatever is wrong with the model is written into its row, where the person who registered it looks."""
+    """Mirror a model, or write what is wrong with it into its row, where the person who registered it sees it."""
     model_id, revision = row["model_id"], row["revision"]
     try:
         model = ModelInfo.model_validate(row)
@@ -107,12 +108,11 @@ def _mirror_row(row: dict[str, Any], models: Table, hub: Hub, bundles: S3Bundles
         bundles.store_registration(model.model_copy(update={"bundle": bundle}))
         outcome: dict[str, Any] = {"bundle": bundle}
     except ValidationError as error:
-        problem = error.errors()[0]
-        outcome = {"failure": f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"}
+        outcome = {"failure": problems(error)}
     except TriageError as error:
         outcome = {"failure": f"{type(error).__name__}: {error}"}
     except Exception as error:
-        outcome = {"failure": f"unexpected {type(error).__name__}; its trace is in this function's log"}
+        outcome = {"failure": f"unexpected {type(error).__name__}; the log of the mirror function has its trace"}
         logger.exception("mirroring failed", extra={"model_id": model_id, "revision": revision})
     _note(model_id, revision, outcome, models)
 
@@ -125,14 +125,17 @@ def _note(model_id: str, revision: str, outcome: dict[str, Any], models: Table) 
 def mirror(model: ModelInfo, hub: Hub, bundles: S3Bundles) -> MirroredBundle:
     """Copy one Hub commit into the bundles bucket.
 
-    Raises: RegistryError, BundleUnavailableError, BundleRefusedError.
+    Raises:
+        RegistryError: the bundle is for another task.
+        BundleUnavailableError: the Hub or the bucket does not answer.
+        BundleRefusedError: its files are unsafe or altered.
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         hub.download(model.model_id, model.revision, folder)
         manifest = describe(folder)
         if manifest.task not in (None, model.task):
-            raise RegistryError(f"the bundle says it decides {manifest.task}, not {model.task}")
+            raise RegistryError(f"the bundle is for {manifest.task}, not for {model.task}")
         bundles.store(folder, manifest, model_id=model.model_id, revision=model.revision)
     return MirroredBundle(
         engine=manifest.engine,

@@ -1,4 +1,4 @@
-"""Reads the complaint, and decides once which models judge it."""
+"""Reads a complaint, and decides once which models are asked about it."""
 
 from datetime import UTC, datetime
 
@@ -9,12 +9,11 @@ from pydantic import ValidationError
 from runtime.adapters.dynamodb import Item, Table, valid_rows
 from runtime.adapters.metrics import measure
 from runtime.adapters.narratives import Narratives
-from runtime.function import Handler, entry_point, keeps
+from runtime.adapters.story import Stories
+from runtime.function import Handler, entry_point, step_handler
 from triage import tables
-from triage.complaint import Complaint
 from triage.functions import SELECT_MODELS, SelectModelsEnvironment
 from triage.metrics import Metric
-from triage.outbox import expiry
 from triage.selection import select_models
 from triage.steps import ExecutionInput, Selected
 from triage.story import SELECTION, SelectionEntry
@@ -27,18 +26,16 @@ logger = Logger(service="select_models")
 
 def build(environment: SelectModelsEnvironment, session: boto3.Session) -> Handler:
     client = session.client("dynamodb")
-    complaints = Table(client, tables.RAW_COMPLAINTS, environment.raw_complaints_table)
-    narratives = Narratives(complaints, purpose="selection", logger=logger)
-    story = Table(client, tables.COMPLAINTS_ALLOCATION, environment.complaints_allocation_table)
+    narratives = Narratives(environment, session, purpose="selection", logger=logger)
+    stories = Stories(environment, session)
     models = Table(client, tables.MODEL_INFO, environment.model_info_table)
     strategies = Table(client, tables.MODEL_STRATEGY, environment.model_strategy_table)
 
     def select(request: ExecutionInput) -> Selected:
-        recorded = story.get(request.complaint_id, SELECTION)
+        recorded = stories.get(SelectionEntry, request.complaint_id, SELECTION)
         if recorded is not None:
-            return _selected(SelectionEntry.model_validate(recorded))
-        complaint = Complaint.read(narratives.read(request.complaint_id))
-        now = datetime.now(UTC)
+            return _selected(recorded)
+        complaint = narratives.read(request.complaint_id)
         active = list(
             valid_rows(
                 (row for state in TAKING_PART for row in models.query(state, index="by_state")),
@@ -53,17 +50,17 @@ def build(environment: SelectModelsEnvironment, session: boto3.Session) -> Handl
             complaint,
             active=active,
             strategies=found.strategies,
-            now=now,
+            now=datetime.now(UTC),
             code_version=environment.code_version,
-        ).model_copy(update={"expires_at": expiry(now, environment.retention_days)})
-        if story.put_if_absent(selection):
-            if selection.missing_shadows:
-                logger.warning("shadows skipped", extra={"shadows": selection.missing_shadows})
-            return _selected(selection)
-        # Another execution of this complaint was faster: its selection counts.
-        return select(request)
+        )
+        if not stories.add(selection):
+            # Another execution of this complaint was faster: its selection counts.
+            return select(request)
+        if selection.missing_shadows:
+            logger.warning("shadows skipped", extra={"shadows": selection.missing_shadows})
+        return _selected(selection)
 
-    return keeps(SELECT_MODELS, select, logger)
+    return step_handler(SELECT_MODELS, select, logger)
 
 
 def _selected(selection: SelectionEntry) -> Selected:

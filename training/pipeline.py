@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from tokenizers import Tokenizer
 
+from training.bundle.current import is_current
 from training.bundle.export import Exporter
 from training.data.prepare import Prepared, prepare
 from training.model.classifiers import Trained
@@ -17,8 +18,7 @@ from training.model.encoding import Progress
 from training.model.fine_tune import fine_tune
 from training.model.wide import WidePart, features_of, fit, learn_vocabulary, read
 from training.recipe import Recipe
-from triage.bundle import MANIFEST_FILE, read_manifest, verify
-from triage.errors import BundleRefusedError
+from triage.bundle import MANIFEST_FILE
 
 STEPS = ("prepare", "train", "export")
 
@@ -119,19 +119,6 @@ def wide_part(bundle: Path, task: str, prepared: Prepared, recipe: Recipe) -> Wi
         recipe=recipe.wide,
         seed=recipe.seed,
     )
-
-
-def is_current(output: Path, recipe: Recipe, prepared: Prepared) -> bool:
-    """Whether `output` is an intact bundle of this recipe and these data."""
-    document = output / MANIFEST_FILE
-    if not document.is_file():
-        return False
-    try:
-        manifest = read_manifest(document.read_bytes())
-        verify(output, manifest.files)
-    except BundleRefusedError:
-        return False
-    return (manifest.recipe, manifest.data_fingerprint) == (recipe.reference, prepared.fingerprint)
 
 
 def _require_replaceable(output: Path) -> None:

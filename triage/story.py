@@ -9,6 +9,7 @@ from triage.bundle import Thresholds
 from triage.contracts import Contract, Sha256, TaskName
 from triage.explanation.record import Explained
 from triage.feedback import Feedback
+from triage.reason import Reason
 from triage.steps import Allocated, ExplanationRequest, ModelReference
 from triage.vulnerability import Stated
 
@@ -147,7 +148,7 @@ class AllocationEntry(Entry):
     vulnerable: bool | None = None
     journey: Literal["standard", "specialist"]
     route: Literal["auto", "review", "manual"]
-    reasons: tuple[str, ...]
+    reasons: tuple[Reason, ...]
     decisions: tuple[Decision, ...]
     stated: tuple[Stated, ...]
     taxonomy_version: str

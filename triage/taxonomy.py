@@ -55,6 +55,9 @@ class Taxonomy(Contract):
                 return product
         raise UnknownProductError(self._unknown(name))
 
+    def has_product(self, name: str) -> bool:
+        return any(product.name == name for product in self.products)
+
     def team_of(self, name: str) -> str:
         """Raises UnknownProductError."""
         return self.product(name).team

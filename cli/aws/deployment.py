@@ -1,4 +1,4 @@
-"""The deployment that `--env` names: found through its published parameters, spoken to with ordinary credentials."""
+"""The deployment that `--env` names. Its published parameters say where its tables and functions are."""
 
 from functools import cached_property
 from pathlib import Path
@@ -22,22 +22,27 @@ REGIONS = {"dev": "eu-west-2", "prod": "eu-west-2"}
 
 
 class Deployment:
-    """Tables and names of one environment."""
+    """The tables and the published names of one environment."""
 
     def __init__(self, session: boto3.Session, environment: str) -> None:
         self.session = session
         self.environment = environment
 
     def name(self, parameter: str) -> str:
-        """Raises: NoDeploymentError."""
+        """Return the name of a table, function or role that the environment publishes under `parameter`.
+
+        Raises: NoDeploymentError where it publishes none.
+        """
         if parameter not in self._names:
-            raise NoDeploymentError(f"{self.environment} publishes no {parameter}; {_how_to_deploy(self.environment)}")
+            raise NoDeploymentError(f"{self.environment} publishes no {parameter}: {_how_to_deploy(self.environment)}")
         return self._names[parameter]
 
     def acting_as(self, role: str) -> boto3.Session:
-        """A session with the rights of a published role alone.
+        """Return a session that has the rights of a published role and no others.
 
-        Raises: NoDeploymentError, ClientError where the caller may not assume it.
+        Raises:
+            NoDeploymentError: the environment publishes no such role.
+            ClientError: the caller may not assume it.
         """
         issued = self.session.client("sts").assume_role(RoleArn=self.name(role), RoleSessionName="triage-command")
         credentials = issued["Credentials"]
@@ -78,12 +83,14 @@ class Deployment:
         try:
             parameters = [parameter for page in pages for parameter in page["Parameters"]]
         except (BotoCoreError, ClientError) as error:
-            raise NoDeploymentError(f"{self.environment} cannot be asked: {error}") from error
+            raise NoDeploymentError(
+                f"{self.environment} cannot be asked: {error}. Check the AWS credentials and the region of this shell"
+            ) from error
         return {parameter["Name"].removeprefix(prefix): parameter["Value"] for parameter in parameters}
 
 
 class LocalDeployment(Deployment):
-    """In the embedded AWS, whose every session speaks to loopback alone."""
+    """The embedded AWS. Its sessions reach the loopback interface and nothing else."""
 
     def __init__(self, instance: Instance) -> None:
         super().__init__(local_session(instance), "local")
@@ -94,24 +101,27 @@ class LocalDeployment(Deployment):
 
 
 def find(environment: str, *, state: Path = DEFAULT_STATE) -> Deployment:
-    """Raises: NoDeploymentError."""
+    """Return the deployment of an environment.
+
+    Raises: NoDeploymentError where the embedded AWS does not run.
+    """
     if environment != "local":
         return Deployment(boto3.Session(region_name=REGIONS[environment]), environment)
     return LocalDeployment(running_instance(state))
 
 
 def running_instance(state: Path = DEFAULT_STATE) -> Instance:
-    """Raises: NoDeploymentError."""
+    """Raises: NoDeploymentError where the embedded AWS of this state folder does not run."""
     found = status(state)
     if found.instance is None or not found.running:
-        raise NoDeploymentError("the embedded AWS is not running; start it with `triage up`")
+        raise NoDeploymentError("the embedded AWS is not running: start it with `triage up`")
     return found.instance
 
 
 def hub_endpoint(environment: str, state: Path = DEFAULT_STATE) -> str | None:
-    """The embedded Hub's, or None for the one that huggingface_hub is set to.
+    """Return the address of the embedded Hub, or None for the Hub that huggingface_hub is configured for.
 
-    Raises: NoDeploymentError.
+    Raises: NoDeploymentError where the embedded AWS does not run.
     """
     return running_instance(state).hub_endpoint if environment == "local" else None
 

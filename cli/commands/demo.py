@@ -1,26 +1,35 @@
 """`triage demo`: from nothing to allocated complaints."""
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli import options
-from cli.aws.deployment import find
-from cli.aws.submission import numbered, put_all, wait_for
+from cli.aws.deployment import Deployment, find
+from cli.aws.submission import Submission, numbered, put_all, wait_for
+from cli.commands.demo_models import register_models, trained_models
 from cli.commands.demo_review import review
 from cli.errors import CommandError
-from cli.output import err, out, print_json, progress_bar
+from cli.output import err, out, print_json, print_table
+from cli.progress import progress_bar
 from cli.source import readable
 from cli.tables import allocation_table, models_table, totals_table
 from local import up as embedded
-from local.state import Instance
 from training.data.complaint_files import ExportRow, read_export
 from training.generator import generate
+from training.recipe import CONFIGS, load_recipe
 
-RECIPE = "demo"
+if TYPE_CHECKING:
+    from triage.story import AllocationEntry
+
+RECIPE = CONFIGS / "demo.toml"
+TIMEOUT_SECONDS = 600.0
 
 
 def demo(
@@ -28,49 +37,112 @@ def demo(
         str | None, typer.Option(help="A CFPB export to triage instead, or hf://organisation/name@sha.")
     ] = None,
     count: Annotated[int, typer.Option(min=1, help="How many complaints.")] = 60,
-    seed: Annotated[int, typer.Option(help="Which complaints are generated.")] = 1,
+    seed: Annotated[int, typer.Option(help="Generates the same complaints again.")] = 1,
     as_json: options.AsJson = False,
     state: options.State = options.DEFAULT,
 ) -> None:
-    """Start the embedded AWS, train and register three models, triage complaints, and review some of them."""
-
-    def start() -> Instance:
-        return embedded.up(state, on_progress=lambda line: err.print(line, soft_wrap=True))
-
-    # A file that is not there is told before anything is started.
-    path = readable(data, endpoint=lambda: start().hub_endpoint) if data is not None else None
-    instance = start()
+    """Start the embedded AWS, train three models, triage complaints and review some of them."""
+    # Before anything starts, so that a wrong file name is reported at once.
+    path = readable(data, endpoint=lambda: embedded.start(state, on_progress=_say).hub_endpoint) if data else None
+    with ThreadPoolExecutor(1) as beside:
+        starting = beside.submit(embedded.up, state, on_progress=_say)
+        bundles = trained_models(load_recipe(RECIPE), state / "models")
+        instance = starting.result()
     deployment = find("local", state=state)
-    # Only now: torch takes seconds to import, and no other command should wait for it.
-    from cli.commands.demo_models import provide_models
-
-    provide_models(RECIPE, instance, deployment.registry, state / "models")
-    rows = list(read_export(path, limit=count) if path else _generated(count, seed))
-    with progress_bar() as bar:
-        putting = bar.add_task("Submitting", total=count)
-        submission = put_all(deployment, numbered(rows), on_put=lambda: bar.advance(putting))
-        waiting = bar.add_task("Allocating", total=len(submission.ids))
-        late = wait_for(
-            deployment, submission, timeout_seconds=600, on_allocated=lambda found: bar.advance(waiting, found)
-        )
+    register_models(bundles, instance, deployment.registry)
+    rows = list(read_export(path, limit=count)) if path else _generated(count, seed)
+    first = _triaged(deployment, rows[:1], "The first complaint, which also loads the models")
+    alone = _triaged(deployment, rows[1:2], "One complaint alone")
+    burst = _triaged(deployment, rows[2:], f"{len(rows[2:])} complaints at once")
     if as_json:
-        print_json(submission.totals())
-    else:
-        models_table(deployment.registry.models())
-        allocation_table(submission)
-        totals_table(submission.totals())
-        if data is None:
-            review(deployment, rows, submission.allocations, seed=seed)
-        out.print("The environment stays up: try `triage show COMPLAINT_ID`, and end it with `triage down`.")
+        print_json({"first": first.totals(), "alone": alone.totals(), "burst": burst.totals()})
+        return
+    models_table(deployment.registry.models())
+    for submission, title in ((first, "The first complaint also loaded the models"), (alone, "One complaint alone")):
+        for allocation in submission.allocations.values():
+            _print_alone(title, allocation, submission)
+    if burst.allocations:
+        allocation_table(burst)
+        totals_table(burst.totals(), title=f"{burst.submitted} complaints at once: each waits for those before it")
+    allocations = {**first.allocations, **alone.allocations, **burst.allocations}
+    if data is None:
+        review(deployment, rows, allocations, seed=seed)
+    if allocations:
+        _print_next_steps(next(iter(alone.allocations or allocations)))
+
+
+def _say(line: str) -> None:
+    err.print(line, soft_wrap=True)
+
+
+def _triaged(deployment: Deployment, rows: Sequence[ExportRow], title: str) -> Submission:
+    """Submit complaints together and wait for their allocations.
+
+    Raises: CommandError where some have none in time.
+    """
+    if not rows:
+        return Submission()
+    with progress_bar() as bar:
+        waiting = bar.add_task(title, total=len(rows))
+        submission = put_all(deployment, numbered(rows), on_put=lambda: None)
+        late = wait_for(
+            deployment,
+            submission,
+            timeout_seconds=TIMEOUT_SECONDS,
+            on_allocated=lambda found: bar.advance(waiting, found),
+        )
     if late:
-        raise CommandError(f"{len(late)} complaints have no allocation yet; `triage status` shows more")
+        raise CommandError(
+            f"{len(late)} complaints were not allocated within {TIMEOUT_SECONDS:g} s, {min(late)} among them; "
+            "see what runs and what is parked with `triage status`"
+        )
+    return submission
 
 
-def _generated(count: int, seed: int) -> Iterator[ExportRow]:
+def _generated(count: int, seed: int) -> list[ExportRow]:
+    """Each run gives them new ids, because a complaint that is there already starts nothing."""
     run = f"demo-{datetime.now():%m%d-%H%M%S}"
     fields = set(ExportRow.__dataclass_fields__)
+    rows = []
     for number, complaint in enumerate(generate(count, seed=seed), start=1):
         known = {name: value for name, value in asdict(complaint).items() if name in fields}
-        # Every run's complaints are new ones: a duplicate would start nothing.
         known["complaint_id"] = f"{run}-{number:04}"
-        yield ExportRow(**{**dict.fromkeys(fields), **known, "row": number})
+        rows.append(ExportRow(**{**dict.fromkeys(fields), **known, "row": number}))
+    return rows
+
+
+def _print_alone(title: str, allocation: "AllocationEntry", submission: Submission) -> None:
+    print_table(
+        title,
+        ("what", "value"),
+        (
+            ("complaint", allocation.complaint_id),
+            ("seconds from submission to allocation", f"{(submission.totals().p50_ms or 0) / 1000:.2f}"),
+            ("product team", allocation.product_team),
+            ("issue", allocation.issue or "—"),
+            ("journey", allocation.journey),
+            ("route", allocation.route),
+            ("its whole story", f"{_program()} show {allocation.complaint_id}"),
+        ),
+    )
+
+
+def _print_next_steps(complaint_id: str) -> None:
+    program = _program()
+    out.print("Three things to try next:")
+    for number, (what, command) in enumerate(
+        (
+            ("Read a complaint's story as a page", f"show {complaint_id} --html story.html"),
+            ("See which sentences led to the decision", f'explain {complaint_id} --purpose "trying it out"'),
+            ("Triage complaints of your own, CSV or JSON lines", "submit FILE --wait"),
+        ),
+        start=1,
+    ):
+        out.print(f"  {number}. {what}:  {program} {command}", soft_wrap=True)
+    out.print(f"Everything stays up until `{program} down`.", soft_wrap=True)
+
+
+def _program() -> str:
+    """Return how the reader can call this command from the current folder."""
+    called = Path(sys.argv[0])
+    return str(called.relative_to(Path.cwd())) if called.is_relative_to(Path.cwd()) else called.name

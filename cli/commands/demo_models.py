@@ -1,34 +1,64 @@
-"""Trains, publishes and registers the demonstration's models."""
+"""The demonstration's models: trained where they are missing, then published, registered and activated."""
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from cli import options
 from cli.commands.models import wait_until_mirrored
-from cli.output import progress_bar
+from cli.progress import Steps, progress_bar
 from local.state import Instance
 from runtime.adapters.registry import Registry
-from training.bundle.publish import publish
-from training.pipeline import STEPS, Bundles, train_models
-from training.recipe import CONFIGS, load_recipe
+from training.bundle.current import is_current
+from training.data.prepare import prepare
+from training.recipe import Recipe
 
 ORGANISATION = "megabank"
+STEP_TITLES = {
+    "prepare": "Generating complaints",
+    "train": "Training the models",
+    "export": "Exporting the models",
+}
 
 
-def provide_models(name: str, instance: Instance, registry: Registry, output: Path) -> Bundles:
-    """Train, publish, register and activate the models of a recipe; each step keeps what is there already."""
-    recipe = load_recipe(CONFIGS / f"{name}.toml")
+def trained_models(recipe: Recipe, output: Path) -> Mapping[str, Path]:
+    """Return the bundle folder of each task of the recipe, trained now unless it is there already."""
+    prepared = prepare(recipe)
+    bundles = {task: output / task for task in recipe.tasks}
+    if all(is_current(folder, recipe, prepared) for folder in bundles.values()):
+        return bundles
+    # Threads that wait for each other would otherwise spin; beside the deployment that costs more than the training.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Imported here, because torch takes seconds to import and later runs train nothing.
+    from training.pipeline import train_models
+
     with progress_bar() as bar:
-        training = bar.add_task(f"Training {', '.join(recipe.tasks)}", total=100 * len(STEPS))
-        bundles = train_models(
-            recipe,
-            output=output,
-            on_progress=lambda step, done: bar.update(training, completed=round(100 * (STEPS.index(step) + done))),
+        steps = Steps(bar)
+        bundles = dict(
+            train_models(
+                recipe,
+                output=output,
+                prepared=prepared,
+                on_progress=lambda step, done: steps.share(STEP_TITLES[step], done),
+            )
         )
-        bar.update(training, completed=100 * len(STEPS))
+        steps.end()
+    return bundles
+
+
+def register_models(bundles: Mapping[str, Path], instance: Instance, registry: Registry) -> None:
+    """Publish, register and activate a model for each task; each step keeps what is there already."""
+    # Imported here, because the Hub's client takes a second to import.
+    from training.bundle.publish import publish
+
+    revisions = {}
     for task, folder in bundles.items():
         model_id = f"{ORGANISATION}/{task}-minilm"
-        revision = publish(folder, model_id=model_id, endpoint=instance.hub_endpoint)
-        registry.register(model_id, revision, task=task, by=options.operator())
-        wait_until_mirrored(registry, model_id, revision)
-        registry.activate(model_id, revision, by=options.operator())
-    return bundles
+        revisions[model_id] = publish(folder, model_id=model_id, endpoint=instance.hub_endpoint)
+        registry.register(model_id, revisions[model_id], task=task, by=options.operator())
+    with progress_bar() as bar:
+        mirroring = bar.add_task("Copying the models from the Hub", total=len(revisions))
+        for model_id, revision in revisions.items():
+            wait_until_mirrored(registry, model_id, revision)
+            registry.activate(model_id, revision, by=options.operator())
+            bar.advance(mirroring)

@@ -1,12 +1,13 @@
-"""Labels for the demonstration: a reviewer that errs at a known rate looks at a random part of what was generated."""
+"""Feedback for the demonstration: a simulated reviewer with a known error rate labels a random sample."""
 
 import random
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from cli.aws import feedback_inbox as handing_in
+from cli.aws import feedback_inbox
 from cli.aws.deployment import Deployment
-from cli.output import print_table, progress_bar
+from cli.output import print_table
+from cli.progress import progress_bar
 from training.data.complaint_files import ExportRow
 from training.reviewer import Reviewer, Truth
 from triage.story import AllocationEntry
@@ -20,7 +21,7 @@ TIMEOUT_SECONDS = 120.0
 def review(
     deployment: Deployment, rows: Sequence[ExportRow], allocations: Mapping[str, AllocationEntry], *, seed: int
 ) -> None:
-    """Hand in labels as product teams do, and show how often the models were right first time by them."""
+    """Hand in labels as product teams do, and print how often the models agreed with them."""
     drawn = random.Random(seed).sample(rows, min(REVIEWED, len(rows)))
     reviewer = Reviewer(taxonomy=load_taxonomy(), error_rate=ERROR_RATE, inclusion=len(drawn) / len(rows), seed=seed)
     now = datetime.now(UTC)
@@ -32,14 +33,14 @@ def review(
     with progress_bar() as bar:
         reviewing = bar.add_task("Reviewing", total=len(said))
         for one in said:
-            handing_in.put(deployment, one)
-        handing_in.wait(
+            feedback_inbox.put(deployment, one)
+        feedback_inbox.wait(
             deployment, said, timeout_seconds=TIMEOUT_SECONDS, on_outcome=lambda count: bar.advance(reviewing, count)
         )
     first = [(one, allocations[one.complaint_id]) for one in said]
     print_table(
-        f"By a simulated reviewer, wrong in {ERROR_RATE:.0%}, on {len(said)} drawn at random",
-        ("right first time", "complaints"),
+        f"{len(said)} complaints, labelled by a simulated reviewer who is wrong in {ERROR_RATE:.0%} of cases",
+        ("the models agree on", "complaints"),
         (
             ("product", f"{sum(one.product == was.product for one, was in first)} of {len(first)}"),
             ("issue", f"{sum(one.issue == was.issue for one, was in first)} of {len(first)}"),

@@ -1,4 +1,4 @@
-"""`triage up`, `down` and `status`"""
+"""`triage up`, `triage down` and `triage status`."""
 
 from typing import Annotated, Any
 
@@ -16,23 +16,23 @@ LATEST = 10
 
 
 def up(state: options.State = options.DEFAULT) -> None:
-    """Start the embedded AWS and Hub, and deploy what changed."""
+    """Start the embedded AWS and Hub, and deploy what changed. Returns when everything answers."""
     embedded.up(state, on_progress=lambda line: err.print(line, soft_wrap=True))
     out.print("Up. Submit complaints with `triage submit FILE --wait`; stop with `triage down`.")
 
 
 def down(
-    wipe: Annotated[bool, typer.Option("--wipe", help="Forget everything that was stored.")] = False,
+    wipe: Annotated[bool, typer.Option("--wipe", help="Delete everything that was stored.")] = False,
     state: options.State = options.DEFAULT,
 ) -> None:
-    """Stop the embedded AWS and Hub; their state is kept for the next `triage up`."""
+    """Stop the embedded AWS and Hub, and keep their data for the next `triage up`."""
     embedded.down(state, wipe=wipe, on_progress=lambda line: err.print(line, soft_wrap=True))
 
 
 def status(
     env: options.Environment = "local", as_json: options.AsJson = False, state: options.State = options.DEFAULT
 ) -> None:
-    """Show what runs, which models are registered, what is parked, and what was allocated last."""
+    """Show which servers answer, which models are registered, what is parked and what was allocated last."""
     found = describe(find(env, state=state))
     if env == "local":
         local = embedded.status(state)
@@ -60,7 +60,10 @@ def describe(deployment: Deployment) -> dict[str, Any]:
 
 
 def latest(deployment: Deployment, count: int) -> list[str]:
-    """Ids of the complaints allocated last, newest first: the newest of each team, merged."""
+    """Return the ids of the complaints allocated last, newest first.
+
+    The index by team is the only one by time, so the newest of each team are read and merged.
+    """
     newest = [
         allocation
         for team in (*load_taxonomy().teams, MANUAL_TEAM)

@@ -13,10 +13,10 @@ from cli.tables import models_table
 from runtime.adapters.registry import Registry
 from triage.strategies.registry import ModelInfo
 
-app = typer.Typer(no_args_is_help=True, help="Register models of the Hub and decide which take part.")
+app = typer.Typer(no_args_is_help=True, help="Register models from the Hub, and decide which ones take part.")
 
-ModelId = Annotated[str, typer.Argument(help="Repository on the Hub, organisation/name.")]
-Revision = Annotated[str, typer.Option(help="Commit sha, 40 hexadecimal digits; branches and tags move.")]
+ModelId = Annotated[str, typer.Argument(help="Repository on the Hub: organisation/name.")]
+Revision = Annotated[str, typer.Option(help="Commit sha, 40 characters; branches and tags are refused, as they move.")]
 MIRROR_SECONDS = 600.0
 
 
@@ -39,7 +39,7 @@ def register(
     as_json: options.AsJson = False,
     state: options.State = options.DEFAULT,
 ) -> None:
-    """Register a model of the Hub; its bundle is fetched by commit sha, verified and mirrored."""
+    """Register a model from the Hub. Its bundle is fetched by commit sha, verified and mirrored."""
     registry = find(env, state=state).registry
     registry.register(model_id, revision, task=task, by=options.operator())
     with err.status(f"Mirroring {model_id}@{revision[:12]}"):
@@ -72,14 +72,17 @@ def retire(
     as_json: options.AsJson = False,
     state: options.State = options.DEFAULT,
 ) -> None:
-    """Take a model out of triage; its bundle stays, for replay."""
+    """Take a model out of triage. Its bundle stays, for replay."""
     registry = find(env, state=state).registry
     registry.retire(model_id, revision, by=options.operator())
     _report(registry.get(model_id, revision), as_json)
 
 
 def wait_until_mirrored(registry: Registry, model_id: str, revision: str) -> ModelInfo:
-    """Raises: CommandError with the reason where mirroring failed."""
+    """Return the model once it is mirrored.
+
+    Raises: CommandError if mirroring failed, with the reason, or takes too long.
+    """
     deadline = time.monotonic() + MIRROR_SECONDS
     while time.monotonic() < deadline:
         model = registry.get(model_id, revision)
@@ -88,7 +91,7 @@ def wait_until_mirrored(registry: Registry, model_id: str, revision: str) -> Mod
         if model.failure is not None:
             raise CommandError(f"{model_id} was not mirrored: {model.failure}")
         time.sleep(0.2)
-    raise CommandError(f"{model_id} was not mirrored within {MIRROR_SECONDS:g} s; see the mirror function's log")
+    raise CommandError(f"{model_id} was not mirrored within {MIRROR_SECONDS:g} s; read the log of the mirror function")
 
 
 def _report(model: ModelInfo, as_json: bool) -> None:

@@ -184,7 +184,7 @@ def test_a_file_that_is_no_export_is_refused(triage, bundle, tmp_path):
 def test_what_is_neither_folder_nor_version_nor_task_is_not_found(triage, export, model):
     code, _, err = triage(model, "--data", export)
     assert code == 3
-    assert "is no folder of a bundle" in err
+    assert "is not the folder of a bundle" in err
 
 
 # the registry

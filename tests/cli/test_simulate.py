@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from cli.aws import replays
 from cli.aws.deployment import Deployment
-from runtime.adapters import replays
 from tests.factories import (
     any_feedback,
     any_model_info,

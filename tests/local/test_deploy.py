@@ -30,7 +30,9 @@ TEMPLATE = {
         "Bucket": {
             "Type": "AWS::S3::Bucket",
             "Properties": {
-                "LifecycleConfiguration": {"Rules": [{"Id": "old", "ExpirationInDays": 3, "Status": "Enabled"}]}
+                "LifecycleConfiguration": {
+                    "Rules": [{"NoncurrentVersionExpiration": {"NoncurrentDays": 3}, "Status": "Enabled"}]
+                }
             },
         },
     },
@@ -119,7 +121,7 @@ def test_a_deployment_holds_what_its_template_says_and_is_not_repeated(instance,
     ttl = dynamodb.describe_time_to_live(TableName=outputs["Table"])["TimeToLiveDescription"]
     assert ttl == {"TimeToLiveStatus": "ENABLED", "AttributeName": "expires_at"}
     rules = s3.get_bucket_lifecycle_configuration(Bucket=outputs["Bucket"])["Rules"]
-    assert rules[0]["Expiration"]["Days"] == 3
+    assert rules[0]["NoncurrentVersionExpiration"] == {"NoncurrentDays": 3}
 
     deploy.deploy(instance, on_progress=said.append, app=str(assembly))
     assert said[-1] == "Nothing has changed since the last deployment"

@@ -14,13 +14,12 @@ from typing import Any
 import pytest
 
 from local import model_server
-from local.captured import Capture
 from local.functions import Invocation
-from local.model_server import Server, WaitedTooLongError, describe
+from local.lambda_fixes import REPLY
+from local.model_server import Capture, Server, WaitedTooLongError, describe
 from local.processes import is_healthy, until
 from local.session import loopback_session
 from local.state import LOOPBACK, ROOT, Ports, State, any_free_port, write
-from local.worker_fixes import REPLY
 
 GRACE_SECONDS = 0.3
 PROBE = """
@@ -70,6 +69,35 @@ def test_an_exception_is_described_under_its_class_name():
 
 def test_waiting_too_long_is_named_as_lambda_names_a_timeout():
     assert describe(WaitedTooLongError("late"))["errorType"] == "Sandbox.Timedout"
+
+
+def test_what_a_thread_prints_is_its_own(monkeypatch):
+    outside = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", outside)
+    capture = Capture().install()
+    printed: dict[str, list[str]] = {}
+
+    def speak(name: str) -> None:
+        with capture.lines() as lines:
+            print(name)
+        printed[name] = lines
+
+    threads = [threading.Thread(target=speak, args=(name,)) for name in ("one", "two")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    print("outside")
+    assert {name: "".join(lines) for name, lines in printed.items()} == {"one": "one\n", "two": "two\n"}
+    assert outside.getvalue() == "outside\n"
+
+
+def test_errors_are_captured_too(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    with Capture().install().lines() as lines:
+        print("wrong", file=sys.stderr)
+    assert "".join(lines) == "wrong\n"
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from aws_lambda_powertools import Logger
 from pydantic import ValidationError
 
-from runtime.function import Handler, entry_point, keeps
+from runtime.function import Handler, entry_point, step_handler
 from triage.contracts import Contract
 from triage.functions import FUNCTIONS, SELECT_MODELS, STEPS, Environment, Step
 from triage.steps import ExecutionInput, Selected
@@ -72,20 +72,23 @@ def test_a_result_outside_the_contract_is_refused():
         return request
 
     with pytest.raises(TypeError, match="not Selected"):
-        keeps(SELECT_MODELS, wrong, logger)({"complaint_id": "1"}, None)
+        step_handler(SELECT_MODELS, wrong, logger)({"complaint_id": "1"}, None)
 
 
 def test_a_result_is_plain_json():
     def right(request: ExecutionInput) -> Selected:
         return Selected(complaint_id=request.complaint_id, models=())
 
-    assert keeps(SELECT_MODELS, right, logger)({"complaint_id": "1"}, None) == {"complaint_id": "1", "models": []}
+    assert step_handler(SELECT_MODELS, right, logger)({"complaint_id": "1"}, None) == {
+        "complaint_id": "1",
+        "models": [],
+    }
 
 
 def test_one_line_is_logged_with_the_complaint_and_its_time():
     written = io.StringIO()
     step = Step("echo", Environment, takes=ExecutionInput, gives=ExecutionInput)
-    echo = keeps(step, lambda request: request, Logger(service="echo", stream=written))
+    echo = step_handler(step, lambda request: request, Logger(service="echo", stream=written))
     echo({"complaint_id": "1"}, None)
     line = json.loads(written.getvalue())
     assert line["complaint_id"] == "1"

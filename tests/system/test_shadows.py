@@ -64,11 +64,11 @@ def short_of_time(machine: Machine, seconds: int) -> Iterator[None]:
 
 def shadows_of(machine: Machine, complaint_id: str) -> list[str]:
     story = read_story(machine.deployment, complaint_id)
-    return sorted(p.model.arm for p in story["predictions"] if p.model.shadow)
+    return sorted(str(p.model.arm) for p in story.predictions if p.model.shadow)
 
 
 def failures_of(machine: Machine, complaint_id: str) -> dict[str, str]:
-    return {f.model.arm: f.error for f in read_story(machine.deployment, complaint_id)["failed"]}
+    return {str(f.model.arm): f.error for f in read_story(machine.deployment, complaint_id).failed}
 
 
 def test_a_shadow_predicts_for_its_sampled_share_and_decides_nothing(machine: Machine, any_item, shadowed):

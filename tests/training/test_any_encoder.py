@@ -165,7 +165,7 @@ def test_a_batch_is_padded_with_the_token_that_the_encoder_knows_as_padding():
 
 
 @pytest.mark.parametrize("architecture", ["bert", *CONFIGS_OF])
-@pytest.mark.parametrize("frozen", [1, 2])
+@pytest.mark.parametrize("frozen", [1, 2, 3])
 def test_what_the_lower_layers_gave_once_stands_for_them(architecture, frozen, tmp_path):
     config = {"bert": BERT, **CONFIGS_OF}[architecture]
     recipe = RECIPE.model_copy(update={"frozen_layers": frozen, "examples": 20})

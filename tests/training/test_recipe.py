@@ -3,6 +3,7 @@ from pydantic import ValidationError
 
 from training.data.prepare import LABELS
 from training.recipe import CONFIGS, Recipe, TaskRecipe, load_recipe
+from triage.tasks import TASKS
 
 TINY = load_recipe(CONFIGS / "tiny.toml")
 
@@ -12,6 +13,12 @@ def test_every_recipe_parses_and_learns_what_has_known_labels(path):
     recipe = load_recipe(path)
     assert recipe.name == path.stem
     assert set(recipe.learnt) <= set(LABELS)
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.toml")), ids=lambda path: path.stem)
+def test_every_recipe_looks_for_the_positive_label_of_its_task(path):
+    tasks = load_recipe(path).tasks
+    assert {name: aim.positive_label for name, aim in tasks.items()} == {name: TASKS[name].positive for name in tasks}
 
 
 def test_the_hash_changes_with_any_setting():

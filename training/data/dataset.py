@@ -9,16 +9,15 @@ from datetime import date, datetime
 from functools import cache
 from pathlib import Path
 
-from training.data import prepare
 from training.data.complaint_files import COLUMNS, ExportError, ExportRow, read_export
 from training.data.crosswalk import Label, load_crosswalk
 from training.data.groups import Groups, near_duplicate_groups
+from training.data.prepare import LABELS
+from triage.contracts import TaskName
 from triage.errors import UnknownNameError
+from triage.tasks import TASKS
 from triage.text import clean
 from triage.vulnerability import vulnerable_tags
-
-LABELS = ("product", "issue", "vulnerable")
-"""The tasks whose labels an export holds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,11 +36,11 @@ class LabelledRow:
     received: date
     channel: str | None
 
-    def label(self, task: str) -> str | None:
-        """The label for a task: `product`, `issue`, or `vulnerable` as `training.data.prepare` names it."""
-        if task not in LABELS:
-            raise ValueError(f"no label is known for the task {task!r}, only for {', '.join(LABELS)}")
-        return prepare.LABELS[task](self)
+    def label(self, task: TaskName) -> str | None:
+        """Return the label for a task of `triage.tasks`; None where the export does not say."""
+        if task not in TASKS:
+            raise ValueError(f"exports have labels for the tasks {', '.join(TASKS)}, not for {task!r}")
+        return LABELS[task](self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,11 +53,11 @@ class LabelledData:
     crosswalk: str
     taxonomy: str
 
-    def label_space(self, task: str) -> tuple[str, ...]:
+    def label_space(self, task: TaskName) -> tuple[str, ...]:
         """The labels that occur, in alphabetical order: the order of a model's logits."""
         return tuple(sorted(self.counts(task)))
 
-    def counts(self, task: str) -> Mapping[str, int]:
+    def counts(self, task: TaskName) -> Mapping[str, int]:
         """Complaints of each label, the most frequent first. Rows whose label is unknown are not counted."""
         return _counted(label for row in self.rows if (label := row.label(task)) is not None)
 

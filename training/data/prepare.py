@@ -10,10 +10,10 @@ from typing import Protocol
 
 from training.generator import generate
 from training.recipe import Recipe
+from triage.contracts import TaskName
 from triage.redaction import redact_text
+from triage.tasks import VULNERABLE
 from triage.text import clean
-
-VULNERABLE = {True: "vulnerable", False: "not vulnerable"}
 
 
 @dataclass(frozen=True)
@@ -62,14 +62,14 @@ class Labelled(Protocol):
     def vulnerable(self) -> bool | None: ...
 
 
-LABELS: Mapping[str, Callable[[Labelled], str | None]] = {
+LABELS: Mapping[TaskName, Callable[[Labelled], str | None]] = {
     "product": lambda complaint: complaint.product,
     "issue": lambda complaint: complaint.issue,
-    "vulnerable": lambda complaint: None if complaint.vulnerable is None else VULNERABLE[complaint.vulnerable],
+    "vulnerable": lambda complaint: VULNERABLE.label(complaint.vulnerable),
     "sub-product": lambda complaint: _joined(complaint.product, complaint.sub_product),
     "sub-issue": lambda complaint: _joined(complaint.product, complaint.issue, complaint.sub_issue),
 }
-"""How each task reads its label off a complaint. A further task adds its line; the last two are only learnt besides."""
+"""How the label of each task is read off a complaint. The last two are auxiliary: models learn them and never serve."""
 
 
 def _joined(*names: str | None) -> str:

@@ -21,17 +21,16 @@ from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 
 from training.bundle.thresholds import Floats, auto_threshold, fit_temperature, flag_threshold, probabilities
-from training.data.dataset import LABELS, LabelledData, load_labelled
-from training.data.prepare import VULNERABLE
+from training.data.dataset import LabelledData, load_labelled
 from training.data.splits import GAP, Split, grouped_split, latest, time_split
 from training.evaluation.measures import TARGET_ACCURACY, figures
 from training.evaluation.scored_answers import Judged
 from triage.bundle import Thresholds
+from triage.tasks import TASKS
 
 TARGET_RECALL = 0.6
 """Of the vulnerable: what people find at first contact."""
 
-POSITIVE = VULNERABLE[True]
 MAX_FEATURES = 200_000
 """The most frequent words and pairs, so that time and memory stay bounded on an export of any size."""
 
@@ -53,7 +52,7 @@ def baselines(data: LabelledData, split: Split, *, task: str) -> Mapping[str, Ju
         ValueError: the training part has one label only.
     """
     train, validation, test = (examples(data, rows, task=task) for rows in (split.train, split.validation, split.test))
-    return judged_baselines(train, validation, test, positive=POSITIVE if task == "vulnerable" else None)
+    return judged_baselines(train, validation, test, positive=TASKS[task].positive)
 
 
 def judged_baselines(
@@ -137,7 +136,7 @@ def main(
     console = Console()
     data = load_labelled(file)
     both = splits(data, test=test, gap=timedelta(days=gap), seed=seed)
-    runs = [(name, task) for name in both for task in LABELS]
+    runs = [(name, task) for name in both for task in TASKS]
     measured = [(*run, baselines(data, both[run[0]], task=run[1])) for run in track(runs, "measure", console=console)]
     console.print(f"{len(data.rows)} complaints in {data.groups.max() + 1} groups, data {data.fingerprint[:16]}")
     for name, split in both.items():

@@ -14,7 +14,7 @@ from training.evaluation.intervals import Intervals, intervals
 from training.evaluation.learning import LearningCurve, Point, extrapolate, followed
 from training.evaluation.measures import Figures, figures
 from training.evaluation.mixes import Mix, bank_like
-from training.evaluation.predictions import VULNERABLE_TASK, Predictions
+from training.evaluation.predictions import Predictions
 from training.evaluation.ranking import precision_at_recalls
 from training.evaluation.rule import with_rule
 from training.evaluation.scored_answers import Judged
@@ -28,6 +28,7 @@ from training.evaluation.slices import (
     slices,
 )
 from triage.bundle import Manifest
+from triage.tasks import VULNERABLE
 
 MODEL = "model"
 """How the evaluated model is called beside its baselines."""
@@ -96,7 +97,7 @@ def evaluate(
 ) -> Evaluation:
     """model: as it was asked for. seen: of the texts that it was made from, None where that is not known."""
     judged, groups = predictions.judged, predictions.groups
-    rule = predictions.task == VULNERABLE_TASK and judged.positive is not None
+    rule = predictions.task == VULNERABLE.name and judged.positive is not None
     bank = bank_like(judged, groups, predictions.products())
     return Evaluation(
         subject=Subject(

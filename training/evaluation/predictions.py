@@ -9,17 +9,15 @@ import numpy as np
 from training.bundle.thresholds import Floats, Integers
 from training.data.dataset import LabelledData, LabelledRow
 from training.data.groups import Groups
-from training.data.prepare import VULNERABLE
 from training.evaluation.scored_answers import Judged
 from triage.bundle import Manifest
 from triage.errors import ModelFailedError
 from triage.inference.classify import as_read, softmax
 from triage.inference.engine import Engine
+from triage.tasks import TASKS
 
 THREADS = 2
 """One thread of the engine for each text, two texts at a time."""
-
-VULNERABLE_TASK = "vulnerable"
 
 Progress = Callable[[int], None]
 """Told how many more texts are scored."""
@@ -113,9 +111,8 @@ def sample(places: Integers, *, size: int, seed: int = 0) -> Integers:
 
 def positive_label(manifest: Manifest, *, task: str) -> str | None:
     """A model of another publisher does not say which label it looks for."""
-    usual = VULNERABLE[True]
-    foreign = usual if task == VULNERABLE_TASK and usual in manifest.labels else None
-    return manifest.positive_label or foreign
+    usual = TASKS[task].positive if task in TASKS else None
+    return manifest.positive_label or (usual if usual in manifest.labels else None)
 
 
 def logits(

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from training.data.dataset import LabelledRow
-from training.data.prepare import VULNERABLE
 from training.evaluation.intervals import Interval, intervals
 from training.evaluation.measures import defined, figures, hits_given_true
 from training.evaluation.predictions import Predictions
 from training.evaluation.ranking import ratio
 from training.evaluation.scored_answers import Judged
+from triage.tasks import VULNERABLE
 
 SMALL = 30
 """Complaints below which a figure says little, and is marked."""
@@ -74,7 +74,7 @@ SLICES: Mapping[str, Callable[[LabelledRow], str]] = {
     "year": lambda row: str(row.received.year),
     "length in characters": _length,
     "channel": lambda row: row.channel or NOT_STATED,
-    "vulnerable": lambda row: NOT_STATED if row.vulnerable is None else VULNERABLE[row.vulnerable],
+    "vulnerable": lambda row: VULNERABLE.label(row.vulnerable) or NOT_STATED,
 }
 
 

@@ -1,4 +1,4 @@
-"""Realistic complaints of our own making, for demonstrations and tests where no export may be used."""
+"""Realistic invented complaints, for demonstrations and tests that must not use real ones."""
 
 from training.generator.complaints import GeneratedComplaint, generate
 

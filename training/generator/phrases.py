@@ -1,4 +1,4 @@
-"""What letters are made of, read from phrases.toml and checked against the taxonomy."""
+"""The material of generated letters: phrases.toml as typed values, checked against the taxonomy."""
 
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -14,7 +14,10 @@ Sentences = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Matter:
-    """One issue of one product. weight: how frequent beside the product's others. drifted: may be empty."""
+    """One issue of one product.
+
+    weight: its frequency among the issues of the product. drifted: sentences about new scams, if there are any.
+    """
 
     product: str
     issue: str
@@ -25,7 +28,10 @@ class Matter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProductPhrases:
-    """nouns: what the writer calls the product. context: sentences about having it. share: of all complaints."""
+    """nouns: words for the product. context: sentences about owning it. share: of all complaints.
+
+    drift_factor: by how much drift multiplies the share.
+    """
 
     name: str
     nouns: Sentences
@@ -37,7 +43,11 @@ class ProductPhrases:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Circumstance:
-    """What makes a writer vulnerable. driver: of FCA's FG21/1. tag: what the complaint form states, if it asks."""
+    """What makes a writer vulnerable.
+
+    driver: one of the four in the FCA's guidance FG21/1. cues: sentences that reveal it.
+    tag: the tag of the complaint form for it, if the form has one.
+    """
 
     driver: str
     kind: str
@@ -48,7 +58,7 @@ class Circumstance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phrases:
-    """letter: openers, contacts, consequences, demands, closers, asides. new_*: what only drift brings in."""
+    """letter: sentences by their part, such as `openers`. new_slots, new_anywhere: for letters about new scams."""
 
     products: Mapping[str, ProductPhrases]
     letter: Mapping[str, Sentences]
@@ -60,9 +70,31 @@ class Phrases:
     new_anywhere: Sentences
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """Who writes.
+
+    customer_id: None for a customer whom the bank could not identify. cues: sentences that reveal the vulnerability.
+    driver: what makes the writer vulnerable, if anything.
+    """
+
+    customer_id: str | None
+    tags: tuple[str, ...] = ()
+    account_vulnerable: bool = False
+    cues: tuple[str, ...] = ()
+    driver: str | None = None
+
+    @property
+    def vulnerable(self) -> bool:
+        return self.driver is not None
+
+
 @cache
 def load_phrases() -> Phrases:
-    """Raises KeyError, naming it, when an issue of the taxonomy has no sentences."""
+    """Return what phrases.toml holds.
+
+    Raises: KeyError with the name of an issue of the taxonomy that has no sentences.
+    """
     data = tomllib.loads(Path(__file__).with_name("phrases.toml").read_text(encoding="utf-8"))
     themes, drift = data["themes"], data["drift"]
     return Phrases(
@@ -102,7 +134,7 @@ def _product(product: Product, data: Mapping[str, Any]) -> ProductPhrases:
 
 
 def _with_themes(sentences: Iterable[str], themes: Mapping[str, list[str]]) -> Sentences:
-    """Put the sentences of a theme where `@theme` stands."""
+    """Return the sentences, with those of a theme in the place of its `@theme`."""
     return tuple(
         sentence for entry in sentences for sentence in (themes[entry[1:]] if entry.startswith("@") else [entry])
     )

@@ -44,7 +44,7 @@ def load(encoder: Path, prepared: Prepared, recipe: Recipe) -> Trained:
 def _classifiers(encoder: Path, prepared: Prepared, recipe: Recipe) -> dict[str, PreTrainedModel]:
     first, *others = recipe.tasks
     model = AutoModelForSequenceClassification.from_pretrained(encoder, **_names(prepared.labels[first]))
-    if recipe.frozen_layers >= model.config.num_hidden_layers:
+    if recipe.frozen_layers > model.config.num_hidden_layers:
         raise ValueError(f"of {model.config.num_hidden_layers} layers, {recipe.frozen_layers} cannot be frozen")
     places = _places(model)
     if places is not None and recipe.max_length > places:

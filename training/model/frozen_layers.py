@@ -96,16 +96,22 @@ def _compact(hidden: Tensor) -> Tensor:
 
 
 def _freeze(encoder: PreTrainedModel, frozen: int) -> list[nn.Module]:
-    """Everything below the first layer that learns: embeddings come before layers, norms and biases of all behind."""
+    """Freeze the embeddings and the lowest `frozen` layers, and return those layers.
+
+    Parameters of an encoder are ordered: embeddings, layers, then what some have behind the layers, such as a pooler.
+    """
     layers = _layers(encoder)
     if layers is None:
         if frozen:
             raise ValueError(f"the layers of a {encoder.config.model_type} are not known: only 0 can be frozen")
         return []
-    first = next(layers[frozen].parameters())
-    for parameter in encoder.parameters():
-        if parameter is first:
-            break
+    parameters = list(encoder.parameters())
+    places = {id(parameter): place for place, parameter in enumerate(parameters)}
+    if frozen < len(layers):
+        first_to_learn = places[id(next(layers[frozen].parameters()))]
+    else:
+        first_to_learn = 1 + max(places[id(parameter)] for parameter in layers[-1].parameters())
+    for parameter in parameters[:first_to_learn]:
         parameter.requires_grad_(False)
     return list(layers[:frozen])
 

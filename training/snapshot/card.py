@@ -6,10 +6,11 @@ from typing import Any
 
 from huggingface_hub import DatasetCardData
 
-from training.data.dataset import LABELS, LabelledData, LabelledRow
+from training.data.dataset import LabelledData, LabelledRow
 from training.data.groups import THRESHOLD
 from training.data.splits import GAP, PARTS, Split
 from training.snapshot.contents import DEFAULT_CONFIG, SCHEMA, TAG, Contents, Part, Pruning, Snapshot
+from triage.tasks import TASKS
 
 SIZES = {1_000: "n<1K", 10_000: "1K<n<10K", 100_000: "10K<n<100K", 1_000_000: "100K<n<1M", 10_000_000: "1M<n<10M"}
 """The Hub's categories, by the number of rows below which each one holds."""
@@ -18,7 +19,7 @@ SIZES = {1_000: "n<1K", 10_000: "1K<n<10K", 100_000: "10K<n<100K", 1_000_000: "1
 def card(snapshot: Snapshot, contents: Contents, *, name: str) -> str:
     data, splits = contents.data, contents.splits
     configs = "\n".join(_config_lines(snapshot, splits))
-    labels = "\n\n".join(_label_table(task, data, splits) for task in LABELS)
+    labels = "\n\n".join(_label_table(task, data, splits) for task in TASKS)
     return f"""---
 {_card_data(snapshot, contents, name=name).to_yaml()}
 ---

@@ -1,4 +1,4 @@
-"""A person reads a narrative: only what is recorded is handed out."""
+"""A person reads a narrative, after it is recorded who does and what for."""
 
 from pydantic import Field
 
@@ -13,7 +13,7 @@ class ReadingRequest(Contract):
 
 
 class Read(Contract):
-    """words: the narrative as models are given it, cleaned and before redaction; empty where none can be read."""
+    """words: the cleaned narrative, not redacted; empty where the complaint has no readable one."""
 
     complaint_id: str
     read_at: str

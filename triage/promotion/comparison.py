@@ -1,4 +1,4 @@
-"""From labelled complaints to comparisons: of which metrics, on which groups, with which differences."""
+"""Compares champion and challenger on labelled complaints: which metrics, on which groups, with which differences."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -13,9 +13,9 @@ Value = Callable[[Labelled, Answer], float]
 
 @dataclass(frozen=True)
 class Metric:
-    """value: of one answer, in [0, 1] and larger where better. applies: to which complaints.
+    """value: of one answer, from 0 to 1, larger where better. applies: to which complaints.
 
-    graded: there are values between 0 and 1, so that no test of right and wrong fits.
+    graded: some values lie between 0 and 1, so that tests of right and wrong answers do not fit.
     """
 
     name: str
@@ -25,7 +25,10 @@ class Metric:
 
 
 def metrics(positive_label: str | None, human_accuracy: float) -> tuple[Metric, ...]:
-    """The primary one first. positive_label: of a task that looks for one label."""
+    """Return the metrics of a task, the primary one first.
+
+    positive_label: the one label that the task looks for; None for a task that chooses among labels.
+    """
     if positive_label is None:
         return (
             Metric("accuracy", _right),
@@ -45,12 +48,13 @@ def _right(labelled: Labelled, answer: Answer) -> float:
 
 
 def _outcome(labelled: Labelled, answer: Answer, human_accuracy: float) -> float:
-    """What leaves triage: an automatic answer as it is, and a reviewed one as right as people are."""
+    """What triage delivers: an automatic answer as it is; a reviewed one is right as often as people are."""
     return _right(labelled, answer) if answer.automatic else human_accuracy
 
 
 def _brier(labelled: Labelled, answer: Answer) -> float:
-    """One minus the squared distance of confidence and outcome (Brier, 1950): a mean, as the error by bins is not."""
+    """One minus the squared distance of confidence and outcome (Brier, 1950). Unlike the error by bins, it is a mean
+    over complaints, so that bounds hold for it."""
     return 1.0 - (answer.confidence - _right(labelled, answer)) ** 2
 
 
@@ -74,7 +78,7 @@ class _Side:
 
 @dataclass
 class _Seen:
-    """champion, challenger: of all answers. alone: of those on complaints that the other side did not answer."""
+    """champion, challenger: all answers. champion_alone, challenger_alone: where the other side did not answer."""
 
     differences: Differences = field(default_factory=Counter)
     paired: int = 0
@@ -89,10 +93,10 @@ class _Seen:
 def compare(
     labelled: Iterable[Labelled], metric: Metric, *, min_inclusion: float, alpha: float, group: str | None = None
 ) -> Comparison:
-    """Of representative labels, in any order.
+    """Compare on representative labels, in any order. A complaint weighs as many others as it stands for.
 
-    Where only the challenger answered, its partner is the mean of the champion's answers since the challenger's last
-    one: independent of it, and of the same time. Complaints weigh as many others as they stand for.
+    Where only the challenger answered, it is compared with the mean of the champion's answers since the challenger's
+    last one: they are independent of it, and of the same time.
     """
     fits = (one for one in labelled if metric.applies(one) and (group is None or group in one.groups))
     seen = _differences(sorted(fits, key=lambda one: (one.at, one.complaint_id)), metric, min_inclusion)
@@ -107,7 +111,7 @@ def compare(
         difference=mean(seen.differences),
         lower=lower,
         upper=upper,
-        fixed=_fixed(seen, metric),
+        fixed=_fixed_test(seen, metric),
     )
 
 
@@ -141,7 +145,8 @@ def _differences(labelled: Sequence[Labelled], metric: Metric, min_inclusion: fl
 
 
 def _against(one: tuple[float, float], block: list[tuple[float, float]]) -> Weighted:
-    """Two complaints drawn apart stand for as many pairs as the product of what each stands for."""
+    """Compare an answer with a block of the champion's. Complaints that were drawn separately stand for as many pairs
+    as the product of what each stands for."""
     value, weight = one
     total = sum(w for _, w in block)
     partner = sum(v * w for v, w in block) / total
@@ -149,11 +154,11 @@ def _against(one: tuple[float, float], block: list[tuple[float, float]]) -> Weig
 
 
 def _rounded(difference: float, weight: float) -> Weighted:
-    """Few distinct values make a look cheap; a millionth changes no verdict. No weight may vanish."""
+    """Round, because few distinct values make a look cheap. A millionth changes no verdict, and no weight vanishes."""
     return Weighted(round(difference, 6), round(weight, 12))
 
 
-def _fixed(seen: _Seen, metric: Metric) -> FixedTest | None:
+def _fixed_test(seen: _Seen, metric: Metric) -> FixedTest | None:
     if metric.graded:
         return None
     if seen.paired:

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from triage.bundle import Engine
 from triage.contracts import Contract, ModelId, Revision, Sha256, TaskName
+from triage.errors import RegistryError
 from triage.strategies.ledger import Target
 from triage.strategies.strategy import Strategy
 
@@ -58,6 +59,12 @@ class ModelInfo(Contract):
     @property
     def takes_part(self) -> bool:
         return self.state in TAKING_PART and self.bundle is not None
+
+    def require_bundle(self) -> MirroredBundle:
+        """Raises: RegistryError if the bundle has not been mirrored."""
+        if self.bundle is None:
+            raise RegistryError(f"{self.version} is not mirrored: {self.failure or 'wait for the mirror function'}")
+        return self.bundle
 
 
 def fixed_attributes(row: Mapping[str, Any]) -> dict[str, Any]:

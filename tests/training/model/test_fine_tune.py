@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+from training.bundle.current import is_current
 from training.bundle.hub import CARD_FILE
 from training.bundle.onnx_graph import Logits
 from training.bundle.seen import is_seen, load_seen
@@ -17,7 +18,7 @@ from training.model.encoder import EncoderError, check_weights, locate
 from training.model.encoding import window
 from training.model.fine_tune import THREADS, fine_tune
 from training.model.losses import UNKNOWN, Losses, class_weights
-from training.pipeline import STEPS, is_current, train_models
+from training.pipeline import STEPS, train_models
 from training.recipe import CONFIGS, load_recipe
 from triage.bundle import SEEN_FILE, describe
 from triage.inference.engine import load_engine
@@ -232,9 +233,9 @@ def test_a_window_holds_the_beginning_and_the_end(tokens, length):
         assert cut[-1] == tokens[-1]
 
 
-def test_a_recipe_that_freezes_every_layer_is_refused(tmp_path):
-    recipe = TINY.model_copy(update={"frozen_layers": 6})
-    with pytest.raises(ValueError, match="of 6 layers, 6 cannot be frozen"):
+def test_a_recipe_that_freezes_more_layers_than_there_are_is_refused(tmp_path):
+    recipe = TINY.model_copy(update={"frozen_layers": 7})
+    with pytest.raises(ValueError, match="of 6 layers, 7 cannot be frozen"):
         fine_tune(PREPARED, recipe, encoder=locate(TINY.encoder), checkpoints=tmp_path, progress=lambda done: None)
 
 
