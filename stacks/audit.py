@@ -12,7 +12,7 @@ from triage.functions import ERASE, HOLD, KEEP_HELD, READ_NARRATIVE, SEAL, Funct
 
 
 class Audit(Construct):
-    """Nothing of triage waits for any of it.
+    """Triage does not wait for any of these functions.
 
     privacy_officer may have complaints erased and held. auditor may have a narrative, which is recorded, and may read
     the files of the models that judged it.
@@ -51,7 +51,7 @@ class Audit(Construct):
         data.bundles.allow(self.auditor, "GetObject")
 
     def _seal(self) -> RuntimeFunction:
-        """The only function that may add to a chain."""
+        """Build the only function that may add to a chain."""
         data = self._base.data
         seal = self._function("Seal", SEAL, Duration.minutes(1))
         data.complaints_allocation.allow(seal, "BatchGetItem", "Query")
@@ -69,7 +69,7 @@ class Audit(Construct):
         return seal
 
     def _holding(self, construct_id: str, holding: Function) -> RuntimeFunction:
-        """A function that may change when the records of a complaint expire, and may not read its narrative."""
+        """Build a function that may change when the records of a complaint expire, and may not read its narrative."""
         data = self._base.data
         function = self._function(construct_id, holding, Duration.minutes(15))
         for table in (data.complaints_allocation, data.audit_chain):

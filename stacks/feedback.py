@@ -17,7 +17,7 @@ class Feedback(Construct):
         super().__init__(scope, construct_id)
         data = base.data
         self.feedback = RuntimeFunction(self, "Feedback", function=FEEDBACK, base=base, timeout=Duration.minutes(1))
-        # A transaction of puts asks for the right to put.
+        # A transaction that puts items needs PutItem, and no right of its own.
         data.complaints_allocation.allow(self.feedback, "GetItem", "PutItem", "Query")
         allow(self.feedback, data.bus.event_bus_arn, "events:PutEvents")
         allow(self.feedback, data.parked.queue_arn, "sqs:SendMessage")

@@ -11,7 +11,7 @@ def allow(grantee: iam.IGrantable, resource_arn: str, *actions: str) -> None:
 
 
 class PersonRole(iam.Role):
-    """A role that whoever may use this account can take."""
+    """A role that people of this account may take."""
 
     def __init__(self, scope: Construct, construct_id: str, *, description: str) -> None:
         account = iam.AccountPrincipal(Stack.of(scope).account)

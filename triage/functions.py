@@ -89,7 +89,7 @@ class SelectModelsEnvironment(Environment):
 
 
 class ModelInferenceEnvironment(Environment):
-    """loaded_models: how many models a warm function keeps, the least recently used goes first.
+    """loaded_models: how many models a warm function keeps. It drops the least recently used one first.
 
     loaded_megabytes: how large their files may be together. A larger model is loaded alone.
     """
@@ -219,7 +219,7 @@ EXPLAIN = Step("explain", ExplainEnvironment, takes=steps.ExplanationTask, gives
 DELIVER_EXPLANATION = Step(
     "deliver_explanation", DeliverExplanationEnvironment, takes=steps.DeliveryRequest, gives=Delivered
 )
-"""No state of a state machine: its answer holds words of the complaint."""
+"""People invoke it and no state machine does, because its answer holds words of the complaint."""
 MIRROR = Function("mirror", MirrorEnvironment)
 SCHEDULE_PROMOTIONS = Function("schedule_promotions", SchedulePromotionsEnvironment)
 WEIGH_EVIDENCE = Step("weigh_evidence", WeighEvidenceEnvironment, takes=Due, gives=Weighed)
@@ -227,7 +227,7 @@ CHANGE_STRATEGY = Step("change_strategy", ChangeStrategyEnvironment, takes=Weigh
 CHECK_STRATEGY = Step("check_strategy", CheckStrategyEnvironment, takes=Changed, gives=Changed)
 SEAL = Function("seal", SealEnvironment)
 READ_NARRATIVE = Step("read_narrative", ReadNarrativeEnvironment, takes=ReadingRequest, gives=Read)
-"""No state of a state machine: its answer holds the narrative."""
+"""People invoke it and no state machine does, because its answer holds the narrative."""
 ERASE = Step("erase", EraseEnvironment, takes=ErasureRequest, gives=Erased)
 HOLD = Step("hold", HoldEnvironment, takes=HoldRequest, gives=Held)
 KEEP_HELD = Function("keep_held", KeepHeldEnvironment)

@@ -136,7 +136,7 @@ def copy(tmp_path: Path) -> Path:
     conftest = tmp_path / "tests" / "stacks" / "conftest.py"
     conftest.write_text(replaced(conftest.read_text(), ('params=["local", "dev", "prod"]', 'params=["local"]')))
     for path in guide():
-        file = tmp_path / path
+        file: Path = tmp_path / path
         file.write_text(edited(path, file.read_text() if file.exists() else ""))
     return tmp_path
 

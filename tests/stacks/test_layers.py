@@ -52,7 +52,7 @@ def build(tmp_path, monkeypatch):
 
 
 def installer(megabytes: float):
-    """A pip that brings a file of this size, and remembers how it was called."""
+    """A stand-in for pip: it writes a file of this size, and keeps its calls."""
     calls = []
 
     def run(command, *, check):

@@ -21,7 +21,7 @@ HOLDING = ("Audit/HoldRole", "Audit/KeepHeldRole")
 
 
 def bounds(synthesis, role: str, where: str, action: str):
-    """The condition of the statement that allows this."""
+    """The condition of the statement that allows an action on a resource."""
     (found,) = (
         statement
         for statement in synthesis.statements(role)
@@ -65,7 +65,7 @@ def test_every_policy_belongs_to_one_of_those_roles(synthesis):
 
 
 def test_no_role_has_a_managed_policy(synthesis):
-    """Those of AWS name every resource of an account."""
+    """AWS's managed policies allow actions on every resource of an account."""
     roles = synthesis.stateless.of_type("AWS::IAM::Role")
     assert not [path for path, role in roles.items() if role.get("ManagedPolicyArns")]
 
@@ -93,7 +93,7 @@ def test_only_log_delivery_and_tracing_reach_every_resource(synthesis):
 
 
 def test_a_wildcard_stays_within_one_resource_of_ours(synthesis):
-    """Objects of the bucket, versions of a function, executions of the state machine."""
+    """Such as the objects of a bucket, the versions of a function or the executions of a state machine."""
     wild = {where for role in ALLOWED for _, where in synthesis.permissions(role) if "*" in where} - {"*"}
     assert all(where.count("*") == 1 and where.endswith(("/*", ":*")) for where in wild)
     owners = {where[:-2] for where in wild}
@@ -103,7 +103,7 @@ def test_a_wildcard_stays_within_one_resource_of_ours(synthesis):
 
 def test_only_what_judges_selects_explains_or_audits_may_get_a_raw_complaint(synthesis):
     readers = {role for role in ALLOWED if ("dynamodb:GetItem", RAW) in synthesis.permissions(role)}
-    # What erases sees of one whether it is being triaged.
+    # `erase` may only see whether a complaint is being triaged.
     bound = bounds(synthesis, "Audit/EraseRole", RAW, "dynamodb:GetItem")
     assert bound["ForAllValues:StringEquals"] == {"dynamodb:Attributes": ["complaint_id", "triage_state"]}
     assert readers - {"Audit/EraseRole"} == {
@@ -143,8 +143,8 @@ def test_whoever_may_not_get_a_raw_complaint_cannot_scan_for_it_either(synthesis
                 assert "dynamodb:Attributes" in str(statement.get("Condition"))
 
 
-def test_a_raw_complaint_is_never_put_and_deleted_by_what_erases_alone(synthesis):
-    """Operations put them; here nothing but the outbox attributes is updated."""
+def test_no_function_puts_a_raw_complaint_and_only_erase_deletes_one(synthesis):
+    """Operations put complaints. Our functions update nothing but the outbox attributes."""
     assert ("dynamodb:DeleteItem", RAW) in synthesis.permissions("Audit/EraseRole")
     writes = {
         action
@@ -164,7 +164,7 @@ def test_a_story_is_only_ever_added_to_but_for_holds_and_erasure(synthesis):
 @pytest.mark.parametrize("role", HOLDING)
 @pytest.mark.parametrize(("where", "keys"), [(RAW, []), (STORY, ["entry"]), (CHAIN, ["sequence"])])
 def test_a_hold_changes_when_something_expires_and_nothing_else(synthesis, role, where, keys):
-    """AWS refuses a request whose item is named by a key that the policy does not name."""
+    """The policy has to name the keys, too: AWS refuses a request with an attribute that it does not name."""
     bound = bounds(synthesis, role, where, "dynamodb:UpdateItem")["ForAllValues:StringEquals"]
     assert bound == {"dynamodb:Attributes": sorted(["complaint_id", "expires_at", *keys])}
 
@@ -190,7 +190,7 @@ def test_product_teams_reach_nothing_of_raw_complaints(synthesis):
 
 
 def test_product_teams_write_feedback_and_nothing_else(synthesis):
-    """Neither a story nor, by a team's name in a row, the index by team, nor the outcome of their own feedback."""
+    """They can write no entry of a story, no attribute of the index by team, and no outcome of feedback."""
     (writing,) = (
         statement
         for statement in synthesis.statements("Consumers/ProductTeam")
@@ -204,7 +204,7 @@ def test_product_teams_write_feedback_and_nothing_else(synthesis):
 
 
 def test_only_an_explainer_may_have_a_decision_explained(synthesis):
-    """And it reaches nothing else: neither complaints nor stories, whose keys it cannot use either."""
+    """Its role reaches neither complaints nor stories, and cannot use their keys."""
     wanted = {("states:StartExecution", EXPLANATION_MACHINE)}
     assert {role for role in ALLOWED if wanted & synthesis.permissions(role)} == {"Explanations/Explainer"}
     assert {a.split(":")[0] for a, _ in synthesis.permissions("Explanations/Explainer")} == {"states", "lambda"}

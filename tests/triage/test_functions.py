@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from triage.functions import Environment, MirrorEnvironment, SweepEnvironment
+from triage.functions import FUNCTIONS, Environment, MirrorEnvironment, SweepEnvironment
 
-ENVIRONMENTS = sorted(Environment.__subclasses__(), key=lambda told: told.__name__)
+ENVIRONMENTS = [function.environment for function in FUNCTIONS]
 
 
 def any_value(name: str, annotation: Any) -> Any:
@@ -18,33 +18,38 @@ def any_value(name: str, annotation: Any) -> Any:
     return f"any {name}"
 
 
-def any_environment(told: type[Environment], **values: Any) -> Environment:
-    default = {name: any_value(name, field.annotation) for name, field in told.model_fields.items()}
-    return told(**{**default, **values})
+def any_environment(environment_type: type[Environment], **values: Any) -> Environment:
+    default = {name: any_value(name, field.annotation) for name, field in environment_type.model_fields.items()}
+    return environment_type(**{**default, **values})
 
 
-@pytest.mark.parametrize("told", ENVIRONMENTS)
-def test_what_is_written_is_read(told):
-    written = any_environment(told)
-    assert told.read(written.variables()) == written
+@pytest.mark.parametrize("environment_type", ENVIRONMENTS)
+def test_what_is_written_is_read(environment_type):
+    written = any_environment(environment_type)
+    assert environment_type.read(written.variables()) == written
 
 
-@pytest.mark.parametrize("told", ENVIRONMENTS)
-def test_variables_are_upper_case_texts(told):
-    for name, value in any_environment(told).variables().items():
+@pytest.mark.parametrize("environment_type", ENVIRONMENTS)
+def test_variables_are_upper_case_texts(environment_type):
+    for name, value in any_environment(environment_type).variables().items():
         assert name == name.upper()
         assert isinstance(value, str)
 
 
 @pytest.mark.parametrize(
-    ("told", "missing"),
-    [(told, name) for told in ENVIRONMENTS for name, field in told.model_fields.items() if field.is_required()],
+    ("environment_type", "missing"),
+    [
+        (environment_type, name)
+        for environment_type in ENVIRONMENTS
+        for name, field in environment_type.model_fields.items()
+        if field.is_required()
+    ],
 )
-def test_a_missing_variable_is_named(told, missing):
-    variables = any_environment(told).variables()
+def test_a_missing_variable_is_named(environment_type, missing):
+    variables = any_environment(environment_type).variables()
     del variables[missing.upper()]
     with pytest.raises(ValidationError, match=missing):
-        told.read(variables)
+        environment_type.read(variables)
 
 
 def test_what_is_optional_and_unset_is_not_written():
