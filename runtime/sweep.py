@@ -28,7 +28,7 @@ Found = TypeVar("Found")
 
 
 class SweepRequest(Contract):
-    """scope: `started` reads the index of unfinished complaints. `all` also reads the table, for those no intake saw."""
+    """scope: `started` reads the index of unfinished complaints. `all` also reads the table, for others."""
 
     scope: Literal["started", "all"] = "started"
 
