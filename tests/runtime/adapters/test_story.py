@@ -28,11 +28,12 @@ def stories(cloud) -> Stories:
 
 
 def test_what_was_added_is_read_back_typed(stories):
-    entries = [entry(complaint_id="1") for entry in (any_selection, any_prediction, any_allocation)]
-    assert all(stories.add(entry) for entry in entries)
+    allocation = any_allocation(complaint_id="1")
+    for entry in (any_selection(complaint_id="1"), any_prediction(complaint_id="1"), allocation):
+        assert stories.add(entry)
     story = stories.read("1")
     assert story.selection is not None and story.allocation is not None
-    assert story.allocation.announcement() == entries[2].announcement()
+    assert story.allocation.announcement() == allocation.announcement()
     assert stories.get(SelectionEntry, "1", SELECTION) == story.selection
     assert stories.has("1", SELECTION) and not stories.has("2", SELECTION)
     assert stories.get(AllocationEntry, "2", "ALLOCATION") is None
