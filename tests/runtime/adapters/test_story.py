@@ -29,8 +29,8 @@ def stories(cloud) -> Stories:
 
 def test_what_was_added_is_read_back_typed(stories):
     allocation = any_allocation(complaint_id="1")
-    entries = (any_selection(complaint_id="1"), any_prediction(complaint_id="1"), allocation)
-    assert all(stories.add(entry) for entry in entries)
+    for entry in (any_selection(complaint_id="1"), any_prediction(complaint_id="1"), allocation):
+        assert stories.add(entry)
     story = stories.read("1")
     assert story.selection is not None and story.allocation is not None
     assert story.allocation.announcement() == allocation.announcement()
