@@ -401,9 +401,9 @@ class TextErased(Moment):
     def of(cls, entry: stored.ErasureEntry) -> Self:
         parts = [
             "the narrative" if entry.text else "",
-            _counted(len(entry.entries), "explanation"),
-            _counted(len(entry.refused_feedback), "refused statement"),
-            _counted(sum(entry.snapshots.values()), "row", " of datasets") if entry.snapshots else "",
+            _counted(len(entry.entries), "explanation") if entry.entries else "",
+            _counted(len(entry.refused_feedback), "refused statement") if entry.refused_feedback else "",
+            _counted(sum(entry.snapshots.values()), "row") + " of datasets" if entry.snapshots else "",
         ]
         return cls.built(
             entry,
@@ -469,7 +469,7 @@ AnyMoment = Annotated[
 """In the order in which moments of the same time are shown: causes come before their effects."""
 
 MOMENTS: Final[tuple[type[Moment], ...]] = get_args(get_args(AnyMoment)[0])
-KINDS: Final = [kind for moment in MOMENTS for kind in get_args(moment.model_fields["kind"].annotation)]
+ORDER: Final = [kind for moment in MOMENTS for kind in get_args(moment.model_fields["kind"].annotation)]
 
 
 def moments(records: Records, links: Iterable[Link] = ()) -> list[AnyMoment]:
@@ -496,7 +496,7 @@ def moments(records: Records, links: Iterable[Link] = ()) -> list[AnyMoment]:
         *_gone(records, links),
         *map(RecordUnreadable.of, records.unreadable),
     ]
-    return sorted(found, key=lambda one: (instant(one.at) or NEVER, KINDS.index(one.kind), one.entry or "", one.detail))
+    return sorted(found, key=lambda one: (instant(one.at) or NEVER, ORDER.index(one.kind), one.entry or "", one.detail))
 
 
 def _allocations(records: Records) -> Iterator[AnyMoment]:
@@ -517,7 +517,8 @@ def _gone(records: Records, links: Iterable[Link]) -> Iterator[AnyMoment]:
     sealed: dict[str, list[Link]] = {}
     for link in sorted(links, key=lambda link: link.sequence):
         sealed.setdefault(link.entry, []).append(link)
-    return (RecordGone.of(entry, changes) for entry, changes in sealed.items() if entry not in records.keys)
+    there = records.keys
+    return (RecordGone.of(entry, changes) for entry, changes in sealed.items() if entry not in there)
 
 
 def _arm(model: ModelReference) -> str:
@@ -532,5 +533,5 @@ def _statement(feedback: Feedback) -> str:
     return f"{feedback.kind} {labels}".strip() + f" ({feedback.role}, {feedback.mode}, stratum {feedback.stratum})"
 
 
-def _counted(number: int, name: str, of: str = "") -> str:
-    return f"{number} {name}{'' if number == 1 else 's'}{of}" if number else ""
+def _counted(number: int, name: str) -> str:
+    return f"{number} {name}{'' if number == 1 else 's'}"

@@ -209,6 +209,11 @@ def test_an_erasure_is_shown_with_its_author_and_reason_and_changes_no_other_mom
     assert delivered.detail.endswith("which has been removed since")
 
 
+def test_an_erasure_that_changed_only_earlier_commits_of_a_dataset_names_the_dataset():
+    (erased,) = of("erased", items([any_erasure(text=False, snapshots={"complaints": 0})]))
+    assert erased.detail == "0 rows of datasets: request of the customer"
+
+
 def test_a_removed_record_is_shown_from_the_chain_with_its_hash():
     (gone,) = of("record_gone", ERASED, links=CHAIN)
     (written, removed) = [link for link in CHAIN if link.entry == gone.entry]
