@@ -21,7 +21,7 @@ class Example:
     """labels: by task, without tasks whose label is unknown. group: shared by near-duplicates; None has no others."""
 
     text: str
-    labels: Mapping[str, str]
+    labels: Mapping[TaskName, str]
     group: int | None = None
 
 
@@ -33,13 +33,13 @@ class Prepared:
     source: sha256 of the export; None for generated complaints.
     """
 
-    labels: Mapping[str, tuple[str, ...]]
+    labels: Mapping[TaskName, tuple[str, ...]]
     train: tuple[Example, ...]
     validation: tuple[Example, ...]
     fingerprint: str
     source: str | None = None
 
-    def counts(self, task: str) -> Mapping[str, int]:
+    def counts(self, task: TaskName) -> Mapping[str, int]:
         """Return how many training examples each label of a task has, in the order of the logits."""
         counted = Counter(example.labels[task] for example in self.train if task in example.labels)
         return {label: counted[label] for label in self.labels[task]}
@@ -121,7 +121,7 @@ def require_validated(prepared: Prepared, recipe: Recipe) -> None:
             raise ValueError(f"{among} is labelled {wanted!r}, the positive label of {task}: give more, or use others")
 
 
-def _label_space(task: str, train: Iterable[Example]) -> tuple[str, ...]:
+def _label_space(task: TaskName, train: Iterable[Example]) -> tuple[str, ...]:
     labels = tuple(sorted({example.labels[task] for example in train if task in example.labels}))
     if len(labels) < 2:
         raise ValueError(f"a model of the task {task} needs two labels, and the examples have {len(labels)}")
@@ -133,7 +133,7 @@ def generated_examples(recipe: Recipe) -> list[Example]:
 
 
 def examples_of(
-    complaints: Iterable[Labelled], *, tasks: Iterable[str], groups: Iterable[int | None] | None = None
+    complaints: Iterable[Labelled], *, tasks: Iterable[TaskName], groups: Iterable[int | None] | None = None
 ) -> list[Example]:
     """groups: the near-duplicate group of each complaint, in the order of the complaints."""
     if unknown := sorted(set(tasks) - set(LABELS)):
@@ -168,7 +168,7 @@ def _apart(examples: Iterable[Example], *, known: Iterable[Example]) -> tuple[Ex
 
 
 def split(
-    examples: Sequence[Example], *, share: float, seed: int, tasks: Sequence[str]
+    examples: Sequence[Example], *, share: float, seed: int, tasks: Sequence[TaskName]
 ) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
     """Return training and validation examples, in whole groups.
 
