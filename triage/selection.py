@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from triage.complaint import Complaint, timestamp
+from triage.contracts import TaskName
 from triage.steps import ModelReference
 from triage.story import SelectionEntry, sha256_of_text
 from triage.strategies.registry import ModelInfo, ModelStrategy
@@ -17,7 +18,7 @@ def select_models(
     complaint: Complaint,
     *,
     active: Iterable[ModelInfo],
-    strategies: Mapping[str, ModelStrategy],
+    strategies: Mapping[TaskName, ModelStrategy],
     now: datetime,
     code_version: str,
 ) -> SelectionEntry:

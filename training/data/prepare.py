@@ -25,7 +25,7 @@ class Example:
     None means that the text has none."""
 
     text: str
-    labels: Mapping[str, str]
+    labels: Mapping[TaskName, str]
     group: int | None = None
 
 
@@ -37,14 +37,14 @@ class Prepared:
     source: sha256 of the whole export that they come from, None if they were generated.
     """
 
-    labels: Mapping[str, tuple[str, ...]]
+    labels: Mapping[TaskName, tuple[str, ...]]
     train: tuple[Example, ...]
     validation: tuple[Example, ...]
     fingerprint: str
     source: str | None = None
 
-    def counts(self, task: str) -> Mapping[str, int]:
-        """Return the number of training examples of each label, in the order of the logits."""
+    def counts(self, task: TaskName) -> Mapping[str, int]:
+        """Return how many training examples each label of a task has, in the order of the logits."""
         counted = Counter(example.labels[task] for example in self.train if task in example.labels)
         return {label: counted[label] for label in self.labels[task]}
 
@@ -152,7 +152,7 @@ def require_validated(prepared: Prepared, recipe: Recipe) -> None:
             )
 
 
-def _label_space(task: str, train: Iterable[Example]) -> tuple[str, ...]:
+def _label_space(task: TaskName, train: Iterable[Example]) -> tuple[str, ...]:
     labels = tuple(sorted({example.labels[task] for example in train if task in example.labels}))
     if len(labels) < 2:
         raise ValueError(f"a classifier of the {task} needs two labels, but the examples have {len(labels)}: give more")
@@ -164,7 +164,7 @@ def generated_examples(recipe: Recipe) -> list[Example]:
 
 
 def examples_of(
-    complaints: Iterable[Labelled], *, tasks: Iterable[str], groups: Iterable[int | None] | None = None
+    complaints: Iterable[Labelled], *, tasks: Iterable[TaskName], groups: Iterable[int | None] | None = None
 ) -> list[Example]:
     """Return an example for each complaint. groups: the near-duplicate group of each complaint, in the same order."""
     if unknown := sorted(set(tasks) - set(LABELS)):
@@ -199,7 +199,7 @@ def _apart(examples: Iterable[Example], *, known: Iterable[Example]) -> tuple[Ex
 
 
 def split(
-    examples: Sequence[Example], *, share: float, seed: int, tasks: Sequence[str]
+    examples: Sequence[Example], *, share: float, seed: int, tasks: Sequence[TaskName]
 ) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
     """Split into train and validation by whole groups, with the same share of each combination of the tasks' labels.
 
