@@ -1,1 +1,1 @@
-"""How well the redactor finds what it looks for, and how its word lists were made."""
+"""Measures the redactor on labelled texts, and builds its word lists."""

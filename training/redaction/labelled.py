@@ -1,10 +1,10 @@
-"""The labelled set: texts in which personal data is marked, as `My name is <name>John Smith</name>`.
+"""The labelled set: texts in which personal data are marked, as in `My name is <name>John Smith</name>`.
 
-Recognisers were written with an eye on the tuned parts. Of the held-out ones only figures were looked at, but some
-rules followed from these. The unseen part was written when the rules were done: whoever reads its errors to write a
-rule moves it to the tuned ones and writes another. Handwritten texts stand in `labelled/`,
-one a line, with `\\n` for a new line; the others are made from `templates.toml`, where tuned and held-out share neither
-sentences, names, places nor formats.
+The rules of the redactor were written to fit the tuned parts. For the held-out parts, only the figures were read, but
+some rules followed from them. The unseen part was written after the rules. If its errors are read to write a rule, move
+it to the tuned parts and write a new one. Handwritten texts are in `labelled/`, one a line, with `\\n` for a new line.
+The others are made from `templates.toml`, where tuned and held-out parts have no sentences, names, places or formats in
+common.
 """
 
 import re
@@ -20,7 +20,7 @@ TUNED = ("handwritten, tuned", "generated, tuned")
 HELD_OUT = ("handwritten, held out", "generated, held out", "handwritten, unseen")
 
 GENERATED = 400
-"""Texts in each generated part."""
+"""Number of texts in each generated part."""
 
 _FOLDER = Path(__file__).with_name("labelled")
 _TAG = re.compile(rf"<(/?)({'|'.join(Entity)})>")
@@ -29,14 +29,14 @@ _OPEN, _CLOSE = "\ue000", "\ue001"
 
 @dataclass(frozen=True)
 class Example:
-    """spans: in order, apart from each other."""
+    """A text with its personal data. spans: in order, without overlap."""
 
     text: str
     spans: tuple[Span, ...]
 
 
 def load_parts() -> dict[str, list[Example]]:
-    """Every part by its name, cleaned as in serving. Raises ValueError for a text whose marks do not match."""
+    """Return every part by name, cleaned as in serving. Raises ValueError if the marks of a text do not match."""
     marked = {
         "handwritten, tuned": _lines("handwritten_tuned.txt"),
         "generated, tuned": written("tuned", GENERATED, seed=1),
@@ -53,7 +53,7 @@ def _lines(name: str) -> Iterator[str]:
 
 
 def read(marked: str) -> Example:
-    """Raises ValueError for marks that do not match."""
+    """Read a text with marks. Raises ValueError if they do not match."""
     tags = list(_TAG.finditer(marked))
     entities = [Entity(tag[2]) for tag in tags[::2]]
     pairs = zip(tags[::2], tags[1::2], strict=False)
@@ -63,7 +63,7 @@ def read(marked: str) -> Example:
 
 
 def _placed(text: str, entities: Iterable[Entity]) -> Example:
-    """The marks taken out of a text, each pair as a span."""
+    """Remove the marks from a text and return each pair as a span."""
     pieces = re.split(f"[{_OPEN}{_CLOSE}]", text)
     ends = [0]
     for piece in pieces:

@@ -1,4 +1,4 @@
-"""Texts with marked personal data, made from `templates.toml`."""
+"""Makes texts with marked personal data from `templates.toml`."""
 
 import re
 import tomllib
@@ -14,7 +14,7 @@ Pools = Mapping[str, list[str]]
 
 
 def written(part: str, count: int, *, seed: int) -> Iterator[str]:
-    """Texts of one part of the templates, each of one to three sentences."""
+    """Yield texts from one part of the templates, each of one to three sentences."""
     pools, chance = _parts()[part], Random(seed)
     for _ in range(count):
         sentences = chance.sample(pools["sentence"], chance.choice((1, 2, 2, 3)))
@@ -27,7 +27,7 @@ def _parts() -> Mapping[str, Pools]:
 
 
 def _filled(pattern: str, pools: Pools, chance: Random) -> str:
-    """Slots are drawn from the pool of their name, again and again; signs become digits and letters."""
+    """Fill slots from the pool of their name until none is left; signs become digits and letters."""
     pattern = _drawn(pattern, chance)
     while _SLOT.search(pattern):
         pattern = _SLOT.sub(lambda slot: _drawn(chance.choice(pools[slot[1]]), chance), pattern)
@@ -35,7 +35,7 @@ def _filled(pattern: str, pools: Pools, chance: Random) -> str:
 
 
 def _drawn(pattern: str, chance: Random) -> str:
-    """`#` a digit, `%` a digit but 0, `^` a letter, `=` the digit that makes a card's number add up."""
+    """Replace `#` by a digit, `%` by a digit except 0, `^` by a letter, and `=` by the check digit of a card number."""
     signs = {"#": "0123456789", "%": "123456789", "^": _LETTERS}
     drawn = "".join(chance.choice(signs[sign]) if sign in signs else sign for sign in pattern)
     if "=" not in drawn:
