@@ -19,49 +19,57 @@ if TYPE_CHECKING:
 
 
 def train(
-    recipe: Annotated[str, typer.Argument(help="A file, or the name of one in training/configs, such as complaints.")],
-    output: Annotated[Path, typer.Option(file_okay=False, help="A folder for the bundles; it is replaced.")],
+    recipe: Annotated[
+        str, typer.Argument(help="A TOML file, or the name of one in training/configs, such as complaints.")
+    ],
+    output: Annotated[Path, typer.Option(file_okay=False, help="Folder for the bundles; its content is replaced.")],
     data: Annotated[
         str | None,
         typer.Option(
-            help="An export with CFPB's column names, or hf://organisation/name@sha; else complaints are generated."
+            help="An export with CFPB's column names, or hf://organisation/name@sha; default: generated ones."
         ),
     ] = None,
     keep: Annotated[
         Literal["none", "grouped", "time"],
-        typer.Option(help="Rows to keep back and measure on: none, whole groups at random, or the latest."),
+        typer.Option(
+            help="Rows to keep back and measure on: none, whole groups of near-duplicates at random, or the latest."
+        ),
     ] = "none",
     test_from: Annotated[
         datetime | None,
-        typer.Option(formats=["%Y-%m-%d"], help="With --keep time: keep back what was received from this day on."),
+        typer.Option(formats=["%Y-%m-%d"], help="With --keep time: keep back complaints received from this day on."),
     ] = None,
     validate_on: Annotated[
         Literal["random", "latest"] | None,
         typer.Option(
-            help="The part that chooses calibration and thresholds: groups at random, or those that began last; by"
-            " default what the recipe says."
+            help="How to choose the part that sets calibration and thresholds: groups at random, or the latest ones."
+            " By default as the recipe states."
         ),
     ] = None,
     curve: Annotated[
         bool,
         typer.Option(
             "--curve",
-            help="Train on halves of the complaints as well, for the models' own learning curve; about as long again.",
+            help="Also train on a half of the complaints, a quarter and so on, for a learning curve; doubles the time.",
         ),
     ] = False,
     checkpoints: Annotated[
-        Path | None, typer.Option(file_okay=False, help="A folder from which a run that was cut off goes on.")
+        Path | None, typer.Option(file_okay=False, help="Folder from which an interrupted run continues.")
     ] = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Train the models of a recipe, and measure them on complaints they have not seen."""
+    """Train the models of a recipe and measure them on complaints that were kept back."""
     if data is None and keep != "none":
-        raise WrongUsageError("--keep needs --data: figures on generated complaints would say nothing")
+        raise WrongUsageError(
+            "--keep needs --data: figures on generated complaints mean nothing. Add --data, or leave --keep out"
+        )
     if test_from is not None and keep != "time":
-        raise WrongUsageError("--test-from needs --keep time")
+        raise WrongUsageError("--test-from needs --keep time: add it, or leave --test-from out")
     if curve and keep == "none":
-        raise WrongUsageError("--curve needs --keep: it is measured on complaints that no run has seen")
-    # Only now: torch takes seconds to import, and no other command should wait for it.
+        raise WrongUsageError(
+            "--curve needs --keep: it is measured on complaints that were kept back. Add --keep grouped or --keep time"
+        )
+    # Imported here, because torch takes seconds and no other command should wait for it.
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     from training.model.encoder import EncoderError
@@ -80,7 +88,7 @@ def _recipe(name: str, validate_on: "ValidateOn | None") -> "Recipe":
     path = Path(name) if Path(name).suffix == ".toml" else CONFIGS / f"{name}.toml"
     if not path.is_file():
         known = ", ".join(sorted(found.stem for found in CONFIGS.glob("*.toml")))
-        raise NotFoundError(f"there is no recipe {name}; in training/configs are {known}")
+        raise NotFoundError(f"there is no recipe {name}: choose one of {known}, or give a .toml file")
     recipe = load_recipe(path)
     return recipe if validate_on is None else recipe.model_copy(update={"validate_on": validate_on})
 
@@ -134,7 +142,7 @@ def _trained(
 
 
 def _shown(steps: Steps, run: str) -> "OnProgress":
-    """Return what shows the progress of one run, step by step."""
+    """Return a function that shows the progress of one run, step by step."""
     return lambda step, done: steps.share(f"{run}: {step}", done)
 
 
@@ -147,7 +155,7 @@ def _report(bundles: "Bundles", as_json: bool) -> None:
         print_json({task: {"folder": str(bundles[task]), "manifest": manifest} for task, manifest in manifests.items()})
         return
     print_table(
-        "On the validation part, which chose checkpoint, calibration and thresholds",
+        "Figures on the validation part, which chose checkpoint, calibration and thresholds",
         ("task", "bundle", "weights", "measure", "value"),
         (
             (task, bundles[task], manifest.weights_sha256[:16], name, f"{value:.4g}")
@@ -158,5 +166,5 @@ def _report(bundles: "Bundles", as_json: bool) -> None:
     for task, folder in bundles.items():
         page = folder.parent / REPORTS / task / PAGE
         if page.is_file():
-            out.print(f"The report of {task} is {page}", soft_wrap=True)
+            out.print(f"The report of {task} is {page}.", soft_wrap=True)
     err.print("Publish with `triage publish FOLDER ORGANISATION/NAME`.", soft_wrap=True)

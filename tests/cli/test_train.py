@@ -64,7 +64,7 @@ def test_a_folder_without_a_bundle_is_not_published(tmp_path, monkeypatch):
         "cli.aws.deployment.running_instance", lambda state: type("I", (), {"hub_endpoint": "http://hub"})
     )
     result = CliRunner().invoke(app, ["publish", str(tmp_path), "megabank/quick"])
-    assert "is no bundle" in str(result.exception)
+    assert "is not a bundle" in str(result.exception)
 
 
 def test_an_unknown_recipe_names_those_that_there_are(tmp_path):
