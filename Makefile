@@ -7,39 +7,46 @@ export PATH := $(BIN):$(PATH)
 export HF_HUB_DISABLE_XET := 1
 ENVIRONMENT ?= dev
 CDK := node node_modules/aws-cdk/bin/cdk
-REQUIREMENTS := $(wildcard requirements*.txt */requirements*.txt) constraints.txt pyproject.toml package-lock.json
+# The lock files name every package with its hashes, so pip need not resolve anything. Python compiles what it imports.
+INSTALL := $(BIN)/pip install --quiet --progress-bar on --no-deps --no-compile --require-hashes --requirement
+EDITABLE := --no-deps --no-build-isolation --config-settings editable_mode=compat --editable .
+HAS_CPU_TORCH := $(BIN)/python -c 'import sys; from importlib.metadata import version; sys.exit("+cpu" not in version("torch"))'
 
-.PHONY: env demo test lint types unit system synth package deploy bench simulate clean
+.PHONY: env demo test lint types unit system synth package deploy bench simulate lock clean
 .DEFAULT_GOAL := demo
 
-env: .venv/complete  ## the environment alone, in .venv
+env: .venv/complete  ## what `make demo` needs, in .venv
 
-.venv/complete: $(REQUIREMENTS)
+.venv/complete: requirements.lock requirements-cuda.lock pyproject.toml package-lock.json
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "Python 3.11 is needed: make PYTHON=/path/to/python3.11")'
-	@echo "Installing the environment into .venv (about three minutes the first time)"
+	@echo "Installing the environment into .venv (about one minute the first time)"
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --progress-bar on --constraint constraints.txt --requirement requirements-dev.txt
-	$(BIN)/pip install --quiet --no-deps --editable .
-	npm ci --no-audit --no-fund --loglevel=error
+	$(INSTALL) requirements.lock
+	$(HAS_CPU_TORCH) || $(INSTALL) requirements-cuda.lock
+	npm ci --no-audit --no-fund --loglevel=error & npm=$$!; $(BIN)/pip install --quiet $(EDITABLE) && wait $$npm
+	touch $@
+
+.venv/complete-for-tests: .venv/complete requirements-dev.lock
+	$(INSTALL) requirements-dev.lock
 	touch $@
 
 demo: env  ## set everything up and triage complaints; DATA=FILE triages a CFPB export
 	$(BIN)/triage demo $(if $(DATA),--data "$(DATA)") $(if $(COUNT),--count $(COUNT))
 
-test: env lint types  ## everything that CI checks
+test: .venv/complete-for-tests lint types  ## everything that CI checks
 	$(BIN)/pytest
 
-lint: env
+lint: .venv/complete-for-tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: env
+types: .venv/complete-for-tests
 	$(BIN)/mypy
 
-unit: env  ## without the deployed machine
+unit: .venv/complete-for-tests  ## without the deployed machine
 	$(BIN)/pytest -m "not system"
 
-system: env  ## on the deployed machine alone
+system: .venv/complete-for-tests  ## on the deployed machine alone
 	$(BIN)/pytest -m system
 
 synth: env  ## the templates of ENVIRONMENT, without credentials, network or Docker
@@ -51,13 +58,16 @@ package: env  ## the Lambda layers, cross-built for arm64
 deploy: package  ## deploy ENVIRONMENT to AWS, with the shell's credentials
 	$(CDK) deploy --all --context environment=$(ENVIRONMENT)
 
-bench: env  ## a table of ratios against transformers.pipeline
+bench: .venv/complete-for-tests  ## a table of ratios against transformers.pipeline
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.inference
 	$(BIN)/python -m benchmarks.explanation $(if $(DATA),--data "$(DATA)")
 
 simulate: env  ## how often the promotion engine is wrong, and how soon it is right
 	$(BIN)/python -m benchmarks.promotion
+
+lock: env  ## write the lock files again, from the requirements*.txt files
+	$(BIN)/python .ci/lock.py
 
 clean:  ## stop the embedded AWS and remove everything that was built or stored
 	if [ -x $(BIN)/triage ]; then $(BIN)/triage down --wipe; fi

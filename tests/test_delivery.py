@@ -8,7 +8,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
-REQUIREMENTS = sorted([ROOT / "constraints.txt", *ROOT.glob("requirements*.txt"), *ROOT.glob("*/requirements*.txt")])
+REQUIREMENTS = sorted([*ROOT.glob("requirements*.txt"), *ROOT.glob("*/requirements*.txt")])
+LOCKS = sorted(ROOT.glob("requirements*.lock"))
 INSTALLERS = [ROOT / "Makefile", ROOT / "stacks" / "layers.py", *sorted((ROOT / "runtime").glob("*.Dockerfile"))]
 
 
@@ -40,6 +41,50 @@ def test_a_library_is_named_with_its_version_and_comes_from_the_one_index(path):
     lines = [line.split("#")[0].strip() for line in path.read_text().splitlines()]
     libraries = [line for line in lines if line and not line.startswith("-r ")]
     assert [line for line in libraries if not re.fullmatch(r"[\w.-]+(?:\[[\w,-]+\])?==[\w.+!-]+", line)] == []
+
+
+def spelled(name):
+    """Package names differ in case, hyphens, underscores and dots alone."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def locked(path) -> dict[str, str]:
+    return {
+        spelled(name): version for name, version in re.findall(r"^([\w.-]+)==(\S+)", path.read_text(), re.MULTILINE)
+    }
+
+
+@pytest.mark.parametrize("path", LOCKS, ids=named)
+def test_a_locked_package_has_a_version_and_hashes_and_names_no_place(path):
+    entries = [entry for entry in re.split(r"\n(?=\S)", path.read_text().strip()) if not entry.startswith("#")]
+    assert entries
+    entry = r"[\w.-]+==[\w.!-]+(?: \\\n    --hash=sha256:[0-9a-f]{64})+"
+    assert [each for each in entries if not re.fullmatch(entry, each)] == []
+
+
+def test_no_package_is_locked_twice():
+    names = [name for path in LOCKS for name in locked(path)]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("path", REQUIREMENTS, ids=named)
+def test_the_lock_files_hold_the_version_that_a_requirement_names(path):
+    everywhere = {name: version for lock in LOCKS for name, version in locked(lock).items()}
+    wanted = re.findall(r"^([\w.-]+)(?:\[[\w,-]+\])?==(\S+)", path.read_text(), re.MULTILINE)
+    assert {spelled(name): version for name, version in wanted}.items() <= everywhere.items()
+
+
+def test_the_demo_needs_nothing_that_only_the_tests_install():
+    assert {"pytest", "moto", "mypy"} <= locked(ROOT / "requirements-dev.lock").keys()
+    assert {"torch", "ministack", "aws-cdk-lib"} <= locked(ROOT / "requirements.lock").keys()
+
+
+def test_everything_is_installed_with_its_hash():
+    makefile = (ROOT / "Makefile").read_text()
+    installs = [line for line in makefile.splitlines() if "pip install" in line]
+    assert installs
+    assert all("--require-hashes" in line or "--no-deps" in line or "$(EDITABLE)" in line for line in installs)
+    assert "--no-build-isolation" in makefile
 
 
 @pytest.mark.parametrize("path", INSTALLERS, ids=named)

@@ -15,7 +15,7 @@ def pinned(requirements) -> dict[str, str]:
 
 @pytest.fixture
 def host():
-    return pinned(layers.ROOT / "constraints.txt")
+    return dict(re.findall(r"^([\w.-]+)==(\S+)", (layers.ROOT / "requirements.lock").read_text(), re.MULTILINE))
 
 
 def test_layers_are_built_for_the_functions_python_and_processor():

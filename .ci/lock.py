@@ -1,0 +1,117 @@
+"""Write the lock files: every package of the environment, with its version and the SHA-256 of each file that may serve.
+
+requirements.lock holds what `make demo` installs, requirements-dev.lock what `make test` adds, and
+requirements-cuda.lock what torch needs in addition where the package index has it for GPUs only.
+
+Direct requirements may change freely. Any other package keeps the version of the present lock files; to let one move,
+delete its lines there first.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from tempfile import NamedTemporaryFile, TemporaryDirectory
+from typing import Any
+
+from pip._vendor.packaging.requirements import Requirement
+from pip._vendor.packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[1]
+PLATFORMS = (*(f"manylinux_2_{minor}" for minor in range(28, 4, -1)), "manylinux2014", "manylinux2010", "manylinux1")
+MACHINES = ("x86_64", "aarch64")
+CUDA = ("nvidia-", "cuda-", "triton")
+NO_CONFIGURATION = {"PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": "", "PIP_EXTRA_INDEX_URL": ""}
+"""The index alone, without what this machine adds to it: such as a torch for processors."""
+
+Found = list[dict[str, Any]]
+
+
+def main() -> None:
+    wanted = _direct(ROOT / "requirements-dev.txt")
+    kept = [f"{name}=={version}" for name, version in _locked().items() if name not in {r.name for r in wanted}]
+    resolved = {_name(one): one for one in _report([str(each) for each in wanted], keep=kept, env=NO_CONFIGURATION)}
+    pins = {name: one["metadata"]["version"].partition("+")[0] for name, one in resolved.items()}
+    hashes = _hashes([f"{name}=={version}" for name, version in sorted(pins.items())])
+    cuda = {name for name in resolved if name.startswith(CUDA)}
+    demo = _closure(_direct(ROOT / "requirements-demo.txt"), resolved) - cuda
+    for file, names in (("", demo), ("-dev", resolved.keys() - demo - cuda), ("-cuda", cuda)):
+        text = "# Written by `make lock` from the requirements*.txt files.\n"
+        for name in sorted(names):
+            text += (
+                f"{name}=={pins[name]}"
+                + "".join(f" \\\n    --hash=sha256:{one}" for one in sorted(hashes[name]))
+                + "\n"
+            )
+        (ROOT / f"requirements{file}.lock").write_text(text)
+
+
+def _name(found: dict[str, Any]) -> str:
+    return canonicalize_name(found["metadata"]["name"])
+
+
+def _direct(file: Path) -> list[Requirement]:
+    """Return the requirements of a file and of the files that it includes."""
+    found = []
+    for line in file.read_text().splitlines():
+        if line.startswith("-r "):
+            found += _direct(file.parent / line.removeprefix("-r "))
+        elif line and not line.startswith("#"):
+            found.append(Requirement(line))
+    return found
+
+
+def _locked() -> dict[str, str]:
+    text = "".join(path.read_text() for path in ROOT.glob("requirements*.lock"))
+    return dict(re.findall(r"^([\w.-]+)==(\S+)", text, re.MULTILINE))
+
+
+def _closure(direct: list[Requirement], resolved: dict[str, dict[str, Any]]) -> set[str]:
+    """Return the names of the requirements and of all that they require in turn."""
+    reached: set[tuple[str, str]] = set()
+    open_ = [(canonicalize_name(each.name), extra) for each in direct for extra in ("", *each.extras)]
+    while open_:
+        name, extra = one = open_.pop()
+        if one in reached:
+            continue
+        reached.add(one)
+        for line in resolved[name]["metadata"].get("requires_dist", ()):
+            needed = Requirement(line)
+            if needed.marker is None or needed.marker.evaluate({"extra": extra}):
+                open_ += [(canonicalize_name(needed.name), each) for each in ("", *needed.extras)]
+    return {name for name, _ in reached}
+
+
+def _hashes(pins: list[str]) -> dict[str, set[str]]:
+    """Return the SHA-256 of the files that pip chooses on each machine, with and without this one's configuration."""
+    served = [pin for pin in pins if not pin.startswith(CUDA)]
+    hashes: defaultdict[str, set[str]] = defaultdict(set)
+    with TemporaryDirectory() as target, ThreadPoolExecutor() as beside:
+        runs = [beside.submit(_report, served, "--no-deps", env={})]
+        for machine in MACHINES:
+            tags = [f"--platform={platform}_{machine}" for platform in PLATFORMS]
+            options = ("--no-deps", "--target", target, "--only-binary=:all:", "--python-version=3.11", *tags)
+            runs.append(beside.submit(_report, pins, *options, env=NO_CONFIGURATION))
+        for one in (found for run in runs for found in run.result()):
+            hashes[_name(one)].add(one["download_info"]["archive_info"]["hashes"]["sha256"])
+    return hashes
+
+
+def _report(requirements: list[str], *options: str, env: dict[str, str], keep: list[str] | None = None) -> Found:
+    """Return what pip would install."""
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed", *options]
+    with NamedTemporaryFile("r", suffix=".json") as report, NamedTemporaryFile("w", suffix=".txt") as constraints:
+        constraints.write("\n".join(keep or ()))
+        constraints.flush()
+        command += ["--report", report.name, "--constraint", constraints.name, *requirements]
+        subprocess.run(command, check=True, env={**os.environ, **env}, stdout=subprocess.DEVNULL)
+        found: Found = json.load(report)["install"]
+    return found
+
+
+if __name__ == "__main__":
+    main()
