@@ -68,7 +68,7 @@ def test_changed_addresses_are_deployed_again(tmp_path):
         ("", False),
     ],
 )
-def test_only_news_are_shown(line, news):
+def test_only_results_and_failures_are_shown(line, news):
     assert deploy.is_news(line) is news
 
 
@@ -131,6 +131,6 @@ def test_a_deployment_holds_what_its_template_says_and_is_not_repeated(instance,
 
 
 @pytest.mark.system
-def test_a_failed_deployment_ends_with_what_cdk_said(instance, tmp_path):
+def test_a_failed_deployment_shows_the_last_lines_of_cdk(instance, tmp_path):
     with pytest.raises(deploy.NotDeployedError, match="nowhere"):
         deploy.deploy(instance, on_progress=print, app=str(tmp_path / "nowhere"))

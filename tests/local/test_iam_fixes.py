@@ -23,7 +23,7 @@ def test_a_put_carries_its_partition_and_its_attributes():
     }
 
 
-def test_what_a_condition_asks_for_is_among_the_attributes():
+def test_attributes_of_a_condition_are_among_the_attributes():
     names = {"#asked": "team", "#map": "labels", "#part": "product"}
     asked = context(
         **put(), ConditionExpression="attribute_not_exists(#asked) OR #map.#part = :p", ExpressionAttributeNames=names
@@ -31,7 +31,7 @@ def test_what_a_condition_asks_for_is_among_the_attributes():
     assert asked["dynamodb:Attributes"] == ["complaint_id", "labels", "team"]
 
 
-def test_what_a_put_returns_is_known():
+def test_the_return_values_of_a_put_are_a_condition_key():
     assert context(**put(), ReturnValues="ALL_OLD")["dynamodb:ReturnValues"] == "ALL_OLD"
 
 
@@ -55,14 +55,14 @@ def test_an_update_carries_its_keys_and_whatever_it_changes(expression, attribut
     assert found["dynamodb:LeadingKeys"] == ["1"]
 
 
-def test_an_update_carries_what_it_asks_for():
+def test_an_update_has_the_attributes_of_its_condition():
     found = context(
         **update("REMOVE held", ConditionExpression="attribute_exists (placed_at) AND NOT team IN (:a, :b)")
     )
     assert found["dynamodb:Attributes"] == ["complaint_id", "entry", "held", "placed_at", "team"]
 
 
-def test_an_update_hides_in_no_transaction():
+def test_an_update_in_a_transaction_is_found():
     found = context(TransactItems=[{"Put": put()}, {"Update": update("SET team = :t")}])
     assert found["dynamodb:Attributes"] == ["complaint_id", "entry", "team"]
 
@@ -75,7 +75,7 @@ def test_an_update_hides_in_no_transaction():
     ],
     ids=["transaction", "batch"],
 )
-def test_a_put_hides_in_no_other_request(request_of):
+def test_a_put_in_a_transaction_or_batch_is_found(request_of):
     found = context(**request_of(put(), put("1", team={"S": "cards"})))
     assert found["dynamodb:LeadingKeys"] == ["FEEDBACK#1", "1"]
     assert found["dynamodb:Attributes"] == ["complaint_id", "team"]
@@ -93,7 +93,7 @@ def test_a_put_hides_in_no_other_request(request_of):
         json.dumps({"RequestItems": {"stories": {"Keys": [{"complaint_id": {"S": "1"}}]}}}).encode(),
     ],
 )
-def test_anything_else_is_left_to_ministack(body):
+def test_a_request_without_writes_gets_no_condition_keys(body):
     assert context_of_writes(body, KEYS.get) == {}
 
 
@@ -108,6 +108,6 @@ def test_a_refusal_is_answered_as_before_and_leaves_a_line(caplog):
     assert caplog.messages == ["refused: arn:role/eve may not lambda:InvokeFunction (AccessDenied)"]
 
 
-def test_who_has_no_credentials_is_refused_as_somebody_unknown(caplog):
+def test_a_caller_without_credentials_is_logged_as_somebody_unknown(caplog):
     logged(answering)("s3", "s3:GetObject", "", "7", error_code="InvalidAccessKeyId")
     assert caplog.messages == ["refused: somebody unknown may not s3:GetObject (InvalidAccessKeyId)"]

@@ -105,12 +105,12 @@ def test_a_metric_in_a_log_is_what_put_metric_data_takes(capsys):
     assert datum["Timestamp"] == json.loads(written)["_aws"]["Timestamp"] / 1000
 
 
-def test_without_dimensions_it_is_a_metric_too(capsys):
+def test_a_metric_without_dimensions_is_read(capsys):
     ((_, (datum,)),) = embedded([line(capsys, dimensions={})])
     assert datum["Dimensions"] == []
 
 
-def test_what_only_looks_like_a_metric_is_left_alone():
+def test_a_line_that_only_looks_like_a_metric_is_ignored():
     assert not [
         *embedded(['{"CloudWatchMetrics"', '{"message": "about \\"CloudWatchMetrics\\""}', "CloudWatchMetrics"])
     ]

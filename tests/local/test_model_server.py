@@ -67,11 +67,11 @@ def test_an_exception_is_described_under_its_class_name():
     assert (described["errorType"], described["errorMessage"]) == ("ValueError", "no")
 
 
-def test_waiting_too_long_is_named_as_lambda_names_a_timeout():
+def test_waiting_too_long_is_reported_as_a_timeout_of_lambda():
     assert describe(WaitedTooLongError("late"))["errorType"] == "Sandbox.Timedout"
 
 
-def test_what_a_thread_prints_is_its_own(monkeypatch):
+def test_the_output_of_each_thread_is_collected_apart(monkeypatch):
     outside = io.StringIO()
     monkeypatch.setattr(sys, "stdout", outside)
     capture = Capture().install()
@@ -92,7 +92,7 @@ def test_what_a_thread_prints_is_its_own(monkeypatch):
     assert outside.getvalue() == "outside\n"
 
 
-def test_errors_are_captured_too(monkeypatch):
+def test_stderr_is_captured_too(monkeypatch):
     monkeypatch.setattr(sys, "stdout", io.StringIO())
     monkeypatch.setattr(sys, "stderr", io.StringIO())
     with Capture().install().lines() as lines:
@@ -123,13 +123,13 @@ def reply(handler, *, seconds):
         return server.reply(invocation, {})
 
 
-def test_what_is_not_done_at_its_deadline_ends_the_process(ended):
+def test_an_invocation_that_is_not_done_at_its_deadline_ends_the_process(ended):
     hang = threading.Event()
     reply(lambda event, context: hang.wait(GRACE_SECONDS + 1), seconds=0.1)
     assert ended == ["infer"]
 
 
-def test_what_is_done_in_time_ends_nothing(ended):
+def test_an_invocation_that_is_done_in_time_does_not_end_the_process(ended):
     assert reply(lambda event, context: "done", seconds=0.1)[REPLY]["result"] == "done"
     time.sleep(GRACE_SECONDS + 0.3)
     assert ended == []

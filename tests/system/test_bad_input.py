@@ -1,4 +1,4 @@
-"""Whatever lands ends with one allocation, and never blocks what lands behind it."""
+"""Every complaint, however malformed, gets one allocation and does not block the complaints behind it."""
 
 import csv
 from decimal import Decimal

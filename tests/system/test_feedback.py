@@ -1,4 +1,4 @@
-"""What people and product teams say about allocations makes new versions of them."""
+"""Feedback of people and product teams makes new versions of allocations."""
 
 import json
 from collections.abc import Callable
@@ -38,7 +38,7 @@ def of_team(machine: Machine, team: str) -> set[str]:
 
 @pytest.fixture
 def received(machine: Machine) -> Received:
-    """The details of what the bus has said about a complaint since."""
+    """Return a function that gives the details of the events about a complaint since the test began."""
     events, sqs = machine.aws.client("events"), machine.aws.client("sqs")
     queue = sqs.create_queue(QueueName="feedback-listener")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
@@ -96,7 +96,7 @@ def test_labels_of_a_day_are_read_from_their_index(machine: Machine, any_item):
 
 @pytest.fixture
 def team(machine: Machine) -> Any:
-    """DynamoDB with the rights of a product team."""
+    """Return a DynamoDB client with the permissions of a product team."""
     return machine.as_role(machine.deployment.name("product-team-role")).client("dynamodb")
 
 

@@ -1,4 +1,4 @@
-"""Models come and go by a row in model_info, and none of them can stop a complaint."""
+"""A row in `model_info` adds or removes a model, and no model can stop a complaint."""
 
 import os
 import pickle

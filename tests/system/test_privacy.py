@@ -37,7 +37,7 @@ def test_the_search_would_find_a_narrative_that_leaked(machine: Machine, any_ite
 
 
 def everything_written(machine: Machine, ids: list[str]) -> list[tuple[str, str]]:
-    """(place, content) of executions, stories, feedback, logs, metrics and parked messages."""
+    """Return place and content of executions, stories, feedback, logs, metrics and parked messages."""
     sfn, logs = machine.aws.client("stepfunctions"), machine.aws.client("logs")
     arn = machine.deployment.name("state-machine").replace(":stateMachine:", ":execution:")
     written = [

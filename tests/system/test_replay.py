@@ -1,4 +1,4 @@
-"""What was predicted on the deployed machine is said again by the same models, also by one that is retired."""
+"""The same models, also a retired one, reproduce the predictions made on the deployed machine."""
 
 from pathlib import Path
 

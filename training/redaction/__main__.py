@@ -1,8 +1,4 @@
-<<<<<<< HEAD
 """`python -m training.redaction`: measure the redactor on the labelled set and on an export."""
-=======
-"""`python -m training.redaction`: measures the redactor on the labelled set and, if given, on an export."""
->>>>>>> refs/heads/training
 
 import time
 from collections import Counter
@@ -20,28 +16,16 @@ from triage.redaction import REDACTION_VERSION, Entity, redact
 from triage.text import clean
 
 LENGTH = 1_000
-<<<<<<< HEAD
 """The number of characters of the text that is timed: about the mean of real narratives."""
-=======
-"""Characters of the text for measuring time; real narratives have about as many on average."""
->>>>>>> refs/heads/training
 
 
 def main(
     data: Annotated[
-<<<<<<< HEAD
         Path | None, typer.Option(exists=True, help="Also measure on this CFPB export in Parquet format.")
     ] = None,
     count: Annotated[int, typer.Option(help="The number of narratives to read from the export.")] = 2_000,
 ) -> None:
     """Print the precision and recall of each entity on each part of the labelled set, and the time for a text."""
-=======
-        Path | None, typer.Option(exists=True, help="A CFPB export in Parquet to measure on as well.")
-    ] = None,
-    count: Annotated[int, typer.Option(help="How many narratives of the export.")] = 2_000,
-) -> None:
-    """Print precision and recall of each entity on each part of the labelled set, and the time for one text."""
->>>>>>> refs/heads/training
     console = Console(width=120)
     for part, examples in load_parts().items():
         console.print(table(part, len(examples), measure(examples)))
@@ -52,11 +36,7 @@ def main(
 
 
 def table(part: str, texts: int, scores: dict[Entity, Score]) -> Table:
-<<<<<<< HEAD
     """Return the scores of one part by entity; the last row sums up all entities."""
-=======
-    """Return the table of one part; the last row is for all entities together."""
->>>>>>> refs/heads/training
     title = f"{part}: {texts} texts, redaction {REDACTION_VERSION}"
     shown = Table(
         "entity", "marked", "recall", "characters hidden", "found", "precision", "harmed characters", title=title
@@ -75,14 +55,10 @@ def table(part: str, texts: int, scores: dict[Entity, Score]) -> Table:
 
 
 def real(data: Path, count: int) -> Table:
-<<<<<<< HEAD
     """Count what is replaced in the narratives of the half of an export that the word lists were not built from.
 
     CFPB has already removed personal data from them.
     """
-=======
-    """Return what is replaced in CFPB's scrubbed narratives, in the half from which no word lists were made."""
->>>>>>> refs/heads/training
     narratives = [clean(narrative) for narrative in read_half(data, even=False)][:count]
     redacted = [redact(narrative) for narrative in narratives]
     changed = sum(bool(one.counts) for one in redacted)
@@ -96,11 +72,7 @@ def real(data: Path, count: int) -> Table:
 
 
 def milliseconds(texts: list[str]) -> float:
-<<<<<<< HEAD
     """Return the mean time to redact one of the texts."""
-=======
-    """Return the mean time to redact one text."""
->>>>>>> refs/heads/training
     redact(texts[0])
     start = time.perf_counter()
     for text in texts:

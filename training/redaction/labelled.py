@@ -1,6 +1,5 @@
 """The labelled set: texts in which personal data are marked, as in `My name is <name>John Smith</name>`.
 
-<<<<<<< HEAD
 The handwritten texts are in `labelled/`, one text a line, with `\\n` for a new line. The generated texts are made from
 `templates.toml`, whose tuned and held-out parts share no sentences, names, places or formats.
 
@@ -8,13 +7,6 @@ The handwritten texts are in `labelled/`, one text a line, with `\\n` for a new 
 - Held-out parts: only their figures were looked at, but some rules were written because of these figures.
 - Unseen part: it was written after the rules. Whoever writes a rule because of its errors must move the part to the
   tuned ones, and write a new one.
-=======
-The rules of the redactor were written to fit the tuned parts. For the held-out parts, only the figures were read, but
-some rules followed from them. The unseen part was written after the rules. If its errors are read to write a rule, move
-it to the tuned parts and write a new one. Handwritten texts are in `labelled/`, one a line, with `\\n` for a new line.
-The others are made from `templates.toml`, where tuned and held-out parts have no sentences, names, places or formats in
-common.
->>>>>>> refs/heads/training
 """
 
 import re
@@ -33,11 +25,7 @@ TUNED = ("handwritten, tuned", "generated, tuned")
 HELD_OUT = ("handwritten, held out", "generated, held out", "handwritten, unseen")
 
 GENERATED = 400
-<<<<<<< HEAD
 """The number of texts in each generated part."""
-=======
-"""Number of texts in each generated part."""
->>>>>>> refs/heads/training
 
 _FOLDER = Path(__file__).parent
 _TAG = re.compile(rf"<(/?)({'|'.join(Entity)})>")
@@ -50,22 +38,14 @@ Pools = Mapping[str, list[str]]
 
 @dataclass(frozen=True)
 class Example:
-<<<<<<< HEAD
     """A cleaned text and the spans that are marked in it, in order and not overlapping."""
-=======
-    """A text with its personal data. spans: in order, without overlap."""
->>>>>>> refs/heads/training
 
     text: str
     spans: tuple[Span, ...]
 
 
 def load_parts() -> dict[str, list[Example]]:
-<<<<<<< HEAD
     """Return the examples of each part. Raises ValueError at a text whose marks do not match."""
-=======
-    """Return every part by name, cleaned as in serving. Raises ValueError if the marks of a text do not match."""
->>>>>>> refs/heads/training
     marked = {
         "handwritten, tuned": _handwritten("handwritten_tuned.txt"),
         "generated, tuned": generated("tuned", GENERATED, seed=1),
@@ -82,26 +62,13 @@ def _handwritten(name: str) -> Iterator[str]:
 
 
 def read(marked: str) -> Example:
-<<<<<<< HEAD
     """Clean a marked text as serving does, and turn its marks into spans. Raises ValueError if marks do not match."""
-=======
-    """Read a text with marks. Raises ValueError if they do not match."""
->>>>>>> refs/heads/training
     tags = list(_TAG.finditer(marked))
     entities = [Entity(tag[2]) for tag in tags[::2]]
     pairs = zip(tags[::2], tags[1::2], strict=False)
     if len(tags) % 2 or any(opened[1] or not closed[1] or opened[2] != closed[2] for opened, closed in pairs):
         raise ValueError(f"marks do not match: {marked}")
-<<<<<<< HEAD
     pieces = re.split(f"[{_OPEN}{_CLOSE}]", clean(_TAG.sub(lambda tag: _CLOSE if tag[1] else _OPEN, marked)))
-=======
-    return _placed(clean(_TAG.sub(lambda tag: _CLOSE if tag[1] else _OPEN, marked)), entities)
-
-
-def _placed(text: str, entities: Iterable[Entity]) -> Example:
-    """Remove the marks from a text and return each pair as a span."""
-    pieces = re.split(f"[{_OPEN}{_CLOSE}]", text)
->>>>>>> refs/heads/training
     ends = [0]
     for piece in pieces:
         ends.append(ends[-1] + len(piece))

@@ -1,8 +1,4 @@
-<<<<<<< HEAD
 """Compares the spans that the redactor finds with the marked spans of the labelled set."""
-=======
-"""Precision and recall of the redactor on labelled texts."""
->>>>>>> refs/heads/training
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,15 +11,9 @@ from triage.redaction import Entity, Span, find
 class Score:
     """Counts for one entity.
 
-<<<<<<< HEAD
     marked, found: spans. marked_found: marked spans that overlap a found span of the entity. found_marked: found spans
     that overlap a marked span of the entity. characters: marked characters. hidden: marked characters inside any found
     span. replaced: characters of found spans. harmed: of these, characters that no mark of any entity covers.
-=======
-    marked, found: spans in the labels and spans that the redactor found. marked_found: marked spans that overlap a
-    found one; found_marked: found spans that overlap a marked one. characters: in marked spans; hidden: those of them
-    in a found span of any entity. replaced: characters in found spans; harmed: those of them that no mark covers.
->>>>>>> refs/heads/training
     """
 
     marked: int = 0
@@ -45,11 +35,7 @@ class Score:
 
     @property
     def hidden_share(self) -> float:
-<<<<<<< HEAD
         """The share of marked characters that are replaced by any placeholder; privacy depends on it."""
-=======
-        """The share of marked characters that are hidden under any placeholder, which is what matters for privacy."""
->>>>>>> refs/heads/training
         return _share(self.hidden, self.characters)
 
     @property
@@ -61,11 +47,7 @@ class Score:
 
 
 def measure(examples: Iterable[Example]) -> dict[Entity, Score]:
-<<<<<<< HEAD
     """Score the first pass of the redactor, by entity."""
-=======
-    """Return the score of the redactor's first pass for each entity."""
->>>>>>> refs/heads/training
     scores = dict.fromkeys(Entity, Score())
     for example in examples:
         found = find(example.text)
@@ -90,11 +72,7 @@ def _score(entity: Entity, marked: Sequence[Span], found: Sequence[Span]) -> Sco
 
 
 def _overlap(one: Span, other: Span) -> int:
-<<<<<<< HEAD
     """Return the number of characters that the spans share."""
-=======
-    """Return the number of characters in both spans."""
->>>>>>> refs/heads/training
     return max(0, min(one.end, other.end) - max(one.start, other.start))
 
 

@@ -1,16 +1,8 @@
-<<<<<<< HEAD
 """`python -m training.redaction.word_lists FILE --names DIR`: build the word lists of the redactor.
 
 FILE is a CFPB export. CFPB has removed the names of people from it, so a word in it is not a name, or not only a name.
 Complaints with an even id are read; the others are left to measure on. DIR holds the lists of first and last names of
 the US Census of 1990, as in the package `names` 0.3.0. `names.toml` adds names that the census lacks.
-=======
-"""`python -m training.redaction.word_lists FILE --names DIR`: builds the word lists of the redactor.
-
-FILE is a CFPB export. CFPB has removed the names of people from it, so its words are not names, or not only names. Only
-complaints with an even id are read; the others are kept for measuring. DIR contains the first and last names of the US
-Census of 1990, as in the package `names` 0.3.0. Names of the UK and of other countries are in `names.toml`.
->>>>>>> refs/heads/training
 """
 
 import json
@@ -25,17 +17,10 @@ import pyarrow.parquet
 import typer
 
 SURNAMES = 8_000
-<<<<<<< HEAD
 """The number of surnames, most frequent first. Each further one is the name of fewer than 1 in 50,000 people."""
 
 ORDINARY_FROM = 2
 """How often a word must occur to be ordinary. A word that occurs once may be a name that CFPB overlooked."""
-=======
-"""Number of surnames, the most frequent first. Less than one person in 50,000 has any of the others."""
-
-ORDINARY_FROM = 2
-"""Occurrences that make a word ordinary; a word that occurs once may be a name that CFPB overlooked."""
->>>>>>> refs/heads/training
 
 WORD = re.compile(r"[^\W\d_]+")
 OUTPUT = Path(__file__).parents[2] / "triage" / "redaction" / "lexicon.json"
@@ -45,11 +30,7 @@ def main(
     export: Annotated[Path, typer.Argument(exists=True)],
     names: Annotated[Path, typer.Option(exists=True, file_okay=False)],
 ) -> None:
-<<<<<<< HEAD
     """Write the word lists to `triage/redaction/lexicon.json`."""
-=======
-    """Write the word lists to the redactor's folder."""
->>>>>>> refs/heads/training
     lists = build(ordinary_words(read_half(export, even=True)), names)
     lines = {name: by_initial(words) for name, words in lists.items()}
     OUTPUT.write_text(json.dumps(lines, ensure_ascii=False, indent=0) + "\n")
@@ -57,11 +38,7 @@ def main(
 
 
 def read_half(export: Path, *, even: bool) -> Iterator[str]:
-<<<<<<< HEAD
     """Yield the narratives of complaints with an even id, or with an odd id."""
-=======
-    """Yield the narratives of complaints with an even id, or with an odd one."""
->>>>>>> refs/heads/training
     table = pyarrow.parquet.read_table(export, columns=["complaint_id", "narrative"])
     for complaint_id, narrative in zip(*(table[name].to_pylist() for name in table.column_names), strict=True):
         if (int(complaint_id) % 2 == 0) is even:
@@ -74,11 +51,7 @@ def ordinary_words(narratives: Iterable[str]) -> set[str]:
 
 
 def build(ordinary: set[str], folder: Path) -> dict[str, set[str]]:
-<<<<<<< HEAD
     """Return the four lists that `Lexicon` in `triage/redaction/lexicon.py` describes."""
-=======
-    """Return the lists. given: first names only. ambiguous: first names that are also words, places or brands."""
->>>>>>> refs/heads/training
     own = tomllib.loads(Path(__file__).with_name("names.toml").read_text())
     given = {*census(folder / "dist.male.first"), *census(folder / "dist.female.first"), *own["given"].split()}
     given = {name for name in given if len(name) > 2} - set(own["never"].split())
@@ -95,20 +68,12 @@ def build(ordinary: set[str], folder: Path) -> dict[str, set[str]]:
 
 
 def census(path: Path) -> list[str]:
-<<<<<<< HEAD
     """Return the names of a census file, most frequent first. Each is the first word of its line."""
-=======
-    """Read names in the order of their frequency; each begins a line."""
->>>>>>> refs/heads/training
     return [line.split()[0].lower() for line in path.read_text().splitlines() if line.strip()]
 
 
 def by_initial(words: set[str]) -> list[str]:
-<<<<<<< HEAD
     """Return one line for each initial, so that a change of the lists is readable in a diff."""
-=======
-    """Return one line for each initial letter, so that differences between versions are readable."""
->>>>>>> refs/heads/training
     initials = sorted({word[0] for word in words})
     return [" ".join(sorted(word for word in words if word[0] == initial)) for initial in initials]
 

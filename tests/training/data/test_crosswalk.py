@@ -411,12 +411,8 @@ def test_a_rule_behind_a_more_general_one_is_refused():
         ({"taxonomy": "2017-04-24"}, "maps to taxonomy 2017-04-24, but this code has taxonomy 2023-08-24"),
         ({"products": ({"to": "Yacht", "reason": "new", "products": ("Boat",)},)}, "taxonomy"),
         ({"products": ({"to": "Mortgage", "products": ("Home loan",)},)}, "reason"),
-<<<<<<< HEAD
         ({"issues": ({"to": "Repossession", "under": ("Mortgage",), "issues": ("A",), "reason": "-"},)},
          "not an issue of"),
-=======
-        ({"issues": ({"to": "Repossession", "under": ("Mortgage",), "issues": ("A",), "reason": "-"},)}, "an issue of"),
->>>>>>> refs/heads/training
     ],
 )  # fmt: skip
 def test_rules_that_do_not_lead_into_the_taxonomy_are_refused(values, message):
