@@ -1,4 +1,4 @@
-"""What a complaint leaves to be sealed, held and erased, and the functions that do so."""
+"""Helpers that seal, hold and erase the records of complaint 1, and read what that leaves."""
 
 import json
 

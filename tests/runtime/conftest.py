@@ -86,13 +86,13 @@ NARRATIVE = "My kestrel mortgage was sold."
 
 @dataclass(frozen=True)
 class Cloud:
-    """What is deployed. Executions run until a test stops them."""
+    """The resources of one test. Executions run until the test stops them."""
 
     state_machine_arn: str
     queue_url: str
 
     def session(self) -> boto3.Session:
-        """A new one: what a test hooks into it reaches the clients that are built from it, and no other."""
+        """Return a new session, so that a test's hooks reach only the clients built from it."""
         core = botocore.session.get_session()
         core.register_component("data_loader", LOADER)
         return boto3.Session(botocore_session=core, region_name=REGION)
@@ -319,7 +319,7 @@ def calls(session: boto3.Session, operation: str) -> list[dict[str, Any]]:
 
 
 def stream_records(*keys: dict[str, str]) -> dict[str, Any]:
-    """What a stream of keys alone hands to a function."""
+    """Return the event of a stream that reports keys alone."""
     return {
         "Records": [
             {"eventName": "INSERT", "dynamodb": {"Keys": {name: {"S": value} for name, value in key.items()}}}
@@ -364,7 +364,7 @@ def dead_endpoint() -> str:
 
 @pytest.fixture
 def story(cloud):
-    """Of complaint 1: selection, prediction and allocation."""
+    """The table with selection, prediction and allocation of complaint 1."""
     table = cloud.table(COMPLAINTS_ALLOCATION)
     for entry in (any_selection, any_prediction, any_allocation):
         table.put(entry(complaint_id="1", expires_at=1_900_000_000))

@@ -1,4 +1,4 @@
-"""Words are erased, and what was decided stays."""
+"""An erasure removes the customer's words, and keeps what was decided."""
 
 import pytest
 

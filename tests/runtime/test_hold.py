@@ -1,4 +1,4 @@
-"""What is held is kept, until it is lifted."""
+"""A held complaint does not expire and cannot be erased, until its hold is lifted."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""A narrative is handed to a person once it is recorded."""
+"""A person receives a narrative only after it was recorded who receives it."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Every change of a story is sealed, and what nothing excuses is announced."""
+"""Every change of a story is sealed, and changes that no function makes raise an alarm."""
 
 from datetime import datetime
 
