@@ -14,7 +14,6 @@ from triage.bundle import MANIFEST_FILE, SEEN_FILE, Manifest, describe, verify
 from triage.errors import ModelFailedError
 from triage.inference.engine import Engine, load_engine
 from triage.inference.models import LoadedModels
-from triage.selection import answering
 from triage.steps import ModelReference
 from triage.strategies.registry import ModelInfo
 
@@ -70,7 +69,7 @@ def champion(registry: Registry, task: str) -> ModelInfo:
     if strategy is not None:
         arm = strategy.strategy.champion_arm
         return registry.get(arm.model_id, arm.revision)
-    found = answering(row for row in registry.models() if row.task == task and row.takes_part)
+    found = registry.answering(task)
     if found is None:
         raise NotFoundError(f"no model is active for {task}; `triage models list` shows what is registered")
     return found

@@ -15,7 +15,6 @@ from cli.errors import NotFoundError, WrongUsageError
 from cli.output import out, print_json, print_table
 from cli.simulation import Assumed, Expected, Rule, difference, expect
 from triage.promotion.evidence import Comparison
-from triage.selection import answering
 from triage.strategies.strategy import BUCKETS, Arm, Strategy
 
 app = typer.Typer()
@@ -75,7 +74,7 @@ def simulate(
 
 def _alone(deployment: Deployment, task: str) -> Strategy:
     """Return what a task without a strategy does: one model answers everything."""
-    model = answering(model for model in deployment.registry.models() if model.task == task and model.takes_part)
+    model = deployment.registry.answering(task)
     if model is None:
         raise NotFoundError(f"{task} has neither a strategy nor a model that takes part; see `triage models list`")
     arm = Arm(name="champion", model_id=model.model_id, revision=model.revision, share=BUCKETS)

@@ -11,7 +11,6 @@ from cli import options
 from cli.aws.deployment import Deployment, find
 from cli.errors import NotFoundError, WrongUsageError
 from cli.output import out, print_json, print_table
-from triage.selection import answering
 from triage.strategies.ledger import Kind
 from triage.strategies.registry import ModelStrategy
 from triage.strategies.strategy import Arm, Strategy, assign, sample
@@ -29,11 +28,8 @@ def show(
     state: options.State = options.DEFAULT,
 ) -> None:
     """Show the strategies in force. A task without a strategy is answered by its champion."""
-    strategies = find(env, state=state).registry.strategies.all()
-    if task is not None:
-        strategies = [strategy for strategy in strategies if strategy.task == task]
-        if not strategies:
-            raise NotFoundError(f"{task} has no strategy; set one with `triage strategy set {task} FILE`")
+    deployment = find(env, state=state)
+    strategies = deployment.registry.strategies.all() if task is None else [in_force(deployment, task)]
     if as_json:
         print_json(strategies if task is None else strategies[0])
     else:
@@ -120,8 +116,7 @@ def _replaces_champion(deployment: Deployment, current: ModelStrategy | None, st
     """Whether the strategy takes the traffic from the present champion."""
     if current is not None:
         return current.strategy.replaces_champion(strategy)
-    models = deployment.registry.models()
-    champion = answering(model for model in models if model.task == strategy.task and model.takes_part)
+    champion = deployment.registry.answering(strategy.task)
     return champion is not None and champion.version != strategy.champion_arm.version
 
 

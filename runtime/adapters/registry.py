@@ -42,6 +42,10 @@ class Registry:
         except ValidationError as error:
             raise RegistryError(f"the row of {model_id}@{revision} is not valid: {problems(error)}") from error
 
+    def answering(self, task: str) -> ModelInfo | None:
+        """Return the model that answers for a task without a strategy."""
+        return answering(model for model in self.models() if model.task == task and model.takes_part)
+
     def register(self, model_id: str, revision: str, *, task: str, by: str) -> None:
         """Add a row, whose bundle is then mirrored. A row without a bundle is mirrored again.
 
