@@ -12,7 +12,7 @@ from stacks.settings import SETTINGS
 app = App()
 environment = app.node.try_get_context("environment") or "local"
 if environment not in SETTINGS:
-    sys.exit(f"there is no environment {environment!r}; -c environment= takes {', '.join(SETTINGS)}")
+    sys.exit(f"there is no environment {environment!r}: name one of {', '.join(SETTINGS)} by -c environment=")
 settings = SETTINGS[environment]
 hub_endpoint = app.node.try_get_context("hub_endpoint")
 if hub_endpoint:

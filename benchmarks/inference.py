@@ -1,4 +1,4 @@
-"""One inference as it is served, against the same graph as ONNX Runtime would run it by itself.
+"""Compare the speed of the ONNX engine as it is served with the defaults of ONNX Runtime, on the same graph.
 
 python -m benchmarks.inference [--rounds N]
 """
@@ -12,16 +12,17 @@ from benchmarks.explanation import BUNDLES
 from cli.output import print_table
 from training.generator import generate
 from triage.bundle import describe
-from triage.inference import onnx_engine
 from triage.inference.engine import Engine
 
 LETTERS = 40
 
 
 def main() -> None:
+    from triage.inference import onnx_engine
+
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--task", default="product")
-    parser.add_argument("--rounds", type=int, default=7, help="how often each is timed, in turn")
+    parser.add_argument("--rounds", type=int, default=7, help="how many times each engine is timed, in turn")
     arguments = parser.parse_args()
     folder = next(base / arguments.task for base in BUNDLES if (base / arguments.task).is_dir())
     manifest = describe(folder)
@@ -43,7 +44,7 @@ def main() -> None:
 
 
 def milliseconds(engine: Engine, letters: list[str]) -> float:
-    """The mean over the letters."""
+    """Return the mean time for one letter."""
     began = time.perf_counter()
     for letter in letters:
         engine.score(letter)

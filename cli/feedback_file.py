@@ -17,14 +17,15 @@ from cli.output import err
 from triage.errors import FeedbackRefusedError, UnknownProductError
 from triage.feedback import Feedback
 from triage.taxonomy import load_taxonomy
+from triage.validation import problems_by_place
 
 Cells = Mapping[str, str]
 FIRST = 1
-"""What counts as the version of a row that states none, until the current one is known."""
+"""Stands for the version in a row that states none, until the current version is known."""
 
 
 @dataclass(frozen=True)
-class Statement:
+class FileStatement:
     """row: its number in the file, from 1; the header and blank lines do not count."""
 
     row: int
@@ -34,7 +35,7 @@ class Statement:
 
 @dataclass
 class Problems:
-    """Told one by one, so that a file is mended in one go."""
+    """Prints each problem as it is found, so that a file can be corrected in one go."""
 
     path: Path
     rows: set[int] = field(default_factory=set)
@@ -43,40 +44,45 @@ class Problems:
         self.rows.add(row)
         err.print(f"row {row}, column {column!r}: {problem}", soft_wrap=True)
 
-    def stop_if_any(self) -> None:
-        if self.rows:
-            raise WrongUsageError(f"{len(self.rows)} rows of {self.path} are wrong; nothing was handed in")
 
+def read_statements(path: Path, deployment: Deployment, *, by: str) -> list[FileStatement]:
+    """Return the statements in the order of the file. by: who speaks in a row that names nobody.
 
-def read_statements(path: Path, deployment: Deployment, *, by: str) -> list[Statement]:
-    """What is to be handed in, in the order of the file. by: whoever is named in a row that names nobody.
-
-    Raises: WrongUsageError, after each problem was told.
+    Raises: WrongUsageError, after each problem was printed.
     """
     problems = Problems(path)
-    statements: dict[Key, Statement] = {}
+    statements: dict[Key, FileStatement] = {}
     for row, cells in _rows(path, problems):
-        statement = _read(row, cells, by, problems)
-        if statement is None:
+        # Known by its content, a row counts once.
+        content = hashlib.sha256(json.dumps(sorted(cells.items())).encode()).hexdigest()[:32]
+        default = {"by": by, "version": FIRST, "feedback_id": content}
+        try:
+            statement = FileStatement(row, Feedback.model_validate({**default, **cells}), "version" in cells)
+        except ValidationError as error:
+            # A rule about the row as a whole is about what its kind needs.
+            for place, rule in problems_by_place(error, "kind"):
+                problems.add(row, place.partition(".")[0], rule)
             continue
         earlier = statements.setdefault(key_of(statement.feedback), statement)
         if earlier is not statement:
             problems.add(row, "feedback_id", f"row {earlier.row} has the same; each statement needs its own")
-    current = _against_allocations(list(statements.values()), deployment, problems)
-    problems.stop_if_any()
-    return current
+    checked = list(_checked(list(statements.values()), deployment, problems))
+    if problems.rows:
+        raise WrongUsageError(f"{len(problems.rows)} rows of {path} are wrong; nothing was handed in")
+    return checked
 
 
 def _rows(path: Path, problems: Problems) -> Iterator[tuple[int, Cells]]:
-    """Cells by column, without those that are empty."""
+    """Rows by column, without empty cells."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             lines = csv.reader(file, strict=True)
             header = next(lines, [])
-            unknown = [column for column in header if column not in Feedback.model_fields]
-            if unknown or len(set(header)) != len(header) or not header:
-                columns = ", ".join(Feedback.model_fields)
-                raise WrongUsageError(f"{path} has columns {', '.join(header) or 'none'}; there may be: {columns}")
+            if not header or len(set(header)) != len(header) or not set(header) <= set(Feedback.model_fields):
+                raise WrongUsageError(
+                    f"{path} has the columns {', '.join(header) or 'none'}; "
+                    f"each may occur once and must be one of: {', '.join(Feedback.model_fields)}"
+                )
             for row, values in enumerate(filter(None, lines), start=1):
                 if len(values) != len(header):
                     column = header[min(len(values), len(header)) - 1]
@@ -85,40 +91,23 @@ def _rows(path: Path, problems: Problems) -> Iterator[tuple[int, Cells]]:
                     cells = zip(header, (value.strip() for value in values), strict=True)
                     yield row, {column: value for column, value in cells if value}
     except (UnicodeDecodeError, csv.Error) as error:
-        raise WrongUsageError(f"{path} is no CSV in UTF-8: {error}") from error
+        raise WrongUsageError(f"{path} is not a CSV file in UTF-8: {error}") from error
 
 
-def _read(row: int, cells: Cells, by: str, problems: Problems) -> Statement | None:
-    default = {"by": by, "version": FIRST, "feedback_id": _hash(cells)}
-    try:
-        return Statement(row, Feedback.model_validate({**default, **cells}), "version" in cells)
-    except ValidationError as error:
-        for problem in error.errors():
-            # What no single column can be blamed for, is about what a kind needs.
-            problems.add(row, str(next(iter(problem["loc"]), "kind")), problem["msg"])
-        return None
+def _checked(statements: list[FileStatement], deployment: Deployment, problems: Problems) -> Iterator[FileStatement]:
+    """Compare with the current allocations, and fill in versions: the current one, and one more for each earlier row.
 
-
-def _hash(cells: Cells) -> str:
-    """Of what the row says, so that the same row counts once."""
-    return hashlib.sha256(json.dumps(sorted(cells.items())).encode()).hexdigest()[:32]
-
-
-def _against_allocations(statements: list[Statement], deployment: Deployment, problems: Problems) -> list[Statement]:
-    """With the versions that no row states: the current one, and one more for each earlier row on the complaint.
-
-    What was handed in before is not held against what has become of the allocation since.
+    A row that was handed in before is not compared: the allocation has changed since.
     """
     keys = [key_of(statement.feedback) for statement in statements]
     known = {(row["complaint_id"], row["entry"]) for row in deployment.story.get_many(keys)}
-    current = allocations(deployment, (s.feedback.complaint_id for s in statements))
+    current = allocations(deployment, (statement.feedback.complaint_id for statement in statements))
     versions = {complaint_id: allocation.version for complaint_id, allocation in current.items()}
     products = {complaint_id: allocation.product for complaint_id, allocation in current.items()}
-    checked = []
     for statement in statements:
         said = statement.feedback
         if key_of(said) in known:
-            checked.append(statement)
+            yield statement
             continue
         if said.complaint_id not in current:
             problems.add(statement.row, "complaint_id", f"{said.complaint_id} has no allocation")
@@ -128,10 +117,9 @@ def _against_allocations(statements: list[Statement], deployment: Deployment, pr
         except UnknownProductError as error:
             problems.add(statement.row, "product", str(error))
         except FeedbackRefusedError as error:
-            problems.add(statement.row, "issue", str(error))
+            problems.add(statement.row, "tasks" if said.tasks else "issue", str(error))
         if not statement.states_version:
             said = said.model_copy(update={"version": versions[said.complaint_id]})
         versions[said.complaint_id] = said.version + 1
         products[said.complaint_id] = said.product or products[said.complaint_id]
-        checked.append(replace(statement, feedback=said))
-    return checked
+        yield replace(statement, feedback=said)

@@ -1,4 +1,4 @@
-"""The model that MODEL names, loaded: a bundle's folder, a version of the registry, or a task's champion."""
+"""Loads the model that an argument MODEL names: the folder of a bundle, a registered version, or a task's champion."""
 
 import re
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from runtime.adapters.bundles import S3Bundles
 from runtime.adapters.registry import Registry
 from training.bundle.seen import Digests, load_seen
 from triage.bundle import MANIFEST_FILE, SEEN_FILE, Manifest, describe, verify
-from triage.errors import ModelFailedError, RegistryError
+from triage.errors import ModelFailedError
 from triage.inference.engine import Engine, load_engine
 from triage.inference.models import LoadedModels
 from triage.selection import answering
@@ -24,8 +24,11 @@ TASK = re.compile(r"[a-z][a-z0-9-]{0,47}")
 
 @dataclass(frozen=True)
 class NamedModel:
-    """name: the version, or the folder. task: None where neither bundle nor registry says it. seen: digests of the
-    texts that it was made from, None where the bundle does not say it."""
+    """A loaded model.
+
+    name: the version, or the folder. task: None where neither bundle nor registry states it. seen: digests of the texts
+    that it was trained on, None where the bundle does not contain them.
+    """
 
     name: str
     task: str | None
@@ -35,12 +38,14 @@ class NamedModel:
 
 
 def load_named(model: str, *, deployment: Callable[[], Deployment], workspace: Path) -> NamedModel:
-    """Load and verify it. deployment: only asked for what is no folder. workspace: where a mirrored bundle is put.
+    """Load and verify a model.
+
+    deployment: called only where `model` is not a folder. workspace: the folder for a mirrored bundle.
 
     Raises:
         NotFoundError: it names no folder, no version and no task with an active model.
-        UnknownModelError, RegistryError: not in the registry, or not mirrored.
-        BundleRefusedError, BundleUnavailableError, ModelFailedError: its files are not what they should be.
+        UnknownModelError, RegistryError: the version is not registered, or not mirrored.
+        BundleRefusedError, BundleUnavailableError, ModelFailedError: its files are wrong, or cannot be loaded.
     """
     folder = Path(model)
     if any((folder / name).is_file() for name in (MANIFEST_FILE, "config.json")):
@@ -50,12 +55,13 @@ def load_named(model: str, *, deployment: Callable[[], Deployment], workspace: P
     if TASK.fullmatch(model):
         return _mirrored(champion(deployment().registry, model), deployment(), workspace)
     raise NotFoundError(
-        f"{model} is no folder of a bundle, no version (organisation/name@ and 40 hexadecimal digits), and no task"
+        f"{model} is not the folder of a bundle, a version (organisation/name@ and a commit sha) or a task; "
+        f"`triage models list` shows versions and tasks"
     )
 
 
 def champion(registry: Registry, task: str) -> ModelInfo:
-    """The champion of the task's strategy; without one the model that answers.
+    """Return the champion of the task's strategy or, without a strategy, the model that answers.
 
     Raises:
         NotFoundError: no model of the task is active.
@@ -74,25 +80,23 @@ def _from_folder(folder: Path) -> NamedModel:
     manifest = describe(folder)
     try:
         engine = load_engine(folder, manifest)
-    except Exception as error:  # whatever a foreign model's files make a library raise
+    except Exception as error:  # files of a foreign model may make a library raise anything
         raise ModelFailedError(f"loading {folder} raised {type(error).__name__}") from error
     return NamedModel(str(folder), manifest.task, engine, manifest, load_seen(folder))
 
 
 def _mirrored(row: ModelInfo, deployment: Deployment, workspace: Path) -> NamedModel:
-    name = f"{row.model_id}@{row.revision}"
-    if row.bundle is None:
-        raise RegistryError(f"{name} is not mirrored: {row.failure or 'wait for the mirror function'}")
+    bundle = row.require_bundle()
     reference = ModelReference(
         task=row.task,
         model_id=row.model_id,
         revision=row.revision,
-        engine=row.bundle.engine,
-        manifest_sha256=row.bundle.manifest_sha256,
+        engine=bundle.engine,
+        manifest_sha256=bundle.manifest_sha256,
     )
     store = S3Bundles(deployment.session.client("s3"), deployment.name("bundles-bucket"))
     loaded = LoadedModels(store, folder=workspace, capacity=1).get(reference)
-    beside = [file for file in loaded.manifest.files if file.path == SEEN_FILE]
-    store.fetch_files(reference, beside, workspace)
-    verify(workspace, beside)
-    return NamedModel(name, row.task, loaded.engine, loaded.manifest, load_seen(workspace))
+    seen = [file for file in loaded.manifest.files if file.path == SEEN_FILE]
+    store.fetch_files(reference, seen, workspace)
+    verify(workspace, seen)
+    return NamedModel(row.version, row.task, loaded.engine, loaded.manifest, load_seen(workspace))

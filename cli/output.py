@@ -1,4 +1,4 @@
-"""How results are printed: tables for people, JSON for machines, progress and errors on standard error."""
+"""Prints results: tables for people, JSON for machines, progress and errors on standard error."""
 
 import json
 from collections.abc import Iterable
@@ -15,18 +15,18 @@ CONTROLS = {
     for place in (*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A))
     if chr(place) not in "\n\t"
 }
-"""What moves the cursor, colours, or turns text around: an id from outside may hold it, and is shown and not obeyed."""
+"""Characters that move the cursor, set colours or reverse text. Values from outside may hold them: they are escaped."""
 
 
 class _Screen(Console):
-    """Ids, labels and paths are shown as they are: none of them is markup, and none commands the terminal."""
+    """A console that shows ids, labels and paths as they are, without markup or control characters."""
 
     def print(self, *objects: Any, **options: Any) -> None:
         super().print(*(harmless(each) if isinstance(each, str) else each for each in objects), **options)
 
 
 def harmless(text: str) -> str:
-    """Control characters as escapes.
+    """Return the text with its control characters as escapes.
 
     >>> print(harmless("a\\x1b[2Jb"))
     a\\u001b[2Jb
@@ -39,7 +39,7 @@ err = _Screen(stderr=True, markup=False, highlight=False)
 
 
 def print_json(value: Any) -> None:
-    # Not through rich: it would wrap and colour what another program reads.
+    # Rich would wrap and colour the lines, which another program reads.
     print(harmless(json.dumps(value, default=_plain, ensure_ascii=False, indent=2)))
 
 
@@ -47,7 +47,7 @@ def print_table(title: str, columns: Iterable[str], rows: Iterable[Iterable[obje
     table = Table(*columns, title=title, title_justify="left")
     for row in rows:
         table.add_row(*(Text("" if cell is None else harmless(str(cell))) for cell in row))
-    # A pipe has no width of its own, and must not cut the table to the 80 columns of a terminal.
+    # A pipe has no width. The 80 columns that rich assumes would cut the table.
     wide = out if out.is_terminal else _Screen(width=220, markup=False)
     wide.print(table)
 

@@ -1,4 +1,4 @@
-"""Where a command reads complaints from: a file, or a dataset of the Hub, pinned by its commit; and where it writes."""
+"""Where commands read complaints from, a file or a dataset of the Hub at a fixed commit, and where they write to."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,20 +9,23 @@ SCHEME = "hf://"
 
 
 def readable(source: str, *, endpoint: Callable[[], str | None] = lambda: None) -> Path:
-    """The file to read; a dataset is fetched once.
+    """Return the local file of a source; a dataset is downloaded once.
 
-    endpoint: the Hub's, asked for only where it is needed; None is the one that huggingface_hub is set to.
+    endpoint: returns the address of the Hub, None for the one that huggingface_hub is configured for. It is called only
+        for datasets.
 
-    Raises: WrongUsageError where there is no such file, CommandError on what is wrong with a dataset.
+    Raises:
+        WrongUsageError: there is no such file.
+        CommandError: the dataset cannot be read.
     """
     if not source.startswith(SCHEME):
         path = Path(source)
         if not path.is_file():
             raise WrongUsageError(
-                f"{path} {'is no file' if path.exists() else 'does not exist'}: give an export to read"
+                f"{path} {'is not a file' if path.exists() else 'does not exist'}: give an export to read"
             )
         return path
-    # Only now: what speaks to the Hub takes a second to import, and files need none of it.
+    # Imported here, because the Hub's client takes a second and files do not need it.
     from training.data.sources import SourceError, located
 
     try:
@@ -32,9 +35,9 @@ def readable(source: str, *, endpoint: Callable[[], str | None] = lambda: None) 
 
 
 def made(folder: Path) -> Path:
-    """Make it before the work whose results go into it. Raises: WrongUsageError."""
+    """Make a folder for results before the work begins, and return it. Raises: WrongUsageError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise WrongUsageError(f"{folder} cannot be made ({error.strerror}): give another folder") from error
+        raise WrongUsageError(f"{folder} cannot be made ({error.strerror}): choose another folder") from error
     return folder

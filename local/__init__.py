@@ -1,1 +1,1 @@
-"""The embedded AWS: MiniStack with what it lacks, so that the product needs no case of its own for it."""
+"""The embedded AWS: MiniStack, with fixes for its differences from AWS, so that the product is the same on both."""

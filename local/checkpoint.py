@@ -1,8 +1,9 @@
-"""Save MiniStack's state while it works; by itself it saves only when it is stopped politely.
+"""Saves MiniStack's state while it runs, and prepares a saved state for the next start.
 
-A forked child holds the memory of one instant and writes it while its parent goes on answering. A journal makes the
-files of all services change together: they are staged, the stage is marked complete, then they are moved. Whoever
-finds a complete stage finishes the move; whoever finds an incomplete one throws it away.
+MiniStack itself saves its state only when it ends by SIGTERM. Here a forked child, which holds a copy of the memory,
+writes the state while its parent goes on answering. A journal changes the files of all services together: they are
+written into a stage, the stage is marked complete, and the files are moved. After a crash a complete stage is moved,
+and an incomplete one is deleted.
 """
 
 import asyncio
@@ -19,21 +20,33 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 
+from local.lambda_fixes import require
 from local.processes import die_with_parent
-from local.worker_fixes import require
 
 log = logging.getLogger(__name__)
 
 Services = Mapping[str, Callable[[], Any]]
 Scope = MutableMapping[str, Any]
 Application = Callable[[Scope, Any, Any], Awaitable[None]]
+Payload = dict[str, Any]
 
 _DEADLINE = 60.0
-"""Seconds a child may take. One that waits for a lock which a thread held at the fork would wait for ever."""
+"""The seconds that a child may take. A child never ends if it waits for a lock that a thread held at the fork."""
+
+_SETTLED = {
+    "CREATE_IN_PROGRESS": "ROLLBACK_COMPLETE",
+    "ROLLBACK_IN_PROGRESS": "ROLLBACK_COMPLETE",
+    "DELETE_IN_PROGRESS": "DELETE_FAILED",
+    "UPDATE_IN_PROGRESS": "UPDATE_ROLLBACK_COMPLETE",
+    "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS": "UPDATE_COMPLETE",
+    "UPDATE_ROLLBACK_IN_PROGRESS": "UPDATE_ROLLBACK_COMPLETE",
+    "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS": "UPDATE_ROLLBACK_COMPLETE",
+}
+"""The status of a stack after a restart, by the status in which it was saved."""
 
 
 class Journal:
-    """The files of one state folder, changed together or not at all."""
+    """Changes the files of one state folder together or not at all."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -46,7 +59,7 @@ class Journal:
         shutil.rmtree(self._stage, ignore_errors=True)
 
     def commit(self, write: Callable[[Path], None]) -> None:
-        """Replace the folder's files by those that `write` puts into the path it is given."""
+        """Replace the files of the folder by those that `write` puts into the folder that it is given."""
         self.recover()
         self._stage.mkdir(parents=True)
         write(self._stage)
@@ -60,7 +73,7 @@ class Journal:
 
 
 class Checkpoints:
-    """Saves on SIGUSR1, at an interval if anything was asked since, and when MiniStack stops."""
+    """Saves the state on SIGUSR1, after each interval in which there were requests, and when MiniStack stops."""
 
     def __init__(self, folder: Path, *, interval: float) -> None:
         self._journal = Journal(folder)
@@ -80,7 +93,7 @@ class Checkpoints:
         app.save_all = self._save_now
 
     async def application(self, scope: Scope, receive: Any, send: Any) -> None:
-        """MiniStack, with the checkpoints as a task of its event loop."""
+        """Run MiniStack's application, with the checkpoints as a task of its event loop."""
         if scope["type"] != "lifespan":
             self._asked += scope.get("path") not in self._health_paths
             await self._answer(scope, receive, send)
@@ -104,11 +117,11 @@ class Checkpoints:
                 self._wanted.clear()
                 self._busy.acquire()
                 seconds = await asyncio.to_thread(self._finish, self._fork(self._services()))
-                # A state that takes long to write is written more rarely: saving is to cost a twentieth at most.
+                # A state that takes long to write is written more rarely: saving may take a twentieth of the time.
                 saved, pause = asked, max(self._interval, 20 * seconds)
 
     def _save_now(self, services: Services) -> None:
-        """MiniStack's own save, at its end: wait for a checkpoint under way, then take the last one."""
+        """Replace MiniStack's own save at its end: wait for a running checkpoint, then make the last one."""
         self._busy.acquire(timeout=_DEADLINE)
         self._finish(self._fork(services))
 
@@ -126,7 +139,7 @@ class Checkpoints:
         code = 1
         try:
             die_with_parent(signal.SIGKILL)
-            # The parent closes a connection to end an answer: a copy held here would keep the caller waiting.
+            # The parent ends an answer by closing the connection. If a copy stayed open here, the caller would wait.
             os.closerange(3, 1 << 20)
             if os.getppid() == parent:
                 self._journal.commit(lambda stage: write_services(services, stage))
@@ -138,12 +151,12 @@ class Checkpoints:
 
 
 def write_services(services: Services, stage: Path) -> None:
-    """Write each service's state as MiniStack's own `save_state` does, but let an error be one."""
+    """Write the state of each service as MiniStack's `save_state` does, but raise errors."""
     from ministack.core import persistence
     from ministack.services import lambda_svc
 
     prune = lambda_svc._prune_orphan_code_blobs
-    # Code that the last checkpoint refers to must stay until this one is complete; `restored` prunes.
+    # Code that the last checkpoint refers to must stay until this one is complete; `prepare` removes it.
     lambda_svc._prune_orphan_code_blobs = lambda referenced: None
     try:
         for service, get_state in services.items():
@@ -158,7 +171,7 @@ def write_services(services: Services, stage: Path) -> None:
 
 
 def _wait_for(child: int) -> float:
-    """Log how a child ended, and return its seconds; a failed checkpoint leaves the last one in place."""
+    """Wait for a child, log how it ended, and return its seconds. After a failure the last checkpoint stays."""
     started = time.monotonic()
     while True:
         pid, status = os.waitpid(child, os.WNOHANG)
@@ -176,10 +189,53 @@ def _wait_for(child: int) -> float:
 
 
 def _stacks_in_progress() -> bool:
-    """A stack saved in the middle of an operation would be restored half done."""
-    # Its import takes all other services with it: not worth it before the first stack.
+    """Whether a stack is being changed: saved now, it would be restored half done."""
+    # Its import loads all other services, so it is not imported before the first stack.
     cloudformation = sys.modules.get("ministack.services.cloudformation")
     if cloudformation is None:
         return False
     statuses = [str(stack.get("StackStatus")) for stack in cloudformation._stacks.all_values()]
     return any(status.endswith("_IN_PROGRESS") and status != "REVIEW_IN_PROGRESS" for status in statuses)
+
+
+def prepare(folder: Path) -> None:
+    """Change what the last run saved so that the next run can load it."""
+    Journal(folder).recover()
+    _rewrite(folder / "lambda.json", forget_stream_positions)
+    _rewrite(folder / "cloudformation.json", settle_stacks)
+    _prune_code(folder)
+
+
+def _rewrite(path: Path, change: Callable[[Payload], None]) -> None:
+    if not path.exists():
+        return
+    saved = json.loads(path.read_text())
+    change(saved["payload"])
+    staged = path.with_suffix(".json.tmp")
+    staged.write_text(json.dumps(saved))
+    staged.replace(path)
+
+
+def forget_stream_positions(functions: Payload) -> None:
+    """Remove the positions of stream readers, since MiniStack does not restore the streams themselves.
+
+    With its old position a reader would skip the same number of new records.
+    """
+    require("data" in functions.get("dynamodb_stream_positions", {}), "MiniStack's lambda.json")
+    functions["dynamodb_stream_positions"]["data"] = {}
+
+
+def settle_stacks(formation: Payload) -> None:
+    """End the operations that were interrupted; a stack in progress could never be deployed again."""
+    require("data" in formation.get("stacks", {}), "MiniStack's cloudformation.json")
+    for stack in formation["stacks"]["data"].values():
+        stack["StackStatus"] = _SETTLED.get(stack["StackStatus"], stack["StackStatus"])
+
+
+def _prune_code(folder: Path) -> None:
+    """Remove the code of functions to which no version refers."""
+    functions = folder / "lambda.json"
+    referenced = functions.read_text() if functions.exists() else ""
+    for code in (folder / "lambda-blobs").glob("*.zip"):
+        if code.stem not in referenced:
+            code.unlink()

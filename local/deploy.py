@@ -1,9 +1,8 @@
-"""Deploy the product into the embedded AWS with the CDK command, as it is deployed into AWS."""
+"""Deploys the product into the embedded AWS with the CDK command, as into AWS."""
 
 import contextlib
 import fcntl
 import hashlib
-import json
 import os
 import signal
 import subprocess
@@ -13,11 +12,11 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import boto3
-from botocore.exceptions import ClientError
 from pydantic import BaseModel
 
-from local import finish, processes
-from local.deployed import COMPLETE
+from local import processes
+from local.deployed import deployed_stacks
+from local.dropped_properties import set_dropped_properties
 from local.processes import clean_environment, is_healthy
 from local.session import ACCOUNT, REGION, session
 from local.state import ROOT, Instance, LocalError, State
@@ -32,20 +31,20 @@ Progress = Callable[[str], None]
 
 
 class NotDeployedError(LocalError):
-    """The CDK command failed; the message ends with what it printed last."""
+    """The deployment failed; after a failure of the CDK command the message ends with its last lines."""
 
 
 class Record(BaseModel):
-    """What was deployed last. It lies in the embedded AWS, so a restored state tells of its own deployment."""
+    """What was deployed last. It is stored in the embedded AWS, so that a restored state has its own record."""
 
     fingerprint: str
     stacks: list[str]
 
 
 def deploy(instance: Instance, *, on_progress: Progress, app: str | None = None, root: Path = ROOT) -> None:
-    """Deploy what changed, set what MiniStack's CloudFormation drops, and have all of it saved.
+    """Deploy if anything changed, set what MiniStack's CloudFormation drops, and save the state.
 
-    `app` is the command that synthesizes, or a folder that holds its result.
+    `app` is the command that synthesizes, or a folder with a synthesized application.
     """
     state = State(instance.state).create()
     aws = session(instance)
@@ -57,15 +56,16 @@ def deploy(instance: Instance, *, on_progress: Progress, app: str | None = None,
         _bootstrap(aws)
         on_progress("Deploying with cdk")
         _run_cdk(_command(instance, state, app), _environment(instance, state), root, state, on_progress)
-        stacks = finish.finish(aws, on_progress=on_progress)
-        _write_record(aws, Record(fingerprint=fingerprint, stacks=stacks))
+        stacks = set_dropped_properties(aws, on_progress=on_progress)
+        record = Record(fingerprint=fingerprint, stacks=stacks).model_dump_json()
+        aws.client("ssm").put_parameter(Name=RECORD, Value=record, Type="String", Overwrite=True)
         _use_new_code(instance)
         checkpoint(instance)
         on_progress(f"Deployed {', '.join(stacks)}")
 
 
 def _bootstrap(aws: boto3.Session) -> None:
-    """What `cdk bootstrap` makes and `cdk deploy` looks for."""
+    """Create what `cdk bootstrap` creates and `cdk deploy` needs."""
     s3 = aws.client("s3")
     with contextlib.suppress(s3.exceptions.BucketAlreadyOwnedByYou):
         s3.create_bucket(Bucket=ASSET_BUCKET)
@@ -73,7 +73,7 @@ def _bootstrap(aws: boto3.Session) -> None:
 
 
 def fingerprint_of(files: Iterable[Path], instance: Instance, app: str | None) -> str:
-    """Hash what is deployed and the addresses that are deployed with it."""
+    """Return a hash of the deployed files and of the addresses that are deployed with them."""
     digest = hashlib.sha256(f"{instance.ports!r} {app}".encode())
     for file in files:
         digest.update(f"\0{file}\0".encode())
@@ -88,25 +88,13 @@ def _deployed_files(root: Path) -> list[Path]:
 
 
 def is_current(aws: boto3.Session, fingerprint: str) -> bool:
-    """Whether this was deployed last, and all of it is still there."""
+    """Whether this fingerprint was deployed last, and all its stacks are complete."""
     try:
         parameter = aws.client("ssm").get_parameter(Name=RECORD)["Parameter"]
     except aws.client("ssm").exceptions.ParameterNotFound:
         return False
     record = Record.model_validate_json(parameter["Value"])
-    statuses = [_status(aws, stack) for stack in record.stacks]
-    return record.fingerprint == fingerprint and all(status in COMPLETE for status in statuses)
-
-
-def _status(aws: boto3.Session, stack: str) -> str | None:
-    try:
-        return aws.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"]
-    except ClientError:
-        return None
-
-
-def _write_record(aws: boto3.Session, record: Record) -> None:
-    aws.client("ssm").put_parameter(Name=RECORD, Value=record.model_dump_json(), Type="String", Overwrite=True)
+    return record.fingerprint == fingerprint and set(record.stacks) <= set(deployed_stacks(aws))
 
 
 def _command(instance: Instance, state: State, app: str | None) -> list[str]:
@@ -117,19 +105,9 @@ def _command(instance: Instance, state: State, app: str | None) -> list[str]:
         *("--app", app or f"{sys.executable} app.py"),
         *("--context", "environment=local", "--context", f"hub_endpoint={instance.hub_endpoint}"),
         *("--output", str(state.deployment / "cdk.out")),
-        *("--outputs-file", str(outputs_file(state))),
+        *("--outputs-file", str(state.deployment / "outputs.json")),
         *("--progress", "events"),
     ]
-
-
-def outputs_file(state: State) -> Path:
-    return state.deployment / "outputs.json"
-
-
-def outputs(instance: Instance) -> dict[str, dict[str, str]]:
-    """The deployed stacks' outputs, by stack and name."""
-    written: dict[str, dict[str, str]] = json.loads(outputs_file(State(instance.state)).read_text())
-    return written
 
 
 def _environment(instance: Instance, state: State) -> dict[str, str]:
@@ -142,7 +120,7 @@ def _environment(instance: Instance, state: State) -> dict[str, str]:
         "AWS_EC2_METADATA_DISABLED": "true",
         "CDK_DISABLE_CLI_TELEMETRY": "true",
         "CI": "true",
-        # Where jsii unpacks its libraries anyway; in the state's own home each fresh state would unpack them again.
+        # The default of jsii for the real home; otherwise jsii would unpack its libraries again for each new state.
         "JSII_RUNTIME_PACKAGE_CACHE_ROOT": str(Path.home() / ".cache" / "aws" / "jsii" / "package-cache"),
         "NO_COLOR": "1",
     }
@@ -170,12 +148,12 @@ def _run_cdk(command: list[str], environment: dict[str, str], root: Path, state:
 
 
 def is_news(line: str) -> bool:
-    """Whether a line of the CDK command tells more than that it is at work."""
+    """Whether a line of the CDK command says that a stack is deployed or that something failed."""
     return line.lstrip().startswith(("✅", "❌")) or "_FAILED" in line
 
 
 def _use_new_code(instance: Instance) -> None:
-    """The model server imports the code once: its supervisor starts it again with what was deployed."""
+    """End the model server, which imports the code only once; the supervisor restarts it with the new code."""
     current = Instance.read(instance.state)
     if current is None or "models" not in current.children:
         return
@@ -185,7 +163,7 @@ def _use_new_code(instance: Instance) -> None:
 
 
 def checkpoint(instance: Instance) -> None:
-    """Have MiniStack save what it holds, soon; a kill then loses nothing of it."""
+    """Ask MiniStack to save its state now, so that a kill does not lose it."""
     current = Instance.read(instance.state)
     if current is not None and "aws" in current.children:
         os.kill(current.children["aws"].pid, signal.SIGUSR1)

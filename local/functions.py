@@ -1,4 +1,4 @@
-"""Deployed functions, built in this process with their own role and environment."""
+"""Builds deployed functions in this process, each with its own role and environment."""
 
 import threading
 import time
@@ -18,12 +18,12 @@ Handler = Callable[[dict[str, Any], object], Any]
 Revision = tuple[str, ...]
 
 _CHECK_SECONDS = 3.0
-"""How old the knowledge of a function may be."""
+"""How often it is checked whether a function has changed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Invocation:
-    """The context object of one call, read from the headers that MiniStack sends."""
+    """The context object of an invocation, read from the headers that MiniStack sends."""
 
     function_name: str
     function_version: str
@@ -34,7 +34,7 @@ class Invocation:
 
     identity: None = None
     client_context: None = None
-    # Powertools reads it; here it bounds nothing.
+    # Powertools reads it; this server has no limit.
     memory_limit_in_mb: int = 0
 
     @classmethod
@@ -64,7 +64,7 @@ class Built:
 
 
 class Functions:
-    """Each function's handler, built once and again when the function changes or MiniStack forgets its session."""
+    """Builds the handler of each function at its first call, and again if the function or its session changes."""
 
     def __init__(self, endpoint: str, session: boto3.Session) -> None:
         self._endpoint = endpoint
@@ -90,7 +90,7 @@ class Functions:
             self._built[name, version] = self._build(configuration, revision)
 
     def _build(self, configuration: Mapping[str, Any], revision: Revision) -> Built:
-        """Call the `build(environment, session)` of the handler's module, the same that Lambda's first call calls."""
+        """Call `build(environment, session)` of the handler's module, as the first call in Lambda does."""
         module = import_module(configuration["Handler"].rpartition(".")[0])
         environment = get_type_hints(module.build)["environment"]
         variables = configuration.get("Environment", {}).get("Variables", {})
@@ -113,7 +113,7 @@ class Functions:
 
 
 def _is_known(session: boto3.Session) -> bool:
-    """A MiniStack that was killed may have forgotten sessions that have not expired."""
+    """Whether MiniStack knows the session; after a kill it may have lost sessions that have not expired."""
     try:
         session.client("sts").get_caller_identity()
     except ClientError:

@@ -1,4 +1,4 @@
-"""MiniStack with its differences from AWS put right: `python -m local.ministack --port 4566 --state .triage`."""
+"""Runs MiniStack with fixes for its differences from AWS: `python -m local.ministack --port 4566 --state .triage`."""
 
 import argparse
 import logging
@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from local import checkpoint, condition_keys, embedded_metrics, refusals, restored, worker_fixes
+from local import checkpoint, iam_fixes, lambda_fixes
 from local.processes import clean_environment
 from local.state import LOOPBACK, State
 
@@ -23,13 +23,13 @@ def environment(state: State, port: int) -> dict[str, str]:
         "SFTP_ENABLED": "0",
         "IOT_MTLS_ENABLED": "0",
         "LAMBDA_EXECUTOR": "local",
-        # It would clean up after every other MiniStack that the machine's Docker knows.
+        # Otherwise it would remove the containers of every other MiniStack on this machine.
         "DOCKER_HOST": f"unix://{state.folder}/no-docker",
         "LAMBDA_WARM_TTL_SECONDS": "30",
         "LOG_LEVEL": "WARNING",
-        # Workers inherit MiniStack's own level; functions log as they do in Lambda.
+        # Workers inherit the level of MiniStack; functions must log as in Lambda.
         "POWERTOOLS_LOG_LEVEL": "INFO",
-        # A machine in the cloud would otherwise lend its own role to a handler.
+        # Otherwise a handler on a machine in the cloud would get the role of this machine.
         "AWS_EC2_METADATA_DISABLED": "true",
     }
 
@@ -42,26 +42,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--state", type=Path, required=True)
-    parser.add_argument("--workers", type=int, default=worker_fixes.default_workers(), help="processes per function")
-    parser.add_argument("--patience", type=float, default=20, help="seconds to wait for one before a throttle")
+    parser.add_argument("--workers", type=int, default=lambda_fixes.default_workers(), help="processes per function")
+    parser.add_argument("--patience", type=float, default=20, help="seconds to wait for a process before a throttle")
     parser.add_argument("--checkpoint", type=float, default=60, help="seconds between checkpoints")
     parser.add_argument("--serve", action="append", default=[], metavar="HANDLER=URL", help="run a handler elsewhere")
     arguments = parser.parse_args()
 
     state = State(arguments.state).create()
-    # MiniStack reads its environment when it is imported, and hands it to every handler.
+    # MiniStack reads its environment when it is imported, and passes it to every handler.
     os.environ.clear()
     os.environ.update(environment(state, arguments.port))
     logging.getLogger("local").setLevel(logging.INFO)
-    restored.prepare(saved(state))
-    worker_fixes.apply(
+    checkpoint.prepare(saved(state))
+    lambda_fixes.apply(
         workers_per_function=arguments.workers,
         patience=arguments.patience,
         served=dict(pair.split("=", 1) for pair in arguments.serve),
     )
-    condition_keys.apply()
-    refusals.apply()
-    embedded_metrics.apply()
+    iam_fixes.apply()
     checkpoint.Checkpoints(saved(state), interval=arguments.checkpoint).install()
 
     from ministack.app import main as serve

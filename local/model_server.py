@@ -1,8 +1,8 @@
-"""Runs inference functions in one bounded process: `python -m local.model_server --port 8091 --state .triage`.
+"""Runs the inference functions in one process: `python -m local.model_server --port 8091 --state .triage`.
 
-MiniStack forwards their invocations here instead of starting a process, with a model in it, for each. Every function
-acts with its own role and its own environment, as it would in Lambda. An invocation that is not done when its time is
-up ends the process, as Lambda ends a sandbox: the supervisor starts it anew, and what else ran here is tried again.
+MiniStack forwards their invocations to this server; otherwise it would start a process, with a model in it, for each.
+Every function acts with its own role and environment, as in Lambda. An invocation that is not done at its deadline ends
+the process, as Lambda ends a sandbox. The supervisor then restarts it, and the other invocations are tried again.
 """
 
 import argparse
@@ -13,32 +13,79 @@ import shutil
 import sys
 import threading
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, Self, TextIO
 
 from local import state
-from local.captured import Capture
 from local.functions import Functions, Invocation
+from local.lambda_fixes import REPLY
 from local.session import REGION, loopback_session
 from local.state import LOOPBACK, LocalError, Ports, State
-from local.worker_fixes import REPLY
 
 log = logging.getLogger(__name__)
 
+_Lines = ContextVar[list[str] | None]
+
 GRACE_SECONDS = 10.0
-"""After a deadline: what is only late, because it waited for a slot or loads a model, is not worth a restart."""
+"""How long after its deadline an invocation may still end: it may be late because it waited or loaded a model."""
 
 ENDED_BY_HANGING = 70
 
 
 class WaitedTooLongError(LocalError):
-    """The caller has given up: the work is not begun."""
+    """No slot was free until the deadline of an invocation, so its work was not started."""
+
+
+class Capture:
+    """Replaces stdout and stderr, so that what each thread prints can be collected apart from the others.
+
+    A logger that is made afterwards writes into it.
+    """
+
+    def __init__(self) -> None:
+        self._lines: _Lines = ContextVar("lines", default=None)
+
+    def install(self) -> Self:
+        sys.stdout, sys.stderr = self._stream(sys.stdout), self._stream(sys.stderr)
+        return self
+
+    @contextmanager
+    def lines(self) -> Iterator[list[str]]:
+        """Yield a list that receives what this thread prints inside the block."""
+        printed: list[str] = []
+        token = self._lines.set(printed)
+        try:
+            yield printed
+        finally:
+            self._lines.reset(token)
+
+    def _stream(self, beneath: TextIO) -> TextIO:
+        return _Stream(beneath, self._lines)  # type: ignore[return-value]  # has what print and logging use
+
+
+class _Stream:
+    def __init__(self, beneath: TextIO, lines: _Lines) -> None:
+        self._beneath = beneath
+        self._lines = lines
+
+    def write(self, text: str) -> int:
+        printed = self._lines.get()
+        if printed is None:
+            return self._beneath.write(text)
+        printed.append(text)
+        return len(text)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._beneath, name)
 
 
 class Server(ThreadingHTTPServer):
     daemon_threads = True
-    # A burst of Map items arrives at once; Python's default of 5 would refuse most of it.
+    # All items of a Map state arrive at once; with Python's default of 5, most would be refused.
     request_queue_size = 256
 
     def __init__(self, port: int, functions: Functions, capture: Capture, *, concurrency: int) -> None:
@@ -48,7 +95,7 @@ class Server(ThreadingHTTPServer):
         self._slots = threading.Semaphore(concurrency)
 
     def reply(self, invocation: Invocation, event: dict[str, Any]) -> dict[str, Any]:
-        """What MiniStack is to make of an invocation; see `worker_fixes.opened`."""
+        """Run an invocation and return its outcome as `lambda_fixes.opened` reads it."""
         with self._capture.lines() as lines:
             try:
                 outcome = {"result": self._run(invocation, event)}
@@ -71,13 +118,13 @@ class Server(ThreadingHTTPServer):
             self._slots.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A caller that has timed out is gone when its answer comes."""
+        """Ignore a lost connection: a caller that has timed out is gone when its answer comes."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
 
 def _end_process(invocation: Invocation) -> None:
-    """Nothing less stops a thread that is inside a library; it would hold its slot for ever."""
+    """End the process, since a thread that hangs inside a library cannot be stopped and would keep its slot."""
     log.error("%s is not done at its deadline; this process ends", invocation.function_name)
     os._exit(ENDED_BY_HANGING)
 
@@ -109,11 +156,11 @@ class _Requests(BaseHTTPRequestHandler):
         self.wfile.write(encoded)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Each invocation is in CloudWatch already."""
+        """Log nothing: CloudWatch has each invocation already."""
 
 
 def describe(error: Exception) -> dict[str, Any]:
-    """An exception as Lambda reports it; its class name is what `Retry` and `Catch` match."""
+    """Return an exception as Lambda reports it; `Retry` and `Catch` match its class name."""
     name = "Sandbox.Timedout" if isinstance(error, WaitedTooLongError) else type(error).__name__
     return {
         "errorMessage": str(error),
@@ -123,12 +170,12 @@ def describe(error: Exception) -> dict[str, Any]:
 
 
 def prepare(home: State) -> None:
-    """Set what libraries read when they are imported, and remove the bundles that the last server had fetched."""
+    """Set the variables that libraries read at import, and remove the bundles that the last server had downloaded."""
     temporary = home.temporary / "models"
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     os.environ["TMPDIR"] = str(temporary)
-    # One thread a call, as `--concurrency` calls run at a time.
+    # One thread for each inference, because `--concurrency` of them run at a time.
     os.environ.update(OMP_NUM_THREADS="1", TOKENIZERS_PARALLELISM="false", AWS_REGION=REGION)
 
 

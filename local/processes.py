@@ -1,4 +1,4 @@
-"""Processes that outlive nobody: clean environments, tied to their parent, found again after a crash."""
+"""Starts and ends processes: with a clean environment, tied to their parent, and found again after a crash."""
 
 import ctypes
 import os
@@ -22,7 +22,7 @@ _NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def clean_environment(state: State) -> dict[str, str]:
-    """The whole environment of a child: handlers inherit it, so nothing of the developer's shell may be in it."""
+    """Return the whole environment of a child. Handlers inherit it, so it takes nothing from the developer's shell."""
     return {
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin"]),
         "HOME": str(state.home),
@@ -34,13 +34,9 @@ def clean_environment(state: State) -> dict[str, str]:
 
 
 def die_with_parent(number: signal.Signals = signal.SIGTERM) -> None:
-    """Ask the kernel to signal this process when its parent dies; only Linux can."""
+    """Ask the kernel to signal this process when its parent dies. It works on Linux only."""
     if _LIBC is not None:
         _LIBC.prctl(_PR_SET_PDEATHSIG, number)
-
-
-def this_process() -> Process:
-    return process(os.getpid())
 
 
 def process(pid: int) -> Process:
@@ -48,7 +44,7 @@ def process(pid: int) -> Process:
 
 
 def find(wanted: Process) -> psutil.Process | None:
-    """Return the process if it still runs; a zombie or a reused pid does not count."""
+    """Return the process if it still runs, else None. A zombie, or a later process of the same id, does not count."""
     try:
         found = psutil.Process(wanted.pid)
         same = abs(found.create_time() - wanted.started) < 1
@@ -70,7 +66,7 @@ def descendants(parent: int) -> list[Process]:
 
 
 def end(wanted: Process, *, grace: float = 10) -> None:
-    """TERM, then KILL after `grace` seconds; return when it is gone."""
+    """Send TERM, and KILL after `grace` seconds; return when the process has ended, or raise TimeoutError."""
     for number, patience in ((signal.SIGTERM, grace), (signal.SIGKILL, 10.0)):
         found = find(wanted)
         if found is None:

@@ -1,4 +1,4 @@
-"""boto3 sessions that can reach nothing but one embedded AWS, whatever the shell's AWS settings say."""
+"""boto3 sessions that reach one embedded AWS only, whatever AWS settings the shell has."""
 
 import os
 from typing import Any
@@ -14,7 +14,7 @@ REGION = "us-east-1"
 ACCOUNT = "000000000000"
 ROOT_CREDENTIALS = Credentials("test", "test")
 
-# No profile, no files: a developer's own ~/.aws must neither be used nor break the start.
+# No profile and no files, so that the developer's ~/.aws is neither used nor able to break the start.
 _ISOLATED = {
     "profile": (None, None, None, None),
     "config_file": (None, None, os.devnull, None),
@@ -26,7 +26,7 @@ class _LoopbackSession(botocore.session.Session):
     def __init__(self, endpoint: str) -> None:
         super().__init__(session_vars=_ISOLATED)
         self._endpoint = endpoint
-        # A proxy of the shell would be asked for 127.0.0.1; a host prefix would turn it into sync-127.0.0.1.
+        # Otherwise the shell's proxy would be asked for 127.0.0.1, and a host prefix would make it sync-127.0.0.1.
         self.set_default_client_config(Config(proxies={}, inject_host_prefix=False))
 
     def create_client(self, *args: Any, **kwargs: Any) -> Any:
@@ -35,9 +35,9 @@ class _LoopbackSession(botocore.session.Session):
 
 
 def loopback_session(endpoint: str, credentials: Credentials = ROOT_CREDENTIALS) -> boto3.Session:
-    """Return a session whose every client speaks to `endpoint`; by default as the account's root."""
+    """Return a session whose clients all call `endpoint`, by default as the root user of the account."""
     core = _LoopbackSession(endpoint)
-    core._credentials = credentials  # type: ignore[attr-defined]  # the one place where botocore takes refreshable ones
+    core._credentials = credentials  # type: ignore[attr-defined]  # botocore has no public way to set refreshable credentials
     return boto3.Session(botocore_session=core, region_name=REGION)
 
 

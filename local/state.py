@@ -1,8 +1,8 @@
-"""Where an embedded AWS lives: its folder, its ports, its processes."""
+"""The folder, the ports and the processes of an embedded AWS."""
 
 import os
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Self, TypeVar
 
@@ -16,19 +16,19 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 class LocalError(Exception):
-    """The embedded AWS cannot do what was asked; the message says what to do next.
+    """The base of all errors of the embedded AWS. The message says what to do next.
 
     LocalError
     ├── FixNotApplicableError   the installed MiniStack is not the one that the fixes were written for
     ├── NotStartedError         a server did not come up
-    ├── NotDeployedError        the CDK command failed
-    ├── NotAppliedError         a setting that MiniStack's CloudFormation drops could not be set afterwards
-    └── WaitedTooLongError      an inference was still waiting for its turn when its caller gave up
+    ├── NotDeployedError        the deployment failed
+    ├── NotAppliedError         a property that MiniStack's CloudFormation drops could not be set afterwards
+    └── WaitedTooLongError      no slot for an inference was free before its deadline
     """
 
 
 class Ports(BaseModel):
-    """Chosen once per state folder: deployed functions carry these addresses in their environment."""
+    """Chosen once for a state folder, because the environment of deployed functions holds these addresses."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -38,7 +38,7 @@ class Ports(BaseModel):
 
 
 class Process(BaseModel):
-    """A process that cannot be confused with a later one of the same id."""
+    """A process, identified by its id and start time, because ids are reused."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -48,7 +48,7 @@ class Process(BaseModel):
 
 
 class Instance(BaseModel):
-    """A running embedded AWS, as its supervisor describes it in `instance.json`."""
+    """A running embedded AWS, as its supervisor writes it into `instance.json`."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -65,21 +65,17 @@ class Instance(BaseModel):
     def hub_endpoint(self) -> str:
         return f"http://{LOOPBACK}:{self.ports.hub}"
 
-    @property
-    def models_endpoint(self) -> str:
-        return f"http://{LOOPBACK}:{self.ports.models}"
-
     def write(self) -> None:
         write(State(self.state).instance, self)
 
     @classmethod
     def read(cls, state: Path) -> Self | None:
-        """Return what the last supervisor wrote, whether or not it still runs."""
+        """Return what the last supervisor wrote, even if it no longer runs; None if there is nothing."""
         return read(State(state).instance, cls)
 
 
 class State:
-    """The paths inside one state folder."""
+    """The paths inside a state folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.resolve()
@@ -94,7 +90,7 @@ class State:
         self.deployment = self.folder / "deployment"
 
     def create(self) -> Self:
-        """Private to its owner: it holds complaints."""
+        """Create the folders. Only their owner may read them, because they hold complaints."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for folder in (self.logs, self.aws, self.hub, self.home, self.temporary, self.deployment):
             folder.mkdir(exist_ok=True)
@@ -102,7 +98,7 @@ class State:
 
 
 def write(path: Path, model: BaseModel) -> None:
-    """Replace the file in one step, so that no reader sees half of it."""
+    """Replace the file in one step, so that no reader sees a part of it."""
     staged = path.with_suffix(f".{os.getpid()}")
     staged.write_text(model.model_dump_json(indent=2))
     staged.replace(path)
@@ -135,16 +131,10 @@ def any_free_port() -> int:
 def choose_ports(
     remembered: Ports | None, *, free: Callable[[int], bool] = is_free, other: Callable[[], int] = any_free_port
 ) -> Ports:
-    """Keep each remembered (else default) port that is free, and replace each that is taken."""
-
-    def distinct(wanted: Iterable[int]) -> Iterable[int]:
-        taken: set[int] = set()
-        for port in wanted:
-            while port in taken or not free(port):
-                port = other()
-            taken.add(port)
-            yield port
-
-    wanted = remembered or Ports()
-    aws, hub, models = distinct((wanted.aws, wanted.hub, wanted.models))
-    return Ports(aws=aws, hub=hub, models=models)
+    """Return the remembered ports, or the default ones; a port that is in use is replaced by a free one."""
+    wanted, chosen = remembered or Ports(), list[int]()
+    for port in (wanted.aws, wanted.hub, wanted.models):
+        while port in chosen or not free(port):
+            port = other()
+        chosen.append(port)
+    return Ports(aws=chosen[0], hub=chosen[1], models=chosen[2])

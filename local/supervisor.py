@@ -1,6 +1,6 @@
-"""The parent of an embedded AWS: `python -m local.supervisor --state .triage [--detach]`.
+"""Runs an embedded AWS: `python -m local.supervisor --state .triage [--detach]`.
 
-It runs MiniStack, the Hub and the model server, restarts whichever dies or stops answering, and ends them together.
+It starts MiniStack, the Hub and the model server, restarts one that dies or stops answering, and ends them together.
 """
 
 import argparse
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 ALREADY_RUNNING = 3
 INFERENCE = "runtime.model_inference.handler"
-"""The handler whose functions load models: it runs in the model server."""
+"""The handler of the functions that load models. Its invocations run in the model server."""
 
 _UNHEALTHY_SECONDS = 60.0
 _PROBE_SECONDS = 2.0
@@ -37,7 +37,7 @@ _LOG_BYTES = 20_000_000
 
 @dataclass
 class Child:
-    """One server: how it is started, how it is asked for its health, and how often it failed of late."""
+    """A server: how it is started, how its health is asked for, and when it may be restarted."""
 
     name: str
     command: list[str]
@@ -86,14 +86,14 @@ class Child:
 
 
 def children_of(home: State, ports: Ports) -> list[Child]:
-    """In the order in which they stop: MiniStack first, while what its functions call still answers."""
+    """Return the servers in the order in which they stop: MiniStack first, because its functions call the others."""
     python, folder = sys.executable, str(home.folder)
     aws = [python, "-m", "local.ministack", "--port", str(ports.aws), "--state", folder]
     aws += ["--serve", f"{INFERENCE}=http://{LOOPBACK}:{ports.models}/"]
     hub = [python, "-m", "local.hub", "--port", str(ports.hub), "--root", str(home.hub)]
     models = [python, "-m", "local.model_server", "--port", str(ports.models), "--state", folder]
     return [
-        # It saves its state at the end, which takes about a second for each 20 MB.
+        # MiniStack saves its state before it ends, which takes about a second for each 20 MB.
         Child("aws", aws, ports.aws, "/_ministack/health", grace=30),
         Child("hub", hub, ports.hub),
         Child("models", models, ports.models),
@@ -124,7 +124,7 @@ class Supervisor:
         self._stopping = True
 
     def _tend_all(self) -> bool:
-        """Return whether a process came or went."""
+        """Tend all servers, and return whether one was started or has ended."""
         return any([self._tend(child) for child in self._children])
 
     def _tend(self, child: Child) -> bool:
@@ -155,14 +155,14 @@ class Supervisor:
         Instance(
             state=self._home.folder,
             ports=self._ports,
-            supervisor=processes.this_process(),
+            supervisor=processes.process(os.getpid()),
             children={name: process for name, process in running.items() if process},
         ).write()
 
 
 @contextlib.contextmanager
 def only_one(home: State) -> Iterator[None]:
-    """Hold the folder's lock; the kernel frees it even after a kill -9."""
+    """Hold the lock of the folder; the kernel frees it even after kill -9. Exits if another supervisor holds it."""
     with home.lock.open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -172,20 +172,14 @@ def only_one(home: State) -> Iterator[None]:
 
 
 def end_orphans(home: State) -> None:
-    """End what a killed supervisor left behind, where the kernel did not."""
+    """End the servers that a killed supervisor left running, where the kernel has not ended them."""
     last = Instance.read(home.folder)
     for process in last.children.values() if last else ():
         processes.end(process)
 
 
-def empty(folder: Path) -> None:
-    """Remove what killed functions left in their temporary folder."""
-    shutil.rmtree(folder)
-    folder.mkdir()
-
-
 def detach() -> None:
-    """Go on as a child of init, in a session of its own."""
+    """Go on in the background, as a child of init with its own session."""
     if os.fork():
         os._exit(0)
     os.setsid()
@@ -208,7 +202,9 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     with only_one(home):
         end_orphans(home)
-        empty(home.temporary)
+        # Functions that were killed have left files there.
+        shutil.rmtree(home.temporary)
+        home.temporary.mkdir()
         ports = choose_ports(state.read(home.ports, Ports))
         state.write(home.ports, ports)
         Supervisor(home, children_of(home, ports), ports).run()

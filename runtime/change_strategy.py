@@ -1,14 +1,15 @@
-"""Changes a strategy as its evidence asks for, in one transaction with the ledger; or proposes the change."""
+"""Makes or proposes the change that follows from the evidence, in one transaction with its entry in the ledger."""
 
 import boto3
 from aws_lambda_powertools import Logger
 
 from runtime.adapters.dynamodb import Table
 from runtime.adapters.strategies import Strategies
-from runtime.function import Handler, entry_point, keeps
+from runtime.function import Handler, entry_point, step_handler
 from triage import tables
-from triage.environment import ChangeStrategyEnvironment
-from triage.promotion.steps import CHANGE_STRATEGY, Changed, Weighed, wanted
+from triage.functions import CHANGE_STRATEGY, ChangeStrategyEnvironment
+from triage.promotion.engine import requested_change
+from triage.promotion.steps import Changed, Weighed
 
 logger = Logger(service="change_strategy")
 
@@ -21,13 +22,12 @@ def build(environment: ChangeStrategyEnvironment, session: boto3.Session) -> Han
         Table(client, tables.CHAMPION_LEDGER, environment.champion_ledger_table),
     )
 
-    def change(weighed: Weighed) -> Changed:
-        _, entry = strategies.change(
-            wanted(weighed, second_approver=environment.second_approver), replaces=weighed.strategy_version
-        )
+    def make(weighed: Weighed) -> Changed:
+        change = requested_change(weighed, second_approver=environment.second_approver)
+        _, entry = strategies.change(change, replaces=weighed.strategy_version)
         return Changed.of(entry)
 
-    return keeps(CHANGE_STRATEGY, change, logger)
+    return step_handler(CHANGE_STRATEGY, make, logger)
 
 
 handler = entry_point(ChangeStrategyEnvironment, build)

@@ -1,15 +1,15 @@
-"""After a change: whether what is in force, as triage reads it, is what was written."""
+"""Checks, after a change, that triage reads the strategy that was written, and that its champion takes part."""
 
 import boto3
 from aws_lambda_powertools import Logger
 
 from runtime.adapters.dynamodb import Table
 from runtime.adapters.strategies import taking_part
-from runtime.function import Handler, entry_point, keeps
+from runtime.function import Handler, entry_point, step_handler
 from triage import tables
-from triage.environment import CheckStrategyEnvironment
 from triage.errors import NotServedError
-from triage.promotion.steps import CHECK_STRATEGY, Changed
+from triage.functions import CHECK_STRATEGY, CheckStrategyEnvironment
+from triage.promotion.steps import Changed
 from triage.strategies.in_force import strategies_in_force
 
 logger = Logger(service="check_strategy")
@@ -28,10 +28,10 @@ def build(environment: CheckStrategyEnvironment, session: boto3.Session) -> Hand
             raise NotServedError(f"{changed.task}: version {changed.strategy_version} was written and is not in force")
         champion = row.strategy.champion_arm.version
         if not any(model.version == champion and model.takes_part for model in active):
-            raise NotServedError(f"{champion} is to answer for {changed.task} and does not take part")
+            raise NotServedError(f"{champion} is the champion of {changed.task} and does not take part")
         return changed
 
-    return keeps(CHECK_STRATEGY, check, logger)
+    return step_handler(CHECK_STRATEGY, check, logger)
 
 
 handler = entry_point(CheckStrategyEnvironment, build)

@@ -1,4 +1,4 @@
-"""Erases the words of a complaint, and what was made of them, from the tables."""
+"""Erases a complaint's text, and everything made of it that could quote it. What was decided stays."""
 
 from datetime import UTC, datetime
 
@@ -6,43 +6,37 @@ import boto3
 from aws_lambda_powertools import Logger
 
 from runtime.adapters.dynamodb import Table
-from runtime.function import Handler, entry_point, keeps
+from runtime.adapters.story import Stories
+from runtime.function import Handler, entry_point, step_handler
 from triage import tables
-from triage.audit.erasure import ERASE, Erased, ErasureRequest, plan_erasure
-from triage.environment import EraseEnvironment
-from triage.feedback import INBOX
-from triage.outbox import expiry
+from triage.audit.erasure import Erased, ErasureRequest, plan_erasure
+from triage.functions import ERASE, EraseEnvironment
 
 logger = Logger(service="erase")
 
 
 def build(environment: EraseEnvironment, session: boto3.Session) -> Handler:
-    client = session.client("dynamodb")
-    complaints = Table(client, tables.RAW_COMPLAINTS, environment.raw_complaints_table)
-    story = Table(client, tables.COMPLAINTS_ALLOCATION, environment.complaints_allocation_table)
+    complaints = Table(session.client("dynamodb"), tables.RAW_COMPLAINTS, environment.raw_complaints_table)
+    stories = Stories(environment, session)
 
     def erase(request: ErasureRequest) -> Erased:
-        complaint_id, inbox, now = request.complaint_id, INBOX + request.complaint_id, datetime.now(UTC)
+        complaint_id = request.complaint_id
         erasure = plan_erasure(
             request,
             raw=complaints.get(complaint_id, attributes=("complaint_id", "triage_state")),
-            story=story.query(complaint_id),
-            inbox=story.query(inbox),
-            now=now,
+            story=stories.read(complaint_id),
+            inbox=stories.inbox(complaint_id),
+            now=datetime.now(UTC),
             code_version=environment.code_version,
-            expires_at=expiry(now, environment.retention_days),
         )
         if erasure is not None:
-            # Recorded first: what goes without a record would look like tampering.
-            story.put(erasure)
-            for entry in erasure.entries:
-                story.delete(complaint_id, entry)
-            for feedback_id in erasure.refused_feedback:
-                story.delete(inbox, feedback_id)
+            # Recorded first, because a removal without a record would look like tampering.
+            erasure = stories.put(erasure)
+            stories.remove(complaint_id, erasure.entries, feedback=erasure.refused_feedback)
             complaints.delete(complaint_id)
         return Erased(complaint_id=complaint_id, erasure=erasure)
 
-    return keeps(ERASE, erase, logger)
+    return step_handler(ERASE, erase, logger)
 
 
 handler = entry_point(EraseEnvironment, build)

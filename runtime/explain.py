@@ -1,18 +1,49 @@
-"""Explains one recorded decision, and stores the explanation in the complaint's story."""
+"""Explains one recorded decision with the model that made it, and stores the explanation in the complaint's story."""
+
+from datetime import UTC, datetime
 
 import boto3
 from aws_lambda_powertools import Logger
 
-from runtime.adapters.explainer import explainer
-from runtime.function import Handler, entry_point, keeps
-from triage.environment import ExplainEnvironment
-from triage.steps import EXPLAIN
+from runtime.adapters.narratives import Narratives
+from runtime.adapters.predictor import loaded_models
+from runtime.adapters.story import Stories
+from runtime.function import Handler, entry_point, step_handler
+from triage.explanation.decision import explained
+from triage.functions import EXPLAIN, ExplainEnvironment
+from triage.outbox import expiry
+from triage.steps import ExplanationStored, ExplanationTask
+from triage.story import ExplanationEntry
 
 logger = Logger(service="explain")
 
 
 def build(environment: ExplainEnvironment, session: boto3.Session) -> Handler:
-    return keeps(EXPLAIN, explainer(environment, session, logger), logger)
+    narratives = Narratives(environment, session, purpose="explanation", logger=logger)
+    stories = Stories(environment, session)
+    models = loaded_models(environment, session)
+
+    def explain(task: ExplanationTask) -> ExplanationStored:
+        complaint_id = task.request.complaint_id
+        key = ExplanationEntry.key(task.request.task, task.request.request_id)
+        # A repeated request gets the stored record, and reads neither model nor narrative.
+        if not stories.has(complaint_id, key):
+            complaint = narratives.read(complaint_id, requester=task.request.requester)
+            loaded, now = models.get(task.model), datetime.now(UTC)
+            entry = explained(
+                task,
+                stories.read(complaint_id),
+                complaint,
+                engine=loaded.engine,
+                manifest=loaded.manifest,
+                now=now,
+                code_version=environment.code_version,
+                expires_at=expiry(now, environment.retention_days),
+            )
+            stories.add(entry)
+        return ExplanationStored(complaint_id=complaint_id, entry=key)
+
+    return step_handler(EXPLAIN, explain, logger)
 
 
 handler = entry_point(ExplainEnvironment, build)

@@ -1,4 +1,4 @@
-"""Applies what people hand in about allocations: the stream of `complaints_allocation` reports each row."""
+"""Applies feedback on allocations. The stream of `complaints_allocation` reports each row that is handed in."""
 
 import json
 from datetime import UTC, datetime
@@ -13,13 +13,15 @@ from runtime.adapters.feedback import CurrentAllocation
 from runtime.adapters.metrics import measure
 from runtime.function import Handler, entry_point
 from triage import tables
-from triage.environment import FeedbackEnvironment
 from triage.errors import TriageError
 from triage.feedback import INBOX, FeedbackRow, is_pending
+from triage.functions import FeedbackEnvironment
+from triage.metrics import Metric
 from triage.outbox import expiry
 from triage.steps import EVENT_SOURCE, EVENT_TYPE
 from triage.story import AllocationEntry
 from triage.taxonomy import load_taxonomy
+from triage.validation import problems
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
@@ -38,22 +40,21 @@ def build(environment: FeedbackEnvironment, session: boto3.Session) -> Handler:
         if row is None or not is_pending(row):
             return
         try:
-            made = current.apply(FeedbackRow.model_validate(row).feedback(), datetime.now(UTC))
-            _announce(made.allocation, events, environment.bus_name)
-            outcome: dict[str, Any] = {"outcome": "applied", "made_version": made.version}
+            applied = current.apply(FeedbackRow.model_validate(row).feedback(), datetime.now(UTC))
+            _announce(applied.allocation, events, environment.bus_name)
+            outcome: dict[str, Any] = {"outcome": "applied", "made_version": applied.made_version}
         except ValidationError as error:
-            outcome = {"outcome": "refused", "reason": f"malformed: {_problem(error)}"}
-            _tell(inbox, feedback_id, sqs, environment.parked_queue_url)
+            outcome = {"outcome": "refused", "reason": f"malformed: {problems(error, 'feedback')}"}
+            _report(inbox, feedback_id, sqs, environment.parked_queue_url)
         except TriageError as error:
             outcome = {"outcome": "refused", "reason": str(error)}
         expires_at = expiry(datetime.now(UTC), environment.retention_days)
-        there = Condition("attribute_exists(#id)", id="complaint_id")
-        if not story.put({**row, **outcome, "expires_at": expires_at}, condition=there):
-            # Erased meanwhile: its words must not come back.
-            return
-        # Not the reason: it quotes what was handed in, which may be anything.
-        told = {"complaint_id": inbox.removeprefix(INBOX), "feedback_id": feedback_id, "outcome": outcome["outcome"]}
-        logger.info("taken", extra=told)
+        exists = Condition("attribute_exists(#id)", id="complaint_id")
+        if story.put({**row, **outcome, "expires_at": expires_at}, condition=exists):
+            # Without the reason: it quotes what was handed in, which may be anything.
+            ids = {"complaint_id": inbox.removeprefix(INBOX), "feedback_id": feedback_id}
+            logger.info("taken", extra={**ids, "outcome": outcome["outcome"]})
+        # Else the row was erased meanwhile, and its words must not come back.
 
     def apply_each(event: dict[str, Any], context: object) -> None:
         for record in event["Records"]:
@@ -64,22 +65,17 @@ def build(environment: FeedbackEnvironment, session: boto3.Session) -> Handler:
             try:
                 take(inbox, feedback_id)
             except Exception as error:
-                # A raise would hold up everything behind; the row stays without an outcome, and may be put again.
-                told = {"inbox": inbox, "feedback_id": feedback_id, "error": type(error).__name__}
-                logger.error("left as it is", extra=told)
-                # An alarm watches this.
-                measure("FeedbackFailed")
+                # An error would block the stream. The row stays without an outcome, and its writer may put it again.
+                where = {"inbox": inbox, "feedback_id": feedback_id, "error": type(error).__name__}
+                logger.error("left without an outcome", extra=where)
+                # An alarm watches this metric.
+                measure(Metric.FEEDBACK_FAILED)
 
     return apply_each
 
 
-def _problem(error: ValidationError) -> str:
-    problem = error.errors()[0]
-    return f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}".removeprefix(": ")
-
-
 def _announce(allocation: AllocationEntry, events: "EventBridgeClient", bus: str) -> None:
-    """May come twice: it is said before the row is marked, so that it is never left out."""
+    """Sent before the row gets its outcome, so that the event may come twice and is never left out."""
     answer = events.put_events(
         Entries=[
             {
@@ -94,8 +90,8 @@ def _announce(allocation: AllocationEntry, events: "EventBridgeClient", bus: str
         raise RuntimeError("the bus refused the event")
 
 
-def _tell(inbox: str, feedback_id: str, sqs: "SQSClient", queue_url: str) -> None:
-    """Nobody waits for a row that another system wrote: the alarm on this queue has people look at it."""
+def _report(inbox: str, feedback_id: str, sqs: "SQSClient", queue_url: str) -> None:
+    """Send the ids of a malformed row to the parked queue, whose alarm calls people: its writer may not wait for it."""
     body = {"complaint_id": inbox.removeprefix(INBOX), "feedback_id": feedback_id}
     sqs.send_message(QueueUrl=queue_url, MessageBody=json.dumps(body))
 

@@ -3,29 +3,30 @@
 import boto3
 from aws_lambda_powertools import Logger
 
-from runtime.adapters.dynamodb import Table
-from runtime.function import Handler, entry_point, keeps
-from triage import tables
-from triage.environment import FindDecisionEnvironment
+from runtime.adapters.story import StoryReader
+from runtime.function import Handler, entry_point, step_handler
 from triage.errors import NothingToExplainError
 from triage.explanation.selected import deciding_model
-from triage.steps import FIND_DECISION, ExplanationRequest, ExplanationTask
+from triage.functions import FIND_DECISION, FindDecisionEnvironment
+from triage.steps import ExplanationRequest, ExplanationTask
 from triage.story import ALLOCATION, AllocationEntry
 
 logger = Logger(service="find_decision")
 
 
 def build(environment: FindDecisionEnvironment, session: boto3.Session) -> Handler:
-    story = Table(session.client("dynamodb"), tables.COMPLAINTS_ALLOCATION, environment.complaints_allocation_table)
+    stories = StoryReader(environment, session)
 
     def find(request: ExplanationRequest) -> ExplanationTask:
-        item = story.get(request.complaint_id, ALLOCATION)
-        if item is None:
-            raise NothingToExplainError(f"{request.complaint_id} was not allocated")
-        allocation = AllocationEntry.model_validate(item)
+        allocation = stories.get(AllocationEntry, request.complaint_id, ALLOCATION)
+        if allocation is None:
+            raise NothingToExplainError(
+                f"{request.complaint_id} was not allocated, so there is no decision to explain; "
+                "check the complaint's id, or wait for its allocation"
+            )
         return ExplanationTask(request=request, model=deciding_model(allocation, task=request.task))
 
-    return keeps(FIND_DECISION, find, logger)
+    return step_handler(FIND_DECISION, find, logger)
 
 
 handler = entry_point(FindDecisionEnvironment, build)

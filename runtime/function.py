@@ -1,4 +1,4 @@
-"""What every function shares: built on its first call from its typed environment, and silent about its input."""
+"""The parts that all handlers share: the entry point of a function, and the frame of a step."""
 
 import time
 from collections.abc import Callable
@@ -9,21 +9,20 @@ import boto3
 from aws_lambda_powertools import Logger
 
 from triage.contracts import Contract
-from triage.environment import Environment
-from triage.steps import Step
+from triage.functions import Environment, Step
 
 Takes = TypeVar("Takes", bound=Contract)
 Gives = TypeVar("Gives", bound=Contract)
-Told = TypeVar("Told", bound=Environment)
+E = TypeVar("E", bound=Environment)
 Handler = Callable[[dict[str, Any], object], Any]
 
 
-def entry_point(told: type[Told], build: Callable[[Told, boto3.Session], Handler]) -> Handler:
-    """The Lambda handler: reads the environment and builds its clients on the first call, never at import."""
+def entry_point(environment_type: type[E], build: Callable[[E, boto3.Session], Handler]) -> Handler:
+    """Return the Lambda handler. It reads its environment and builds its clients on the first call, never at import."""
 
     @cache
     def built() -> Handler:
-        return build(told.read(), boto3.Session())
+        return build(environment_type.read(), boto3.Session())
 
     def handler(event: dict[str, Any], context: object) -> Any:
         return built()(event, context)
@@ -31,8 +30,11 @@ def entry_point(told: type[Told], build: Callable[[Told, boto3.Session], Handler
     return handler
 
 
-def keeps(step: Step, function: Callable[[Takes], Gives], logger: Logger) -> Handler:
-    """Parse the event into `step.takes`, refuse a result that is not a `step.gives`, and log one line without text."""
+def step_handler(step: Step, function: Callable[[Takes], Gives], logger: Logger) -> Handler:
+    """Return a handler that parses the event into `step.takes`, calls the function and returns its result as JSON.
+
+    It logs one line without contents, and raises TypeError where the result is no `step.gives`.
+    """
 
     @wraps(function)
     def handler(event: dict[str, Any], context: object) -> dict[str, Any]:

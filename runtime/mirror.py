@@ -1,12 +1,12 @@
-"""Mirrors the bundle of each model that appears in `model_info`: fetched by commit, verified, copied to S3.
+"""Mirrors the bundle of each model that is added to `model_info`: fetched by commit, verified, and copied to S3.
 
-The row of a mirrored model is kept beside its bundle. Whoever edits more of it than may change has it put back.
+A copy of the row is stored with the bundle. If somebody later edits an attribute that may not change, it is put back.
 """
 
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import boto3
 from aws_lambda_powertools import Logger
@@ -20,11 +20,15 @@ from runtime.function import Handler, entry_point
 from triage import tables
 from triage.bundle import describe
 from triage.complaint import timestamp
-from triage.environment import MirrorEnvironment
 from triage.errors import BundleUnavailableError, RegistryError, TriageError
-from triage.strategies.registry import MirroredBundle, ModelInfo, fixed
+from triage.functions import MirrorEnvironment
+from triage.metrics import Metric
+from triage.strategies.registry import MirroredBundle, ModelInfo, fixed_attributes
+from triage.validation import problems
 
 logger = Logger(service="mirror")
+ABSENT: Final = Condition("attribute_not_exists(#id)", id="model_id")
+PRESENT: Final = Condition("attribute_exists(#id)", id="model_id")
 
 
 def build(environment: MirrorEnvironment, session: boto3.Session) -> Handler:
@@ -41,10 +45,10 @@ def build(environment: MirrorEnvironment, session: boto3.Session) -> Handler:
             keys = record["dynamodb"]["Keys"]
             model_id, revision = keys["model_id"]["S"], keys["revision"]["S"]
             try:
-                _look_at(model_id, revision, models, hub, bundles)
+                _process(model_id, revision, models, hub, bundles)
             except Exception:
-                # A raise would block the rows behind this one; registering it again has it tried again.
-                logger.exception("row left as it is", extra={"model_id": model_id, "revision": revision})
+                # Raising would block the rows behind this one. Registering the model again retries it.
+                logger.exception("row not processed", extra={"model_id": model_id, "revision": revision})
 
     return mirror_new
 
@@ -57,7 +61,7 @@ def _token(environment: MirrorEnvironment, session: boto3.Session) -> str | None
     return token
 
 
-def _look_at(model_id: str, revision: str, models: Table, hub: Hub, bundles: S3Bundles) -> None:
+def _process(model_id: str, revision: str, models: Table, hub: Hub, bundles: S3Bundles) -> None:
     row = models.get(model_id, revision)
     unmirrored = row is not None and "bundle" not in row and "failure" not in row
     try:
@@ -65,40 +69,35 @@ def _look_at(model_id: str, revision: str, models: Table, hub: Hub, bundles: S3B
     except BundleUnavailableError as error:
         if not unmirrored:
             raise
-        _note(model_id, revision, {"failure": f"{type(error).__name__}: {error}"}, models)
+        _store_outcome(model_id, revision, {"failure": f"{type(error).__name__}: {error}"}, models)
         return
     if registration is not None:
-        _keep(registration, row, models)
+        _revert_edits(registration, row, models)
     elif row is not None and unmirrored:
         _mirror_row(row, models, hub, bundles)
 
 
-def _keep(registration: ModelInfo, row: dict[str, Any] | None, models: Table) -> None:
-    """Put back what was edited; a row that was deleted comes back without taking part."""
+def _revert_edits(registration: ModelInfo, row: dict[str, Any] | None, models: Table) -> None:
+    """Put back attributes that may not change. A deleted row comes back as `registered`, so it does not take part."""
     model_id, revision = key = registration.model_id, registration.revision
-    right = fixed(registration.model_dump(mode="json", exclude_none=True))
-    found = fixed(row or {})
-    if found == right:
-        return
+    right = fixed_attributes(registration.model_dump(mode="json", exclude_none=True))
+    found = fixed_attributes(row or {})
     edited = sorted(name for name in {*found, *right} if found.get(name) != right.get(name))
+    if not edited:
+        return
     logger.error("edited row put back", extra={"model_id": model_id, "revision": revision, "edited": edited})
-    # An alarm watches this.
-    measure("RegistryEdited")
+    measure(Metric.REGISTRY_EDITED)
     assign = {name: right[name] for name in edited if name in right and name not in ("model_id", "revision")}
-    # Whoever writes meanwhile causes another look.
+    # Somebody who writes the row meanwhile starts this function again.
     if row is None:
-        models.update(
-            *key,
-            assign=assign | {"state": "registered"},
-            condition=Condition("attribute_not_exists(#id)", id="model_id"),
-        )
+        models.update(*key, assign=assign | {"state": "registered"}, condition=ABSENT)
     else:
         surplus = tuple(name for name in edited if name not in right)
-        models.update(*key, assign=assign, remove=surplus, condition=Condition("attribute_exists(#id)", id="model_id"))
+        models.update(*key, assign=assign, remove=surplus, condition=PRESENT)
 
 
 def _mirror_row(row: dict[str, Any], models: Table, hub: Hub, bundles: S3Bundles) -> None:
-    """Whatever is wrong with the model is written into its row, where the person who registered it looks."""
+    """Mirror a model, or write what is wrong with it into its row, where the person who registered it sees it."""
     model_id, revision = row["model_id"], row["revision"]
     try:
         model = ModelInfo.model_validate(row)
@@ -106,32 +105,37 @@ def _mirror_row(row: dict[str, Any], models: Table, hub: Hub, bundles: S3Bundles
         bundles.store_registration(model.model_copy(update={"bundle": bundle}))
         outcome: dict[str, Any] = {"bundle": bundle}
     except ValidationError as error:
-        problem = error.errors()[0]
-        outcome = {"failure": f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"}
+        outcome = {"failure": problems(error, "row")}
     except TriageError as error:
         outcome = {"failure": f"{type(error).__name__}: {error}"}
     except Exception as error:
-        outcome = {"failure": f"unexpected {type(error).__name__}; its trace is in this function's log"}
+        outcome = {"failure": f"unexpected {type(error).__name__}; the log of the mirror function has its trace"}
         logger.exception("mirroring failed", extra={"model_id": model_id, "revision": revision})
-    _note(model_id, revision, outcome, models)
+    _store_outcome(model_id, revision, outcome, models)
 
 
-def _note(model_id: str, revision: str, outcome: dict[str, Any], models: Table) -> None:
-    models.update(model_id, revision, assign=outcome, condition=Condition("attribute_exists(#id)", id="model_id"))
+def _store_outcome(model_id: str, revision: str, outcome: dict[str, Any], models: Table) -> None:
+    models.update(model_id, revision, assign=outcome, condition=PRESENT)
     logger.info("mirrored", extra={"model_id": model_id, "revision": revision, "failure": outcome.get("failure")})
 
 
 def mirror(model: ModelInfo, hub: Hub, bundles: S3Bundles) -> MirroredBundle:
-    """Copy one Hub commit into the bundles bucket.
+    """Copy the bundle of one Hub commit into the bundles bucket.
 
-    Raises: RegistryError, BundleUnavailableError, BundleRefusedError.
+    Raises:
+        RegistryError: the bundle is for another task.
+        BundleUnavailableError: the Hub or the bucket does not answer.
+        BundleRefusedError: its files are unsafe or altered.
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         hub.download(model.model_id, model.revision, folder)
         manifest = describe(folder)
         if manifest.task not in (None, model.task):
-            raise RegistryError(f"the bundle says it decides {manifest.task}, not {model.task}")
+            raise RegistryError(
+                f"the bundle is of the task {manifest.task}, but was registered for {model.task}; "
+                f"register it for {manifest.task}"
+            )
         bundles.store(folder, manifest, model_id=model.model_id, revision=model.revision)
     return MirroredBundle(
         engine=manifest.engine,

@@ -11,7 +11,7 @@ from runtime.adapters.executions import Executions
 from runtime.adapters.strategies import current_strategies
 from runtime.function import Handler, entry_point
 from triage import tables
-from triage.environment import SchedulePromotionsEnvironment
+from triage.functions import SchedulePromotionsEnvironment
 from triage.promotion.steps import Due
 
 logger = Logger(service="schedule_promotions")
@@ -25,7 +25,7 @@ def build(environment: SchedulePromotionsEnvironment, session: boto3.Session) ->
         due = sorted(row.task for row in current_strategies(strategies) if row.strategy.is_experiment)
         minute = f"{datetime.now(UTC):%Y%m%dT%H%M}"
         for task in due:
-            # One for each task and minute, however often the schedule is delivered.
+            # The name allows one execution per task and minute, even if the schedule is delivered twice.
             executions.start(Due(task=task), f"{task}-{minute}")
         logger.info("scheduled", extra={"tasks": due})
         return due

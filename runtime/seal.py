@@ -1,10 +1,9 @@
-"""Seals every change of `complaints_allocation` into the chain of its complaint: the table's stream reports it.
+"""Seals every change of `complaints_allocation` into the chain of its complaint, as the table's stream reports it.
 
-Whatever rewrites what is written once, or removes what no erasure names, is announced the moment it is sealed.
+A rewritten entry that is meant to be written once, and a removal that no erasure names, raise an alarm at once.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -12,76 +11,66 @@ import boto3
 from aws_lambda_powertools import Logger
 
 from runtime.adapters.chain import Chain
-from runtime.adapters.dynamodb import Table
 from runtime.adapters.metrics import measure
+from runtime.adapters.story import StoryReader
 from runtime.function import Handler, entry_point
-from triage import tables
 from triage.audit.verification import Finding, verify
-from triage.environment import SealEnvironment
 from triage.feedback import INBOX
+from triage.functions import SealEnvironment
+from triage.metrics import Metric
 
 logger = Logger(service="seal")
 
-FOR_GOOD: Final = frozenset({"rewritten", "removed"})
-"""Problems that waiting does not mend: the others may be a change that the stream has not reported yet."""
+LASTING: Final = frozenset({"rewritten", "removed"})
+"""Problems that stay. The stream may still report a change that explains any of the others."""
 
 WHOLE: Final = "*"
-"""In place of an entry: no single one is to blame."""
+"""Stands for an entry where the records as a whole cannot be verified."""
 
 
 def build(environment: SealEnvironment, session: boto3.Session) -> Handler:
-    client = session.client("dynamodb")
-    story = Table(client, tables.COMPLAINTS_ALLOCATION, environment.complaints_allocation_table)
-    chain = Chain(
-        Table(client, tables.AUDIT_CHAIN, environment.audit_chain_table),
-        code_version=environment.code_version,
-        retention_days=environment.retention_days,
-    )
+    stories = StoryReader(environment, session)
+    chain = Chain(environment, session)
 
     def seal(event: dict[str, Any], context: object) -> None:
-        """Raises whatever stops it: the stream then waits, so that nothing is left out."""
+        """Raise whatever error prevents sealing, so that the stream waits and no change is left out."""
         changed = _changed(event)
         keys = [(partition, entry) for partition, entries in changed.items() for entry in entries]
-        found = {(item["complaint_id"], item["entry"]): item for item in story.get_many(keys, consistent=True)}
+        found = {(item["complaint_id"], item["entry"]): item for item in stories.table.get_many(keys, consistent=True)}
         for partition, entries in changed.items():
             sealed = chain.seal(partition, {entry: found.get((partition, entry)) for entry in entries})
             if sealed.last is not None:
-                # Where whoever rewrites tables does not come: a log says what the chain ended with.
-                told = {"complaint_id": partition, "link": sealed.last.number, "sha256": sealed.last.sha256}
-                logger.info("sealed", extra=told)
+                # The log keeps the end of the chain where those who can change tables cannot change it.
+                link = {"complaint_id": partition, "link": sealed.last.number, "sha256": sealed.last.sha256}
+                logger.info("sealed", extra=link)
             if again := sealed.more_than_once(entries):
-                _announce(one for one in altered(partition) if one.entry in again or one.entry == WHOLE)
+                for finding in altered(partition):
+                    if finding.entry in again or finding.entry == WHOLE:
+                        logger.error("altered record", extra=finding.model_dump())
+                        measure(Metric.RECORD_ALTERED)
 
     def altered(partition: str) -> list[Finding]:
-        """What is wrong for good; what is only not sealed yet is not."""
+        """Return the lasting problems of a story or an inbox."""
         complaint_id = partition.removeprefix(INBOX)
-        inbox = INBOX + complaint_id
-        read: dict[str, Any] = {
+        records: dict[str, Any] = {
             "links": chain.links(complaint_id),
-            "story": list(story.query(complaint_id)),
-            "inbox_links": chain.links(inbox),
-            "inbox": list(story.query(inbox)),
+            "story": list(stories.table.query(complaint_id)),
+            "inbox_links": chain.links(INBOX + complaint_id),
+            "inbox": stories.inbox(complaint_id),
         }
         try:
-            findings = verify(complaint_id, **read, now=datetime.now(UTC), retention_days=environment.retention_days)
+            findings = verify(complaint_id, **records, now=datetime.now(UTC), retention_days=environment.retention_days)
         except Exception as error:
-            # Whoever slips in what cannot be read must not keep the next change from being sealed.
-            detail = f"{type(error).__name__}: its records cannot be verified"
+            # A record that cannot be read must not keep the next change from being sealed.
+            detail = f"its records cannot be verified: {type(error).__name__}"
             return [Finding(complaint_id=partition, entry=WHOLE, problem="broken", detail=detail)]
-        return [one for one in findings if one.complaint_id == partition and one.problem in FOR_GOOD]
+        return [one for one in findings if one.complaint_id == partition and one.problem in LASTING]
 
     return seal
 
 
-def _announce(findings: Iterable[Finding]) -> None:
-    for finding in findings:
-        logger.error("altered record", extra=finding.model_dump())
-        # An alarm watches this.
-        measure("RecordAltered")
-
-
 def _changed(event: dict[str, Any]) -> dict[str, dict[str, None]]:
-    """The entries of each partition, in the order in which they changed first."""
+    """Return the changed entries of each partition, in the order of their first change."""
     changed: dict[str, dict[str, None]] = defaultdict(dict)
     for record in event["Records"]:
         keys = record["dynamodb"]["Keys"]

@@ -1,26 +1,25 @@
-"""Records that a shadow gave no prediction: evidence about the challenger, and no outage of triage."""
+"""Records that a shadow model gave no prediction. This counts against the challenger and does not stop triage."""
 
 import boto3
 from aws_lambda_powertools import Logger
 
-from runtime.adapters.dynamodb import Table
 from runtime.adapters.failures import record_failure
-from runtime.function import Handler, entry_point, keeps
-from triage import tables
-from triage.environment import ShadowFailedEnvironment
-from triage.steps import SHADOW_FAILED, Outcome, ShadowFailure
+from runtime.adapters.story import Stories
+from runtime.function import Handler, entry_point, step_handler
+from triage.functions import SHADOW_FAILED, ShadowFailedEnvironment
+from triage.steps import Outcome, ShadowFailure
 
 logger = Logger(service="shadow_failed")
 
 
 def build(environment: ShadowFailedEnvironment, session: boto3.Session) -> Handler:
-    story = Table(session.client("dynamodb"), tables.COMPLAINTS_ALLOCATION, environment.complaints_allocation_table)
+    stories = Stories(environment, session)
 
     def record(failure: ShadowFailure) -> Outcome:
-        record_failure(story, failure, complaint_id=failure.complaint_id, environment=environment, logger=logger)
+        record_failure(failure, complaint_id=failure.complaint_id, stories=stories, logger=logger)
         return Outcome(model=failure.model, error=failure.error)
 
-    return keeps(SHADOW_FAILED, record, logger)
+    return step_handler(SHADOW_FAILED, record, logger)
 
 
 handler = entry_point(ShadowFailedEnvironment, build)

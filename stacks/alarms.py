@@ -1,4 +1,4 @@
-"""Alarms that a person has to look at, on one topic."""
+"""Alarms that a person has to look at. All are announced on one topic."""
 
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -10,21 +10,23 @@ from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from stacks.data import Data
-from stacks.findings import acknowledge
+from stacks.findings import acknowledge_plain_http
 from stacks.settings import Settings
+from triage.metrics import NAMESPACE, Metric
 
-OURS = {
-    "StrategyRefused": "A strategy edited by hand is not followed; the logs of select_models say which and why",
-    "RegistryEdited": "A row of model_info was edited by hand and put back; the logs of the mirror say which and what",
-    "RecordAltered": "A record was rewritten or removed by hand; the logs of seal say which: triage verify COMPLAINT",
-    "SweepFailed": "A complaint is neither triaged nor parked; the logs of the sweeper say which and why",
-    "FeedbackFailed": "Feedback has no outcome; the logs of feedback say which and why: put it again with a later `at`",
-    "SampleRatioMismatch": "The arms of a strategy receive other shares than intended: triage strategy evidence",
-    "EmptyArm": "An arm that has a share answers nothing: triage strategy evidence",
-    "ServedNotIntended": "Another version answers than the strategy names: triage strategy evidence",
+COUNTED = {
+    Metric.STRATEGY_REFUSED: "A strategy edited by hand is not followed: read the logs of select_models",
+    Metric.REGISTRY_EDITED: "A row of model_info was edited by hand and put back: read the logs of the mirror",
+    Metric.RECORD_ALTERED: "A record was rewritten or removed by hand; seal logs which: triage verify COMPLAINT",
+    Metric.SWEEP_FAILED: "A complaint is neither triaged nor parked: read the logs of the sweeper",
+    Metric.FEEDBACK_FAILED: "Feedback has no outcome: read the logs of feedback, and put it again with a later `at`",
+    Metric.SAMPLE_RATIO_MISMATCH: "The arms of a strategy receive other shares than intended: triage strategy evidence",
+    Metric.EMPTY_ARM: "An arm that has a share answers nothing: triage strategy evidence",
+    Metric.SERVED_NOT_INTENDED: "Another version answers than the strategy names: triage strategy evidence",
 }
-"""Metrics of our own functions, each a count of what should not be."""
+"""The metrics of our functions that raise an alarm, each with what it means and where to look."""
 
+PERIOD = Duration.minutes(5)
 SEALED_WITHIN = Duration.hours(1)
 
 
@@ -46,43 +48,40 @@ class Alarms(Construct):
         super().__init__(scope, construct_id)
         key = data.keys["records"]
         self.topic = sns.Topic(self, "Topic", master_key=key, enforce_ssl=settings.https_only)
-        if not settings.https_only:
-            acknowledge(self.topic, "AwsSolutions-SNS3", "The embedded AWS listens on loopback without TLS.")
+        acknowledge_plain_http(self.topic, "AwsSolutions-SNS3", settings)
         key.grant(iam.ServicePrincipal("cloudwatch.amazonaws.com"), "kms:Decrypt", "kms:GenerateDataKey")
-        every = Duration.minutes(5)
+        for name, meaning in COUNTED.items():
+            counted = cloudwatch.Metric(namespace=NAMESPACE, metric_name=name, period=PERIOD, statistic="Sum")
+            self._alarm(name, counted, meaning)
         self._alarm(
             "ComplaintsParked",
-            data.parked.metric_approximate_number_of_messages_visible(period=every, statistic="Maximum"),
+            data.parked.metric_approximate_number_of_messages_visible(period=PERIOD, statistic="Maximum"),
             "Complaints that no attempt could allocate: triage parked list",
         )
         self._alarm(
             "ExecutionsFailed",
-            state_machine.metric_failed(period=every),
+            state_machine.metric_failed(period=PERIOD),
             "Executions ended without an allocation; the sweeper starts them again",
         )
         self._alarm(
             "ExecutionsTimedOut",
-            state_machine.metric_timed_out(period=every),
+            state_machine.metric_timed_out(period=PERIOD),
             "Executions took longer than they may; the sweeper starts them again",
         )
-
-        for name, description in OURS.items():
-            metric = cloudwatch.Metric(namespace="ComplaintsTriage", metric_name=name, period=every, statistic="Sum")
-            self._alarm(name, metric, description)
         self._alarm(
             "PromotionsFailed",
-            promotion.metric_failed(period=every),
-            "Evidence was not weighed, or a strategy that was changed is not in force: see its executions",
+            promotion.metric_failed(period=PERIOD),
+            "Evidence was not weighed, or a changed strategy is not in force: read the failed executions",
         )
         self._alarm(
             "HoldsNotKept",
-            keep_held.metric_errors(period=every),
-            "What is held may expire: see the logs of keep_held, which tries again the next day",
+            keep_held.metric_errors(period=PERIOD),
+            "Held complaints may expire; keep_held tries again the next day: read its logs",
         )
         self._alarm(
             "SealingBehind",
-            seal.metric("IteratorAge", period=every, statistic="Maximum"),
-            "Changes of records wait to be sealed into their chains; after a day they are lost to them: see its logs",
+            seal.metric("IteratorAge", period=PERIOD, statistic="Maximum"),
+            "Changes of records wait to be sealed, and after a day they never are: read the logs of seal",
             threshold=SEALED_WITHIN.to_milliseconds(),
         )
 

@@ -1,4 +1,4 @@
-"""One environment: layers are constructs, and two stacks deploy them."""
+"""One environment: its layers, in two stacks."""
 
 from aws_cdk import CliCredentialsStackSynthesizer, DefaultStackSynthesizer, Environment, Stack
 from constructs import Construct
@@ -9,10 +9,10 @@ from stacks.consumers import Consumers, Published
 from stacks.data import Data
 from stacks.explanations import Explanations
 from stacks.feedback import Feedback
-from stacks.inference import Inference
+from stacks.function import Foundation
 from stacks.intake import Intake
 from stacks.mlops import MLOps
-from stacks.orchestration import Orchestration
+from stacks.orchestration import Inference, Orchestration
 from stacks.packages import Packages
 from stacks.promotion import Promotion
 from stacks.settings import Settings
@@ -21,7 +21,7 @@ from stacks.trail import Trail
 
 
 class Application(Construct):
-    """`Stateful` outlives everything; `Stateless` can be destroyed and rebuilt at will."""
+    """`Stateful` holds data and is kept. `Stateless` can be destroyed and built again."""
 
     def __init__(self, scope: Construct, construct_id: str, *, settings: Settings) -> None:
         super().__init__(scope, construct_id)
@@ -30,24 +30,18 @@ class Application(Construct):
 
         data = Data(self.stateful, "Data", settings=settings)
         packages = Packages(self.stateless, "Packages", settings=settings)
-        inference = Inference(self.stateless, "Inference", data=data, packages=packages, settings=settings)
+        base = Foundation(data, packages, settings)
+        inference = Inference(self.stateless, "Inference", base=base)
         orchestration = Orchestration(
             self.stateless, "Orchestration", data=data, inference=inference, settings=settings
         )
-        intake = Intake(
-            self.stateless,
-            "Intake",
-            data=data,
-            packages=packages,
-            state_machine=orchestration.state_machine,
-            settings=settings,
-        )
-        Shadows(self.stateless, "Shadows", data=data, packages=packages, settings=settings)
-        mlops = MLOps(self.stateless, "MLOps", data=data, packages=packages, settings=settings)
-        Feedback(self.stateless, "Feedback", data=data, packages=packages, settings=settings)
-        promotion = Promotion(self.stateless, "Promotion", data=data, packages=packages, settings=settings)
-        explanations = Explanations(self.stateless, "Explanations", data=data, packages=packages, settings=settings)
-        audit = Audit(self.stateless, "Audit", data=data, packages=packages, settings=settings)
+        intake = Intake(self.stateless, "Intake", base=base, state_machine=orchestration.state_machine)
+        Shadows(self.stateless, "Shadows", base=base)
+        mlops = MLOps(self.stateless, "MLOps", base=base)
+        Feedback(self.stateless, "Feedback", base=base)
+        promotion = Promotion(self.stateless, "Promotion", base=base)
+        explanations = Explanations(self.stateless, "Explanations", base=base)
+        audit = Audit(self.stateless, "Audit", base=base)
         if data.trails is not None:
             invoked = (audit.read_narrative, audit.erase, audit.hold, explanations.deliver_explanation)
             Trail(self.stateless, "Trail", data=data, store=data.trails, invoked=invoked)

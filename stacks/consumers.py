@@ -1,25 +1,21 @@
 """What others need: a role for product teams, and names published as parameters."""
 
-from aws_cdk import Stack
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
 from stacks.data import Data
+from stacks.rights import PersonRole
 from stacks.settings import Settings
 from triage.feedback import INBOX, WRITABLE
 
 
 class Consumers(Construct):
-    """Product teams read allocations and the story around them, never narratives, and hand in feedback."""
+    """Product teams read allocations and their stories, never narratives, and put rows of feedback."""
 
     def __init__(self, scope: Construct, construct_id: str, *, data: Data) -> None:
         super().__init__(scope, construct_id)
-        self.role = iam.Role(
-            self,
-            "ProductTeam",
-            assumed_by=iam.AccountPrincipal(Stack.of(self).account),
-            description="Reads allocations by team and time, and hands in feedback",
+        self.role = PersonRole(
+            self, "ProductTeam", description="Reads allocations by team and time, and hands in feedback"
         )
         data.complaints_allocation.allow(self.role, "GetItem", "Query")
         data.complaints_allocation.allow(self.role, "Query", index="by_team")
@@ -32,10 +28,9 @@ class Published(Construct):
     def __init__(self, scope: Construct, construct_id: str, *, settings: Settings, names: dict[str, str]) -> None:
         super().__init__(scope, construct_id)
         for name, value in names.items():
-            construct_id = "".join(part.title() for part in name.split("-"))
             ssm.StringParameter(
                 self,
-                construct_id,
+                "".join(part.title() for part in name.split("-")),
                 parameter_name=f"/complaints-triage/{settings.environment}/{name}",
                 string_value=value,
             )

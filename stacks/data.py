@@ -1,4 +1,4 @@
-"""Data layer: everything that holds state, and nothing that runs."""
+"""Data layer: tables, buckets, keys, queue and bus; everything that holds state, and nothing that runs."""
 
 from typing import Any, get_args
 
@@ -11,7 +11,8 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from stacks.findings import acknowledge, acknowledge_wildcard
+from stacks.findings import acknowledge, acknowledge_plain_http, acknowledge_wildcard
+from stacks.rights import allow
 from stacks.settings import Settings
 from triage import tables
 from triage.tables import TableSpec
@@ -20,7 +21,7 @@ EXPIRY_ATTRIBUTE = "expires_at"
 READING = frozenset({"BatchGetItem", "GetItem", "Query", "Scan"})
 READING_KEY = ("kms:Decrypt", "kms:DescribeKey")
 WRITING_KEY = (*READING_KEY, "kms:Encrypt", "kms:GenerateDataKey", "kms:ReEncryptFrom", "kms:ReEncryptTo")
-"""What DynamoDB asks of a caller for a table under a customer-managed key (AWS documentation), without wildcards."""
+"""The rights on a customer-managed key that DynamoDB asks of a caller (AWS documentation), without wildcards."""
 
 
 class SpecifiedTable(Construct):
@@ -47,7 +48,7 @@ class SpecifiedTable(Construct):
                 )
                 for index in spec.indexes
             ],
-            # Keys only: what reads the stream needs no narrative.
+            # Keys only, because no reader of the stream needs a narrative.
             dynamo_stream=dynamodb.StreamViewType.KEYS_ONLY if spec.streamed else None,
             time_to_live_attribute=EXPIRY_ATTRIBUTE if spec.expires else None,
             encryption=dynamodb.TableEncryptionV2.customer_managed_key(key),
@@ -66,10 +67,10 @@ class SpecifiedTable(Construct):
         attributes: tuple[str, ...] | None = None,
         partitions: str | None = None,
     ) -> None:
-        """Grant DynamoDB actions (without prefix) on the table, or on one index alone, and the use of its key.
+        """Grant DynamoDB actions, without their prefix, on the table or on one index, and the use of its key.
 
-        attributes: the only ones that may be named or returned, beside the keys; by default all.
-        partitions: the only values of the partition key that may be asked for, as a pattern.
+        attributes: the only attributes that a request may name, beside the keys; by default all of them.
+        partitions: a pattern that the partition key of a request has to match.
         """
         resource = self.table.table_arn
         if index is not None:
@@ -85,11 +86,14 @@ class SpecifiedTable(Construct):
     def _only(
         self, attributes: tuple[str, ...], actions: tuple[str, ...], partitions: str | None
     ) -> dict[str, dict[str, Any]]:
-        """DynamoDB's fine-grained access: without the second condition, all attributes could be had unnamed."""
+        """Return the conditions of DynamoDB's fine-grained access.
+
+        Without the condition on Select or ReturnValues, a request that names no attribute would get all of them.
+        """
         reading = READING.issuperset(actions)
         unnamed = {"dynamodb:Select": "SPECIFIC_ATTRIBUTES"} if reading else {"dynamodb:ReturnValues": "NONE"}
         leading = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": [partitions]}} if partitions else {}
-        # A request cannot name its item where a key is not among them.
+        # A request names its item by the keys, so they are always allowed.
         keys = {self.spec.partition_key, *filter(None, [self.spec.sort_key])}
         return leading | {
             "ForAllValues:StringEquals": {"dynamodb:Attributes": sorted({*keys, *attributes})},
@@ -103,9 +107,12 @@ def _attribute(spec: TableSpec, name: str) -> dynamodb.Attribute:
 
 
 def _attribute_type(annotation: object) -> dynamodb.AttributeType:
-    """Of text, a literal of texts, or either or none: all keys are text so far, and anything else is refused."""
+    """Return the type of a key: text, also where the field is a literal of texts or optional.
+
+    Raises: TypeError for any other annotation.
+    """
     if _kinds(annotation) - {type(None)} != {str}:
-        raise TypeError(f"a key must be text, not {annotation}")
+        raise TypeError(f"a key is {annotation}: keys have to be text; declare the field as str")
     return dynamodb.AttributeType.STRING
 
 
@@ -117,10 +124,11 @@ def _kinds(annotation: object) -> set[type]:
 
 
 class Store(Construct):
-    """A bucket of objects that are never changed: versioned, encrypted, and closed to the public.
+    """A bucket of objects that are never changed: versioned, encrypted and closed to the public.
 
-    unlogged, whole: why its reads need no log of their own, and why a role may have all of its objects.
-    expires: the age at which objects go; by default they stay.
+    why_unlogged: why its reads need no access log.
+    why_all_objects: why a role may get every object of it.
+    expires: the age at which objects are deleted; by default they stay.
     """
 
     def __init__(
@@ -130,13 +138,13 @@ class Store(Construct):
         *,
         key: kms.IKey,
         settings: Settings,
-        unlogged: str,
-        whole: str,
+        why_unlogged: str,
+        why_all_objects: str,
         expires: Duration | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
         self._key = key
-        self._whole = whole
+        self._why_all_objects = why_all_objects
         self.bucket = s3.Bucket(
             self,
             "Bucket",
@@ -155,29 +163,20 @@ class Store(Construct):
             ],
             removal_policy=settings.removal_policy,
         )
-        acknowledge(self.bucket, "AwsSolutions-S1", unlogged)
-        if not settings.https_only:
-            acknowledge(self.bucket, "AwsSolutions-S10", "The embedded AWS listens on loopback without TLS.")
+        acknowledge(self.bucket, "AwsSolutions-S1", why_unlogged)
+        acknowledge_plain_http(self.bucket, "AwsSolutions-S10", settings)
 
     def allow(self, role: iam.Role, *actions: str) -> None:
-        """Grant S3 actions (without prefix) on the bucket's objects, and the use of its key."""
-        iam.Grant.add_to_principal(
-            grantee=role,
-            actions=[f"s3:{action}" for action in actions],
-            resource_arns=[self.bucket.arn_for_objects("*")],
-        )
+        """Grant S3 actions, without their prefix, on the bucket's objects, and the use of its key."""
+        allow(role, self.bucket.arn_for_objects("*"), *(f"s3:{action}" for action in actions))
         self._key.grant(role, "kms:Decrypt", "kms:GenerateDataKey")
         stack = Stack.of(self)
         export = stack.resolve(stack.export_value(self.bucket.bucket_arn))["Fn::ImportValue"]
-        acknowledge_wildcard(role, f"{export}/*", self._whole)
-
-    def allow_listing(self, role: iam.Role) -> None:
-        """To whoever may not list, S3 says of an object that is not there that it may not be read."""
-        iam.Grant.add_to_principal(grantee=role, actions=["s3:ListBucket"], resource_arns=[self.bucket.bucket_arn])
+        acknowledge_wildcard(role, f"{export}/*", self._why_all_objects)
 
 
 class Data(Construct):
-    """Keys, tables, the buckets of bundles and of evidence, the queue of parked complaints and the bus."""
+    """Keys, tables, buckets, the queue of parked complaints and the bus."""
 
     def __init__(self, scope: Construct, construct_id: str, *, settings: Settings) -> None:
         super().__init__(scope, construct_id)
@@ -191,35 +190,28 @@ class Data(Construct):
             )
             for data_class in ("narratives", "records")
         }
+        self.tables: list[SpecifiedTable] = []
         self.raw_complaints = self._table("RawComplaints", tables.RAW_COMPLAINTS, settings)
         self.complaints_allocation = self._table("ComplaintsAllocation", tables.COMPLAINTS_ALLOCATION, settings)
         self.audit_chain = self._table("AuditChain", tables.AUDIT_CHAIN, settings)
         self.model_info = self._table("ModelInfo", tables.MODEL_INFO, settings)
         self.model_strategy = self._table("ModelStrategy", tables.MODEL_STRATEGY, settings)
         self.champion_ledger = self._table("ChampionLedger", tables.CHAMPION_LEDGER, settings)
-        self.tables = (
-            self.raw_complaints,
-            self.complaints_allocation,
-            self.audit_chain,
-            self.model_info,
-            self.model_strategy,
-            self.champion_ledger,
-        )
         self.bundles = Store(
             self,
             "Bundles",
             key=self.keys["records"],
             settings=settings,
-            unlogged="It holds published model weights, no personal data; each load checks their hashes.",
-            whole="Every object of this bucket is a file of a registered model.",
+            why_unlogged="It holds published model weights, no personal data; each load checks their hashes.",
+            why_all_objects="Every object of this bucket is a file of a registered model.",
         )
         self.evidence = Store(
             self,
             "Evidence",
             key=self.keys["records"],
             settings=settings,
-            unlogged="It holds figures about models, no personal data; the ledger holds the hash of each document.",
-            whole="Every object of this bucket is the evidence for a change of a strategy.",
+            why_unlogged="It holds figures about models, no personal data; the ledger holds the hash of each document.",
+            why_all_objects="Every object of this bucket is the evidence for a change of a strategy.",
         )
         self.trails = self._trails(settings) if settings.trail else None
         self.parked = sqs.Queue(
@@ -236,20 +228,19 @@ class Data(Construct):
             "AwsSolutions-SQS3",
             "This queue is itself where undeliverable complaints end; people empty it.",
         )
-        if not settings.https_only:
-            acknowledge(self.parked, "AwsSolutions-SQS4", "The embedded AWS listens on loopback without TLS.")
+        acknowledge_plain_http(self.parked, "AwsSolutions-SQS4", settings)
         self.bus = events.EventBus(self, "Bus", description=f"complaints-triage {settings.environment}")
 
     def _trails(self, settings: Settings) -> Store:
-        """Where AWS records who touches narratives: its own service writes, and no role of ours may."""
+        """Build the bucket for CloudTrail's records of who touches narratives. Only CloudTrail may write to it."""
         key = self.keys["records"]
         store = Store(
             self,
             "Trails",
             key=key,
             settings=settings,
-            unlogged="It is the log itself; reads of it are management events of the trail.",
-            whole="No role of ours is given any of it.",
+            why_unlogged="It is the log itself; reads of it are management events of the trail.",
+            why_all_objects="No role of ours is given any of it.",
             expires=Duration.days(settings.retention_days),
         )
         account = Stack.of(self).account
@@ -267,4 +258,6 @@ class Data(Construct):
         return store
 
     def _table(self, construct_id: str, spec: TableSpec, settings: Settings) -> SpecifiedTable:
-        return SpecifiedTable(self, construct_id, spec=spec, key=self.keys[spec.data_class], settings=settings)
+        table = SpecifiedTable(self, construct_id, spec=spec, key=self.keys[spec.data_class], settings=settings)
+        self.tables.append(table)
+        return table

@@ -1,22 +1,30 @@
-"""Findings of cdk-nag that are meant so."""
+"""Findings of cdk-nag that are accepted, each with its reason."""
 
 from aws_cdk import Acknowledgment, CfnElement, Stack, Validations
 from constructs import Construct
 
+from stacks.settings import Settings
+
 
 def acknowledge(construct: Construct, rule: str, reason: str) -> None:
-    """Accept one finding on the construct that owns it, with a reason that would convince a stranger."""
+    """Accept one finding on the construct that owns it. The reason has to convince a stranger."""
     Validations.of(construct).acknowledge(Acknowledgment(id=rule, reason=reason))
 
 
+def acknowledge_plain_http(construct: Construct, rule: str, settings: Settings) -> None:
+    """Accept that a resource takes plain HTTP, in the environment that has no TLS."""
+    if not settings.https_only:
+        acknowledge(construct, rule, "The embedded AWS listens on loopback without TLS.")
+
+
 def acknowledge_wildcard(construct: Construct, resource: str, reason: str) -> None:
-    """Accept one wildcard resource in the policies below `construct`, written as cdk-nag writes it."""
+    """Accept one wildcard resource in the policies below `construct`. resource: as cdk-nag writes it."""
     acknowledge(construct, f"AwsSolutions-IAM5[Resource::{resource}]", reason)
 
 
 def logical_id(construct: Construct) -> str:
-    """As it stands in the template, and so in the findings."""
+    """Return the id of a construct's resource in the template, which cdk-nag uses in its findings."""
     element = construct.node.default_child
     if not isinstance(element, CfnElement):
-        raise TypeError(f"{construct.node.path} is no single resource")
+        raise TypeError(f"{construct.node.path} has no logical id, because it is not a single resource")
     return Stack.of(construct).get_logical_id(element)

@@ -1,37 +1,95 @@
-"""The Lambda function of one module of `runtime`, and what it may do to a table."""
+"""The Lambda functions of `triage.functions` as constructs, with their environment, log group, role and triggers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import cast
 
 from aws_cdk import Duration, RemovalPolicy, Size
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_lambda_event_sources as sources
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from stacks.packages import ARCHITECTURE, RUNTIME, Package
+from stacks.data import Data, SpecifiedTable
+from stacks.packages import ARCHITECTURE, RUNTIME, Package, Packages
 from stacks.settings import Settings
-from triage.environment import Environment
+from triage.bundle import Engine
+from triage.functions import Environment, Function
+
+HALF_A_MINUTE = Duration.seconds(30)
+
+
+@dataclass(frozen=True)
+class Foundation:
+    """What every layer with functions is built on."""
+
+    data: Data
+    packages: Packages
+    settings: Settings
+
+    @cached_property
+    def values(self) -> dict[str, object]:
+        """Every value that a field of an `Environment` may have, by the field's name.
+
+        A layer passes what only it knows, such as the ARN of its state machine, to `RuntimeFunction`.
+        """
+        data = self.data
+        return {
+            **vars(self.settings),
+            "stale_after_seconds": round(self.settings.stale_after.to_seconds()),
+            "code_version": self.packages.code_version,
+            **{f"{table.spec.name}_table": table.table.table_name for table in data.tables},
+            "bundles_bucket": data.bundles.bucket.bucket_name,
+            "evidence_bucket": data.evidence.bucket.bucket_name,
+            "parked_queue_url": data.parked.queue_url,
+            "bus_name": data.bus.event_bus_name,
+        }
+
+
+def filled(model: type[Environment], known: Mapping[str, object]) -> Environment:
+    """Build a function's environment from the values of its fields' names.
+
+    Raises: LookupError naming the fields that have no value.
+    """
+    missing = sorted(model.model_fields.keys() - known.keys())
+    if missing:
+        raise LookupError(
+            f"{model.__name__}: no value is known for {', '.join(missing)}. Each field is filled in by its name: "
+            "add it to `Foundation.values` in stacks/function.py, or to the `values` of the RuntimeFunction"
+        )
+    return model.model_validate({name: known[name] for name in model.model_fields})
 
 
 class RuntimeFunction(lambda_.Function):
-    """Runs `runtime.<module>.handler` with its typed environment, its own log group and a role of its own."""
+    """Runs one function of `triage.functions`, with a log group and a role of its own.
+
+    package: its code and libraries; by default those of the control functions.
+    values: for fields of its environment that `Foundation.values` lacks.
+    """
 
     def __init__(
         self,
         scope: Construct,
         construct_id: str,
         *,
-        module: str,
-        package: Package,
-        environment: Environment,
-        settings: Settings,
-        timeout: Duration,
+        function: Function,
+        base: Foundation,
+        package: Package | None = None,
+        values: Mapping[str, object] | None = None,
+        timeout: Duration = HALF_A_MINUTE,
         memory_megabytes: int = 512,
         storage: Size | None = None,
         concurrency: int | None = None,
     ) -> None:
+        package = package or base.packages.control
         log_group = logs.LogGroup(
-            scope, f"{construct_id}Logs", retention=settings.log_retention, removal_policy=RemovalPolicy.DESTROY
+            scope, f"{construct_id}Logs", retention=base.settings.log_retention, removal_policy=RemovalPolicy.DESTROY
         )
-        # Not the managed basic role: it may write every log group of the account.
+        # Not AWS's managed role for Lambda: that may write to every log group of the account.
         role = iam.Role(scope, f"{construct_id}Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
         log_group.grant_write(role)
         super().__init__(
@@ -39,10 +97,10 @@ class RuntimeFunction(lambda_.Function):
             construct_id,
             code=package.code,
             runtime=lambda_.Runtime.FROM_IMAGE if package.is_image else RUNTIME,
-            handler=lambda_.Handler.FROM_IMAGE if package.is_image else f"runtime.{module}.handler",
+            handler=lambda_.Handler.FROM_IMAGE if package.is_image else function.handler,
             architecture=ARCHITECTURE,
             layers=list(package.layers) or None,
-            environment=environment.variables(),
+            environment=filled(function.environment, base.values | dict(values or {})).variables(),
             role=role,
             log_group=log_group,
             timeout=timeout,
@@ -51,3 +109,56 @@ class RuntimeFunction(lambda_.Function):
             reserved_concurrent_executions=concurrency,
         )
         self.execution_role = role
+
+    def read_stream(self, table: SpecifiedTable, *, batch_size: int, only: Mapping[str, object] | None = None) -> None:
+        """Invoke the function with the keys of changed items. only: the filter of their records.
+
+        For a function that never raises. Lambda retries what it cannot deliver for an hour, and then drops it.
+        """
+        self.add_event_source(
+            sources.DynamoEventSource(
+                table.table,
+                starting_position=lambda_.StartingPosition.TRIM_HORIZON,
+                batch_size=batch_size,
+                retry_attempts=10,
+                max_record_age=Duration.hours(1),
+                bisect_batch_on_error=batch_size > 1 or None,
+                filters=[lambda_.FilterCriteria.filter(dict(only))] if only else None,
+            )
+        )
+
+    def run_every(self, period: Duration, *, rule: str, event: Mapping[str, object] | None = None) -> None:
+        """Invoke the function on a schedule. rule: the construct id. event: by default the scheduler's own."""
+        sent = None if event is None else events.RuleTargetInput.from_object(dict(event))
+        target = targets.LambdaFunction(self, event=sent)
+        layer = cast(Construct, self.node.scope)
+        events.Rule(layer, rule, schedule=events.Schedule.rate(period), targets=[target])
+
+
+def judging_functions(
+    scope: Construct, construct_id: str, *, function: Function, base: Foundation, timeout: Duration, concurrency: int
+) -> dict[Engine, RuntimeFunction]:
+    """Build one function for each engine, which reads complaints and bundles, and adds what models say to stories."""
+
+    def judging(name: str, package: Package) -> RuntimeFunction:
+        judging_function = RuntimeFunction(
+            scope,
+            name,
+            function=function,
+            base=base,
+            package=package,
+            timeout=timeout,
+            # Lambda gives one whole processor at 1,769 MB.
+            memory_megabytes=3008 if package.is_image else 1769,
+            storage=Size.gibibytes(4 if package.is_image else 2),
+            concurrency=concurrency,
+        )
+        base.data.raw_complaints.allow(judging_function, "GetItem")
+        base.data.complaints_allocation.allow(judging_function, "GetItem", "PutItem")
+        base.data.bundles.allow(judging_function.execution_role, "GetObject")
+        return judging_function
+
+    return {
+        "onnx": judging(construct_id, base.packages.onnx),
+        "transformers": judging(f"{construct_id}Transformers", base.packages.transformers(function)),
+    }

@@ -1,4 +1,4 @@
-"""Builds the Lambda layers: `python -m stacks.layers`, also `make package`. Needs the package index, no Docker."""
+"""Builds the Lambda layers, by `make package`. It needs the package index, and no Docker."""
 
 import shutil
 import subprocess
@@ -13,7 +13,7 @@ LAYERS = {"control": ROOT / "runtime" / "requirements.txt", "onnx": ROOT / "runt
 
 
 def build(name: str, requirements: Path) -> float:
-    """Install the pinned wheels for Lambda's architecture; returns the layer's unzipped megabytes."""
+    """Install the pinned wheels for Lambda's architecture. Return the unzipped megabytes of the layer."""
     folder = ROOT / "build" / "layers" / name
     shutil.rmtree(folder, ignore_errors=True)
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--only-binary=:all:", "--no-compile"]
@@ -28,7 +28,10 @@ def main() -> None:
         size = build(name, requirements)
         print(f"{name}: {size:.0f} MB unzipped")
         if size > LAMBDA_LIMIT_MEGABYTES:
-            sys.exit(f"{name} is larger than the {LAMBDA_LIMIT_MEGABYTES} MB that Lambda takes")
+            sys.exit(
+                f"the layer {name} has {size:.0f} MB, and Lambda takes {LAMBDA_LIMIT_MEGABYTES} MB unzipped: "
+                f"remove a library from {requirements}"
+            )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Orchestration layer: the order of the steps, in the names of their contracts."""
+"""The functions that triage a complaint, and the state machine that invokes them in order."""
 
 from aws_cdk import Duration
 from aws_cdk import aws_stepfunctions as sfn
@@ -6,11 +6,24 @@ from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
 
 from stacks.data import WRITING_KEY, Data
-from stacks.function import RuntimeFunction
-from stacks.inference import Inference
+from stacks.function import Foundation, RuntimeFunction, judging_functions
 from stacks.settings import Settings
-from stacks.states import ERROR, TIMED_OUT, LoggedStateMachine, announcing, building, fields, invoking, retried
+from stacks.states import (
+    ERROR,
+    THROTTLED,
+    TIMED_OUT,
+    LoggedStateMachine,
+    add_retry,
+    announcing,
+    building,
+    each_model_request,
+    fields,
+    invoking,
+    is_engine,
+    retried,
+)
 from triage.errors import ComplaintMissingError
+from triage.functions import ALLOCATE, MODEL_INFERENCE, SELECT_MODELS
 from triage.outbox import ALLOCATED
 from triage.steps import (
     EVENT_TYPE,
@@ -31,11 +44,36 @@ STAND_IN = path(InferenceRequest, "model", "stand_in")
 HAS_STAND_IN = sfn.Condition.and_(sfn.Condition.is_present(STAND_IN), sfn.Condition.is_not_null(STAND_IN))
 
 
+class Inference(Construct):
+    """select_models, allocate, and model_inference once for each engine."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, base: Foundation) -> None:
+        super().__init__(scope, construct_id)
+        data = base.data
+        self.select_models = RuntimeFunction(self, "SelectModels", function=SELECT_MODELS, base=base)
+        data.raw_complaints.allow(self.select_models, "GetItem")
+        data.complaints_allocation.allow(self.select_models, "GetItem", "PutItem")
+        data.model_info.allow(self.select_models, "Query", index="by_state")
+        data.model_strategy.allow(self.select_models, "Scan")
+
+        self.model_inference = judging_functions(
+            self,
+            "ModelInference",
+            function=MODEL_INFERENCE,
+            base=base,
+            timeout=Duration.seconds(60),
+            concurrency=base.settings.inference_concurrency,
+        )
+
+        self.allocate = RuntimeFunction(self, "Allocate", function=ALLOCATE, base=base)
+        data.complaints_allocation.allow(self.allocate, "Query", "PutItem")
+
+
 class Orchestration(Construct):
     """select models → each model judges → allocate → announce → settle the outbox.
 
-    For a challenger that fails the champion stands in. Any other model that fails costs its own prediction; a
-    selection that fails is allocated to people. Only what stops `allocate` itself ends the execution without an
+    Where a challenger fails, the champion is asked instead. Where any other model fails, its own prediction is missing.
+    Where the selection fails, people get the complaint. Only where `allocate` fails the execution ends without an
     allocation, and the sweeper starts it again.
     """
 
@@ -75,31 +113,19 @@ class Orchestration(Construct):
             definition=select.next(self._each_model(inference, settings)).next(judged),
             # Longer than a throttled task may wait for its turn.
             timeout=Duration.hours(1),
-            functions=(
-                inference.select_models,
-                inference.model_inference,
-                inference.model_inference_transformers,
-                inference.allocate,
-            ),
+            functions=(inference.select_models, *inference.model_inference.values(), inference.allocate),
             settings=settings,
         )
         data.raw_complaints.key.grant(self.state_machine, *WRITING_KEY)
 
     def _invoke(self, function: RuntimeFunction) -> tasks.LambdaInvoke:
         task = invoking(self, function, timeout=Duration.seconds(70))
-        # What hangs would hang again; once may have been a cold start. People must not wait longer.
-        task.add_retry(
-            errors=list(TIMED_OUT),
-            interval=Duration.seconds(1),
-            backoff_rate=2,
-            max_attempts=1,
-            max_delay=Duration.seconds(20),
-            jitter_strategy=sfn.JitterType.FULL,
-        )
+        # One try more, because a cold start may have been slow. A function that hangs again would only delay triage.
+        add_retry(task, *TIMED_OUT, attempts=1)
         return _waiting_for_its_turn(task)
 
     def _invoke_briefly(self, function: RuntimeFunction) -> tasks.LambdaInvoke:
-        """For a model that has a stand-in, which waits for nothing but this."""
+        """For a model that has a stand-in: its time is short, because the stand-in is asked after it."""
         name = f"{function.node.id}Briefly"
         return _waiting_for_its_turn(
             invoking(self, function, timeout=CHALLENGERS_PATIENCE, given_up=TIMED_OUT, name=name)
@@ -108,11 +134,8 @@ class Orchestration(Construct):
     def _each_model(self, inference: Inference, settings: Settings) -> sfn.Map:
         by_engine = sfn.Choice(self, "Engine")
         failed = self._failed(otherwise_asked=by_engine)
-        for function, engine in (
-            (inference.model_inference, "onnx"),
-            (inference.model_inference_transformers, "transformers"),
-        ):
-            served = sfn.Condition.string_equals(path(InferenceRequest, "model", "engine"), engine)
+        for engine, function in inference.model_inference.items():
+            served = is_engine(InferenceRequest, engine)
             for condition, judge in (
                 (sfn.Condition.and_(HAS_STAND_IN, served), self._invoke_briefly(function)),
                 (served, self._invoke(function)),
@@ -123,10 +146,7 @@ class Orchestration(Construct):
             self,
             "EachModel",
             items_path=path(Selected, "models"),
-            item_selector={
-                "complaint_id.$": path(Selected, "complaint_id"),
-                "model.$": "$$.Map.Item.Value",
-            },
+            item_selector=each_model_request(Selected),
             result_path="$.outcomes",
             max_concurrency=settings.map_concurrency,
         )
@@ -134,7 +154,7 @@ class Orchestration(Construct):
         return each_model
 
     def _failed(self, *, otherwise_asked: sfn.Choice) -> sfn.Choice:
-        """The stand-in is asked like any other model. It has none itself, so this comes round once at most."""
+        """Ask the stand-in like any other model. It has no stand-in itself, so this happens once at most."""
         model, error = sfn.JsonPath.object_at(path(InferenceRequest, "model")), sfn.JsonPath.string_at(f"{ERROR}.Error")
         instead_of = path(InferenceRequest, "instead_of")
         asked = building(
@@ -145,14 +165,9 @@ class Orchestration(Construct):
             model=sfn.JsonPath.object_at(STAND_IN),
             instead_of=fields(Failure, model=model, error=error),
         ).next(otherwise_asked)
-        # Two ends, since a path to what is absent would stop the execution.
+        # Two ends, because a path to an absent field would stop the execution.
         stand_in_failed = building(
-            self,
-            "StandInFailed",
-            Outcome,
-            model=model,
-            error=error,
-            instead_of=sfn.JsonPath.object_at(instead_of),
+            self, "StandInFailed", Outcome, model=model, error=error, instead_of=sfn.JsonPath.object_at(instead_of)
         )
         model_failed = building(self, "ModelFailed", Outcome, model=model, error=error, instead_of=None)
         return (
@@ -163,10 +178,10 @@ class Orchestration(Construct):
         )
 
     def _settle(self, data: Data) -> tasks.DynamoUpdateItem:
-        """Last of all: until here the sweeper would start the complaint again, and every step would replay.
+        """Mark the complaint as allocated. This comes last: until then the sweeper may start the execution again.
 
-        A complaint that was erased meanwhile has nothing to settle. One that was put again meanwhile has lost its
-        outbox, and when it expires: settled without, it would be kept for ever, so it is left for the sweeper to take.
+        An erased complaint has no outbox to mark. Neither has one that was put again meanwhile; it has lost its expiry,
+        too. It is left for the sweeper, because marked as allocated it would be kept for ever.
         """
         another = ["DynamoDB.ConditionalCheckFailedException"]
         settle = tasks.DynamoUpdateItem(
@@ -191,13 +206,6 @@ class Orchestration(Construct):
 
 
 def _waiting_for_its_turn(task: tasks.LambdaInvoke) -> tasks.LambdaInvoke:
-    """A burst beyond the reserved concurrency must not cost predictions."""
-    task.add_retry(
-        errors=["Lambda.TooManyRequestsException"],
-        interval=Duration.seconds(1),
-        backoff_rate=1.5,
-        max_attempts=60,
-        max_delay=Duration.seconds(30),
-        jitter_strategy=sfn.JitterType.FULL,
-    )
+    """Retry throttled invocations for long: a burst beyond the reserved concurrency must not cost predictions."""
+    add_retry(task, THROTTLED, attempts=60, backoff_rate=1.5, longest_pause=30)
     return retried(task)

@@ -1,4 +1,4 @@
-"""What the functions run: our sources, staged apart, and their libraries as layers or an image."""
+"""The code that functions run: a copy of our sources, and their libraries as layers or an image."""
 
 import hashlib
 import shutil
@@ -15,7 +15,7 @@ from constructs import Construct
 
 from stacks.settings import Settings
 from triage import __version__
-from triage.steps import EXPLAIN, SHADOW_INFERENCE
+from triage.functions import MODEL_INFERENCE, Function
 
 ROOT = Path(__file__).parents[1]
 BUILD = ROOT / "build"
@@ -25,7 +25,7 @@ ARCHITECTURE = lambda_.Architecture.ARM_64
 
 @dataclass(frozen=True)
 class Package:
-    """Code for a function, and the layers beside it; an image brings its own runtime and libraries."""
+    """The code of a function and its layers. An image has its own runtime and libraries, and no layers."""
 
     code: lambda_.Code
     layers: tuple[lambda_.ILayerVersion, ...] = ()
@@ -33,10 +33,9 @@ class Package:
 
 
 class Packages(Construct):
-    """One package for the control functions and one for each inference engine.
+    """The package of the control functions, and one for each inference engine.
 
-    Layers are built by `make package`. A synthesis needs neither them nor the network, so where they are missing it
-    warns instead of failing.
+    `make package` builds the layers. Where they are missing, a synthesis warns and uses empty ones.
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, settings: Settings) -> None:
@@ -45,21 +44,21 @@ class Packages(Construct):
         self.code_version = f"{__version__}+{digest(sources)[:12]}"
         source_code = lambda_.Code.from_asset(str(sources))
         if settings.packages == "host":
-            self.control = self.onnx = self.transformers = self.shadow_transformers = Package(source_code)
-            self.explain_transformers = self.transformers
+            self._image_context = None
+            self.control = self.onnx = Package(source_code)
         else:
+            self._image_context = str(stage_image(sources))
             self.control = Package(source_code, (self._layer("Control"),))
             self.onnx = Package(source_code, (self._layer("Onnx"),))
-            context = str(stage_image(sources))
-            image = lambda_.Code.from_asset_image(context, platform=Platform.LINUX_ARM64)
-            self.transformers = Package(image, is_image=True)
-            # The same image; its Dockerfile names the handler of the models that answer.
-            shadow_image = lambda_.Code.from_asset_image(
-                context, platform=Platform.LINUX_ARM64, cmd=[SHADOW_INFERENCE.handler]
-            )
-            self.shadow_transformers = Package(shadow_image, is_image=True)
-            explain_image = lambda_.Code.from_asset_image(context, platform=Platform.LINUX_ARM64, cmd=[EXPLAIN.handler])
-            self.explain_transformers = Package(explain_image, is_image=True)
+
+    def transformers(self, function: Function) -> Package:
+        """Return the package of a function that runs the transformers engine: one image for all of them."""
+        if self._image_context is None:
+            return self.control
+        # The Dockerfile names the handler of `model_inference`.
+        command = None if function is MODEL_INFERENCE else [function.handler]
+        image = lambda_.Code.from_asset_image(self._image_context, platform=Platform.LINUX_ARM64, cmd=command)
+        return Package(image, is_image=True)
 
     def _layer(self, name: str) -> lambda_.LayerVersion:
         folder = BUILD / "layers" / name.lower()
@@ -81,7 +80,7 @@ class Packages(Construct):
 
 
 def stage_sources(target: Path) -> Path:
-    """Copy `triage` and `runtime` alone: an asset of the root with exclusions keeps empty folders of all the rest."""
+    """Copy `triage` and `runtime`. An asset of the root with exclusions would keep empty folders of all the rest."""
     with _staged(target) as folder:
         ignored = shutil.ignore_patterns("__pycache__", "*.txt", "*.Dockerfile")
         for package in ("triage", "runtime"):
@@ -90,7 +89,7 @@ def stage_sources(target: Path) -> Path:
 
 
 def stage_image(sources: Path) -> Path:
-    """The build context of the transformers function's image."""
+    """Copy what the image of the transformers functions is built from."""
     target = BUILD / f"image-{sources.name}"
     with _staged(target) as folder:
         shutil.copytree(sources, folder, dirs_exist_ok=True)
@@ -101,7 +100,7 @@ def stage_image(sources: Path) -> Path:
 
 @contextmanager
 def _staged(target: Path) -> Iterator[Path]:
-    """A folder that becomes `target` in one step: two syntheses may run in one checkout."""
+    """Give a folder that becomes `target` in one step, because two syntheses may run in one checkout."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=target.parent, prefix=".staging-") as name:
         folder, replaced = Path(name) / "new", Path(name) / "old"
@@ -109,13 +108,13 @@ def _staged(target: Path) -> Iterator[Path]:
         yield folder
         with suppress(FileNotFoundError):
             target.rename(replaced)
-        # Where another synthesis was faster, its copy of the same sources stands already.
+        # Another synthesis may have been faster: its copy of the same sources is there already.
         with suppress(OSError):
             folder.rename(target)
 
 
 def digest(folder: Path) -> str:
-    """sha256 of all files' names and contents."""
+    """Return the SHA-256 of the names and contents of all files."""
     total = hashlib.sha256()
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         total.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")

@@ -1,4 +1,4 @@
-"""Every difference between environments, and nothing else."""
+"""The settings of each environment: every difference between them, and nothing else."""
 
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -9,20 +9,25 @@ from aws_cdk.aws_logs import RetentionDays
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """One environment.
+    """One environment. A function is told a setting by naming it in its `Environment`.
 
-    packages: `built` layers and image for AWS, or `host`: the libraries of the machine that runs the functions.
-    cli_credentials: deploy with the caller's own rights instead of the roles of `cdk bootstrap`.
+    protected: whether tables and the stateful stack refuse to be deleted.
+    packages: `built` for AWS, as layers and an image, or `host` for the libraries of the machine that runs functions.
+    cli_credentials: whether the caller's own rights deploy, instead of the roles of `cdk bootstrap`.
     https_only: whether buckets, queues and topics refuse plain HTTP.
-    hub_home: where the Hub's client keeps its files, if not in the home of whoever runs the functions.
-    sweep_all_every: how often the sweeper reads all of `raw_complaints`, besides its index every `sweep_every`.
-    shadow_concurrency: how many shadows of one engine predict at a time, apart from what answers.
-    promote_every: how often challengers are judged, and so within which time a broken one is rolled back.
-    second_approver: a new champion is proposed by the engine or a person, and approved by another person.
-    trail: whether CloudTrail records who touches narratives; the embedded AWS has none.
-    explanation_concurrency: how many explanations of one engine are made at a time, apart from all the rest.
-    loaded_models: how many models a warm inference function keeps, where their files are no larger together than
-        loaded_megabytes; a session takes up to two and a half times the size of its files.
+    hub_token_secret: the name of the secret with the Hub's token; None where repositories are public.
+    hf_home: where the Hub's client keeps its files; None for the home folder of whoever runs the functions.
+    map_concurrency: how many models of one complaint are asked at a time.
+    inference_concurrency, shadow_concurrency, explanation_concurrency: how many functions of one engine run at a time.
+    loaded_models: how many models a warm inference function keeps, while their files are no larger together than
+        loaded_megabytes. A session takes up to two and a half times the size of its files.
+    sweep_every: how often the sweeper reads the index of started complaints.
+    sweep_all_every: how often it reads all of `raw_complaints`.
+    stale_after: how long an execution may take before the sweeper looks at it.
+    max_attempts: how many executions a complaint gets before it is parked.
+    promote_every: how often challengers are judged, and so how soon a broken one is rolled back.
+    second_approver: whether another person has to approve a new champion.
+    trail: whether CloudTrail records who touches narratives. The embedded AWS has no CloudTrail.
     """
 
     environment: str
@@ -36,7 +41,7 @@ class Settings:
     https_only: bool
     hub_endpoint: str
     hub_token_secret: str | None
-    hub_home: str | None
+    hf_home: str | None
     map_concurrency: int
     inference_concurrency: int
     shadow_concurrency: int
@@ -66,7 +71,7 @@ DEV = Settings(
     https_only=True,
     hub_endpoint="https://huggingface.co",
     hub_token_secret=None,
-    hub_home="/tmp/huggingface",
+    hf_home="/tmp/huggingface",
     map_concurrency=5,
     inference_concurrency=10,
     shadow_concurrency=2,
@@ -103,7 +108,7 @@ LOCAL = replace(
     cli_credentials=True,
     https_only=False,
     hub_endpoint="http://127.0.0.1:8090",
-    hub_home=None,
+    hf_home=None,
     map_concurrency=3,
     inference_concurrency=8,
     shadow_concurrency=1,

@@ -1,4 +1,4 @@
-"""Shadows layer: challengers predict beside the champion, once the complaint is allocated, on a budget of their own."""
+"""Shadows layer: once a complaint is allocated, challengers predict beside the champion, on functions of their own."""
 
 from aws_cdk import Duration
 from aws_cdk import aws_events as events
@@ -7,64 +7,52 @@ from aws_cdk import aws_stepfunctions as sfn
 from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
 
-from stacks.data import Data
-from stacks.function import RuntimeFunction
-from stacks.inference import JudgingFunction, judging_environment
-from stacks.packages import Packages
-from stacks.settings import Settings
-from stacks.states import ERROR, TIMED_OUT, LoggedStateMachine, building, invoking
-from triage.environment import ShadowFailedEnvironment, ShadowInferenceEnvironment
-from triage.errors import ComplaintMissingError
-from triage.steps import (
-    EVENT_SOURCE,
-    EVENT_TYPE,
-    SHADOW_FAILED,
-    SHADOW_INFERENCE,
-    Allocated,
-    InferenceRequest,
-    ShadowFailure,
-    path,
+from stacks.function import Foundation, RuntimeFunction, judging_functions
+from stacks.states import (
+    ERROR,
+    THROTTLED,
+    TIMED_OUT,
+    LoggedStateMachine,
+    add_retry,
+    building,
+    each_model_request,
+    invoking,
+    is_engine,
 )
-
-THROTTLED = "Lambda.TooManyRequestsException"
+from triage.errors import ComplaintMissingError
+from triage.functions import SHADOW_FAILED, SHADOW_INFERENCE
+from triage.steps import EVENT_SOURCE, EVENT_TYPE, Allocated, InferenceRequest, ShadowFailure, path
 
 
 class Shadows(Construct):
     """allocated → each shadow predicts.
 
-    Triage knows nothing of it: the announcement on the bus starts it, and nobody waits for its end. A shadow that
-    fails is recorded in the story; what fails here is no outage, so no alarm watches it.
+    The announcement of an allocation starts it, and triage does not wait for its end. A shadow that fails is recorded
+    in the story. No alarm watches this state machine, because its failures stop no triage.
     """
 
-    def __init__(
-        self, scope: Construct, construct_id: str, *, data: Data, packages: Packages, settings: Settings
-    ) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, base: Foundation) -> None:
         super().__init__(scope, construct_id)
-        self.shadow_inference, self.shadow_inference_transformers = (
-            JudgingFunction(
-                self,
-                construct_id,
-                step=SHADOW_INFERENCE,
-                package=package,
-                environment=judging_environment(ShadowInferenceEnvironment, data, packages, settings),
-                data=data,
-                settings=settings,
-                timeout=Duration.seconds(30),
-                concurrency=settings.shadow_concurrency,
-            )
-            for construct_id, package in (
-                ("ShadowInference", packages.onnx),
-                ("ShadowInferenceTransformers", packages.shadow_transformers),
-            )
+        data = base.data
+        self.shadow_inference = judging_functions(
+            self,
+            "ShadowInference",
+            function=SHADOW_INFERENCE,
+            base=base,
+            timeout=Duration.seconds(30),
+            concurrency=base.settings.shadow_concurrency,
         )
-        self.shadow_failed = self._shadow_failed(data, packages, settings)
+        self.shadow_failed = RuntimeFunction(
+            self, "ShadowFailed", function=SHADOW_FAILED, base=base, concurrency=base.settings.shadow_concurrency
+        )
+        data.complaints_allocation.allow(self.shadow_failed, "PutItem")
         self.state_machine = LoggedStateMachine(
             self,
             "Shadow",
-            definition=self._each_shadow(settings),
+            definition=self._each_shadow(base.settings.map_concurrency),
             timeout=Duration.minutes(30),
-            functions=(self.shadow_inference, self.shadow_inference_transformers, self.shadow_failed),
-            settings=settings,
+            functions=(*self.shadow_inference.values(), self.shadow_failed),
+            settings=base.settings,
         )
         events.Rule(
             self,
@@ -73,7 +61,7 @@ class Shadows(Construct):
             event_pattern=events.EventPattern(
                 source=[EVENT_SOURCE],
                 detail_type=[EVENT_TYPE],
-                # At least one of them: a complaint without shadows starts nothing.
+                # Matches where at least one shadow is listed.
                 detail={"shadows": {"shadow": [True]}},
             ),
             targets=[
@@ -86,53 +74,29 @@ class Shadows(Construct):
             ],
         )
 
-    def _shadow_failed(self, data: Data, packages: Packages, settings: Settings) -> RuntimeFunction:
-        function = RuntimeFunction(
-            self,
-            "ShadowFailed",
-            module=SHADOW_FAILED.name,
-            package=packages.control,
-            environment=ShadowFailedEnvironment(
-                code_version=packages.code_version,
-                complaints_allocation_table=data.complaints_allocation.table.table_name,
-                retention_days=settings.retention_days,
-            ),
-            settings=settings,
-            timeout=Duration.seconds(30),
-            concurrency=settings.shadow_concurrency,
-        )
-        data.complaints_allocation.allow(function, "PutItem")
-        return function
-
-    def _each_shadow(self, settings: Settings) -> sfn.Map:
+    def _each_shadow(self, concurrency: int) -> sfn.Map:
         failed = self._failed()
-        # Erased since it was allocated: nothing more is written into its story.
+        # A complaint that was erased since gets no further entry in its story.
         erased = sfn.Pass(self, "Erased")
         by_engine = sfn.Choice(self, "Engine")
-        for function, engine in (
-            (self.shadow_inference, "onnx"),
-            (self.shadow_inference_transformers, "transformers"),
-        ):
+        for engine, function in self.shadow_inference.items():
             judge = self._invoke(function)
             judge.add_catch(erased, errors=[ComplaintMissingError.__name__], result_path=ERROR)
             judge.add_catch(failed, errors=[sfn.Errors.ALL], result_path=ERROR)
-            by_engine.when(sfn.Condition.string_equals(path(InferenceRequest, "model", "engine"), engine), judge)
+            by_engine.when(is_engine(InferenceRequest, engine), judge)
         each_shadow = sfn.Map(
             self,
             "EachShadow",
             items_path=path(Allocated, "shadows"),
-            item_selector={
-                "complaint_id.$": path(Allocated, "complaint_id"),
-                "model.$": "$$.Map.Item.Value",
-            },
+            item_selector=each_model_request(Allocated),
             result_path=sfn.JsonPath.DISCARD,
-            max_concurrency=settings.map_concurrency,
+            max_concurrency=concurrency,
         )
         each_shadow.item_processor(by_engine)
         return each_shadow
 
     def _failed(self) -> sfn.Chain:
-        """A failure that cannot even be recorded must not end the other shadows of the complaint."""
+        """Records the failure. Where that fails too, the other shadows of the complaint go on."""
         record = self._invoke(self.shadow_failed)
         record.add_catch(sfn.Pass(self, "Unrecorded"), errors=[sfn.Errors.ALL], result_path=ERROR)
         failure = building(
@@ -146,15 +110,8 @@ class Shadows(Construct):
         return failure.next(record)
 
     def _invoke(self, function: RuntimeFunction) -> tasks.LambdaInvoke:
-        # A shadow that hangs would hang again, and hold the turn of the others.
+        # A shadow that hung is not tried again: it would hang again, and keep the others waiting.
         task = invoking(self, function, timeout=Duration.seconds(40), given_up=TIMED_OUT)
-        for errors, attempts in (([THROTTLED], 8), ([sfn.Errors.ALL], 2)):
-            task.add_retry(
-                errors=errors,
-                interval=Duration.seconds(2),
-                backoff_rate=2,
-                max_attempts=attempts,
-                max_delay=Duration.seconds(60),
-                jitter_strategy=sfn.JitterType.FULL,
-            )
+        for error, attempts in ((THROTTLED, 8), (sfn.Errors.ALL, 2)):
+            add_retry(task, error, attempts=attempts, first_pause=2, longest_pause=60)
         return task

@@ -1,9 +1,10 @@
-"""What state machines are made of: states that invoke, build, announce and are tried again."""
+"""The parts of state machines: states that invoke, build and announce, and their retries."""
 
 from collections.abc import Iterable
 from typing import TypeVar
 
-from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import Duration, RemovalPolicy, Stack
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_stepfunctions as sfn
 from aws_cdk import aws_stepfunctions_tasks as tasks
@@ -13,43 +14,70 @@ from stacks.data import Data
 from stacks.findings import acknowledge_wildcard, logical_id
 from stacks.function import RuntimeFunction
 from stacks.settings import Settings
+from triage.bundle import Engine
 from triage.contracts import Contract
 from triage.errors import permanent
-from triage.steps import EVENT_SOURCE
+from triage.steps import EVENT_SOURCE, path
 
 ERROR = "$.error"
 TIMED_OUT = ("Sandbox.Timedout", sfn.Errors.TIMEOUT)
-
+THROTTLED = "Lambda.TooManyRequestsException"
 
 Task = TypeVar("Task", bound=sfn.TaskStateBase)
 
 
-def retried(task: Task) -> Task:
-    """Retry whatever is not caught by a narrower rule before: 1, 2, 4, 8, 16 seconds at most, with full jitter."""
+def add_retry(
+    task: sfn.TaskStateBase,
+    *errors: str,
+    attempts: int,
+    first_pause: int = 1,
+    backoff_rate: float = 2,
+    longest_pause: int = 20,
+) -> None:
+    """Try a task again after these errors. Pauses are in seconds, and grow with full jitter."""
     task.add_retry(
-        errors=[sfn.Errors.ALL],
-        interval=Duration.seconds(1),
-        backoff_rate=2,
-        max_attempts=5,
-        max_delay=Duration.seconds(20),
+        errors=list(errors),
+        interval=Duration.seconds(first_pause),
+        backoff_rate=backoff_rate,
+        max_attempts=attempts,
+        max_delay=Duration.seconds(longest_pause),
         jitter_strategy=sfn.JitterType.FULL,
     )
+
+
+def retried(task: Task) -> Task:
+    """Try a task again after every error that no earlier retry names: after 1, 2, 4, 8 and 16 seconds at most."""
+    add_retry(task, sfn.Errors.ALL, attempts=5)
     return task
 
 
 def building(scope: Construct, name: str, contract: type[Contract], **parameters: object) -> sfn.Pass:
-    """A state that builds exactly one contract. None leaves a field to its default: CDK drops it."""
+    """Return a state that builds exactly one contract. None leaves a field to its default: CDK drops it."""
     return sfn.Pass(scope, name, parameters=fields(contract, **parameters))
 
 
 def fields(contract: type[Contract], **parameters: object) -> dict[str, object]:
+    """Raises: LookupError where the parameters are not the fields of the contract."""
     if set(parameters) != set(contract.model_fields):
-        raise LookupError(f"a {contract.__name__} is not built of {sorted(parameters)}")
+        raise LookupError(
+            f"{contract.__name__} has the fields {sorted(contract.model_fields)}, and the state gives "
+            f"{sorted(parameters)}: give each field, None for its default"
+        )
     return parameters
 
 
+def each_model_request(contract: type[Contract]) -> dict[str, str]:
+    """Select the input of each turn of a map over models: an `InferenceRequest` without its default fields."""
+    return {"complaint_id.$": path(contract, "complaint_id"), "model.$": "$$.Map.Item.Value"}
+
+
+def is_engine(contract: type[Contract], engine: Engine) -> sfn.Condition:
+    """Whether the model of a contract runs on this engine."""
+    return sfn.Condition.string_equals(path(contract, "model", "engine"), engine)
+
+
 class LoggedStateMachine(sfn.StateMachine):
-    """Logs and traces every execution, without its data; invokes any version of the functions it is given."""
+    """Logs and traces every execution without its data, and may invoke any version of its functions."""
 
     def __init__(
         self,
@@ -85,6 +113,17 @@ class LoggedStateMachine(sfn.StateMachine):
             self, "*", "Log delivery and X-Ray have no resources to name in a policy (AWS documentation)."
         )
 
+    def allow_starting_and_describing(self, role: iam.Role, *, named_after: str) -> None:
+        """Let a role start executions and ask how they are. named_after: what gives executions their names."""
+        self.grant_start_execution(role)
+        self.grant_execution(role, "states:DescribeExecution")
+        machine_name = f'{{"Fn::Select":[6,{{"Fn::Split":[":",{{"Ref":"{logical_id(self)}"}}]}}]}}'
+        acknowledge_wildcard(
+            role,
+            f"arn:<AWS::Partition>:states:{Stack.of(self).region}:<AWS::AccountId>:execution:{machine_name}:*",
+            f"Executions are named after {named_after}: all of this one state machine's may be described.",
+        )
+
 
 def invoking(
     scope: Construct,
@@ -95,9 +134,10 @@ def invoking(
     given_up: Iterable[str] = (),
     name: str | None = None,
 ) -> tasks.LambdaInvoke:
-    """A state, by default of the function's name. What no other try can mend, and what is `given_up`, ends it at once.
+    """Return a state that invokes a function, by default under the function's name.
 
-    timeout: of one try, with the time that it takes to be heard.
+    timeout: of one try, with the delivery of its answer.
+    given_up: errors that are not tried again, beside the permanent errors of `triage.errors`.
     """
     task = tasks.LambdaInvoke(
         scope,
@@ -106,7 +146,7 @@ def invoking(
         lambda_function=function,
         payload=payload,
         payload_response_only=True,
-        # Our own retries name the errors that no other try can mend.
+        # CDK's retries would also repeat permanent errors.
         retry_on_service_exceptions=False,
         task_timeout=sfn.Timeout.duration(timeout),
     )
@@ -115,7 +155,7 @@ def invoking(
 
 
 def announcing(scope: Construct, data: Data, event_type: str) -> tasks.EventBridgePutEvents:
-    """Put what the last state gave on the bus, and pass it on."""
+    """Return a state that puts its input on the bus as an event, and passes it on."""
     return retried(
         tasks.EventBridgePutEvents(
             scope,

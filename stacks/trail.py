@@ -1,4 +1,4 @@
-"""The account's record of who touched a narrative or wrote a record, kept apart from whatever could alter it."""
+"""CloudTrail's record of who touched a narrative or wrote a record, in a bucket that no role of ours may write."""
 
 from aws_cdk import aws_cloudtrail as cloudtrail
 from aws_cdk import aws_lambda as lambda_
@@ -8,9 +8,9 @@ from stacks.data import Data, Store
 
 
 class Trail(Construct):
-    """Every request for a complaint and every write of a record or chain, with the role and session that made it.
+    """Records every request for a complaint and every write of a story or chain, refused ones too, with its role.
 
-    Also those that are refused. invoked: functions that people invoke; each invocation is recorded, too.
+    invoked: functions that people invoke. Each of their invocations is recorded.
     """
 
     def __init__(

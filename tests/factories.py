@@ -38,7 +38,7 @@ def any_revision(of: object = "anything") -> str:
 
 
 def any_item(**values: Any) -> dict[str, Any]:
-    """What operations write into `raw_complaints`."""
+    """Return a complaint as operations write it into `raw_complaints`."""
     return {"complaint_id": "8123456", "narrative": "They closed my account without telling me.", **values}
 
 
@@ -58,7 +58,7 @@ def any_model_reference(**values: Any) -> ModelReference:
 
 
 def any_prediction(**values: Any) -> PredictionEntry:
-    """`task` is short for a model of this task; key and version follow from the model."""
+    """Return a prediction. `task` is short for a model of this task; key and version come from the model."""
     model = values.pop("model", None) or any_model_reference(task=values.pop("task", "product"))
     label = values.get("label", "Mortgage")
     default = {
@@ -101,7 +101,7 @@ def any_allocation_request(**values: Any) -> AllocationRequest:
 
 
 def any_allocation(**values: Any) -> AllocationEntry:
-    """To the team of mortgages, without a person."""
+    """Return an allocation to the mortgage team that needs no person."""
     default = {
         "complaint_id": "8123456",
         "code_version": "test",
@@ -155,7 +155,7 @@ def any_explanation_request(**values: Any) -> ExplanationRequest:
 def any_explanation(
     read: str = "My mortgage was sold.", ends: Sequence[int] = (21,), **values: Any
 ) -> ExplanationEntry:
-    """Of a text as the model read it, whose sentences end at these places."""
+    """Return the explanation of a text as the model read it, whose sentences end at these places."""
     request = values.pop("request", None) or any_explanation_request()
     starts = (0, *ends)
     parts = [Part(start=start, end=end) for start, end in zip(starts, ends, strict=False)]
@@ -191,7 +191,7 @@ def any_explanation(
 
 
 def answered(*predictions: PredictionEntry) -> tuple[Outcome, ...]:
-    """The outcomes of models that answered."""
+    """Return the outcomes of models that answered."""
     return tuple(Outcome(model=prediction.model) for prediction in predictions)
 
 
@@ -208,7 +208,7 @@ def any_mirrored_bundle(**values: Any) -> MirroredBundle:
 
 
 def any_model_info(**values: Any) -> ModelInfo:
-    """The mirrored champion of its task."""
+    """Return the mirrored champion of a task."""
     default = {
         "model_id": "acme/model",
         "revision": any_revision(),
@@ -228,7 +228,7 @@ def any_arm(name: str = "champion", **values: Any) -> Arm:
 def any_strategy(
     shares: dict[str, int] | None = None, *, shadows: dict[str, int] | None = None, **values: Any
 ) -> Strategy:
-    """`shares` in basis points by the arms' names, of which the first is the champion; `shadows` likewise."""
+    """Return a strategy with `shares` in basis points by arm, the champion first, and `shadows` likewise."""
     shares = shares or {"champion": 10_000}
     kind = values.get("kind") or {1: "shadow" if shadows else "single", 2: "canary"}.get(len(shares), "ab")
     default = {
@@ -260,13 +260,13 @@ def any_change(strategy: Strategy, **values: Any) -> Change:
 
 
 def put_in_force(registry: "Registry", strategy: Strategy, *, by: str, replaces: int) -> ModelStrategy:
-    """As `triage strategy set` does."""
+    """Put a strategy in force as `triage strategy set` does."""
     changed, _ = registry.strategies.change(any_change(strategy, actor=by), replaces=replaces)
     return changed
 
 
 def any_manifest(**values: Any) -> Manifest:
-    """Of files that exist nowhere."""
+    """Return a manifest of files that do not exist."""
     weights = "model.safetensors" if values.get("engine") == "transformers" else "model.onnx"
     default = {
         "engine": "onnx",
@@ -291,7 +291,7 @@ def any_bundle(folder: Path, *, labels: Sequence[str] = ("Mortgage", "Student lo
 
 
 def any_hub_model(folder: Path, *, labels: Sequence[str] = ("Mortgage", "Student loan")) -> None:
-    """The same model without a `triage.json`, as anybody publishes it."""
+    """Write the same model without a `triage.json`, as others publish models."""
     folder.mkdir(parents=True, exist_ok=True)
     words = [label.split()[0].lower() for label in labels]
     vocabulary = write_tokenizer(folder, words)
@@ -301,7 +301,7 @@ def any_hub_model(folder: Path, *, labels: Sequence[str] = ("Mortgage", "Student
 
 
 def write_tokenizer(folder: Path, words: Sequence[str] = ()) -> list[str]:
-    """A lower-casing WordPiece tokenizer of single letters and these words; returns its vocabulary."""
+    """Write a lower-casing WordPiece tokenizer for single letters and these words, and return its vocabulary."""
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
     letters = "abcdefghijklmnopqrstuvwxyz0123456789.,'"
@@ -317,7 +317,7 @@ def write_tokenizer(folder: Path, words: Sequence[str] = ()) -> list[str]:
 
 
 def _write_graph(path: Path, embeddings: list[list[float]]) -> None:
-    """logits = the sum of the tokens' rows."""
+    """Return a graph whose logits are the sum of the rows of the tokens."""
     import numpy as np
     import onnx
     from onnx import helper, numpy_helper
@@ -340,7 +340,7 @@ def _write_graph(path: Path, embeddings: list[list[float]]) -> None:
 
 
 def create_table(client: "DynamoDBClient", spec: TableSpec) -> None:
-    """Cut a table from its specification, as CDK does."""
+    """Create a table from its specification, as CDK does."""
 
     def keys(partition_key: str, sort_key: str | None) -> list[Any]:
         ranges = [{"AttributeName": sort_key, "KeyType": "RANGE"}] if sort_key else []

@@ -1,4 +1,4 @@
-"""A Hub in a process of its own."""
+"""Serves a Hub in its own process."""
 
 import socket
 import subprocess
@@ -15,7 +15,7 @@ from huggingface_hub import constants
 
 @contextmanager
 def served(root: Path) -> Iterator[str]:
-    """The address of a Hub that keeps its files in `root`, and to which the client uploads as it takes them."""
+    """Yield the address of a Hub that keeps its files in `root`, with the client set to upload by LFS."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]

@@ -1,5 +1,6 @@
 """A complaint's story with every kind of record in it."""
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -30,7 +31,8 @@ from triage.story import (
     ReadingEntry,
     SupersededEntry,
 )
-from triage.timeline.records import OUTBOX
+from triage.timeline.account import Account
+from triage.timeline.records import OUTBOX, Records
 
 ID = "8123456"
 FILED: dict[str, Any] = {"complaint_id": ID, "code_version": "test"}
@@ -108,7 +110,10 @@ def any_explained() -> ExplanationEntry:
 
 
 def whole_story() -> list[Entry]:
-    """A challenger failed and the champion stood in; a person moved it; it was explained, read, held and released."""
+    """Return a story in which a challenger fails and the champion stands in, and a person reallocates the complaint.
+
+    It is then explained and read, held, and the hold is lifted.
+    """
     top = [("Mortgage", 0.9), ("Student loan", 0.07), ("Credit card", 0.02), ("Debt collection", 0.01)]
     said = any_prediction(
         model=CHAMPION,
@@ -168,7 +173,7 @@ def whole_story() -> list[Entry]:
 
 
 def whole_inbox() -> list[dict[str, Any]]:
-    """One statement that was refused, one that is malformed, and one that waits."""
+    """Return one refused, one malformed and one waiting row of feedback."""
     refused, waiting = items(
         FeedbackRow.of(any_feedback(**said))
         for said in (
@@ -177,7 +182,7 @@ def whole_inbox() -> list[dict[str, Any]]:
         )
     )
     malformed = refused | {"entry": "f-3", "kind": "shout", "at": "yesterday"}
-    reasons = {"f-2": "it is about version 1; look again", "f-3": "malformed: kind: Input should be 'confirm'"}
+    reasons = {"f-2": "it is about version 1; look again", "f-3": "malformed: kind: must be one of 'confirm'"}
     return [
         *(row | {"outcome": "refused", "reason": reasons[str(row["entry"])]} for row in (refused, malformed)),
         waiting,
@@ -185,18 +190,25 @@ def whole_inbox() -> list[dict[str, Any]]:
 
 
 def items(story: Iterable[Contract]) -> list[dict[str, Any]]:
-    """As a table gives them back."""
+    """Return the records as a table returns them."""
     return [from_item(to_item(entry)) for entry in story]
 
 
+def account_of(document: dict[str, Any]) -> Account:
+    """Return the account that a document of `triage show --json` states."""
+    records = {name: value for name, value in document.items() if name in Records.model_fields}
+    own = {name: value for name, value in document.items() if name not in records}
+    return Account.model_validate_json(json.dumps(own | {"records": records}))
+
+
 def outbox(**values: Any) -> Item:
-    """What is read of the raw complaint."""
+    """Return the attributes of the raw complaint that an account needs."""
     known = any_item(received_at="2026-03-02", triage_state="allocated", triage_attempts=1, **values)
     return {name: known[name] for name in OUTBOX}
 
 
 def chained(entries: Iterable[Item], *, removed: Iterable[str] = (), partition: str = ID) -> list[Link]:
-    """Each sealed once as it is; these removed in the end."""
+    """Return a chain that seals each entry once, and then the removal of those in `removed`."""
     changes = [(str(item["entry"]), item) for item in entries] + [(entry, None) for entry in removed]
     links: list[Link] = []
     for number, (entry, content) in enumerate(changes):

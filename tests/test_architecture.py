@@ -1,4 +1,4 @@
-"""Imports run one way: `stacks → triage ← runtime`, and whoever stands further out may look further in."""
+"""Which package may import which: `stacks → triage ← runtime`; outer packages import inner ones, never the reverse."""
 
 import ast
 import subprocess
@@ -18,10 +18,11 @@ MAY_IMPORT = {
     "training": {"triage"},
     "local": {"runtime", "triage"},
     "cli": {"local", "runtime.adapters", "training", "triage"},
+    "benchmarks": {"cli", "local", "training", "triage"},
 }
-"""Of our packages, beside itself. `app.py` alone imports `stacks`."""
+"""The packages of this repository that each package may import besides itself. Only `app.py` imports `stacks`."""
 
-OURS = {*MAY_IMPORT, "tests", "console"}
+OURS = {*MAY_IMPORT, "tests"}
 FORBIDDEN = {
     "triage": {"aws_cdk", "boto3", "botocore", "constructs", "huggingface_hub", "aws_lambda_powertools"},
     "runtime": {"aws_cdk", "constructs"},
@@ -29,9 +30,19 @@ FORBIDDEN = {
     "training": {"aws_cdk", "boto3", "constructs"},
     "local": {"aws_cdk", "constructs"},
     "cli": {"aws_cdk", "constructs"},
+    "benchmarks": {"aws_cdk", "constructs"},
 }
+"""The libraries that each package must not import."""
+
 HEAVY = {"numpy", "onnxruntime", "safetensors", "tokenizers", "torch", "transformers"}
+"""Libraries for computation: slow to import, and absent from most Lambda functions."""
+
 ENGINES = {"triage/inference/onnx_engine.py", "triage/inference/transformers_engine.py"}
+
+
+def packages(root: Path) -> set[str]:
+    """Names of the folders directly below `root` that hold Python files, without the tests."""
+    return {module.parent.name for module in root.glob("*/*.py")} - {"tests"}
 
 
 def modules(package: str) -> list[Path]:
@@ -46,7 +57,7 @@ def parsed(module: Path) -> ast.Module:
 
 
 def imported(module: Path) -> Iterator[tuple[str, ast.AST]]:
-    """Dotted names of all imports, also of those inside functions and behind TYPE_CHECKING."""
+    """Yield the dotted name and the node of every import, including those in functions and under TYPE_CHECKING."""
     package = ".".join(module.relative_to(ROOT).with_suffix("").parts[:-1])
     for node in ast.walk(parsed(module)):
         if isinstance(node, ast.Import):
@@ -61,7 +72,7 @@ def is_within(name: str, packages: set[str]) -> bool:
 
 
 def at_import(tree: ast.AST) -> Iterator[ast.AST]:
-    """Nodes that run when a module is imported: bodies of functions do not, their defaults and decorators do."""
+    """Yield the nodes that run when a module is imported: of a function its defaults and decorators, not its body."""
     for child in ast.iter_child_nodes(tree):
         if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
             for part in (*child.decorator_list, child.args):
@@ -70,6 +81,18 @@ def at_import(tree: ast.AST) -> Iterator[ast.AST]:
         elif not isinstance(child, ast.Lambda):
             yield child
             yield from at_import(child)
+
+
+def test_every_package_states_what_it_may_import():
+    assert MAY_IMPORT.keys() == FORBIDDEN.keys() == packages(ROOT)
+
+
+def test_a_new_package_is_found(tmp_path):
+    for name in ("new_package", "tests", "docs"):
+        (tmp_path / name).mkdir()
+    for name in ("new_package/module.py", "tests/test_it.py", "docs/page.md"):
+        (tmp_path / name).touch()
+    assert packages(tmp_path) == {"new_package"}
 
 
 @pytest.mark.parametrize("package", MAY_IMPORT)
@@ -85,7 +108,7 @@ def test_imports_run_inwards(package):
 
 
 @pytest.mark.parametrize("package", FORBIDDEN)
-def test_a_package_keeps_to_its_own_libraries(package):
+def test_a_package_imports_no_forbidden_library(package):
     wrong = {
         f"{module.relative_to(ROOT)} imports {name}"
         for module in modules(package)
@@ -95,13 +118,13 @@ def test_a_package_keeps_to_its_own_libraries(package):
     assert not wrong
 
 
-def test_the_application_deploys_stacks_and_knows_nothing_else_of_ours():
+def test_the_application_imports_stacks_and_no_other_package_of_ours():
     ours = {name for name, _ in imported(ROOT / "app.py") if is_within(name, OURS)}
     assert ours and all(is_within(name, {"stacks"}) for name in ours)
 
 
 @pytest.mark.parametrize("package", ["triage", "runtime", "stacks", "local", "cli"])
-def test_only_the_engines_import_what_computes(package):
+def test_only_the_engines_import_libraries_for_computation(package):
     heavy = {
         module.relative_to(ROOT).as_posix()
         for module in modules(package)
@@ -111,14 +134,14 @@ def test_only_the_engines_import_what_computes(package):
     assert heavy <= ENGINES
 
 
-def test_the_engines_do_import_it():
-    """So that the test above can fail."""
+def test_the_engines_do_import_libraries_for_computation():
+    """This shows that the search of the test above finds such imports."""
     for engine in ENGINES:
         assert any(is_within(name, HEAVY) for name, _ in imported(ROOT / engine))
 
 
 def test_an_engine_is_imported_by_nobody_at_import():
-    """Whoever needs one imports it inside a function: the other engine's libraries may be absent."""
+    """An engine is imported inside a function, because the libraries of the other engine may be absent."""
     engines = {engine.removesuffix(".py").replace("/", ".") for engine in ENGINES}
     eager = {
         f"{module.relative_to(ROOT)} imports {name}"
@@ -131,15 +154,15 @@ def test_an_engine_is_imported_by_nobody_at_import():
 
 
 @pytest.mark.parametrize("module", sorted((ROOT / "runtime").glob("*.py")), ids=lambda path: str(path.stem))
-def test_a_handler_knows_no_other_handler(module):
-    """What two functions share is in the domain, an adapter, or `runtime.function`."""
+def test_a_handler_imports_no_other_handler(module):
+    """Code that two handlers share is in the domain, in an adapter, or in `runtime.function`."""
     shared = {"runtime.adapters", "runtime.function"}
     assert not {n for n, _ in imported(module) if is_within(n, {"runtime"}) and not is_within(n, shared)}
 
 
 @pytest.mark.parametrize("package", ["triage", "runtime", "stacks", "training"])
 def test_nothing_reads_the_environment_at_import(package):
-    """`os.environ` itself may be named, as the default of a parameter; what it holds may not be asked for."""
+    """`os.environ` may be the default of a parameter; its values may not be read."""
     wrong = [
         f"{module.relative_to(ROOT)}:{node.lineno}"
         for module in modules(package)
@@ -152,7 +175,7 @@ def test_nothing_reads_the_environment_at_import(package):
 
 @pytest.mark.parametrize("package", MAY_IMPORT)
 def test_the_environment_is_read_under_its_full_name(package):
-    """So that the test above finds it."""
+    """The test above finds the full name alone."""
     hidden = {"os.environ", "os.environb", "os.getenv"}
     assert not [m for m in modules(package) for name, _ in imported(m) if name in hidden]
 
@@ -169,13 +192,13 @@ def test_no_client_is_built_at_import(package):
 
 
 def loaded_by(statement: str) -> set[str]:
-    """Top-level modules in a fresh interpreter that ran the statement."""
+    """Return the top-level modules that are loaded after a new interpreter has run `statement`."""
     command = f"import sys\n{statement}\nprint(*sorted({{name.split('.')[0] for name in sys.modules}}))"
     run = subprocess.run([sys.executable, "-c", command], cwd=ROOT, capture_output=True, text=True, check=True)
     return set(run.stdout.split())
 
 
-def test_the_domain_loads_neither_aws_nor_what_computes():
+def test_the_domain_loads_no_library_of_aws_and_none_for_computation():
     names = [
         ".".join(module.relative_to(ROOT).with_suffix("").parts)
         for module in modules("triage")
@@ -198,5 +221,5 @@ def test_the_inference_handler_loads_no_engine_before_its_first_call():
         ("import os\nclass A:\n    a = os.environ['A']", True),
     ],
 )
-def test_what_runs_at_import_is_told_from_what_does_not(source, expected):
+def test_code_that_runs_at_import_is_told_from_code_that_does_not(source, expected):
     assert any(isinstance(node, ast.Subscript) for node in at_import(ast.parse(source))) is expected

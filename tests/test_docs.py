@@ -23,7 +23,7 @@ DOCUMENTS = sorted(
 )
 DECISIONS = sorted((ROOT / "docs" / "decisions").glob("*.md"))
 OPERATIONS = ROOT / "docs" / "operations.md"
-PACKAGES = ("benchmarks", "cli", "local", "runtime", "stacks", "training", "triage")
+PACKAGES = sorted(module.parent.name for module in ROOT.glob("*/__init__.py"))
 FOLDERS = (*PACKAGES, "tests", "docs", ".github", ".ci")
 
 FENCE = re.compile(r"^```(.*)\n((?:.*\n)*?)```$", re.MULTILINE)

@@ -1,4 +1,4 @@
-"""A reviewer who errs at a known rate, for tests and demonstrations: no person stands behind what it says."""
+"""A simulated reviewer with a known error rate, for tests and demonstrations; it is not a person."""
 
 import random
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ SIMULATED: Final = "simulated reviewer"
 
 @dataclass(frozen=True, kw_only=True)
 class Truth:
-    """What is right about a complaint. issue: one of the product's."""
+    """The correct labels of a complaint. issue: one of the issues of the product."""
 
     product: str
     issue: str
@@ -23,10 +23,11 @@ class Truth:
 
 @dataclass(frozen=True, kw_only=True)
 class Reviewer:
-    """error_rate: the probability, task by task, of naming another label than the true one.
+    """A reviewer of drawn complaints.
 
-    An issue belongs to a product: under a product that was named wrongly, the true issue is named where that product
-    has it too, else any of the product's. So issues are wrong at the error rate where the product is right.
+    error_rate: the probability, for each task, of stating a wrong label. For the issue it holds if the product is
+    stated correctly. Under a wrong product, the true issue is stated if that product has it too, and otherwise any of
+    its issues.
     inclusion: the probability with which complaints are drawn for review.
     """
 
@@ -37,15 +38,15 @@ class Reviewer:
 
     def __post_init__(self) -> None:
         if not 0 <= self.error_rate <= 1:
-            raise ValueError(f"an error rate lies between 0 and 1, not at {self.error_rate}")
+            raise ValueError(f"the error rate must be between 0 and 1, not {self.error_rate}")
 
     def statements(
         self, complaint_id: str, truth: Truth, *, at: datetime, version: int = 1
     ) -> tuple[Feedback, Feedback]:
-        """First product and issue, then the vulnerability, as said without having seen the allocation.
+        """Return a statement on product and issue and one on the vulnerability, without knowledge of the allocation.
 
-        version: of the allocation; the second statement is about the version that the first one makes.
-        The same seed and complaint give the same statements.
+        version: of the allocation; the second statement refers to the version that the first one makes. The same seed
+        and complaint give the same statements.
         """
         chance = random.Random(f"{self.seed} {complaint_id}")
         product = self._named(truth.product, [product.name for product in self.taxonomy.products], chance)
@@ -63,7 +64,7 @@ class Reviewer:
     def _said(self, complaint_id: str, at: datetime, version: int, kind: str, **labels: str) -> Feedback:
         return Feedback.model_validate(
             {
-                # Unique for each complaint, which is all that an id of feedback has to be.
+                # An id of feedback has to be unique only within its complaint.
                 "feedback_id": f"simulated-{self.seed}-{version}",
                 "complaint_id": complaint_id,
                 "kind": kind,

@@ -1,32 +1,21 @@
-"""From predictions to an allocation: team, issue, journey, route, and every reason why a person is asked."""
+"""From predictions to an allocation: team, issue, journey, route, and every reason for the last two."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Literal
 
 from triage.complaint import timestamp
-from triage.errors import UnknownProductError
+from triage.contracts import TaskName
+from triage.reason import Code, Reason
 from triage.steps import AllocationRequest
 from triage.story import AllocationEntry, Decision, PredictionEntry, SelectionEntry
+from triage.tasks import ISSUE, PRODUCT, TASKS, VULNERABLE, Task
 from triage.taxonomy import Taxonomy
 
-PRODUCT, ISSUE, VULNERABLE = "product", "issue", "vulnerable"
-NOT_VULNERABLE = "not vulnerable"
-ATTRIBUTES_OF_VULNERABILITY = ("tags", "account_vulnerable")
+Decisions = Mapping[TaskName, Decision]
+
 MANUAL_TEAM = "manual-triage"
-"""Where a complaint goes whose product no model could name."""
-
-
-@dataclass(frozen=True)
-class _Vulnerability:
-    vulnerable: bool | None
-    reasons: tuple[str, ...]
-
-    @property
-    def journey(self) -> Literal["standard", "specialist"]:
-        """Any source, doubt or failure means specialist: the inference may only ever add protection."""
-        return "specialist" if self.vulnerable is not False or self.reasons else "standard"
+"""Receives a complaint whose product no model could name."""
 
 
 def allocate(
@@ -38,38 +27,33 @@ def allocate(
     now: datetime,
     code_version: str,
 ) -> AllocationEntry:
-    """Decide; what cannot be decided goes to a person with the reason.
+    """Return the first allocation of a complaint. What cannot be decided goes to a person, with the reason.
 
-    selection: None where selecting failed; then nothing is known and everything is manual.
-    predictions: all in the story; those count whose model answered according to the request's outcomes.
+    selection: None where the models could not be selected, or were not recorded.
+    predictions: all of the complaint's; one counts where the request says that its model answered.
     """
     decisions = _decisions(request, predictions)
-    product, issue = decisions.get(PRODUCT), decisions.get(ISSUE)
-    team = _team(product, taxonomy)
-    vulnerability = _vulnerability(request, selection, decisions.get(VULNERABLE))
-    unreadable = selection.unreadable if selection else None
-    doubts = (
-        [unreadable]
-        if unreadable
-        else [
-            *([f"selection: {request.selection_error}"] if request.selection_error else []),
-            *_product_doubts(request, product, team),
-            *_issue_doubts(request, product, issue, taxonomy),
-        ]
-    )
-    route: Literal["auto", "review", "manual"] = "manual" if team is None else "review" if doubts else "auto"
+    product, issue, vulnerable = (decisions.get(task.name) for task in (PRODUCT, ISSUE, VULNERABLE))
+    team = taxonomy.team_of(product.label) if product and taxonomy.has_product(product.label) else MANUAL_TEAM
+    stated = selection.stated if selection else ()
+    whole = _reason_of_the_complaint(request, selection)
+    reasons = [whole] if whole else []
+    for task in TASKS.values():
+        if task is VULNERABLE:
+            reasons += _stated_reasons(selection)
+        reasons += _reasons(task, decisions, request, taxonomy, asked=whole is None)
     return AllocationEntry(
         complaint_id=request.complaint_id,
         code_version=code_version,
-        product_team=team or MANUAL_TEAM,
-        product=product.label if product else None,
-        issue=issue.label if issue else None,
-        vulnerable=vulnerability.vulnerable,
-        journey=vulnerability.journey,
-        route=route,
-        reasons=(*doubts, *vulnerability.reasons),
+        product_team=team,
+        product=product and product.label,
+        issue=issue and issue.label,
+        vulnerable=True if stated else vulnerable and vulnerable.positive,
+        journey=journey_of(reasons),
+        route=route_of(team, reasons),
+        reasons=tuple(reasons),
         decisions=tuple(decisions[task] for task in sorted(decisions)),
-        stated=selection.stated if selection else (),
+        stated=stated,
         taxonomy_version=taxonomy.version,
         started_at=request.started_at,
         allocated_at=timestamp(now),
@@ -78,86 +62,90 @@ def allocate(
     )
 
 
-def _decisions(request: AllocationRequest, predictions: Iterable[PredictionEntry]) -> dict[str, Decision]:
+def route_of(team: str, reasons: Iterable[Reason]) -> Literal["auto", "review", "manual"]:
+    """manual: no team owns the product. review: a reason asks a person. auto: none does."""
+    if team == MANUAL_TEAM:
+        return "manual"
+    return "review" if any(reason.leads_to == "person" for reason in reasons) else "auto"
+
+
+def journey_of(reasons: Iterable[Reason]) -> Literal["standard", "specialist"]:
+    """One reason is enough for the specialist journey: whatever else was inferred can only add protection."""
+    return "specialist" if any(reason.leads_to == "specialist" for reason in reasons) else "standard"
+
+
+def _decisions(request: AllocationRequest, predictions: Iterable[PredictionEntry]) -> Decisions:
     """By task. One model answers for each task, and only where its outcome reports no error."""
     answered = {(o.model.task, o.model.version) for o in request.outcomes if o.error is None}
     return {
-        prediction.model.task: Decision(
-            task=prediction.model.task,
-            label=prediction.label,
-            confidence=prediction.confidence,
-            auto_threshold=prediction.thresholds.auto,
-            positive=_positive(prediction),
-            model=prediction.model,
-            weights_sha256=prediction.weights_sha256,
-            taxonomy_version=prediction.taxonomy_version,
+        said.model.task: Decision(
+            task=said.model.task,
+            label=said.label,
+            confidence=said.confidence,
+            auto_threshold=said.thresholds.auto,
+            positive=_positive(said),
+            model=said.model,
+            weights_sha256=said.weights_sha256,
+            taxonomy_version=said.taxonomy_version,
         )
-        for prediction in predictions
-        if (prediction.model.task, prediction.model_version) in answered
+        for said in predictions
+        if (said.model.task, said.model_version) in answered
     }
 
 
-def _positive(prediction: PredictionEntry) -> bool | None:
-    """By the model's own positive label; without one only our own labels are understood."""
-    if prediction.positive_label is not None:
-        return prediction.label == prediction.positive_label
-    return {VULNERABLE: True, NOT_VULNERABLE: False}.get(prediction.label)
+def _positive(said: PredictionEntry) -> bool | None:
+    """Whether the label is the positive one, by the model's own word; without it, by the two labels of the task."""
+    if said.positive_label is not None:
+        return said.label == said.positive_label
+    task = TASKS.get(said.model.task)
+    return task.found(said.label) if task else None
 
 
-def _team(product: Decision | None, taxonomy: Taxonomy) -> str | None:
-    try:
-        return taxonomy.team_of(product.label) if product else None
-    except UnknownProductError:
-        return None
+def _reason_of_the_complaint(request: AllocationRequest, selection: SelectionEntry | None) -> Reason | None:
+    """Why no model was asked."""
+    if selection and selection.unreadable:
+        return Reason.read(selection.unreadable)
+    if request.selection_error:
+        return Reason.why(Code.SELECTION_FAILED, detail=request.selection_error)
+    return None
 
 
-def _product_doubts(request: AllocationRequest, product: Decision | None, team: str | None) -> list[str]:
-    if product is None:
-        return [_undecided(request, PRODUCT)]
-    if team is None:
-        return ["product: the label is not in the taxonomy"]
-    return _confidence_doubts(product)
+def _stated_reasons(selection: SelectionEntry | None) -> Iterator[Reason]:
+    """What was said about vulnerability without a model, and which part of the complaint could not be read for it."""
+    if selection is None:
+        yield Reason.why(Code.NOT_RECORDED, VULNERABLE)
+        return
+    for source in selection.stated:
+        yield Reason.why(Code.STATED, VULNERABLE, detail=f"{source.source} ({source.what})")
+    yield from (reason for reason in map(Reason.read, selection.doubts) if reason.task == VULNERABLE.name)
 
 
-def _issue_doubts(
-    request: AllocationRequest, product: Decision | None, issue: Decision | None, taxonomy: Taxonomy
-) -> list[str]:
-    if issue is None:
-        return [_undecided(request, ISSUE)]
-    if product is not None and not taxonomy.has_issue(product.label, issue.label):
-        return ["issue: not one of the product's issues"]
-    return _confidence_doubts(issue)
-
-
-def _confidence_doubts(decision: Decision) -> list[str]:
-    if decision.auto_threshold is None:
-        return [f"{decision.task}: the model states no threshold"]
-    if decision.confidence < decision.auto_threshold:
-        return [f"{decision.task}: confidence below threshold"]
-    return []
-
-
-def _vulnerability(
-    request: AllocationRequest, selection: SelectionEntry | None, decision: Decision | None
-) -> _Vulnerability:
-    stated = selection.stated if selection else ()
-    doubts = selection.doubts if selection else (f"{VULNERABLE}: what the complaint states was not recorded",)
-    found = decision.positive if decision else None
-    reasons = [
-        *(f"vulnerable: {source.source} ({source.what})" for source in stated),
-        *([f"{VULNERABLE}: model"] if found else []),
-        *(doubt for doubt in doubts if doubt.startswith((VULNERABLE, *ATTRIBUTES_OF_VULNERABILITY))),
-    ]
+def _reasons(
+    task: Task, decisions: Decisions, request: AllocationRequest, taxonomy: Taxonomy, *, asked: bool
+) -> Iterator[Reason]:
+    """Everything about the answer to one task that asks a person or makes the journey specialist."""
+    decision = decisions.get(task.name)
     if decision is None:
-        reasons.append(_undecided(request, VULNERABLE))
-    elif found is None:
-        reasons.append(f"{VULNERABLE}: the model does not say which label is the positive one")
-    return _Vulnerability(True if stated or found else found, tuple(reasons))
-
-
-def _undecided(request: AllocationRequest, task: str) -> str:
-    errors = [outcome.error for outcome in request.outcomes if outcome.model.task == task and outcome.error]
-    return f"{task}: {errors[0]}" if errors else f"{task}: no model answered"
+        errors = [outcome.error for outcome in request.outcomes if outcome.model.task == task.name and outcome.error]
+        if errors:
+            yield Reason.why(Code.MODEL_FAILED, task, detail=errors[0])
+        elif task.required and asked:
+            yield Reason.why(Code.NO_MODEL, task)
+        elif task.required and task.leads_to == "specialist":
+            # The reason of the whole complaint asks a person already, and leads to no journey.
+            yield Reason.why(Code.NOT_ASKED, task)
+        return
+    product = decisions.get(PRODUCT.name)
+    if task is PRODUCT and not taxonomy.has_product(decision.label):
+        yield Reason.why(Code.UNKNOWN_PRODUCT, task)
+    elif task is ISSUE and product is not None and not taxonomy.has_issue(product.label, decision.label):
+        yield Reason.why(Code.FOREIGN_ISSUE, task)
+    elif task.confident and decision.auto_threshold is None:
+        yield Reason.why(Code.NO_THRESHOLD, task)
+    elif task.confident and decision.confidence < (decision.auto_threshold or 0.0):
+        yield Reason.why(Code.LOW_CONFIDENCE, task)
+    if task.positive is not None and decision.positive is not False:
+        yield Reason.why(Code.FOUND if decision.positive else Code.NO_POSITIVE_LABEL, task)
 
 
 def _milliseconds_since(started_at: str, now: datetime) -> int:

@@ -1,4 +1,4 @@
-"""The base of every payload and record: closed, frozen, and silent about what it was given."""
+"""The base of every payload and record, and the types that many of them share."""
 
 from typing import Annotated
 
@@ -21,9 +21,9 @@ TaskName = Annotated[
 
 
 class Contract(BaseModel):
-    """A closed, immutable payload.
+    """An immutable payload that refuses unknown fields.
 
-    Errors hide their input: a narrative must not reach a log or a state through a validation message.
+    Its validation errors hide the input, because a narrative must not reach a log or a state through them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True)

@@ -3,95 +3,124 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AwareDatetime, Field, StringConstraints, model_validator
+from pydantic import AwareDatetime, BeforeValidator, Field, model_validator
 
-from triage.contracts import Contract
+from triage.contracts import Contract, TaskName
 from triage.errors import FeedbackRefusedError
+from triage.tasks import ISSUE, PRODUCT, TASKS
 from triage.taxonomy import Taxonomy
+from triage.validation import Matching
 
 INBOX: Final = "FEEDBACK#"
 """Before a complaint's id, it is the partition of what was handed in about it. Stories of complaints lie elsewhere."""
 
 Kind = Literal["confirm", "reallocate", "correct_issue", "set_vulnerable", "clear_vulnerable"]
-FeedbackId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}$")]
-Who = Annotated[str, StringConstraints(pattern=r"^[\w.@:/ -]{1,100}$")]
-Inclusion = Annotated[float | None, Field(gt=0, le=1)]
-NEEDS_TO_SEE: Final = ("confirm", "correct_issue")
-"""The kinds that take over part of what was decided."""
+Stratum = Literal["random", "uncertain", "novel", "vulnerable", "none"]
+FeedbackId = Annotated[
+    str,
+    Matching(
+        r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}$", "1 to 100 letters, digits, or any of _ . : -, a letter or digit first"
+    ),
+]
+Who = Annotated[str, Matching(r"^[\w.@:/ -]{1,100}$", "1 to 100 letters, digits, spaces, or any of _ . @ : / -")]
+SEEN: Final = ("confirm", "correct_issue")
+"""The kinds that take over part of what was decided, so that the person must have seen it."""
 
 
-class Feedback(Contract):
-    """One statement of a person about one version of an allocation.
+def _names(value: Any) -> Any:
+    """DynamoDB may hold a set; a cell of a CSV file holds the names with spaces between them."""
+    if isinstance(value, str):
+        return value.split()
+    return sorted(value, key=str) if isinstance(value, set) else value
 
-    feedback_id: chosen by the writer; the same id counts once. version: of the allocation that the person looked at.
+
+Tasks = Annotated[tuple[TaskName, ...], Field(min_length=1), BeforeValidator(_names)]
+
+
+class Statement(Contract):
+    """What a person says about one version of an allocation.
+
+    tasks: of a confirmation, the tasks whose answers it confirms; None stands for product and issue.
     mode: `blind` where the person did not see what was decided. stratum: why this complaint was looked at.
     inclusion: the probability with which it was drawn to be looked at; None where it was not drawn at random.
-    at: when the person decided, ISO 8601 with its time zone.
+    at: when the person decided, ISO 8601 with its time zone. version: of the allocation that the person looked at.
     """
 
-    feedback_id: FeedbackId
-    complaint_id: str = Field(min_length=1)
     kind: Kind
     product: str | None = None
     issue: str | None = None
+    tasks: Tasks | None = None
     by: Who
     role: Who
     mode: Literal["blind", "assisted"]
-    stratum: Literal["random", "uncertain", "novel", "vulnerable", "none"] = "none"
-    inclusion: Inclusion = None
+    stratum: Stratum = "none"
+    inclusion: float | None = Field(default=None, gt=0, le=1)
     at: AwareDatetime
     version: int = Field(ge=1)
 
     @model_validator(mode="after")
     def _names_what_its_kind_needs(self) -> Self:
-        wrong = {
-            "reallocate": self.product is None and "reallocate needs a product",
-            "correct_issue": (self.issue is None or self.product is not None)
-            and "correct_issue needs an issue and no product",
-        }.get(self.kind, (self.product is not None or self.issue is not None) and f"{self.kind} names no label")
-        if wrong:
-            raise ValueError(wrong)
-        if self.mode == "blind" and self.kind in NEEDS_TO_SEE:
-            raise ValueError(f"who did not see the allocation cannot {self.kind}; say reallocate, or the vulnerability")
+        if self.kind == "reallocate":
+            if self.product is None:
+                raise ValueError("reallocate needs a product")
+        elif self.product is not None:
+            raise ValueError(f"{self.kind} takes no product; use reallocate")
+        if self.kind == "correct_issue":
+            if self.issue is None:
+                raise ValueError("correct_issue needs an issue")
+        elif self.kind != "reallocate" and self.issue is not None:
+            raise ValueError(f"{self.kind} takes no issue; use correct_issue or reallocate")
+        if self.kind != "confirm" and self.tasks is not None:
+            raise ValueError(f"{self.kind} takes no tasks; only confirm does")
+        if self.mode == "blind" and self.kind in SEEN:
+            raise ValueError(
+                f"a blind review cannot use {self.kind}, because the reviewer has not seen the allocation; "
+                "use reallocate, set_vulnerable or clear_vulnerable"
+            )
         return self
 
+
+class Feedback(Statement):
+    """A statement about a complaint. feedback_id: chosen by the writer; the same id counts once."""
+
+    feedback_id: FeedbackId
+    complaint_id: str = Field(min_length=1)
+
+    @property
+    def confirmed(self) -> tuple[TaskName, ...]:
+        """The tasks whose answers it confirms; none for another kind."""
+        return (self.tasks or (PRODUCT.name, ISSUE.name)) if self.kind == "confirm" else ()
+
     def check(self, taxonomy: Taxonomy, *, product: str | None) -> None:
-        """Refuse names that are no labels. product: the current one, to which a corrected issue has to belong.
+        """Refuse names that the system does not know. product: the current one, which has to have a corrected issue.
 
         Raises: UnknownProductError, FeedbackRefusedError.
         """
+        by_person = [task.name for task in TASKS.values() if task.leads_to == "person"]
+        if unknown := [task for task in self.confirmed if task not in by_person]:
+            raise FeedbackRefusedError(f"confirm takes the tasks {', '.join(by_person)}, not {unknown[0]}")
         owner = self.product or product
         if self.product is not None:
             taxonomy.product(self.product)
         if self.issue is None:
             return
         if owner is None:
-            raise FeedbackRefusedError("the allocation has no product: reallocate it, with product and issue")
+            raise FeedbackRefusedError("the allocation has no product: use reallocate, with product and issue")
         if not taxonomy.has_issue(owner, self.issue):
             raise FeedbackRefusedError(
                 f"{self.issue!r} is no issue of {owner!r}; its issues are: {'; '.join(taxonomy.issues_of(owner))}"
             )
 
 
-class FeedbackRow(Contract):
+class FeedbackRow(Statement):
     """Feedback as it is put into `complaints_allocation`, and what became of it.
 
     complaint_id: `FEEDBACK#` and the complaint's id. entry: the id of the feedback. outcome, reason, made_version and
     expires_at are added by us: `applied`, or `refused` with the reason.
     """
 
-    complaint_id: Annotated[str, StringConstraints(pattern=rf"^{INBOX}.")]
+    complaint_id: Annotated[str, Matching(rf"^{INBOX}.", f"{INBOX} and the complaint's id")]
     entry: FeedbackId
-    kind: Kind
-    product: str | None = None
-    issue: str | None = None
-    by: Who
-    role: Who
-    mode: Literal["blind", "assisted"]
-    stratum: Literal["random", "uncertain", "novel", "vulnerable", "none"] = "none"
-    inclusion: Inclusion = None
-    at: AwareDatetime
-    version: int = Field(ge=1)
     outcome: Literal["applied", "refused"] | None = None
     reason: str | None = None
     made_version: int | None = None
@@ -99,22 +128,24 @@ class FeedbackRow(Contract):
 
     @classmethod
     def of(cls, feedback: Feedback) -> Self:
-        said = feedback.model_dump(exclude={"feedback_id", "complaint_id"})
-        return cls(complaint_id=INBOX + feedback.complaint_id, entry=feedback.feedback_id, **said)
+        return cls(complaint_id=INBOX + feedback.complaint_id, entry=feedback.feedback_id, **_said(feedback))
 
     def feedback(self) -> Feedback:
-        said = self.model_dump(exclude={"complaint_id", "entry", *OURS})
-        return Feedback(feedback_id=self.entry, complaint_id=self.complaint_id.removeprefix(INBOX), **said)
+        return Feedback(complaint_id=self.complaint_id.removeprefix(INBOX), feedback_id=self.entry, **_said(self))
+
+
+def _said(statement: Statement) -> dict[str, Any]:
+    return statement.model_dump(include=set(Statement.model_fields))
 
 
 def is_pending(row: Mapping[str, Any]) -> bool:
-    """Handed in and not looked at, so that its writer may still replace it.
+    """Whether a row was handed in and has no outcome, so that its writer may still replace it.
 
-    Every entry of a story says which code wrote it: a complaint may be called like an inbox.
+    An entry of a story has a `code_version`, also where the complaint's id begins like an inbox.
     """
     return str(row.get("complaint_id")).startswith(INBOX) and not {"outcome", "code_version"} & row.keys()
 
 
 OURS: Final = ("outcome", "reason", "made_version", "expires_at")
 WRITABLE: Final = tuple(sorted(FeedbackRow.model_fields.keys() - set(OURS)))
-"""What a product team may write, and nothing beside it."""
+"""The only attributes that a product team may write."""

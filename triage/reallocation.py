@@ -1,20 +1,24 @@
 """From feedback and the current allocation to the next version of the allocation."""
 
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
 
-from triage.allocation import ISSUE, MANUAL_TEAM, NOT_VULNERABLE, PRODUCT, VULNERABLE
+from triage.allocation import MANUAL_TEAM, journey_of, route_of
 from triage.complaint import timestamp
 from triage.contracts import TaskName
 from triage.errors import FeedbackRefusedError
 from triage.feedback import Feedback
-from triage.story import AllocationEntry
+from triage.reason import Code, Reason
+from triage.story import AllocationEntry, FeedbackEntry, SupersededEntry
+from triage.tasks import ISSUE, PRODUCT, VULNERABLE
 from triage.taxonomy import Taxonomy
 
 
 def reallocate(
     current: AllocationEntry, feedback: Feedback, *, taxonomy: Taxonomy, now: datetime, code_version: str
 ) -> AllocationEntry:
-    """The next version, decided by a person. `decisions` and `stated` stay: they are what was predicted and said.
+    """Return the next version, decided by a person. `decisions` and `stated` stay: they are what models and form said.
 
     Raises: FeedbackRefusedError, UnknownProductError.
     """
@@ -24,67 +28,126 @@ def reallocate(
             "look again, then hand it in under a new id"
         )
     feedback.check(taxonomy, product=current.product)
-    said = {
-        "version": current.version + 1,
-        "decided_by": "person",
-        "feedback_id": feedback.feedback_id,
-        # They were announced with the first version, and must not predict again.
-        "shadows": (),
-        "allocated_at": timestamp(now),
+    return AllocationEntry.model_validate(
+        {
+            **dict(current),
+            **_corrected(current, feedback, taxonomy),
+            "version": current.version + 1,
+            "decided_by": "person",
+            "feedback_id": feedback.feedback_id,
+            # They were announced with the first version, and must not predict again.
+            "shadows": (),
+            "allocated_at": timestamp(now),
+            "code_version": code_version,
+            "taxonomy_version": taxonomy.version,
+        }
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replacement:
+    """The three entries that applied feedback writes together: the next version, the one it replaces, and itself."""
+
+    allocation: AllocationEntry
+    superseded: SupersededEntry
+    feedback: FeedbackEntry
+
+
+def replace(
+    current: AllocationEntry, feedback: Feedback, *, taxonomy: Taxonomy, now: datetime, code_version: str
+) -> Replacement:
+    """Raises: FeedbackRefusedError, UnknownProductError."""
+    made = reallocate(current, feedback, taxonomy=taxonomy, now=now, code_version=code_version)
+    shared: Any = {
+        "complaint_id": current.complaint_id,
         "code_version": code_version,
-        "taxonomy_version": taxonomy.version,
+        "expires_at": current.expires_at,
     }
-    return AllocationEntry.model_validate(current.model_dump() | said | _corrected(current, feedback, taxonomy))
-
-
-def _corrected(current: AllocationEntry, feedback: Feedback, taxonomy: Taxonomy) -> dict[str, object]:
-    """A person who names product or issue, or confirms them, has reviewed: nobody need be asked about those again.
-
-    Vulnerability is a question of its own. Whoever corrects the team has not been asked it, so the journey stays.
-    """
-    vulnerability = tuple(reason for reason in current.reasons if _is_about_vulnerability(reason))
-    others = tuple(reason for reason in current.reasons if not _is_about_vulnerability(reason))
-    match feedback.kind:
-        case "confirm":
-            unowned = current.product_team == MANUAL_TEAM
-            return {"route": "manual" if unowned else "auto", "reasons": (*(others if unowned else ()), *vulnerability)}
-        case "reallocate":
-            assert feedback.product is not None
-            kept = current.issue if taxonomy.has_issue(feedback.product, current.issue or "") else None
-            issue = feedback.issue or kept
-            return {
-                "product_team": taxonomy.team_of(feedback.product),
-                "product": feedback.product,
-                "issue": issue,
-                "route": "auto" if issue else "review",
-                "reasons": (*(() if issue else ("issue: not named since the re-allocation",)), *vulnerability),
-            }
-        case "correct_issue":
-            return {"issue": feedback.issue, "route": "auto", "reasons": vulnerability}
-        case "set_vulnerable":
-            reasons = (*others, *vulnerability, "vulnerable: set by a person")
-            return {"vulnerable": True, "journey": "specialist", "reasons": tuple(dict.fromkeys(reasons))}
-        case "clear_vulnerable":
-            return {"vulnerable": False, "journey": "standard", "reasons": others}
+    return Replacement(
+        allocation=made,
+        superseded=SupersededEntry(
+            **shared,
+            entry=SupersededEntry.key(current.version),
+            superseded_at=timestamp(now),
+            allocation=current,
+        ),
+        feedback=FeedbackEntry(
+            **shared,
+            entry=FeedbackEntry.key(made.version),
+            made_version=made.version,
+            applied_at=timestamp(now),
+            labelled_on=now.astimezone(UTC).date().isoformat(),
+            labels=labels(current, feedback),
+            feedback=feedback,
+        ),
+    )
 
 
 def labels(before: AllocationEntry, feedback: Feedback) -> dict[TaskName, str]:
-    """What the feedback says is true, by task. before: the allocation it is about."""
+    """Return the label that the feedback says is true, by task: these are the tasks that the person has decided.
+
+    before: the allocation that the feedback is about. What it does not name cannot be confirmed.
+    """
     said: dict[TaskName, str | None]
     match feedback.kind:
         case "confirm":
-            said = {PRODUCT: before.product, ISSUE: before.issue}
+            predicted = {decision.task: decision.label for decision in before.decisions}
+            shown = {**predicted, PRODUCT.name: before.product, ISSUE.name: before.issue}
+            said = {task: shown.get(task) for task in feedback.confirmed}
         case "reallocate":
-            said = {PRODUCT: feedback.product, ISSUE: feedback.issue}
+            said = {PRODUCT.name: feedback.product, ISSUE.name: feedback.issue}
         case "correct_issue":
-            said = {PRODUCT: before.product, ISSUE: feedback.issue}
-        case "set_vulnerable":
-            said = {VULNERABLE: VULNERABLE}
-        case "clear_vulnerable":
-            said = {VULNERABLE: NOT_VULNERABLE}
+            said = {PRODUCT.name: before.product, ISSUE.name: feedback.issue}
+        case "set_vulnerable" | "clear_vulnerable":
+            said = {VULNERABLE.name: VULNERABLE.label(feedback.kind == "set_vulnerable")}
     return {task: label for task, label in said.items() if label is not None}
 
 
-def _is_about_vulnerability(reason: str) -> bool:
-    """The doubts that `triage.allocation` writes on tags, the account's flag and the model's answer."""
-    return reason.startswith(("vulnerable", "tags", "account_vulnerable"))
+def _corrected(current: AllocationEntry, feedback: Feedback, taxonomy: Taxonomy) -> dict[str, Any]:
+    """Return the answers, reasons, route and journey that the feedback makes.
+
+    A person clears the reasons of the tasks that they decided, and no others.
+    """
+    made: dict[str, Any] = {}
+    match feedback.kind:
+        case "reallocate":
+            assert feedback.product is not None
+            kept = current.issue if taxonomy.has_issue(feedback.product, current.issue or "") else None
+            made = {
+                "product_team": taxonomy.team_of(feedback.product),
+                "product": feedback.product,
+                "issue": feedback.issue or kept,
+            }
+        case "correct_issue":
+            made = {"issue": feedback.issue}
+        case "set_vulnerable" | "clear_vulnerable":
+            made = {"vulnerable": feedback.kind == "set_vulnerable"}
+    team = made.get("product_team", current.product_team)
+    reasons = _reasons(current, feedback, issue=made.get("issue", current.issue), owned=team != MANUAL_TEAM)
+    if "vulnerable" in made:
+        return {**made, "reasons": reasons, "journey": journey_of(reasons)}
+    return {**made, "reasons": reasons, "route": route_of(team, reasons)}
+
+
+def _reasons(current: AllocationEntry, feedback: Feedback, *, issue: str | None, owned: bool) -> tuple[Reason, ...]:
+    """The reasons of the next version. issue: of that version. owned: whether a team owns its product."""
+    decided = set(labels(current, feedback))
+    if not owned:
+        # Nobody can confirm a product that no team owns.
+        decided.discard(PRODUCT.name)
+
+    def is_cleared(reason: Reason) -> bool:
+        if reason.task is None:
+            # No model was asked, and now a person has given both answers instead.
+            return decided >= {PRODUCT.name, ISSUE.name}
+        if reason.task == ISSUE.name and feedback.kind == "reallocate":
+            # An issue that went with its product takes its reasons along; one that stays now belongs to the product.
+            return issue is None or reason.code is Code.FOREIGN_ISSUE or feedback.issue is not None
+        return reason.task in decided and feedback.kind != "set_vulnerable"
+
+    added = []
+    if feedback.kind == "reallocate" and issue is None:
+        added = [Reason.why(Code.ISSUE_NOT_NAMED, ISSUE)]
+    if feedback.kind == "set_vulnerable":
+        added = [Reason.why(Code.SET_BY_PERSON, VULNERABLE)]
+    return tuple(dict.fromkeys([*(reason for reason in current.reasons if not is_cleared(reason)), *added]))

@@ -1,24 +1,24 @@
-"""The payloads that travel between states, and the Lambda-backed steps that consume and produce them.
+"""The payloads between the states of triage, shadows and explanations.
 
-Only the complaint's id and model references travel; the narrative stays in `raw_complaints`.
+Only the complaint's id and references to models travel. The narrative stays in `raw_complaints`.
 """
 
 import hashlib
-from dataclasses import dataclass
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, Field, StringConstraints, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from triage.bundle import Engine
 from triage.contracts import Contract, ModelId, Revision, Sha256, TaskName
 from triage.errors import ComplaintMissingError
+from triage.validation import Matching
 
 EVENT_SOURCE: Final = "complaints-triage"
 EVENT_TYPE: Final = "ComplaintAllocated"
 
 
 class ExecutionInput(Contract):
-    """What intake and sweeper send to `StartExecution`."""
+    """The input of an execution, sent by intake and sweeper."""
 
     complaint_id: str
 
@@ -26,9 +26,9 @@ class ExecutionInput(Contract):
 class ModelReference(Contract):
     """One registered model version, and why it was selected.
 
-    arm, bucket, strategy_version: None where the task has no strategy and its only active model answers.
-    shadow: it predicts beside the model that answers, and decides nothing.
-    stand_in: who is asked where this one fails: the champion, for a challenger that answers.
+    arm, bucket, strategy_version: None where the task has no strategy and only one active model.
+    shadow: whether it predicts beside the model that answers, and decides nothing.
+    stand_in: the champion, where this model is a challenger. It is asked if this model fails.
     """
 
     task: TaskName
@@ -43,10 +43,10 @@ class ModelReference(Contract):
     stand_in: "ModelReference | None" = None
 
     @model_validator(mode="after")
-    def _asks_one_other_at_most(self) -> Self:
-        """Or an execution would go round in circles."""
+    def _has_one_stand_in_at_most(self) -> Self:
+        """Otherwise an execution could ask the same models again and again."""
         if self.stand_in is not None and (self.stand_in.version == self.version or self.stand_in.stand_in is not None):
-            raise ValueError("a stand-in is another model, and has none itself")
+            raise ValueError("the stand-in must be another model, and must have no stand-in itself")
         return self
 
     @property
@@ -60,14 +60,14 @@ class Selected(Contract):
 
 
 class Failure(Contract):
-    """A model that gave no prediction. error: the name of what stopped it, as Step Functions caught it."""
+    """A model that gave no prediction. error: the name of the error that Step Functions caught."""
 
     model: ModelReference
     error: str
 
 
 class InferenceRequest(Contract):
-    """instead_of: for a stand-in, who failed before it."""
+    """instead_of: the failure of the model that this one stands in for."""
 
     complaint_id: str
     model: ModelReference
@@ -75,9 +75,10 @@ class InferenceRequest(Contract):
 
 
 class Outcome(Contract):
-    """That a model answered (its prediction is in the complaint's story), or the name of the error that stopped it.
+    """Whether one model answered. Its prediction is in the complaint's story.
 
-    instead_of: where it stood in, who failed before it.
+    error: the name of the error that stopped it; None where it answered.
+    instead_of: the failure of the model that this one stood in for.
     """
 
     model: ModelReference
@@ -90,7 +91,7 @@ class ShadowFailure(Failure):
 
 
 class AllocationRequest(Contract):
-    """started_at: when the execution started, ISO 8601. selection_error: the error's name where selection failed."""
+    """started_at: of the execution, ISO 8601. selection_error: the name of the error where the selection failed."""
 
     complaint_id: str
     started_at: str
@@ -99,16 +100,16 @@ class AllocationRequest(Contract):
 
     @property
     def failures(self) -> tuple[Failure, ...]:
-        """Every model that was asked in vain, whoever stood in. That a complaint is gone says nothing about a model."""
+        """Every model that failed, also where a stand-in answered; none that failed because the complaint is gone."""
         stopped = [Failure(model=o.model, error=o.error) for o in self.outcomes if o.error is not None]
         relieved = [o.instead_of for o in self.outcomes if o.instead_of is not None]
         return tuple(f for f in (*relieved, *stopped) if f.error != ComplaintMissingError.__name__)
 
 
 class Allocated(Contract):
-    """The detail of the event `ComplaintAllocated`: everything a consumer may know without reading the story.
+    """The detail of the event `ComplaintAllocated`: what consumers learn without reading the story.
 
-    shadows: what predicts beside the answer from here on. Nothing that is decided depends on them.
+    shadows: the models that predict from here on. No decision depends on them.
     """
 
     complaint_id: str
@@ -125,8 +126,14 @@ class Allocated(Contract):
     shadows: tuple[ModelReference, ...] = ()
 
 
-Stated = Annotated[str, StringConstraints(pattern=r"^[\w][\w.,:;@()/' -]{0,199}$")]
-"""By whoever asks for an explanation: who they are, and what for."""
+ShortText = Annotated[
+    str,
+    Matching(
+        r"^[\w][\w.,:;@()/' -]{0,199}$",
+        "1 to 200 letters, digits, spaces or . , : ; @ ( ) / ' - _, and must begin with a letter or digit",
+    ),
+]
+"""What a person states about themselves and their purpose, on one line."""
 
 LawfulBasis = Literal[
     "consent", "contract", "legal obligation", "vital interests", "public task", "legitimate interests"
@@ -135,30 +142,30 @@ LawfulBasis = Literal[
 
 
 class ExplanationRequest(Contract):
-    """Who asks why a task was decided so, and on which basis. The same request is answered by the same record."""
+    """Who asks why a task was decided so, and on which basis. Equal requests have one record."""
 
     complaint_id: str = Field(min_length=1)
     task: TaskName
-    requester: Stated
-    purpose: Stated
+    requester: ShortText
+    purpose: ShortText
     lawful_basis: LawfulBasis
     seed: int = Field(default=0, ge=0, lt=2**32)
 
     @property
     def request_id(self) -> str:
-        """Also the name of its execution, and so what makes a second start of the same request none."""
+        """The name of its execution. Step Functions therefore starts equal requests once."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:40]
 
 
 class ExplanationTask(Contract):
-    """model: the one whose answer was taken when the complaint came in, whatever has answered since."""
+    """model: the one whose answer decided when the complaint was allocated."""
 
     request: ExplanationRequest
     model: ModelReference
 
 
 class ExplanationStored(Contract):
-    """Where the record lies in the complaint's story."""
+    """entry: the key of the explanation in the complaint's story."""
 
     complaint_id: str
     entry: str
@@ -168,42 +175,21 @@ class DeliveryRequest(Contract):
     complaint_id: str
     task: TaskName
     request_id: str
-    requester: Stated
-
-
-@dataclass(frozen=True)
-class Step:
-    """One Lambda-backed state: its handler's module in `runtime` and the contract it keeps."""
-
-    name: str
-    takes: type[Contract]
-    gives: type[Contract]
-
-    @property
-    def handler(self) -> str:
-        return f"runtime.{self.name}.handler"
-
-
-SELECT_MODELS = Step("select_models", takes=ExecutionInput, gives=Selected)
-MODEL_INFERENCE = Step("model_inference", takes=InferenceRequest, gives=Outcome)
-ALLOCATE = Step("allocate", takes=AllocationRequest, gives=Allocated)
-SHADOW_INFERENCE = Step("shadow_inference", takes=InferenceRequest, gives=Outcome)
-SHADOW_FAILED = Step("shadow_failed", takes=ShadowFailure, gives=Outcome)
-FIND_DECISION = Step("find_decision", takes=ExplanationRequest, gives=ExplanationTask)
-EXPLAIN = Step("explain", takes=ExplanationTask, gives=ExplanationStored)
-STEPS = (SELECT_MODELS, MODEL_INFERENCE, ALLOCATE, SHADOW_INFERENCE, SHADOW_FAILED, FIND_DECISION, EXPLAIN)
+    requester: ShortText
 
 
 def path(contract: type[BaseModel], *names: str, root: str = "$") -> str:
-    """Return the JSONPath of a contract's field, refusing a field it lacks.
+    """Return the JSONPath of a contract's field.
 
     >>> path(InferenceRequest, "model", "engine")
     '$.model.engine'
+
+    Raises: LookupError where the contract has no such field.
     """
     model: type[BaseModel] = contract
     for name in names:
         if name not in model.model_fields:
-            raise LookupError(f"{model.__name__} has no field {name!r}")
+            raise LookupError(f"{model.__name__} has no field {name!r}: name one of {', '.join(model.model_fields)}")
         nested = model.model_fields[name].annotation
         model = nested if isinstance(nested, type) and issubclass(nested, BaseModel) else Contract
     return ".".join([root, *names])

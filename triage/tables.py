@@ -1,4 +1,4 @@
-"""Tables, each declared once: its items, keys, indexes, stream and expiry. CDK cuts the tables from these."""
+"""The specification of each table: its items, keys, indexes, stream and expiry. CDK cuts the tables from these."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -27,7 +27,7 @@ from triage.strategies.registry import ModelInfo, ModelStrategy
 
 @dataclass(frozen=True)
 class Index:
-    """A global secondary index. `attributes` beside the keys are readable through it; by default all of them are."""
+    """A global secondary index. attributes: those that it holds beside the keys; by default all."""
 
     name: str
     partition_key: str
@@ -41,7 +41,7 @@ class Index:
 
 @dataclass(frozen=True)
 class TableSpec:
-    """`data_class` names the key that encrypts the table: `narratives` or `records`."""
+    """One table. data_class: the name of the key that encrypts it."""
 
     name: str
     items: tuple[type[BaseModel], ...]
@@ -58,7 +58,7 @@ class TableSpec:
         keys |= {key for index in self.indexes for key in (index.partition_key, index.sort_key)}
         for key in sorted(keys):
             if not any(key in item.model_fields for item in self.items):
-                raise ValueError(f"no item of {self.name} has a field {key!r} to serve as a key")
+                raise ValueError(f"no item of {self.name} has a field {key!r}: a key must be a field of an item model")
         object.__setattr__(self, "keys", frozenset(keys))
 
     def index(self, name: str) -> Index:
@@ -75,7 +75,7 @@ RAW_COMPLAINTS = TableSpec(
             "by_triage_state",
             "triage_state",
             "triage_started_at",
-            # No narrative: the sweeper may read this index and not the table.
+            # Without the narrative, because the sweeper may read this index and not the table.
             attributes=("triage_execution", "triage_attempts"),
         ),
     ),
@@ -129,17 +129,9 @@ MODEL_INFO = TableSpec(
     streamed=True,
 )
 MODEL_STRATEGY = TableSpec(
-    name="model_strategy",
-    items=(ModelStrategy,),
-    partition_key="task",
-    sort_key="entry",
-    data_class="records",
+    name="model_strategy", items=(ModelStrategy,), partition_key="task", sort_key="entry", data_class="records"
 )
 CHAMPION_LEDGER = TableSpec(
-    name="champion_ledger",
-    items=(LedgerEntry,),
-    partition_key="task",
-    sort_key="valid_from",
-    data_class="records",
+    name="champion_ledger", items=(LedgerEntry,), partition_key="task", sort_key="valid_from", data_class="records"
 )
 TABLES = (RAW_COMPLAINTS, COMPLAINTS_ALLOCATION, AUDIT_CHAIN, MODEL_INFO, MODEL_STRATEGY, CHAMPION_LEDGER)

@@ -1,4 +1,4 @@
-"""Functions of a deployment, invoked in the name of a role."""
+"""Invokes functions of a deployment with the rights of a role."""
 
 import json
 from typing import Any, TypeVar
@@ -9,23 +9,29 @@ from pydantic import ValidationError
 from cli.errors import CommandError, NotFoundError, WrongUsageError
 from triage.contracts import Contract
 from triage.errors import ComplaintMissingError
+from triage.validation import problems
 
-Said = TypeVar("Said", bound=Contract)
+C = TypeVar("C", bound=Contract)
 
 
-def read_request(request: type[Said], **said: Any) -> Said:
-    """Raises: WrongUsageError naming what is ill-formed."""
+def read_request(request: type[C], **values: Any) -> C:
+    """Return the request with these values.
+
+    Raises: WrongUsageError if a value breaks a rule.
+    """
     try:
-        return request.model_validate(said)
+        return request.model_validate(values)
     except ValidationError as error:
-        problems = (f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors())
-        raise WrongUsageError("; ".join(problems)) from error
+        raise WrongUsageError(problems(error)) from error
 
 
-def invoke(session: boto3.Session, function: str, request: Contract, *, gives: type[Said]) -> Said:
-    """Raises: NotFoundError where the complaint is gone, else CommandError, with what the function said.
+def invoke(session: boto3.Session, function: str, request: Contract, *, gives: type[C]) -> C:
+    """Return the function's answer.
 
-    ClientError where the session may not invoke it.
+    Raises:
+        NotFoundError: the complaint does not exist any more.
+        CommandError: the function failed; the message is the function's.
+        ClientError: the session has no right to invoke the function.
     """
     answer = session.client("lambda").invoke(FunctionName=function, Payload=request.model_dump_json().encode())
     content = json.loads(answer["Payload"].read())

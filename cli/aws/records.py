@@ -1,14 +1,13 @@
-"""A complaint's records as a command reads them, and whether they are what was sealed."""
+"""Reads a complaint's records for a command, and verifies them against their chains."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from cli.aws.deployment import Deployment
 from cli.errors import NotFoundError
-from runtime.adapters.dynamodb import Table
 from triage import tables
-from triage.audit.chain import Item, Link
+from triage.audit.chain import Link
 from triage.audit.verification import Finding, verify
 from triage.feedback import INBOX
 from triage.timeline.account import Account
@@ -16,63 +15,56 @@ from triage.timeline.records import OUTBOX, Records
 
 
 @dataclass(frozen=True)
-class Sealed:
-    """A chain as far as it is one, and what is no link of any."""
+class Partition:
+    """The items of one partition, and the links of its chain. broken: items of the chain that are no valid links."""
 
-    links: list[Link]
-    broken: list[Finding]
+    items: list[dict[str, Any]]
+    links: list[Link] = field(default_factory=list)
+    broken: list[Finding] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class Found:
-    """raw: without the narrative, which is not even fetched; None where the complaint is gone."""
+    """Everything that is stored about a complaint, except its narrative, which is not even fetched.
+
+    raw: attributes of the complaint itself; None if it does not exist any more. inbox: the feedback handed in about it.
+    """
 
     complaint_id: str
     raw: dict[str, Any] | None
-    story: list[dict[str, Any]]
-    inbox: list[dict[str, Any]]
-    chain: Sealed
-    inbox_chain: Sealed
+    story: Partition
+    inbox: Partition
 
     def records(self) -> Records:
-        return Records.read(self.complaint_id, raw=self.raw, story=self.story, inbox=self.inbox)
+        return Records.read(self.complaint_id, raw=self.raw, story=self.story.items, inbox=self.inbox.items)
 
     def findings(self, retention_days: int) -> list[Finding]:
         found = verify(
             self.complaint_id,
-            links=self.chain.links,
-            story=self.story,
-            inbox_links=self.inbox_chain.links,
-            inbox=self.inbox,
+            links=self.story.links,
+            story=self.story.items,
+            inbox_links=self.inbox.links,
+            inbox=self.inbox.items,
             now=datetime.now(UTC),
             retention_days=retention_days,
         )
-        return [*self.chain.broken, *self.inbox_chain.broken, *found]
+        return [*self.story.broken, *self.inbox.broken, *found]
 
 
 def find_records(deployment: Deployment, complaint_id: str) -> Found:
-    """Raises: NotFoundError where nothing is left of a complaint, or never was anything."""
-    chain = deployment.table(tables.AUDIT_CHAIN)
-    inbox_id = INBOX + complaint_id
-    # Chains first: what is written meanwhile is not sealed yet, and nothing worse.
-    found = Found(
-        chain=_sealed(chain, complaint_id),
-        inbox_chain=_sealed(chain, inbox_id),
-        complaint_id=complaint_id,
-        raw=deployment.complaints.get(complaint_id, attributes=OUTBOX),
-        story=list(deployment.story.query(complaint_id)),
-        inbox=list(deployment.story.query(inbox_id)),
-    )
-    left = (found.raw, found.story, found.inbox, found.chain.links, found.chain.broken, found.inbox_chain.links)
-    if not any(left):
+    """Raises: NotFoundError if nothing is stored about the complaint."""
+    # The inbox is read first: an erasure is recorded in the story before it removes feedback.
+    inbox, story = _partition(deployment, INBOX + complaint_id), _partition(deployment, complaint_id)
+    raw = deployment.complaints.get(complaint_id, attributes=OUTBOX)
+    if not any((raw, story.items, story.links, story.broken, inbox.items, inbox.links)):
         raise NotFoundError(
             f"no complaint {complaint_id!r} in {deployment.environment}; `triage status` shows what was allocated last"
         )
-    return found
+    return Found(complaint_id, raw, story, inbox)
 
 
 def findings(deployment: Deployment, complaint_id: str) -> list[Finding]:
-    """Everything that is wrong with a complaint's records; empty where they are what was sealed.
+    """Return every difference between a complaint's records and its chains.
 
     Raises: NotFoundError.
     """
@@ -84,36 +76,27 @@ def account(deployment: Deployment, complaint_id: str) -> Account:
     found = find_records(deployment, complaint_id)
     return Account.of(
         found.records(),
-        links=found.chain.links,
-        inbox_links=found.inbox_chain.links,
+        links=found.story.links,
+        inbox_links=found.inbox.links,
         findings=found.findings(int(deployment.name("retention-days"))),
     )
 
 
-def _sealed(table: Table, partition: str) -> Sealed:
-    """What somebody has made of a link must not keep the rest from being told."""
-    sealed = Sealed([], [])
-    for item in table.query(partition):
+def _partition(deployment: Deployment, partition: str) -> Partition:
+    links, broken = list[Link](), list[Finding]()
+    # The chain is read first. An item that is written meanwhile is then at worst reported as not sealed yet.
+    for item in deployment.table(tables.AUDIT_CHAIN).query(partition):
         try:
-            link = Link.model_validate(item)
+            links.append(Link.model_validate(item))
         except ValueError:
-            sealed.broken.append(_no_link(partition, item))
-        else:
-            sealed.links.append(link)
-    return sealed
-
-
-def _no_link(partition: str, item: Item) -> Finding:
-    return Finding(
-        complaint_id=partition,
-        entry=str(item.get("entry")),
-        problem="broken",
-        detail=f"{item.get('sequence')!r} in the chain is no link",
-    )
+            detail = f"the item with the sequence {item.get('sequence')!r} is no valid link"
+            entry = str(item.get("entry"))
+            broken.append(Finding(complaint_id=partition, entry=entry, problem="broken", detail=detail))
+    return Partition(list(deployment.story.query(partition)), links, broken)
 
 
 def recorded(deployment: Deployment) -> list[str]:
-    """Ids of all complaints with records or a chain. Reads both tables."""
+    """Return the ids of all complaints with records or a chain. Reads both tables whole."""
     chain = deployment.table(tables.AUDIT_CHAIN)
     ids = {str(item["complaint_id"]) for table in (deployment.story, chain) for item in table.scan()}
     return sorted({complaint_id.removeprefix(INBOX) for complaint_id in ids})

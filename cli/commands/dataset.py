@@ -12,7 +12,8 @@ import typer
 from cli import options
 from cli.aws.deployment import hub_endpoint
 from cli.errors import CommandError, WrongUsageError
-from cli.output import err, out, print_json, print_table, progress_bar
+from cli.output import err, out, print_json, print_table
+from cli.progress import progress_bar
 from cli.source import readable
 from triage.redaction import REDACTION_VERSION, redact_text
 
@@ -20,10 +21,12 @@ if TYPE_CHECKING:
     from training.data.dataset import LabelledRow
     from training.snapshot import Pruned, Published, Snapshot, Terms
 
-app = typer.Typer(no_args_is_help=True, help="Freeze labelled complaints on the Hub, and remove some of them again.")
+app = typer.Typer(
+    no_args_is_help=True, help="Publish labelled complaints as datasets on the Hub, and remove complaints from them."
+)
 
 OLDEST = 100 * 365
-"""Days; nothing that is kept is older than a century."""
+"""Largest number of days, a century."""
 
 
 @app.command()
@@ -32,19 +35,21 @@ def publish(
     repo: Annotated[str, typer.Argument(help="Dataset repository on the Hub, organisation/name.")],
     test_from: Annotated[
         datetime | None,
-        typer.Option(formats=["%Y-%m-%d"], help="Test on what was received from this day on; else the latest fifth."),
+        typer.Option(
+            formats=["%Y-%m-%d"], help="Test on complaints received from this day on; by default on the latest fifth."
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the split by random groups.")] = 0,
-    licence: Annotated[str, typer.Option(help="Of the dataset, as the Hub spells it.")] = "other",
-    language: Annotated[str, typer.Option(help="Of the narratives.")] = "en",
-    public: Annotated[bool, typer.Option("--public", help="Let everybody read it, where it is made anew.")] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the split by random groups.")] = 0,
+    licence: Annotated[str, typer.Option(help="Licence of the dataset, as the Hub spells it.")] = "other",
+    language: Annotated[str, typer.Option(help="Language of the narratives.")] = "en",
+    public: Annotated[bool, typer.Option("--public", help="Make a new dataset readable for everybody.")] = False,
     env: options.Environment = "local",
     as_json: options.AsJson = False,
     state: options.State = options.DEFAULT,
 ) -> None:
-    """Publish labelled complaints as a Parquet dataset with card, configs and splits, as one commit."""
+    """Publish labelled complaints as a Parquet dataset with a card and splits, in one commit."""
     endpoint = hub_endpoint(env, state)
-    # Only now: what splits and uploads takes a second to import, and no other command should wait for it.
+    # Imported here, because it takes a second and no other command should wait for it.
     from training.snapshot import PublicationError, Terms, publish_snapshot
 
     path = readable(file, endpoint=lambda: endpoint)
@@ -63,7 +68,7 @@ def publish(
 def list_(
     env: options.Environment = "local", as_json: options.AsJson = False, state: options.State = options.DEFAULT
 ) -> None:
-    """List the datasets that were published, by the tag of their cards."""
+    """List the published datasets, which are found by the tag in their cards."""
     endpoint = hub_endpoint(env, state)
     from training.snapshot import describe, published
 
@@ -85,15 +90,18 @@ def _listed(dataset: "Published") -> tuple[str, str, str]:
 @app.command()
 def prune(
     repo: Annotated[str, typer.Argument(help="Dataset repository on the Hub, organisation/name.")],
-    complaint: Annotated[list[str] | None, typer.Option(metavar="ID", help="A complaint; may be repeated.")] = None,
+    complaint: Annotated[
+        list[str] | None, typer.Option(metavar="ID", help="Id of a complaint to remove; may be repeated.")
+    ] = None,
     older_than: Annotated[
-        int | None, typer.Option(metavar="DAYS", min=0, max=OLDEST, help="What was received more than DAYS ago.")
+        int | None,
+        typer.Option(metavar="DAYS", min=0, max=OLDEST, help="Remove complaints received more than DAYS ago."),
     ] = None,
     env: options.Environment = "local",
     as_json: options.AsJson = False,
     state: options.State = options.DEFAULT,
 ) -> None:
-    """Remove complaints from a published dataset, and all of its earlier revisions for good."""
+    """Remove complaints from a published dataset and delete all of its earlier revisions."""
     if not complaint and older_than is None:
         raise WrongUsageError("Say what to remove: --complaint ID, --older-than DAYS, or both")
     endpoint = hub_endpoint(env, state)
@@ -104,7 +112,7 @@ def prune(
     if as_json:
         print_json(vars(pruned))
     else:
-        out.print(_told(pruned))
+        out.print(_summary(pruned))
 
 
 def _drop(complaints: frozenset[str], older_than: int | None) -> "Callable[[LabelledRow], bool]":
@@ -113,16 +121,20 @@ def _drop(complaints: frozenset[str], older_than: int | None) -> "Callable[[Labe
     return lambda row: row.complaint_id in complaints or (first_kept is not None and row.received < first_kept)
 
 
-def _told(pruned: "Pruned") -> str:
+def _summary(pruned: "Pruned") -> str:
     if not (pruned.rows or pruned.erased):
-        return f"Nothing to remove: no such complaint is in {pruned.dataset}, nor in what it was before."
-    removed = f"Complaints removed: {pruned.rows}" if pruned.rows else "Only earlier revisions held such complaints"
-    return f"{removed}; {pruned.erased} files of earlier revisions are gone.\nhf://{pruned.dataset}@{pruned.revision}"
+        return f"Nothing to remove: neither {pruned.dataset} nor its earlier revisions contain such a complaint."
+    removed = (
+        f"Complaints removed: {pruned.rows}" if pruned.rows else "Only earlier revisions contained such complaints"
+    )
+    return (
+        f"{removed}; {pruned.erased} files of earlier revisions were deleted.\nhf://{pruned.dataset}@{pruned.revision}"
+    )
 
 
 @contextmanager
 def refusing_snapshots() -> Iterator[None]:
-    """Raises: CommandError, in place of what went wrong with a snapshot."""
+    """Turn errors about snapshots into CommandError."""
     from training.snapshot import NotASnapshotError, PublicationError
 
     try:
@@ -132,7 +144,7 @@ def refusing_snapshots() -> Iterator[None]:
 
 
 def _written(path: Path, folder: Path, repo: str, test_from: datetime | None, seed: int, terms: "Terms") -> "Snapshot":
-    """Raises: ExportError, WrongUsageError."""
+    """Write the snapshot of an export. Raises: ExportError, WrongUsageError."""
     from training.data.dataset import load_labelled
     from training.snapshot import splits_of, stated_tags, write_snapshot
 

@@ -16,19 +16,19 @@ from triage.story import ErasureEntry
 
 
 def erase(
-    complaint_id: Annotated[str, typer.Argument(help="The complaint whose words go.")],
-    reason: Annotated[str, typer.Option(help="Why; recorded.")],
+    complaint_id: Annotated[str, typer.Argument(help="The complaint whose text is erased.")],
+    reason: Annotated[str, typer.Option(help="Why. This is recorded.")],
     snapshots: Annotated[
-        bool, typer.Option(help="Also from the datasets that were published; needs the Hub's token.")
+        bool, typer.Option(help="Erase from published datasets too. Needs a token of the Hub.")
     ] = True,
     env: options.Environment = "local",
     as_json: options.AsJson = False,
     state: options.State = options.DEFAULT,
 ) -> None:
-    """Erase a complaint's text and what was made of it. What was decided stays, and still verifies."""
+    """Erase a complaint's text and everything derived from it. The decisions stay on record, and still verify."""
     request = read_request(ErasureRequest, complaint_id=complaint_id, requester=options.operator(), reason=reason)
     deployment = find(env, state=state)
-    # The tables first: what is held is refused there, before anything is gone.
+    # The tables come first: they refuse a complaint under a legal hold before anything is removed.
     erasures = [_erased(deployment, request)]
     rows = _pruned(complaint_id, hub_endpoint(env, state)) if snapshots else {}
     if rows:
@@ -48,8 +48,8 @@ def _erased(deployment: Deployment, request: ErasureRequest) -> ErasureEntry | N
 
 
 def _pruned(complaint_id: str, endpoint: str | None) -> dict[str, int]:
-    """By dataset, the rows that went: 0 where only its earlier commits held some, and no dataset without any."""
-    # Only now: it takes a second to import.
+    """Return by dataset how many rows were removed, 0 if only earlier commits held rows of the complaint."""
+    # Imported here, because the import takes a second.
     from training.snapshot import prune, published
 
     try:
@@ -59,7 +59,9 @@ def _pruned(complaint_id: str, endpoint: str | None) -> dict[str, int]:
                 for dataset in published(endpoint)
             ]
     except CommandError as error:
-        raise CommandError(f"{complaint_id} is erased from the tables and not from every dataset: {error}") from error
+        raise CommandError(
+            f"{complaint_id} is erased from the tables and not from every dataset: {error}; run the same command again"
+        ) from error
     return {one.dataset: one.rows for one in pruned if one.rows or one.erased}
 
 
@@ -73,4 +75,4 @@ def _report(made: list[ErasureEntry]) -> Iterator[tuple[str, str, int]]:
             if removed:
                 yield store, what, removed
         for name, rows in erasure.snapshots.items():
-            yield f"hf://datasets/{name}", "rows, and earlier commits", rows
+            yield f"hf://datasets/{name}", "rows, and earlier commits with them", rows

@@ -8,33 +8,38 @@ import typer
 
 from cli import options
 from cli.aws.deployment import find, hub_endpoint
-from cli.output import err, print_json, progress_bar
+from cli.output import err, print_json
+from cli.progress import progress_bar
 from cli.source import made, readable
 
 
 def evaluate(
     model: Annotated[
-        str, typer.Argument(help="A task (its champion), a version organisation/name@revision, or a bundle's folder.")
+        str,
+        typer.Argument(
+            help="A task, for its champion; a version organisation/name@revision; or the folder of a bundle."
+        ),
     ],
     data: Annotated[
         str, typer.Option(help="A labelled export with CFPB's column names, or hf://organisation/name@sha.")
     ],
     task: Annotated[
-        str | None, typer.Option(help="What the model decides, where its bundle does not say it.", show_default=False)
+        str | None, typer.Option(help="What the model decides, if its bundle does not state it.", show_default=False)
     ] = None,
     report: Annotated[
-        Path | None, typer.Option(file_okay=False, help="Write page, data and card section here.", show_default=False)
+        Path | None,
+        typer.Option(file_okay=False, help="Folder for the report: page, data and card section.", show_default=False),
     ] = None,
-    train: Annotated[str | None, typer.Option(help="An export that baselines learn from.", show_default=False)] = None,
+    train: Annotated[str | None, typer.Option(help="An export to train baselines on.", show_default=False)] = None,
     limit: Annotated[
-        int | None, typer.Option(min=1, help="Measure on N complaints, drawn at random.", show_default=False)
+        int | None, typer.Option(min=1, help="Measure on N complaints drawn at random.", show_default=False)
     ] = None,
     env: options.Environment = "local",
     as_json: options.AsJson = False,
     state: options.State = options.DEFAULT,
 ) -> None:
-    """Measure a model on labelled complaints: figures with intervals, beside people and baselines."""
-    # Only now: what computes takes seconds to import, and no other command should wait for it.
+    """Measure a model on labelled complaints and compare it with people and baselines."""
+    # Imported here, because they take seconds and no other command should wait for them.
     from cli.evaluation import evaluate_named, show, warn
     from cli.named_model import load_named
     from training.evaluation.evaluation import document
@@ -56,4 +61,4 @@ def evaluate(
     else:
         show(evaluation)
     if page is not None:
-        err.print(f"The report is {page}", soft_wrap=True)
+        err.print(f"The report is {page}.", soft_wrap=True)

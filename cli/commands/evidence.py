@@ -1,7 +1,6 @@
 """`triage strategy evidence`"""
 
 import hashlib
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,12 +14,13 @@ from cli.aws.deployment import Deployment, find
 from cli.commands.strategy import in_force
 from cli.errors import CommandError, NotFoundError, WrongUsageError
 from cli.output import err, out, print_json, print_table
-from cli.pages import evidence_words as words
+from cli.pages import evidence_case as words
 from cli.pages.evidence_case import Case, left_out
 from runtime.adapters.experiments import Experiments
-from triage.promotion.evidence import Comparison, Evidence, Operations
-from triage.promotion.verdict import judge
+from triage.promotion.engine import judge, opinions
+from triage.promotion.evidence import Evidence
 from triage.strategies.ledger import EvidenceReference, LedgerEntry
+from triage.validation import problems
 
 app = typer.Typer()
 
@@ -29,21 +29,22 @@ app = typer.Typer()
 def evidence(
     task: Annotated[str, typer.Argument(help="The task whose challengers are judged.")],
     html: Annotated[
-        Path | None, typer.Option(dir_okay=False, help="Write a page with pictures here.", show_default=False)
+        Path | None,
+        typer.Option(dir_okay=False, help="Write a page with pictures to this file.", show_default=False),
     ] = None,
     change: Annotated[
         str | None,
-        typer.Option(help="The evidence that a change rests on: the beginning of its sha256.", show_default=False),
+        typer.Option(help="Show the stored evidence of a change: the beginning of its sha256.", show_default=False),
     ] = None,
     env: options.Environment = "local",
     as_json: options.AsJson = False,
     state: options.State = options.DEFAULT,
 ) -> None:
-    """Show what is known about each challenger now, the verdict on it, and what would follow. Nothing is changed."""
+    """Show what is known about each challenger, the verdict on it, and what would follow. Changes nothing."""
     deployment = find(env, state=state)
     cases = _known_now(deployment, task) if change is None else [_stored(deployment, task, change)]
     if html is not None:
-        # Only now: what draws takes seconds to import.
+        # Imported here, because the drawing library takes seconds to import.
         from cli.pages.evidence import page
 
         html.write_text(page(cases), encoding="utf-8")
@@ -61,6 +62,7 @@ def _known_now(deployment: Deployment, task: str) -> list[Case]:
         raise NotFoundError(
             f"{task} has no challenger; set a shadow or a canary with `triage strategy set {task} FILE`"
         )
+    now = datetime.now(UTC)
     return [
         Case(
             challenger=opinion.challenger.name,
@@ -71,25 +73,28 @@ def _known_now(deployment: Deployment, task: str) -> list[Case]:
             labelled=opinion.labelled,
             positive_label=opinion.positive_label,
         )
-        for opinion in Experiments(deployment.story).opinions(row, datetime.now(UTC))
+        for opinion in opinions(row, Experiments(deployment.story).observe(row, now), now)
     ]
 
 
 def _stored(deployment: Deployment, task: str, prefix: str) -> Case:
-    """The document as it was judged then, if the ledger's hash is still its own."""
+    """Judge the stored evidence of a change again, by the strategy in the ledger; refuse an altered document."""
     history = list(deployment.registry.strategies.history(task))
     found = {entry.evidence: entry for entry in history if entry.evidence and entry.evidence.sha256.startswith(prefix)}
     if not found:
         raise NotFoundError(
-            f"the ledger of {task} names no evidence {prefix!r}; `triage strategy history {task}` shows what it names"
+            f"the ledger of {task} names no evidence that begins with {prefix!r}; "
+            f"`triage strategy history {task}` shows the evidence of each change"
         )
     if len(found) > 1:
-        raise WrongUsageError(f"{len(found)} documents in the ledger of {task} begin with {prefix!r}; say more of it")
+        raise WrongUsageError(
+            f"{len(found)} documents in the ledger of {task} begin with {prefix!r}; give more characters"
+        )
     ((reference, entry),) = found.items()
     document = _document(deployment, reference)
     strategy = entry.strategy
     if strategy is None:
-        raise CommandError(f"the entry of {entry.valid_from} rests on evidence and names no strategy to judge it by")
+        raise CommandError(f"the entry of {entry.valid_from} has no strategy, so its evidence cannot be judged")
     return Case(
         challenger=_arm(document.challenger, history),
         evidence=document,
@@ -105,7 +110,7 @@ def _document(deployment: Deployment, reference: EvidenceReference) -> Evidence:
         stored = s3.get_object(Bucket=bucket, Key=reference.key)["Body"].read()
     except ClientError as error:
         if error.response.get("Error", {}).get("Code") == "NoSuchKey":
-            raise CommandError(f"the ledger names {reference.key}, and it is not in the bucket {bucket}") from error
+            raise CommandError(f"{reference.key}, which the ledger names, is not in the bucket {bucket}") from error
         raise
     sha256 = hashlib.sha256(stored).hexdigest()
     if sha256 != reference.sha256:
@@ -116,30 +121,26 @@ def _document(deployment: Deployment, reference: EvidenceReference) -> Evidence:
         return Evidence.model_validate_json(stored)
     except ValidationError as error:
         raise CommandError(
-            f"{reference.key} is what the ledger names, and another version of this program wrote it"
+            f"{reference.key} was written by another version of this program and cannot be read: {problems(error)}"
         ) from error
 
 
 def _arm(version: str, history: list[LedgerEntry]) -> str:
-    """As the arm was called last."""
+    """Return the last name of the version's arm."""
     strategies = (entry.strategy for entry in reversed(history) if entry.strategy)
     return next((arm.name for strategy in strategies for arm in strategy.all_arms if arm.version == version), version)
 
 
 def _plain(case: Case) -> dict[str, Any]:
-    known = {
-        "challenger": case.challenger,
-        "evidence": case.evidence,
-        "judgement": case.judgement,
-        "course": case.course,
-    }
-    return known | ({"change": case.change} if case.change else {})
+    shown = ("challenger", "evidence", "judgement", "course", *(["change"] if case.change else []))
+    return {name: getattr(case, name) for name in shown}
 
 
 def _show(case: Case) -> None:
     evidence, judgement = case.evidence, case.judgement
-    told = f"{words.stage(evidence)}, {evidence.hours:.1f} hours"
-    out.print(f"{case.challenger}: {judgement.verdict} ({told})", soft_wrap=True)
+    out.print(
+        f"{case.challenger}: {judgement.verdict} ({words.stage(evidence)}, {evidence.hours:.1f} hours)", soft_wrap=True
+    )
     for reason in judgement.reasons:
         out.print(f"  {reason}", soft_wrap=True)
     if case.course is not None:
@@ -152,66 +153,52 @@ def _show(case: Case) -> None:
         ("gate", "", "figures"),
         ((gate.name, words.PASSED[gate.passed], gate.detail) for gate in judgement.gates),
     )
+    compared = [(one, one.name) for one in evidence.comparisons]
+    if evidence.assisted is not None:
+        compared.append((evidence.assisted, f"{evidence.assisted.name} {words.ASSISTED}"))
     print_table(
         f"Comparisons on {evidence.labels:,} labels, in points",
         ("metric", "champion", "challenger", "difference", "bounds, at every look", "n", "p, one look only"),
-        _comparisons(case),
+        (
+            (
+                name,
+                words.percent(one.champion),
+                words.percent(one.challenger),
+                words.points(one.difference),
+                words.interval(one),
+                one.n,
+                words.fixed_test(one),
+            )
+            for one, name in compared
+        ),
     )
     reasons = left_out(case)
     if reasons:
         print_table("Labels that do not count", ("why", "labels"), reasons.items())
-    _operations(evidence)
-    _delivered(evidence)
-
-
-def _comparisons(case: Case) -> Iterator[tuple[object, ...]]:
-    for one in case.comparisons:
-        yield _compared(one, words.name(one))
-    assisted = case.evidence.assisted
-    if assisted is not None:
-        yield _compared(assisted, f"{words.name(assisted)} {words.ASSISTED}")
-
-
-def _compared(comparison: Comparison, name: str) -> tuple[object, ...]:
-    return (
-        name,
-        words.percent(comparison.champion),
-        words.percent(comparison.challenger),
-        words.points(comparison.difference),
-        words.interval(comparison),
-        comparison.n,
-        words.fixed(comparison),
+    sides = (
+        ("champion", evidence.champion_operations, words.number(evidence.champion_calibration.error, ".3f")),
+        ("challenger", evidence.challenger_operations, words.number(evidence.challenger_calibration.error, ".3f")),
     )
-
-
-def _operations(evidence: Evidence) -> None:
-    def ran(name: str, operations: Operations, error: float | None) -> tuple[object, ...]:
-        return (
-            name,
-            operations.predictions,
-            operations.failures,
-            operations.p95_ms,
-            words.percent(operations.commonest_share),
-            None if error is None else f"{error:.3f}",
-        )
-
     print_table(
         "How they ran since the stage began",
         ("", "predictions", "failures", "p95 ms", "commonest label", "calibration error"),
         (
-            ran("champion", evidence.champion_operations, evidence.champion_calibration.error),
-            ran("challenger", evidence.challenger_operations, evidence.challenger_calibration.error),
+            (
+                name,
+                ran.predictions,
+                ran.failures,
+                ran.p95_ms,
+                words.percent(ran.commonest_share),
+                error,
+            )
+            for name, ran, error in sides
         ),
     )
-
-
-def _delivered(evidence: Evidence) -> None:
     delivered = evidence.delivered
-    if delivered is None:
-        return
-    empty = ", ".join(delivered.empty) or "none"
-    print_table(
-        f"Delivered (sample ratio p = {delivered.p_value:.3g}, strays {delivered.strays}, empty arms: {empty})",
-        ("arm", "intended", "buckets answered"),
-        ((name, f"{share / 100:g} %", delivered.counted[name]) for name, share in delivered.intended.items()),
-    )
+    if delivered is not None:
+        empty = ", ".join(delivered.empty) or "none"
+        print_table(
+            f"Delivered (sample ratio p = {delivered.p_value:.3g}, strays {delivered.strays}, empty arms: {empty})",
+            ("arm", "intended", "buckets answered"),
+            ((name, f"{share / 100:g} %", delivered.counted[name]) for name, share in delivered.intended.items()),
+        )

@@ -14,8 +14,9 @@ from cli.aws.deployment import find
 from cli.aws.functions import invoke, read_request
 from cli.errors import CommandError
 from cli.output import out, print_json, print_table
-from triage.explanation.delivery import Delivered
-from triage.explanation.rationale import checks_in_words, points
+from cli.pages.formats import points
+from triage.explanation.delivered import Delivered
+from triage.explanation.rationale import checks_in_words
 from triage.steps import DeliveryRequest, ExplanationRequest, LawfulBasis
 
 if TYPE_CHECKING:
@@ -23,24 +24,28 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.5
 WORDS = 6
-"""Of a sentence, in a terminal."""
+"""The terminal shows so many words of a sentence, those with the largest effect."""
 
 
 def explain(
-    complaint_id: Annotated[str, typer.Argument(help="The complaint whose decision is asked about.")],
-    task: Annotated[str, typer.Option(help="Which decision: product, issue, vulnerable, …")] = "product",
-    purpose: Annotated[str, typer.Option(help="What it is for; recorded.")] = "request of a regulator",
+    complaint_id: Annotated[str, typer.Argument(help="The complaint whose decision is explained.")],
+    task: Annotated[str, typer.Option(help="The decision: product, issue, vulnerable, …")] = "product",
+    purpose: Annotated[str, typer.Option(help="Why it is needed. This is recorded.")] = "request of a regulator",
     lawful_basis: Annotated[str, typer.Option(help=", ".join(get_args(LawfulBasis)))] = "legal obligation",
-    seed: Annotated[int, typer.Option(help="Of the divisions that are drawn.")] = 0,
-    html: Annotated[Path | None, typer.Option(help="Write a page here.", show_default=False)] = None,
-    svg_file: Annotated[Path | None, typer.Option("--svg", help="Write the chart here.", show_default=False)] = None,
-    png_file: Annotated[Path | None, typer.Option("--png", help="Write the chart here.", show_default=False)] = None,
-    timeout: Annotated[float, typer.Option(help="Seconds to wait at most.")] = 300.0,
+    seed: Annotated[int, typer.Option(help="Seed of the random divisions of the letter.")] = 0,
+    html: Annotated[Path | None, typer.Option(help="Write a page to this file.", show_default=False)] = None,
+    svg_file: Annotated[
+        Path | None, typer.Option("--svg", help="Write the chart to this file.", show_default=False)
+    ] = None,
+    png_file: Annotated[
+        Path | None, typer.Option("--png", help="Write the chart to this file.", show_default=False)
+    ] = None,
+    timeout: Annotated[float, typer.Option(help="Longest time to wait, in seconds.")] = 300.0,
     env: options.Environment = "local",
     as_json: options.AsJson = False,
     state: options.State = options.DEFAULT,
 ) -> None:
-    """Have the model that decided explain its decision, acting as the role that may ask; the requester is recorded."""
+    """Let the model that decided explain its decision. Acts as the explainer's role; the requester is recorded."""
     request = read_request(
         ExplanationRequest,
         complaint_id=complaint_id,
@@ -63,7 +68,7 @@ def explain(
 
 
 def _explained(states: "SFNClient", machine: str, request: ExplanationRequest, timeout_seconds: float) -> None:
-    """Wait for the execution of this request: the one that there is, or another where that has failed."""
+    """Wait until the request is explained. An execution that failed before is tried again under another name."""
     execution, started = _start(states, machine, request, request.request_id)
     deadline = time.monotonic() + timeout_seconds
     while time.monotonic() < deadline:
@@ -76,11 +81,14 @@ def _explained(states: "SFNClient", machine: str, request: ExplanationRequest, t
             name = f"{request.request_id}-{round(time.time() * 1000)}"
             execution, started = _start(states, machine, request, name)
         time.sleep(POLL_SECONDS)
-    raise CommandError(f"{request.complaint_id} was not explained within {timeout_seconds:g} s; ask again for the same")
+    raise CommandError(
+        f"{request.complaint_id} was not explained within {timeout_seconds:g} s; "
+        "run the same command again to wait longer"
+    )
 
 
 def _start(states: "SFNClient", machine: str, request: ExplanationRequest, name: str) -> tuple[str, bool]:
-    """The execution of this name, and whether it is new."""
+    """Return the ARN of the execution with this name, and whether it was started now."""
     try:
         began = states.start_execution(stateMachineArn=machine, name=name, input=request.model_dump_json())
     except states.exceptions.ExecutionAlreadyExists:
@@ -89,7 +97,7 @@ def _start(states: "SFNClient", machine: str, request: ExplanationRequest, name:
 
 
 def _cause(execution: Mapping[str, Any]) -> str:
-    """What the function that failed said, without the trace of where."""
+    """Return the message of the function that failed, without its stack trace."""
     try:
         return str(json.loads(execution["cause"])["errorMessage"])
     except (KeyError, TypeError, ValueError):
@@ -106,11 +114,13 @@ def _delivered(session: boto3.Session, function: str, request: ExplanationReques
     try:
         return invoke(session, function, wanted, gives=Delivered)
     except CommandError as error:
-        raise CommandError(f"{request.complaint_id} was explained and not handed out: {error}") from error
+        raise CommandError(
+            f"{request.complaint_id} was explained, but the explanation was not handed out: {error}"
+        ) from error
 
 
 def _draw(delivered: Delivered, *, html: Path | None, svg: Path | None, png: Path | None) -> None:
-    # Only now: what draws takes a second to import.
+    # Imported here, because matplotlib takes a second to import.
     from cli.pages import explanation
 
     if html is not None:
@@ -126,7 +136,7 @@ def _print(delivered: Delivered) -> None:
     out.print(delivered.explanation.rationale)
     print_table(
         f"Why {explained.label}",
-        ("sentence", "moved it by", "moved the runner-up by", "text"),
+        ("sentence", "points", "points of the runner-up", "text"),
         (
             (number, points(passage.label), points(passage.runner_up), passage.text.strip())
             for number, passage in enumerate(delivered.sentences, start=1)
@@ -139,4 +149,4 @@ def _print(delivered: Delivered) -> None:
                 f"sentence {number}: " + ", ".join(f"{word.text.strip()} {points(word.label)}" for word in ranked)
             )
     print_table("Checks", ("check", "value"), checks_in_words(explained))
-    out.print(f"{delivered.explanation.entry}, handed to {delivered.requester} at {delivered.delivered_at}")
+    out.print(f"{delivered.explanation.entry} was handed to {delivered.requester} at {delivered.delivered_at}")

@@ -12,14 +12,16 @@ from triage.audit.hold import Held, HoldRequest
 
 
 def hold(
-    complaint_id: Annotated[str, typer.Argument(help="The complaint that is kept whatever its age.")],
-    reason: Annotated[str, typer.Option(help="Why; recorded.")],
-    lift: Annotated[bool, typer.Option("--lift", help="Lift it: the complaint expires as if it had not been.")] = False,
+    complaint_id: Annotated[str, typer.Argument(help="The complaint to keep, whatever its age.")],
+    reason: Annotated[str, typer.Option(help="Why. This is recorded.")],
+    lift: Annotated[
+        bool, typer.Option("--lift", help="Lift the hold: the complaint expires as if it had never been held.")
+    ] = False,
     env: options.Environment = "local",
     as_json: options.AsJson = False,
     state: options.State = options.DEFAULT,
 ) -> None:
-    """Place a legal hold: a complaint neither expires nor can be erased. Acts as the role that may."""
+    """Place a legal hold, so that a complaint neither expires nor can be erased. Acts as the privacy officer's role."""
     request = read_request(
         HoldRequest,
         complaint_id=complaint_id,
@@ -33,6 +35,6 @@ def hold(
     if as_json:
         print_json(held)
     elif lift:
-        out.print(f"{complaint_id} is not held any more; {held.kept} records expire")
+        out.print(f"{complaint_id} is not held any more; {held.kept} records expire again")
     else:
         out.print(f"{complaint_id} is held since {held.hold.placed_at}; {held.kept} records do not expire any more")

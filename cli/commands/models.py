@@ -1,6 +1,7 @@
 """`triage models`"""
 
 import time
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -13,10 +14,10 @@ from cli.tables import models_table
 from runtime.adapters.registry import Registry
 from triage.strategies.registry import ModelInfo
 
-app = typer.Typer(no_args_is_help=True, help="Register models of the Hub and decide which take part.")
+app = typer.Typer(no_args_is_help=True, help="Register models from the Hub, and decide which ones take part.")
 
-ModelId = Annotated[str, typer.Argument(help="Repository on the Hub, organisation/name.")]
-Revision = Annotated[str, typer.Option(help="Commit sha, 40 hexadecimal digits; branches and tags move.")]
+ModelId = Annotated[str, typer.Argument(help="Repository on the Hub: organisation/name.")]
+Revision = Annotated[str, typer.Option(help="Commit sha, 40 characters; branches and tags are refused, as they move.")]
 MIRROR_SECONDS = 600.0
 
 
@@ -39,7 +40,7 @@ def register(
     as_json: options.AsJson = False,
     state: options.State = options.DEFAULT,
 ) -> None:
-    """Register a model of the Hub; its bundle is fetched by commit sha, verified and mirrored."""
+    """Register a model from the Hub. Its bundle is fetched by commit sha, verified and mirrored."""
     registry = find(env, state=state).registry
     registry.register(model_id, revision, task=task, by=options.operator())
     with err.status(f"Mirroring {model_id}@{revision[:12]}"):
@@ -50,36 +51,32 @@ def register(
     _report(model, as_json)
 
 
-@app.command()
-def activate(
-    model_id: ModelId,
-    revision: Revision,
-    env: options.Environment = "local",
-    as_json: options.AsJson = False,
-    state: options.State = options.DEFAULT,
-) -> None:
-    """Let a mirrored model take part from the next complaint on."""
-    registry = find(env, state=state).registry
-    registry.activate(model_id, revision, by=options.operator())
-    _report(registry.get(model_id, revision), as_json)
+def _changing(name: str, summary: str, change: Callable[..., None]) -> None:
+    """Add a command that changes the state of a registered model."""
+
+    def command(
+        model_id: ModelId,
+        revision: Revision,
+        env: options.Environment = "local",
+        as_json: options.AsJson = False,
+        state: options.State = options.DEFAULT,
+    ) -> None:
+        registry = find(env, state=state).registry
+        change(registry, model_id, revision, by=options.operator())
+        _report(registry.get(model_id, revision), as_json)
+
+    app.command(name, help=summary)(command)
 
 
-@app.command()
-def retire(
-    model_id: ModelId,
-    revision: Revision,
-    env: options.Environment = "local",
-    as_json: options.AsJson = False,
-    state: options.State = options.DEFAULT,
-) -> None:
-    """Take a model out of triage; its bundle stays, for replay."""
-    registry = find(env, state=state).registry
-    registry.retire(model_id, revision, by=options.operator())
-    _report(registry.get(model_id, revision), as_json)
+_changing("activate", "Let a mirrored model take part from the next complaint on.", Registry.activate)
+_changing("retire", "Take a model out of triage. Its bundle stays, for replay.", Registry.retire)
 
 
 def wait_until_mirrored(registry: Registry, model_id: str, revision: str) -> ModelInfo:
-    """Raises: CommandError with the reason where mirroring failed."""
+    """Return the model once it is mirrored.
+
+    Raises: CommandError if mirroring failed, with the reason, or takes too long.
+    """
     deadline = time.monotonic() + MIRROR_SECONDS
     while time.monotonic() < deadline:
         model = registry.get(model_id, revision)
@@ -88,7 +85,7 @@ def wait_until_mirrored(registry: Registry, model_id: str, revision: str) -> Mod
         if model.failure is not None:
             raise CommandError(f"{model_id} was not mirrored: {model.failure}")
         time.sleep(0.2)
-    raise CommandError(f"{model_id} was not mirrored within {MIRROR_SECONDS:g} s; see the mirror function's log")
+    raise CommandError(f"{model_id} was not mirrored within {MIRROR_SECONDS:g} s; read the log of the mirror function")
 
 
 def _report(model: ModelInfo, as_json: bool) -> None:

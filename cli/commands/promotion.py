@@ -8,13 +8,11 @@ import typer
 
 from cli import options
 from cli.aws.deployment import Deployment, find
-from cli.commands.strategy import in_force
+from cli.commands.strategy import change_by_hand, in_force
 from cli.errors import CommandError, NotFoundError, WrongUsageError
 from cli.output import out, print_json, print_table
-from triage.promotion.restoration import restored
-from triage.promotion.transitions import find as challenger_of
-from triage.promotion.transitions import promoted
-from triage.strategies.ledger import LedgerEntry
+from triage.promotion.transitions import challenger_named, promoted, restored
+from triage.strategies.ledger import Kind, LedgerEntry
 from triage.strategies.registry import ModelStrategy
 from triage.strategies.strategy import Strategy
 from triage.strategies.strategy_change import Change, approve
@@ -28,27 +26,22 @@ Reason = Annotated[str, typer.Option(help="Why, for the ledger.")]
 @app.command("promote")
 def promote_(
     task: Task,
-    challenger: Annotated[str | None, typer.Argument(help="Its arm; may be left out if there is only one.")] = None,
+    challenger: Annotated[str | None, typer.Argument(help="Its arm; optional if there is only one challenger.")] = None,
     reason: Reason = "",
     break_glass: options.BreakGlass = False,
     env: options.Environment = "local",
     as_json: options.AsJson = False,
     state: options.State = options.DEFAULT,
 ) -> None:
-    """Let a challenger answer all, or propose it where a second person is asked for."""
+    """Let a challenger answer everything, or propose it where a second person has to approve."""
     deployment = find(env, state=state)
     current = in_force(deployment, task)
     name = _challenger(current.strategy, challenger)
     _needs_reason(reason)
-    two = deployment.name("second-approver") == "yes" and not break_glass
-    change = _change(
-        "propose" if two else "promote",
-        promoted(current.strategy, name),
-        reason,
-        proposes="promote" if two else None,
-        break_glass=break_glass,
-    )
-    _report(_make(deployment, change, current), as_json)
+    needs_approval = deployment.name("second-approver") == "yes" and not break_glass
+    strategy = promoted(current.strategy, name)
+    change = change_by_hand("promote", strategy, reason, needs_approval=needs_approval, break_glass=break_glass)
+    _make(deployment, change, current, as_json)
 
 
 @app.command("rollback")
@@ -59,37 +52,38 @@ def rollback(
     as_json: options.AsJson = False,
     state: options.State = options.DEFAULT,
 ) -> None:
-    """Take every challenger out or, where there is none, bring back the champion before. Never waits for anybody."""
+    """Withdraw every challenger or, if there is none, bring back the champion before. Needs no approval."""
     deployment = find(env, state=state)
     current = in_force(deployment, task)
     _needs_reason(reason)
-    strategies = deployment.registry.strategies
-    strategy = restored(current.strategy, tuple(strategies.history(task)), version=current.version + 1)
-    _report(_make(deployment, _change("roll_back", strategy, reason), current), as_json)
+    history = tuple(deployment.registry.strategies.history(task))
+    strategy = restored(current.strategy, history, version=current.version + 1)
+    _make(deployment, change_by_hand("roll_back", strategy, reason), current, as_json)
 
 
-@app.command("freeze")
-def freeze(
-    task: Task,
-    reason: Reason = "",
-    env: options.Environment = "local",
-    as_json: options.AsJson = False,
-    state: options.State = options.DEFAULT,
-) -> None:
-    """Keep the promotion engine from widening and promoting; it may still roll back."""
-    _note("freeze", task, reason, find(env, state=state), as_json)
+def _noting(kind: Kind, summary: str) -> None:
+    """Add a command that notes something on the strategy and leaves it in force."""
+
+    def command(
+        task: Task,
+        reason: Reason = "",
+        env: options.Environment = "local",
+        as_json: options.AsJson = False,
+        state: options.State = options.DEFAULT,
+    ) -> None:
+        deployment = find(env, state=state)
+        current = in_force(deployment, task)
+        _needs_reason(reason)
+        if kind == "decline" and current.proposal is None:
+            raise CommandError(f"nothing is proposed for {task}")
+        _make(deployment, change_by_hand(kind, current.strategy, reason), current, as_json)
+
+    app.command(kind, help=summary)(command)
 
 
-@app.command("unfreeze")
-def unfreeze(
-    task: Task,
-    reason: Reason = "",
-    env: options.Environment = "local",
-    as_json: options.AsJson = False,
-    state: options.State = options.DEFAULT,
-) -> None:
-    """Let the promotion engine go on."""
-    _note("unfreeze", task, reason, find(env, state=state), as_json)
+_noting("freeze", "Forbid the promotion engine to widen and promote. It may still roll back.")
+_noting("unfreeze", "Allow the promotion engine to widen and promote again.")
+_noting("decline", "Refuse the proposed change. The strategy stays as it is, frozen until somebody unfreezes it.")
 
 
 @app.command("approve")
@@ -99,44 +93,29 @@ def approve_(
     as_json: options.AsJson = False,
     state: options.State = options.DEFAULT,
 ) -> None:
-    """Approve what another person, or the promotion engine, has proposed."""
+    """Approve the change that another person, or the promotion engine, has proposed."""
     deployment = find(env, state=state)
     current = in_force(deployment, task)
     change = approve(current, by=options.operator(), change_id=uuid4().hex)
-    _report(_make(deployment, change, current), as_json)
-
-
-@app.command("decline")
-def decline(
-    task: Task,
-    reason: Reason = "",
-    env: options.Environment = "local",
-    as_json: options.AsJson = False,
-    state: options.State = options.DEFAULT,
-) -> None:
-    """Refuse what is proposed: the strategy stays as it is, and is frozen until somebody unfreezes it."""
-    deployment = find(env, state=state)
-    if in_force(deployment, task).proposal is None:
-        raise CommandError(f"nothing is proposed for {task}")
-    _note("decline", task, reason, deployment, as_json)
+    _make(deployment, change, current, as_json)
 
 
 @app.command("history")
 def history(
     task: Annotated[str, typer.Argument(help="The task whose ledger is read.")],
     at: Annotated[
-        datetime | None, typer.Option(help="Only what was valid then, in UTC: who was champion on this date.")
+        datetime | None, typer.Option(help="Show only the entry that was valid at this time, in UTC.")
     ] = None,
     env: options.Environment = "local",
     as_json: options.AsJson = False,
     state: options.State = options.DEFAULT,
 ) -> None:
-    """Show the champion ledger: which version answered from when to when, who changed it, why, on what evidence."""
+    """Show the champion ledger: which version answered when, who changed that, why, and on what evidence."""
     strategies = find(env, state=state).registry.strategies
     if at is not None:
         valid = strategies.champion_at(task, at.replace(tzinfo=UTC))
         if valid is None:
-            raise NotFoundError(f"the ledger of {task} begins later than {at:%Y-%m-%d %H:%M}")
+            raise NotFoundError(f"the ledger of {task} begins later than {at:%Y-%m-%d %H:%M}; choose a later time")
         print_json(valid) if as_json else _table(task, [valid])
         return
     entries = list(strategies.history(task))
@@ -146,42 +125,26 @@ def history(
 
 
 def _challenger(strategy: Strategy, name: str | None) -> str:
-    names = [arm.name for arm in (*strategy.challengers, *strategy.shadows)]
+    names = [arm.name for arm in strategy.contenders]
     if name is None and len(names) == 1:
         return names[0]
     try:
-        return challenger_of(strategy, name or "").name
+        return challenger_named(strategy, name or "").name
     except LookupError as error:
-        raise WrongUsageError(f"name one of the challengers: {', '.join(names) or 'there is none'}") from error
-
-
-def _note(kind: Any, task: str, reason: str, deployment: Deployment, as_json: bool) -> None:
-    current = in_force(deployment, task)
-    _needs_reason(reason)
-    _report(_make(deployment, _change(kind, current.strategy, reason), current), as_json)
+        raise WrongUsageError(f"name one of the challengers: {', '.join(names) or 'there are none'}") from error
 
 
 def _needs_reason(reason: str) -> None:
     if not reason.strip():
-        raise WrongUsageError("say why with --reason; the ledger keeps it")
+        raise WrongUsageError("the ledger needs a reason; give one with --reason")
 
 
-def _change(kind: Any, strategy: Strategy, reason: str, **values: Any) -> Change:
-    return Change(
-        kind=kind, strategy=strategy, actor=options.operator(), reason=reason, change_id=uuid4().hex, **values
-    )
-
-
-def _make(deployment: Deployment, change: Change, current: ModelStrategy) -> LedgerEntry:
+def _make(deployment: Deployment, change: Change, current: ModelStrategy, as_json: bool) -> None:
     _, entry = deployment.registry.strategies.change(change, replaces=current.version)
-    return entry
-
-
-def _report(entry: LedgerEntry, as_json: bool) -> None:
     if as_json:
         print_json(entry)
     elif entry.kind == "propose":
-        out.print(f"proposed; somebody else has to say `triage strategy approve {entry.task}`")
+        out.print(f"proposed; somebody else has to approve it with `triage strategy approve {entry.task}`")
     else:
         out.print(f"{entry.task} is at strategy version {entry.strategy_version}; champion {entry.champion}")
 

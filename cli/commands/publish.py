@@ -14,20 +14,24 @@ from cli.output import err, out, print_json
 
 
 def publish(
-    folder: Annotated[Path, typer.Argument(file_okay=False, help="A bundle, as `triage train` leaves it.")],
+    folder: Annotated[
+        Path, typer.Argument(file_okay=False, help="The folder of a bundle, as `triage train` writes it.")
+    ],
     model_id: Annotated[str, typer.Argument(help="Repository on the Hub, organisation/name.")],
     env: options.Environment = "local",
     as_json: options.AsJson = False,
     state: options.State = options.DEFAULT,
 ) -> None:
-    """Publish a bundle to the Hub as one commit, and print the line that registers it. Twice makes no second commit."""
+    """Publish a bundle on the Hub and print the command that registers it. An unchanged bundle makes no new commit."""
     endpoint = hub_endpoint(env, state)
-    # Only now: other commands should not wait for what publishes.
+    # Imported here, because it takes a second and no other command should wait for it.
     from training.bundle import publish as hub
     from triage.bundle import MANIFEST_FILE, describe
 
     if not (folder / MANIFEST_FILE).is_file():
-        raise NotFoundError(f"{folder} is no bundle: it has no {MANIFEST_FILE}")
+        raise NotFoundError(
+            f"{folder} is not a bundle, because it has no {MANIFEST_FILE}: give a folder that `triage train` wrote"
+        )
     manifest = describe(folder)
     try:
         with err.status(f"Publishing {model_id}"):

@@ -1,6 +1,7 @@
 """`triage replay`"""
 
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -25,21 +26,21 @@ Text = Literal["as recorded", "changed", "not recorded"]
 
 
 def replay(
-    complaint_id: Annotated[str, typer.Argument(help="The complaint whose predictions are made again.")],
-    purpose: Annotated[str, typer.Option(help="What it is for; recorded, since it reads the text.")] = "replay",
+    complaint_id: Annotated[str, typer.Argument(help="The complaint whose predictions are repeated.")],
+    purpose: Annotated[str, typer.Option(help="Why the text is read. This is recorded.")] = "replay",
     env: options.Environment = "local",
     as_json: options.AsJson = False,
     state: options.State = options.DEFAULT,
 ) -> None:
-    """Fetch the very models that judged a complaint, verify and run them again, and compare with the record."""
+    """Fetch the models that judged a complaint, verify them, run them again, and compare answers with the record."""
     deployment = find(env, state=state)
-    story = read_story(deployment, complaint_id)
-    predictions: list[PredictionEntry] = story["predictions"]
+    records = read_story(deployment, complaint_id)
+    predictions = records.predictions
     if not predictions:
-        raise NotFoundError(f"no model has said anything about {complaint_id}")
+        raise NotFoundError(f"no model has answered for {complaint_id}: there is nothing to replay")
     session = deployment.acting_as("auditor-role")
     words = _read(deployment, session, complaint_id, purpose)
-    text = compared(story["selection"], words)
+    text = compared(records.selection, words)
     with err.status(f"Replaying {len(predictions)} predictions"):
         replays = _replay(deployment, session, words, predictions)
     if as_json:
@@ -47,11 +48,13 @@ def replay(
     else:
         _table(replays)
     if text == "changed":
-        raise CommandError(f"the text of {complaint_id} is not the one that was judged: its hash is another")
+        raise CommandError(
+            f"the text of {complaint_id} was changed after the models judged it: its hash differs from the record"
+        )
     if not all(one.result in ("identical", "within tolerance") for one in replays):
-        raise CommandError(f"{complaint_id} could not be replayed as it was recorded")
+        raise CommandError(f"at least one answer for {complaint_id} differs from its record, or could not be repeated")
     if not as_json:
-        out.print("every model says what it is recorded to have said")
+        out.print("every model gave its recorded answer")
 
 
 def compared(selection: SelectionEntry | None, words: str) -> Text:
@@ -61,7 +64,7 @@ def compared(selection: SelectionEntry | None, words: str) -> Text:
 
 
 def summary(complaint_id: str, replays: list[Replay], text: Text) -> dict[str, Any]:
-    """max_abs_difference: over all predictions; null where one of them could not be made again."""
+    """Return the document for --json. max_abs_difference: None if one of the predictions could not be repeated."""
     differences = [one.max_abs_difference for one in replays]
     known = [difference for difference in differences if difference is not None]
     return {
@@ -74,18 +77,18 @@ def summary(complaint_id: str, replays: list[Replay], text: Text) -> dict[str, A
 
 
 def _read(deployment: Deployment, session: boto3.Session, complaint_id: str, purpose: str) -> str:
-    """The narrative. It is recorded who has it, and what for.
+    """Return the narrative. Who reads it, and why, is recorded.
 
-    Raises: CommandError where it is gone, or the function fails.
+    Raises: NotFoundError if the complaint does not exist any more; CommandError if the function fails.
     """
     request = read_request(ReadingRequest, complaint_id=complaint_id, requester=options.operator(), purpose=purpose)
     return invoke(session, deployment.name("read-narrative-function"), request, gives=Read).words
 
 
 def _replay(
-    deployment: Deployment, session: boto3.Session, words: str, predictions: list[PredictionEntry]
+    deployment: Deployment, session: boto3.Session, words: str, predictions: Iterable[PredictionEntry]
 ) -> list[Replay]:
-    """Also of models that were retired since: their bundles stay."""
+    """Retired models are replayed too, because their bundles are kept."""
     store = S3Bundles(session.client("s3"), deployment.name("bundles-bucket"))
     with tempfile.TemporaryDirectory() as folder:
         models = LoadedModels(store, folder=Path(folder), capacity=1)

@@ -9,12 +9,12 @@ import typer
 
 from cli import options
 from cli.aws.deployment import Deployment, find
+from cli.aws.replays import Replays
 from cli.commands.strategy import read_strategy
 from cli.errors import NotFoundError, WrongUsageError
 from cli.output import out, print_json, print_table
-from runtime.adapters.replays import Replays
+from cli.simulation import Assumed, Expected, Rule, difference, expect
 from triage.promotion.evidence import Comparison
-from triage.promotion.simulation import Assumed, Expected, Rule, difference, expect
 from triage.selection import answering
 from triage.strategies.strategy import BUCKETS, Arm, Strategy
 
@@ -23,23 +23,23 @@ app = typer.Typer()
 
 @app.command("simulate")
 def simulate(
-    task: Annotated[str, typer.Argument(help="The task whose stored predictions are replayed.")],
+    task: Annotated[str, typer.Argument(help="The task whose stored predictions are used.")],
     file: Annotated[
         Path | None, typer.Option("--strategy", exists=True, dir_okay=False, help="The proposed strategy.")
     ] = None,
     threshold: Annotated[
         float | None,
-        typer.Option(min=0, max=1, help="The confidence from which on no person is asked, or from which on one flags."),
+        typer.Option(min=0, max=1, help="The confidence from which no person reviews, or a complaint is flagged."),
     ] = None,
-    days: Annotated[int, typer.Option(min=1, help="How far back.")] = 30,
+    days: Annotated[int, typer.Option(min=1, help="Days to look back.")] = 30,
     volume: Annotated[int, typer.Option(min=1, help="Complaints a day.")] = 3_000,
-    minutes: Annotated[float, typer.Option(min=0, help="Of a person, for one review.")] = 1.0,
-    pence: Annotated[float, typer.Option(min=0, help="For one minute of a person.")] = 30.0,
+    minutes: Annotated[float, typer.Option(min=0, help="Minutes of a person for one review.")] = 1.0,
+    pence: Annotated[float, typer.Option(min=0, help="Cost of one such minute.")] = 30.0,
     env: options.Environment = "local",
     as_json: options.AsJson = False,
     state: options.State = options.DEFAULT,
 ) -> None:
-    """Show what a strategy or a threshold would do to accuracy, reviews and cost. Nothing is changed."""
+    """Show what a strategy or a threshold would do to accuracy, reviews and cost. Changes nothing."""
     if file is None and threshold is None:
         raise WrongUsageError("propose a --strategy, a --threshold, or both")
     deployment = find(env, state=state)
@@ -64,8 +64,8 @@ def simulate(
     found = {"present": expect(replay.past, before, assumed), "proposed": expect(replay.past, after, assumed)}
     changed = difference(replay.past, before, after, present.gates)
     if as_json:
-        told = {"task": task, "since": replay.since, "cut": replay.cut, "threshold": threshold, "assumed": assumed}
-        print_json(told | found | {"difference": changed})
+        settings = {"task": task, "since": replay.since, "cut": replay.cut, "threshold": threshold, "assumed": assumed}
+        print_json(settings | found | {"difference": changed})
         return
     out.print(f"Complaints answered for {task} since {replay.since}", soft_wrap=True)
     print_table("Expected", ("", "present", "proposed"), _rows(found["present"], found["proposed"]))
@@ -74,7 +74,7 @@ def simulate(
 
 
 def _alone(deployment: Deployment, task: str) -> Strategy:
-    """What a task without a strategy does: one model answers all."""
+    """Return what a task without a strategy does: one model answers everything."""
     model = answering(model for model in deployment.registry.models() if model.task == task and model.takes_part)
     if model is None:
         raise NotFoundError(f"{task} has neither a strategy nor a model that takes part; see `triage models list`")
@@ -83,51 +83,38 @@ def _alone(deployment: Deployment, task: str) -> Strategy:
 
 
 def _rows(present: Expected, proposed: Expected) -> Iterator[tuple[str, str | None, str | None]]:
-    for name, before, after in zip(_NAMES, _figures(present), _figures(proposed), strict=True):
-        if before is not None or after is not None:
-            yield name, before, after
+    after = _figures(proposed)
+    for name, figure in _figures(present).items():
+        if figure is not None or after[name] is not None:
+            yield name, figure, after[name]
 
 
-_NAMES = (
-    "complaints",
-    "of which unknown",
-    "by arm",
-    "labels that count",
-    "accuracy (95 %)",
-    "accuracy of what is automatic (95 %)",
-    "reviewed for this task",
-    "reviews a day",
-    "pounds a year",
-    "recall (95 %)",
-    "precision (95 %)",
-    "flagged",
-)
-
-
-def _figures(one: Expected) -> tuple[str | None, ...]:
-    return (
-        str(one.complaints),
-        f"{one.unknown} ({one.unknown / one.complaints:.1%})",
-        _arms(one),
-        str(one.labels),
-        _estimate(one.accuracy, one.interval, one.labels),
-        _estimate(one.automatic_accuracy, one.automatic_interval, one.automatic_labels),
-        _share(one.reviewed),
-        _whole(one.reviews_a_day),
-        _whole(one.pounds_a_year),
-        _estimate(one.recall, one.recall_interval, one.recall_labels),
-        _estimate(one.precision, one.precision_interval, one.precision_labels),
-        _share(one.flagged),
-    )
+def _figures(one: Expected) -> dict[str, str | None]:
+    return {
+        "complaints": str(one.complaints),
+        "of which unknown": f"{one.unknown} ({one.unknown / one.complaints:.1%})",
+        "by arm": _arms(one),
+        "labels that count": str(one.labels),
+        "accuracy (95 %)": _estimate(one.accuracy, one.interval, one.labels),
+        "accuracy of what is automatic (95 %)": _estimate(
+            one.automatic_accuracy, one.automatic_interval, one.automatic_labels
+        ),
+        "reviewed for this task": _number(one.reviewed, ".1%"),
+        "reviews a day": _number(one.reviews_a_day, ",.0f"),
+        "pounds a year": _number(one.pounds_a_year, ",.0f"),
+        "recall (95 %)": _estimate(one.recall, one.recall_interval, one.recall_labels),
+        "precision (95 %)": _estimate(one.precision, one.precision_interval, one.precision_labels),
+        "flagged": _number(one.flagged, ".1%"),
+    }
 
 
 def _arms(expected: Expected) -> str:
-    def told(name: str, count: int) -> str:
+    def text(name: str, count: int) -> str:
         unknown = expected.unknown_by_arm.get(name, 0)
         share = f"{name} {count} ({count / expected.complaints:.1%})"
         return f"{share}, {unknown} unknown" if unknown else share
 
-    return "; ".join(told(name, count) for name, count in sorted(expected.arms.items()))
+    return "; ".join(text(name, count) for name, count in sorted(expected.arms.items()))
 
 
 def _estimate(value: float | None, interval: tuple[float, float] | None, labels: int) -> str | None:
@@ -137,17 +124,13 @@ def _estimate(value: float | None, interval: tuple[float, float] | None, labels:
     return f"{value:.1%} ({low:.1%} to {high:.1%}) of {labels}"
 
 
-def _share(value: float | None) -> str | None:
-    return None if value is None else f"{value:.1%}"
-
-
-def _whole(value: float | None) -> str | None:
-    return None if value is None else f"{value:,.0f}"
+def _number(value: float | None, form: str) -> str | None:
+    return None if value is None else format(value, form)
 
 
 def _notes(present: Expected, proposed: Expected, changed: Comparison, *, cut: bool) -> Iterator[str]:
     if changed.difference is None:
-        yield "No label that counts is on a complaint of which both answers are known: nothing is known of the quality."
+        yield "No complaint has a label that counts and both answers known, so nothing is known of the quality."
     else:
         bounds = f"{100 * changed.lower:+.1f} to {100 * changed.upper:+.1f}"
         yield (
@@ -156,14 +139,14 @@ def _notes(present: Expected, proposed: Expected, changed: Comparison, *, cut: b
         )
     if present.unknown or proposed.unknown:
         yield (
-            "Unknown are complaints whose arm has not predicted them; the other figures take them to be like the rest. "
+            "Complaints are unknown where the arm's model has not predicted them; the other figures leave them out. "
             "Shadow the arm first to know more."
         )
     if proposed.other_labels:
         yield f"{proposed.other_labels} more labels do not count: not drawn at random, too rarely, or not blind."
     if proposed.reviewed is not None:
-        yield "Reviewed is what this task's confidence alone sends to a person; another task may send more."
+        yield "Reviewed are complaints that this task's confidence alone sends to a person; another task may send more."
     if proposed.flagged is not None:
-        yield "This task sends nobody to review: who is flagged takes the specialist journey."
+        yield "This task sends no complaint to review; flagged complaints take the specialist journey."
     if cut:
-        yield "There are older predictions in that time, which were not read."
+        yield "Older predictions in that time were not read, because there are too many."

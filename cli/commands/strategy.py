@@ -12,21 +12,23 @@ from cli.aws.deployment import Deployment, find
 from cli.errors import NotFoundError, WrongUsageError
 from cli.output import out, print_json, print_table
 from triage.selection import answering
+from triage.strategies.ledger import Kind
 from triage.strategies.registry import ModelStrategy
 from triage.strategies.strategy import Arm, Strategy, assign, sample
-from triage.strategies.strategy_change import Change
+from triage.strategies.strategy_change import Change, requested
+from triage.validation import problems
 
 app = typer.Typer(no_args_is_help=True, help="How the models of a task share traffic.")
 
 
 @app.command()
 def show(
-    task: Annotated[str | None, typer.Argument(help="One task; by default all that have a strategy.")] = None,
+    task: Annotated[str | None, typer.Argument(help="One task; by default every task that has a strategy.")] = None,
     env: options.Environment = "local",
     as_json: options.AsJson = False,
     state: options.State = options.DEFAULT,
 ) -> None:
-    """Show the strategies in force. A task without one is answered by its champion."""
+    """Show the strategies in force. A task without a strategy is answered by its champion."""
     strategies = find(env, state=state).registry.strategies.all()
     if task is not None:
         strategies = [strategy for strategy in strategies if strategy.task == task]
@@ -40,58 +42,50 @@ def show(
 
 @app.command("set")
 def set_(
-    task: Annotated[str, typer.Argument(help="The task the document is for.")],
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The strategy as a JSON document.")],
+    task: Annotated[str, typer.Argument(help="The task of the strategy.")],
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The strategy, as a JSON file.")],
     reason: Annotated[str, typer.Option(help="Why, for the ledger.")] = "set by hand",
     replaces: Annotated[
-        int | None, typer.Option(min=0, help="The version you saw; by default the one in force.", show_default=False)
+        int | None,
+        typer.Option(min=0, help="The version you saw; by default the one in force.", show_default=False),
     ] = None,
     break_glass: options.BreakGlass = False,
     env: options.Environment = "local",
     as_json: options.AsJson = False,
     state: options.State = options.DEFAULT,
 ) -> None:
-    """Put a validated strategy in force, from the next complaint on; another champion may need a second person."""
+    """Put a strategy in force, from the next complaint on. A second person may have to approve another champion."""
     strategy = read_strategy(file, task)
     deployment = find(env, state=state)
     strategies = deployment.registry.strategies
     current = strategies.get(task)
     seen = replaces if replaces is not None else current.version if current else 0
-    two = deployment.name("second-approver") == "yes" and not break_glass
-    proposes = two and _crowns(deployment, current, strategy)
-    change = Change(
-        kind="propose" if proposes else "set",
-        proposes="set" if proposes else None,
-        strategy=strategy,
-        actor=options.operator(),
-        reason=reason,
-        change_id=uuid4().hex,
-        break_glass=break_glass,
-    )
+    two_people = deployment.name("second-approver") == "yes" and not break_glass
+    needs_approval = two_people and _replaces_champion(deployment, current, strategy)
+    change = change_by_hand("set", strategy, reason, needs_approval=needs_approval, break_glass=break_glass)
     changed, _ = strategies.change(change, replaces=seen)
-    if proposes and not as_json:
-        out.print(f"it names another champion: somebody else has to say `triage strategy approve {task}`")
-        return
     if as_json:
         print_json(changed)
+    elif needs_approval:
+        out.print(f"it has another champion; somebody else has to approve it with `triage strategy approve {task}`")
     else:
         out.print(f"{task} is at strategy version {changed.version}")
 
 
 @app.command("assign")
 def assign_(
-    task: Annotated[str, typer.Argument(help="The task whose strategy in force is asked.")],
+    task: Annotated[str, typer.Argument(help="The task whose strategy in force is used.")],
     subjects: Annotated[
         Path,
         typer.Option(
-            "--subjects", exists=True, dir_okay=False, help="Customers, else complaints: one id in each line."
+            "--subjects", exists=True, dir_okay=False, help="Ids of customers, or of complaints without one, by line."
         ),
     ],
     env: options.Environment = "local",
     as_json: options.AsJson = False,
     state: options.State = options.DEFAULT,
 ) -> None:
-    """Show which arm answers each subject, and which shadows predict beside it. Nothing is written."""
+    """Show which arm answers each subject, and which shadows predict as well. Changes nothing."""
     strategy = in_force(find(env, state=state), task).strategy
     assignments = [_assignment(strategy, subject) for subject in _subjects(subjects)]
     if as_json:
@@ -107,10 +101,25 @@ def assign_(
         )
 
 
-def _crowns(deployment: Deployment, current: ModelStrategy | None, strategy: Strategy) -> bool:
-    """Whether the strategy takes the traffic from whoever is champion."""
+def change_by_hand(
+    kind: Kind, strategy: Strategy, reason: str, *, needs_approval: bool = False, break_glass: bool = False
+) -> Change:
+    """Return the change, or its proposal, in the name of the person who runs the command."""
+    return requested(
+        kind,
+        strategy,
+        needs_approval=needs_approval,
+        actor=options.operator(),
+        reason=reason,
+        change_id=uuid4().hex,
+        break_glass=break_glass,
+    )
+
+
+def _replaces_champion(deployment: Deployment, current: ModelStrategy | None, strategy: Strategy) -> bool:
+    """Whether the strategy takes the traffic from the present champion."""
     if current is not None:
-        return current.strategy.crowns(strategy)
+        return current.strategy.replaces_champion(strategy)
     models = deployment.registry.models()
     champion = answering(model for model in models if model.task == strategy.task and model.takes_part)
     return champion is not None and champion.version != strategy.champion_arm.version
@@ -128,28 +137,26 @@ def _subjects(file: Path) -> list[str]:
     try:
         return [line for line in file.read_text(encoding="utf-8").split("\n") if line.strip()]
     except UnicodeDecodeError as error:
-        raise WrongUsageError(f"{file} is not a text in UTF-8 with one id in each line") from error
+        raise WrongUsageError(f"{file} must be UTF-8 text with one id in each line") from error
 
 
 def _assignment(strategy: Strategy, subject: str) -> dict[str, Any]:
-    """`shadows` is there where the strategy has any, and lists those that the subject is sampled for."""
+    """Return one row of JSON; with `shadows`, those that predict for the subject, if the strategy has any."""
     answering = assign(strategy, subject)
-    beside = [{"arm": shadow.arm.name, "bucket": shadow.bucket} for shadow in sample(strategy, subject)]
-    dealt = {"subject": subject, "bucket": answering.bucket, "arm": answering.arm.name}
-    return dealt | ({"shadows": beside} if strategy.shadows else {})
+    row: dict[str, Any] = {"subject": subject, "bucket": answering.bucket, "arm": answering.arm.name}
+    if strategy.shadows:
+        row["shadows"] = [{"arm": one.arm.name, "bucket": one.bucket} for one in sample(strategy, subject)]
+    return row
 
 
 def read_strategy(file: Path, task: str) -> Strategy:
-    """Raises: WrongUsageError naming each fault."""
+    """Raises: WrongUsageError with every problem of the file."""
     try:
         strategy = Strategy.model_validate_json(file.read_bytes())
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(map(str, problem['loc'])) or 'document'}: {problem['msg']}" for problem in error.errors()
-        )
-        raise WrongUsageError(f"{file} is not a strategy: {problems}") from error
+        raise WrongUsageError(f"{file} is not a strategy: {problems(error)}") from error
     if strategy.task != task:
-        raise WrongUsageError(f"{file} is for {strategy.task}, not {task}")
+        raise WrongUsageError(f"{file} is for {strategy.task}, not {task}; name the task of the file")
     return strategy
 
 

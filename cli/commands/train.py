@@ -1,16 +1,15 @@
 """`triage train`"""
 
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich.progress import Progress
 
 from cli import options
 from cli.errors import CommandError, NotFoundError, WrongUsageError
-from cli.output import err, out, print_json, print_table, progress_bar
+from cli.output import err, out, print_json, print_table
+from cli.progress import Steps, progress_bar
 from cli.source import readable
 
 if TYPE_CHECKING:
@@ -20,53 +19,61 @@ if TYPE_CHECKING:
 
 
 def train(
-    recipe: Annotated[str, typer.Argument(help="A file, or the name of one in training/configs, such as complaints.")],
-    output: Annotated[Path, typer.Option(file_okay=False, help="A folder for the bundles; it is replaced.")],
+    recipe: Annotated[
+        str, typer.Argument(help="A TOML file, or the name of one in training/configs, such as complaints.")
+    ],
+    output: Annotated[Path, typer.Option(file_okay=False, help="Folder for the bundles; its content is replaced.")],
     data: Annotated[
         str | None,
         typer.Option(
-            help="An export with CFPB's column names, or hf://organisation/name@sha; else complaints are generated."
+            help="An export with CFPB's column names, or hf://organisation/name@sha; default: generated ones."
         ),
     ] = None,
     keep: Annotated[
         Literal["none", "grouped", "time"],
-        typer.Option(help="Rows to keep back and measure on: none, whole groups at random, or the latest."),
+        typer.Option(
+            help="Rows to keep back and measure on: none, whole groups of near-duplicates at random, or the latest."
+        ),
     ] = "none",
     test_from: Annotated[
         datetime | None,
-        typer.Option(formats=["%Y-%m-%d"], help="With --keep time: keep back what was received from this day on."),
+        typer.Option(formats=["%Y-%m-%d"], help="With --keep time: keep back complaints received from this day on."),
     ] = None,
     validate_on: Annotated[
         Literal["random", "latest"] | None,
         typer.Option(
-            help="The part that chooses calibration and thresholds: groups at random, or those that began last; by"
-            " default what the recipe says."
+            help="How to choose the part that sets calibration and thresholds: groups at random, or the latest ones."
+            " By default as the recipe states."
         ),
     ] = None,
     curve: Annotated[
         bool,
         typer.Option(
             "--curve",
-            help="Train on halves of the complaints as well, for the models' own learning curve; about as long again.",
+            help="Also train on a half of the complaints, a quarter and so on, for a learning curve; doubles the time.",
         ),
     ] = False,
     checkpoints: Annotated[
-        Path | None, typer.Option(file_okay=False, help="A folder from which a run that was cut off goes on.")
+        Path | None, typer.Option(file_okay=False, help="Folder from which an interrupted run continues.")
     ] = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Train the models of a recipe, and measure them on complaints they have not seen."""
+    """Train the models of a recipe and measure them on complaints that were kept back."""
     if data is None and keep != "none":
-        raise WrongUsageError("--keep needs --data: figures on generated complaints would say nothing")
+        raise WrongUsageError(
+            "--keep needs --data: figures on generated complaints mean nothing. Add --data, or leave --keep out"
+        )
     if test_from is not None and keep != "time":
-        raise WrongUsageError("--test-from needs --keep time")
+        raise WrongUsageError("--test-from needs --keep time: add it, or leave --test-from out")
     if curve and keep == "none":
-        raise WrongUsageError("--curve needs --keep: it is measured on complaints that no run has seen")
-    # Only now: torch takes seconds to import, and no other command should wait for it.
+        raise WrongUsageError(
+            "--curve needs --keep: it is measured on complaints that were kept back. Add --keep grouped or --keep time"
+        )
+    # Imported here, because torch takes seconds and no other command should wait for it.
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
-    from training.bundle.export import ExportFailedError
     from training.model.encoder import EncoderError
+    from training.pipeline import ExportFailedError
 
     try:
         bundles = _trained(_recipe(recipe, validate_on), output, data, keep, test_from, checkpoints, curve=curve)
@@ -81,7 +88,7 @@ def _recipe(name: str, validate_on: "ValidateOn | None") -> "Recipe":
     path = Path(name) if Path(name).suffix == ".toml" else CONFIGS / f"{name}.toml"
     if not path.is_file():
         known = ", ".join(sorted(found.stem for found in CONFIGS.glob("*.toml")))
-        raise NotFoundError(f"there is no recipe {name}; in training/configs are {known}")
+        raise NotFoundError(f"there is no recipe {name}: choose one of {known}, or give a .toml file")
     recipe = load_recipe(path)
     return recipe if validate_on is None else recipe.model_copy(update={"validate_on": validate_on})
 
@@ -96,52 +103,51 @@ def _trained(
     *,
     curve: bool,
 ) -> "Bundles":
-    from cli.evaluation import Steps
     from training.data.dataset import load_labelled
-    from training.evaluation.held_back import measure, part, prepared_from
-    from training.evaluation.own_curve import points_of_fewer
+    from training.evaluation.held_back import measure, part, points_of_fewer, prepared_from
     from training.pipeline import train_models
 
     with progress_bar() as bar:
-        if data is None:
-            return train_models(recipe, output=output, checkpoints=checkpoints, on_progress=_training(recipe, bar))
         steps = Steps(bar)
+        if data is None:
+            return train_models(
+                recipe, output=output, checkpoints=checkpoints, on_progress=_shown(steps, f"Training {recipe.name}")
+            )
         steps.next(f"Reading {data}")
         labelled = load_labelled(readable(data))
         parts = part(labelled, keep, test_from=test_from.date() if test_from else None)
         steps.next("Preparing")
         prepared = prepared_from(recipe, labelled, parts.learn)
-        steps.end()
         bundles = train_models(
             recipe,
             output=output,
             prepared=prepared,
             checkpoints=checkpoints,
-            on_progress=_training(recipe, bar),
+            on_progress=_shown(steps, f"Training {recipe.name}"),
         )
         if not len(parts.test):
             return bundles
         points = None
         if curve:
             points = points_of_fewer(
-                recipe, labelled, parts, begin=partial(_training, recipe, bar), checkpoints=checkpoints
+                recipe,
+                labelled,
+                parts,
+                begin=lambda size: _shown(steps, f"Training {recipe.name} on {size:,} complaints"),
+                checkpoints=checkpoints,
             )
         measure(bundles, labelled, parts, folder=output, step=steps.next, points=points)
         steps.end()
     return bundles
 
 
-def _training(recipe: "Recipe", bar: Progress, complaints: int | None = None) -> "OnProgress":
-    """A bar for one run."""
-    from training.pipeline import STEPS
-
-    on = f" on {complaints:,} complaints" if complaints else ""
-    run = bar.add_task(f"Training {recipe.name}{on}", total=100 * len(STEPS))
-    return lambda step, done: bar.update(run, completed=round(100 * (STEPS.index(step) + done)))
+def _shown(steps: Steps, run: str) -> "OnProgress":
+    """Return a function that shows the progress of one run, step by step."""
+    return lambda step, done: steps.share(f"{run}: {step}", done)
 
 
 def _report(bundles: "Bundles", as_json: bool) -> None:
-    from training.pipeline import REPORTS
+    from training.bundle.folder import PAGE, REPORTS
     from triage.bundle import describe
 
     manifests = {task: describe(folder) for task, folder in bundles.items()}
@@ -149,7 +155,7 @@ def _report(bundles: "Bundles", as_json: bool) -> None:
         print_json({task: {"folder": str(bundles[task]), "manifest": manifest} for task, manifest in manifests.items()})
         return
     print_table(
-        "On the validation part, which chose checkpoint, calibration and thresholds",
+        "Figures on the validation part, which chose checkpoint, calibration and thresholds",
         ("task", "bundle", "weights", "measure", "value"),
         (
             (task, bundles[task], manifest.weights_sha256[:16], name, f"{value:.4g}")
@@ -158,7 +164,7 @@ def _report(bundles: "Bundles", as_json: bool) -> None:
         ),
     )
     for task, folder in bundles.items():
-        page = folder.parent / REPORTS / task / "report.html"
+        page = folder.parent / REPORTS / task / PAGE
         if page.is_file():
-            out.print(f"The report of {task} is {page}", soft_wrap=True)
+            out.print(f"The report of {task} is {page}.", soft_wrap=True)
     err.print("Publish with `triage publish FOLDER ORGANISATION/NAME`.", soft_wrap=True)

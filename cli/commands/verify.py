@@ -14,21 +14,22 @@ from triage.audit.verification import Finding
 
 POLL_SECONDS = 0.5
 MENDED_BY_SEALING = {"changed", "missing", "unsealed"}
+"""Problems that disappear once the last change of a record is sealed."""
 
 
 def verify(
     complaint_ids: Annotated[
-        list[str] | None, typer.Argument(help="Complaints whose records are verified.", show_default=False)
+        list[str] | None, typer.Argument(help="The complaints to verify.", show_default=False)
     ] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Verify all there are; reads whole tables.")] = False,
-    wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for what was written a moment ago.")] = 15.0,
+    everything: Annotated[bool, typer.Option("--all", help="Verify all complaints. Reads whole tables.")] = False,
+    wait: Annotated[float, typer.Option(min=0, help="Seconds to wait until new records are sealed.")] = 15.0,
     env: options.Environment = "local",
     as_json: options.AsJson = False,
     state: options.State = options.DEFAULT,
 ) -> None:
-    """Verify that no record of a complaint was altered, added or taken away since it was sealed into its chain."""
+    """Verify that no record of a complaint was changed, added or removed after it was sealed into its chain."""
     if bool(complaint_ids) == everything:
-        raise WrongUsageError("name complaints, or say --all")
+        raise WrongUsageError("name either complaints or --all")
     deployment = find(env, state=state)
     ids = complaint_ids or recorded(deployment)
     deadline = time.monotonic() + wait
@@ -44,13 +45,14 @@ def verify(
         rows = ((one.complaint_id, one.entry, one.problem, one.detail) for one in wrong)
         print_table("Findings", ("complaint", "entry", "problem", "detail"), rows)
     if wrong:
-        raise CommandError(f"{len({one.complaint_id for one in wrong})} of {len(ids)} have records that do not verify")
+        count = len({one.complaint_id for one in wrong})
+        raise CommandError(f"{count} of {len(ids)} have records that do not verify; `triage show` shows their stories")
     if not as_json:
         out.print(f"{len(ids)} verified: every record is what was sealed")
 
 
 def _findings(deployment: Deployment, complaint_id: str, deadline: float) -> list[Finding]:
-    """Sealing comes a moment after writing: what may only not be sealed yet is looked at again."""
+    """Verify again until the deadline if all that is wrong may be a change that is not sealed yet."""
     found = findings(deployment, complaint_id)
     while any(one.problem in MENDED_BY_SEALING for one in found) and time.monotonic() < deadline:
         time.sleep(POLL_SECONDS)

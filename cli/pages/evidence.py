@@ -1,17 +1,15 @@
-"""The page: for each challenger the verdict first, then what it rests on."""
+"""The evidence page: for each challenger the verdict first, then what it rests on."""
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from cli.pages import evidence_case as words
 from cli.pages import evidence_pictures as pictures
-from cli.pages import evidence_words as words
 from cli.pages.evidence_case import Case, left_out, trail
-from triage.promotion.evidence import Delivered, Operations
+from cli.pages.rendering import page_environment
 
 TEMPLATE = "evidence.html.jinja"
 VERDICTS = {
@@ -23,14 +21,8 @@ VERDICTS = {
 
 
 def page(cases: Sequence[Case]) -> str:
-    """HTML that needs nothing beside itself, of one challenger of a task at least."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        undefined=StrictUndefined,
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    """Return one HTML file, with everything it needs inside, on one or more challengers of a task."""
+    environment = page_environment()
     environment.filters |= {
         "picture": picture,
         "points": words.points,
@@ -43,21 +35,21 @@ def page(cases: Sequence[Case]) -> str:
     )
 
 
-def picture(svg: str, said: str) -> Markup:
-    """In the page itself. said: what it shows, for whoever does not see it."""
-    return Markup('<div class="picture" role="img" aria-label="{}">{}</div>').format(said, Markup(_anonymous(svg)))
+def picture(svg: str, alternative: str) -> Markup:
+    """Embed a picture. alternative: what it shows, for a screen reader.
 
-
-def _anonymous(svg: str) -> str:
-    """Without the ids that nothing in it refers to: another picture of the page has the same ones."""
+    Ids that nothing refers to are removed, because several pictures of one page use the same ones.
+    """
     named = set(re.findall(r"#([\w.-]+)", svg))
-    return re.sub(r' id="([^"]*)"', lambda found: found[0] if found[1] in named else "", svg)
+    unique = re.sub(r' id="([^"]*)"', lambda found: found[0] if found[1] in named else "", svg)
+    return Markup('<div class="picture" role="img" aria-label="{}">{}</div>').format(alternative, Markup(unique))
 
 
 def _section(case: Case) -> dict[str, Any]:
     evidence = case.evidence
     looks = trail(case)
     stored = case.change.evidence if case.change else None
+    delivered = evidence.delivered
     sides = {
         "champion": (evidence.champion_operations, evidence.champion_calibration),
         "challenger": (evidence.challenger_operations, evidence.challenger_calibration),
@@ -69,18 +61,9 @@ def _section(case: Case) -> dict[str, Any]:
         "sha256": (stored or evidence.reference()).sha256,
         "looks": looks,
         "trail": pictures.trail(case, looks) if any(look.comparison.n for look in looks) else None,
-        "delivered": _delivered(evidence.delivered),
+        "delivered": pictures.delivered(delivered) if delivered and any(delivered.counted.values()) else None,
         "reliability": pictures.reliability(*bins) if any(bins) else None,
-        "forest": pictures.forest(case) if any(one.n for one in case.comparisons) else None,
+        "forest": pictures.forest(case) if any(one.n for one in evidence.comparisons) else None,
         "left_out": left_out(case),
         "operations": {side: (ran, calibration.error) for side, (ran, calibration) in sides.items()},
-        "error_rate": _error_rate,
     }
-
-
-def _delivered(found: Delivered | None) -> str | None:
-    return pictures.delivered(found) if found is not None and any(found.counted.values()) else None
-
-
-def _error_rate(ran: Operations) -> str:
-    return words.percent(ran.error_rate) if ran.asked else "-"

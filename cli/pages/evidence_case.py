@@ -1,25 +1,32 @@
-"""What is shown of one challenger, whether it is known now or stands in a stored document."""
+"""What is shown about one challenger, and its figures in words: the same on the page and in the terminal."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from triage.promotion.comparison import compare, metrics
-from triage.promotion.course import Course
+from triage.promotion.engine import Judgement
 from triage.promotion.evidence import Comparison, Evidence, Labelled
 from triage.promotion.gates import Gates
-from triage.promotion.verdict import Judgement
-from triage.promotion.weighing import counting, stands_for_others
+from triage.promotion.steps import Course
 from triage.strategies.ledger import LedgerEntry
 
 LOOKS = 60
 """Points of a trail at most."""
 
+PASSED = {True: "passed", False: "failed", None: "open"}
+MARKS = {True: "✓", False: "✗", None: "…"}
+"""So that no gate is shown by colour alone."""
+
+ASSISTED = "(people saw the answer)"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """challenger: its arm. course: of what is known now. change: the entry of the ledger that rests on the document.
+    """One challenger, from what is known now or from a stored document.
 
-    labelled: None where only a document is known, which holds figures and no labels. positive_label: see `metrics`.
+    challenger: the name of its arm. course: what follows, of what is known now. change: the ledger entry that rests on
+    the document. labelled: None for a stored document, which contains figures and no labels. positive_label: see
+    `metrics`.
     """
 
     challenger: str
@@ -31,30 +38,22 @@ class Case:
     labelled: tuple[Labelled, ...] | None = None
     positive_label: str | None = None
 
-    @property
-    def needed(self) -> float:
-        """The difference of the primary metric that its interval has to leave behind."""
-        return 0.0 if self.gates.claim == "superiority" else -self.gates.margin
-
-    @property
-    def comparisons(self) -> tuple[Comparison, ...]:
-        """That the gates rest on."""
-        return (self.evidence.primary, *self.evidence.others, *self.evidence.groups)
-
 
 @dataclass(frozen=True)
 class Look:
-    """After so many labels that count."""
+    """The primary metric after the first `labels` labels that count."""
 
     labels: int
     comparison: Comparison
 
 
 def trail(case: Case) -> tuple[Look, ...]:
-    """The primary metric after every k labels, in the order in which people gave them; the last look is now's."""
-    counted = sorted(counting(case.labelled or (), case.gates), key=lambda one: (one.at, one.complaint_id))
+    """Return the primary metric after every k labels, in the order in which people gave them, the present one last."""
+    gates = case.gates
+    counted = [one for one in case.labelled or () if gates.counts(blind=one.blind, inclusion=one.inclusion)]
     if not counted:
         return ()
+    counted.sort(key=lambda one: (one.at, one.complaint_id))
     step = -(-len(counted) // LOOKS)
     ends = dict.fromkeys((*range(step, len(counted) + 1, step), len(counted)))
     return tuple(Look(end, _primary(case, counted[:end])) for end in ends)
@@ -66,10 +65,11 @@ def _primary(case: Case, labelled: Sequence[Labelled]) -> Comparison:
 
 
 def left_out(case: Case) -> dict[str, int]:
-    """How many labels do not count, by the reason. Of a document only the evidence is known, where a label that was not
-    drawn may be among the assisted ones too."""
+    """Return how many labels do not count, by the reason.
+
+    A stored document gives totals only, so that labels which were not drawn may be among the assisted ones too.
+    """
     gates, evidence = case.gates, case.evidence
-    rare = f"drawn with a probability below {100 * gates.min_inclusion:g} %, which the gates do not allow"
     if case.labelled is None:
         assisted = evidence.assisted.n if evidence.assisted and gates.labels == "blind" else 0
         found = {
@@ -78,10 +78,58 @@ def left_out(case: Case) -> dict[str, int]:
         }
     else:
         chances = [one.inclusion for one in case.labelled]
-        drawn = [one for one in case.labelled if stands_for_others(gates, one.inclusion)]
+        drawn = sum(map(gates.represents_others, chances))
+        undrawn = chances.count(None)
+        rare = f"drawn with a probability below {100 * gates.min_inclusion:g} %, which the gates do not allow"
         found = {
-            "not drawn at random, so they stand for nobody": chances.count(None),
-            rare: sum(chance is not None and chance < gates.min_inclusion for chance in chances),
-            "drawn, but the person saw an answer, and leans towards it": len(drawn) - evidence.labels,
+            "not drawn at random, so they stand for no other complaints": undrawn,
+            rare: len(chances) - drawn - undrawn,
+            "drawn, but the person saw an answer, and leans towards it": drawn - evidence.labels,
         }
     return {reason: count for reason, count in found.items() if count}
+
+
+def points(value: float | None) -> str:
+    """
+    >>> points(0.0316), points(-0.1), points(None)
+    ('+3.2', '-10.0', '-')
+    """
+    return "-" if value is None else f"{100 * value:+.1f}"
+
+
+def percent(value: float | None) -> str:
+    """
+    >>> percent(0.8049), percent(None)
+    ('80.5 %', '-')
+    """
+    return "-" if value is None else f"{100 * value:.1f} %"
+
+
+def p_value(value: float) -> str:
+    """
+    >>> p_value(0.0234), p_value(0.00001), p_value(1.0)
+    ('0.023', '< 0.001', '1.000')
+    """
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def number(value: float | None, form: str = ",.0f") -> str:
+    """
+    >>> number(1234.5), number(0.04567, ".3f"), number(None)
+    ('1,234', '0.046', '-')
+    """
+    return "-" if value is None else format(value, form)
+
+
+def interval(comparison: Comparison) -> str:
+    """The bounds, valid at every look; a dash without labels."""
+    return f"{points(comparison.lower)} to {points(comparison.upper)}" if comparison.n else "-"
+
+
+def fixed_test(comparison: Comparison) -> str:
+    test = comparison.fixed
+    return f"{p_value(test.p_value)}, {test.name.partition(',')[0]}" if test else ""
+
+
+def stage(evidence: Evidence) -> str:
+    return "in shadow" if evidence.stage == "shadow" else f"answers {evidence.stage / 100:g} %"

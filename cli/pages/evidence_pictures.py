@@ -1,4 +1,4 @@
-"""The pictures of an evidence page, each as SVG. Nothing is told by colour alone."""
+"""The pictures of an evidence page as SVG. Colour alone carries no meaning."""
 
 from collections.abc import Sequence
 
@@ -7,17 +7,18 @@ from matplotlib.axis import Axis
 from matplotlib.ticker import FuncFormatter
 
 from cli.pages.evidence_case import Case, Look
-from cli.pages.evidence_words import name
 from training.evaluation.drawing import BLUE, GREEN, GREY, ORANGE, axes, in_percent, short, svg
-from triage.promotion.calibration import Bin
 from triage.promotion.evidence import Comparison, Delivered
+from triage.promotion.gates import Gates
+from triage.statistics import Bin
 from triage.strategies.strategy import BUCKETS
 
 ROOM = 1.15
+"""Length of an axis, in lengths of the longest interval on it."""
 
 
 def trail(case: Case, looks: Sequence[Look]) -> str:
-    """The difference after so many labels with its bounds, and the line that the lower one has to pass."""
+    """Draw the difference and its bounds over the number of labels, and the line that the lower bound has to pass."""
     figure, axis = axes(width=8.0, height=3.8)
     known = [look for look in looks if look.comparison.n]
     at = [look.labels for look in known]
@@ -29,8 +30,8 @@ def trail(case: Case, looks: Sequence[Look]) -> str:
         at, [one.comparison.difference or 0.0 for one in known], color=BLUE, linewidth=2, marker="o", markersize=3
     )
     axis.plot([], [], color=BLUE, linewidth=2, marker="o", markersize=3, label="challenger less champion")
-    axis.axhline(case.needed, color=ORANGE, linestyle="--", linewidth=1.5, label=_asked(case))
-    if case.needed:
+    axis.axhline(case.gates.needed, color=ORANGE, linestyle="--", linewidth=1.5, label=_needed_label(case.gates))
+    if case.gates.needed:
         axis.axhline(0, color=GREY, linewidth=0.8)
     if case.gates.min_labels <= max(at, default=0):
         axis.axvline(case.gates.min_labels, color=GREY, linestyle=":", linewidth=1.2, label="nothing is decided before")
@@ -48,22 +49,22 @@ def trail(case: Case, looks: Sequence[Look]) -> str:
 
 
 def delivered(found: Delivered) -> str:
-    """Of the buckets that were answered, each arm's share; a line where it should end."""
+    """Draw each arm's share of the answered buckets, with a line at the intended share."""
     figure, axis = axes(width=8.0, height=1.0 + 0.5 * len(found.intended))
     total = sum(found.counted.values())
     names = list(found.intended)
     for place, arm in enumerate(reversed(names)):
         share, intended = (found.counted[arm] / total if total else 0.0), found.intended[arm] / BUCKETS
-        axis.barh(place, share, height=0.5, color=BLUE, alpha=0.55, label=_once("delivered", place))
+        axis.barh(place, share, height=0.5, color=BLUE, alpha=0.55, label=_on_first("delivered", place))
         axis.plot(
             (intended, intended),
             (place - 0.38, place + 0.38),
             color=ORANGE,
             linewidth=3,
-            label=_once("intended", place),
+            label=_on_first("intended", place),
         )
-        told = f"{100 * share:.1f} % of {100 * intended:g} %"
-        axis.text(max(share, intended) + 0.012, place, told, va="center", fontsize=9)
+        text = f"{100 * share:.1f} % of {100 * intended:g} %"
+        axis.text(max(share, intended) + 0.012, place, text, va="center", fontsize=9)
     axis.set_yticks(range(len(names)), [short(arm) for arm in reversed(names)])
     axis.set_ylim(-0.6, len(names) - 0.4)
     axis.set_xlim(0, 1.22)
@@ -75,7 +76,7 @@ def delivered(found: Delivered) -> str:
 
 
 def reliability(champion: Sequence[Bin], challenger: Sequence[Bin]) -> str:
-    """Accuracy against confidence of both; the area of a point is its part of the answers."""
+    """Draw accuracy over confidence of both sides. The area of a point is its part of the answers."""
     figure, axis = axes(width=5.4, height=4.6)
     axis.plot((0, 1), (0, 1), color=GREY, linestyle="--", linewidth=1, label="confidence is true")
     sides = (("champion", champion, ORANGE, "s", ":"), ("challenger", challenger, BLUE, "o", "-"))
@@ -98,12 +99,12 @@ def reliability(champion: Sequence[Bin], challenger: Sequence[Bin]) -> str:
 
 
 def forest(case: Case) -> str:
-    """Every difference with its bounds; hollow where a group has too few labels to be judged."""
-    rows = [(one, name(one)) for one in case.comparisons]
+    """Draw every difference with its bounds. A hollow point has too few labels, or labels that do not count."""
+    rows = [(one, one.name) for one in case.evidence.comparisons]
     if case.evidence.assisted is not None:
         rows.append((case.evidence.assisted, f"{case.evidence.assisted.metric}, people saw the answer"))
     figure, axis = axes(width=8.0, height=1.2 + 0.34 * len(rows))
-    reach = min(1.0, ROOM * _reach([one for one, _ in rows if not _hollow(one, case)], case))
+    reach = min(1.0, ROOM * _longest([one for one, _ in rows if not _is_hollow(one, case)], case))
     for place, (one, _) in enumerate(reversed(rows)):
         if one.difference is None:
             axis.text(0, place, " no labels yet", va="center", fontsize=9, color=GREY)
@@ -111,13 +112,13 @@ def forest(case: Case) -> str:
         colour = GREY if one is case.evidence.assisted else GREEN if one is case.evidence.primary else BLUE
         ends = (max(one.lower, -reach), min(one.upper, reach))
         axis.plot(ends, (place, place), color=colour, linewidth=3, alpha=0.45, solid_capstyle="butt")
-        face = "white" if _hollow(one, case) else colour
+        face = "white" if _is_hollow(one, case) else colour
         axis.plot(
             min(max(one.difference, -reach), reach), place, "o", color=colour, markerfacecolor=face, clip_on=False
         )
     axis.axvline(0, color=GREY, linewidth=1)
     axis.axvline(-case.gates.margin, color=ORANGE, linestyle="--", linewidth=1.2)
-    axis.set_yticks(range(len(rows)), [f"{short(told, 46)} ({one.n:,})" for one, told in reversed(rows)])
+    axis.set_yticks(range(len(rows)), [f"{short(label, 46)} ({one.n:,})" for one, label in reversed(rows)])
     axis.set_ylim(-0.6, len(rows) - 0.4)
     axis.set_xlim(-reach, reach)
     in_points(axis.xaxis)
@@ -130,26 +131,26 @@ def in_points(*along: Axis) -> None:
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:+g}" if round(value, 9) else "0"))
 
 
-def _reach(judged: Sequence[Comparison], case: Case) -> float:
+def _longest(judged: Sequence[Comparison], case: Case) -> float:
     return max([2 * case.gates.margin, *(max(-one.lower, one.upper) for one in judged if one.n)])
 
 
-def _hollow(comparison: Comparison, case: Case) -> bool:
+def _is_hollow(comparison: Comparison, case: Case) -> bool:
     return comparison is case.evidence.assisted or (
         comparison.group is not None and comparison.n < case.gates.min_group
     )
 
 
-def _asked(case: Case) -> str:
-    if case.gates.claim == "superiority":
+def _needed_label(gates: Gates) -> str:
+    if gates.claim == "superiority":
         return "to be better, the lower bound has to pass 0"
-    return f"not to be worse, the lower bound has to pass {100 * case.needed:+g} points"
+    return f"not to be worse, the lower bound has to pass {100 * gates.needed:+g} points"
 
 
-def _once(label: str, place: int) -> str | None:
+def _on_first(label: str, place: int) -> str | None:
     return label if place == 0 else None
 
 
 def _legend_above(axis: Axes) -> None:
-    """Where it hides nothing, whatever the height."""
+    """Above the axes, where it hides nothing at any height."""
     axis.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=2, frameon=False, fontsize=9)

@@ -1,66 +1,49 @@
-"""A delivered explanation as page and as chart."""
+"""A delivered explanation as a page and as a chart."""
 
+from collections.abc import Callable, Sequence
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from training.evaluation.drawing import BLUE, ORANGE, STYLE, axes, short
+from cli.pages.rendering import page_environment
+from training.evaluation.drawing import BLUE, GREY, ORANGE, STYLE, axes, short
 from training.evaluation.drawing import svg as drawn
-from triage.explanation.delivery import Delivered, Passage
-from triage.explanation.rationale import checks_in_words, percent, points
+from triage.explanation.delivered import Delivered, Passage
 
-TEMPLATE = "explanation.html.jinja"
 STRONGEST = 0.75
-"""How opaque the colour of the part is that moved the answer most."""
+"""Opacity of the colour of the part with the largest effect."""
 
 DOTS_PER_INCH = 144
 
 
 def page(delivered: Delivered) -> str:
-    """HTML that needs nothing beside itself."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        undefined=StrictUndefined,
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=lambda value: "none" if value is None else value,
-    )
-    environment.filters |= {"percent": percent, "points": points}
-    return environment.get_template(TEMPLATE).render(
+    """Return the page as HTML that needs no other file."""
+    words = [word for passage in delivered.sentences for word in passage.words]
+    environment = page_environment(sentence_tint=_tint(delivered.sentences), word_tint=_tint(words))
+    return environment.get_template("explanation.html.jinja").render(
         delivered=delivered,
         entry=delivered.explanation,
         explained=delivered.explanation.explained,
         chart=Markup(svg(delivered)),
-        tint=Tint(delivered),
-        checks=list(checks_in_words(delivered.explanation.explained)),
     )
 
 
-class Tint:
-    """The background of a part: blue where it speaks for the label, orange where against; never by colour alone, as
-    the page names the figure of each sentence too."""
+def _tint(passages: Sequence[Passage]) -> Callable[[Passage], str]:
+    """Return a background colour: blue for a part that raised the label's probability, orange for one that lowered it.
 
-    def __init__(self, delivered: Delivered) -> None:
-        self._sentences = max((abs(passage.label) for passage in delivered.sentences), default=0.0) or 1.0
-        words = (word for passage in delivered.sentences for word in passage.words)
-        self._words = max((abs(word.label) for word in words), default=0.0) or 1.0
+    The page also shows the figure of each sentence, so no fact depends on colour alone.
+    """
+    largest = max((abs(passage.label) for passage in passages), default=0.0) or 1.0
 
-    def sentence(self, passage: Passage) -> str:
-        return _colour(passage.label / self._sentences)
+    def tint(passage: Passage) -> str:
+        colour = BLUE if passage.label > 0 else ORANGE
+        red, green, blue = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
+        return f"rgba({red}, {green}, {blue}, {STRONGEST * abs(passage.label) / largest:.2f})"
 
-    def word(self, passage: Passage) -> str:
-        return _colour(passage.label / self._words)
-
-
-def _colour(strength: float) -> str:
-    red, green, blue = (int((BLUE if strength > 0 else ORANGE)[place : place + 2], 16) for place in (1, 3, 5))
-    return f"rgba({red}, {green}, {blue}, {STRONGEST * min(1.0, abs(strength)):.2f})"
+    return tint
 
 
 def svg(delivered: Delivered) -> str:
@@ -69,7 +52,7 @@ def svg(delivered: Delivered) -> str:
 
 def png(delivered: Delivered) -> bytes:
     buffer = BytesIO()
-    # Without what the library says of itself: the same figures give the same bytes.
+    # Without the name of the library, so that the same figures give the same bytes.
     unsigned: dict[str, Any] = {"Software": None}
     with mpl.rc_context(STYLE):
         figure = chart(delivered)
@@ -78,7 +61,7 @@ def png(delivered: Delivered) -> bytes:
 
 
 def chart(delivered: Delivered) -> Figure:
-    """By how many points each sentence moved the label, and the runner-up."""
+    """Return bars: by how many points each sentence changed the probability of the label and of the runner-up."""
     explained = delivered.explanation.explained
     count = len(delivered.sentences)
     figure, axis = axes(height=1.5 + 0.42 * count)
@@ -86,7 +69,7 @@ def chart(delivered: Delivered) -> Figure:
     label, runner_up = short(explained.label), short(explained.runner_up)
     for shift, values, colour, name, hatch in (
         (0.19, [passage.label for passage in delivered.sentences], BLUE, label, ""),
-        (-0.19, [passage.runner_up for passage in delivered.sentences], ORANGE, f"{runner_up} (next)", "//"),
+        (-0.19, [passage.runner_up for passage in delivered.sentences], ORANGE, f"{runner_up} (runner-up)", "//"),
     ):
         axis.barh(
             [place + shift for place in places],
@@ -97,9 +80,9 @@ def chart(delivered: Delivered) -> Figure:
             hatch=hatch,
             label=name,
         )
-    axis.axvline(0, color="#595959", linewidth=0.8)
+    axis.axvline(0, color=GREY, linewidth=0.8)
     axis.set_yticks(places, [f"sentence {number}" for number in range(1, count + 1)])
     axis.set_ylim(0.4, count + 0.6)
-    axis.set_xlabel("moved the calibrated probability by … points")
+    axis.set_xlabel("change of the calibrated probability, in percentage points")
     axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False, ncols=2)
     return figure

@@ -1,37 +1,35 @@
-"""The page: the facts first, then the story, and then what it rests on."""
+"""The page of a complaint's story: the current decision, the story, and the evidence for it."""
 
-from pathlib import Path
+from markupsafe import Markup
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-from cli.pages.story_pictures import bars
-from triage.explanation.rationale import checks_in_words, percent
+from cli.pages.rendering import page_environment
+from cli.pages.story_words import explained_reasons, facts, in_words, title
+from triage.story import PredictionEntry
 from triage.timeline.account import Account
-from triage.timeline.events import Predicted
 
-TEMPLATE = "story.html.jinja"
-SAID_ELSEWHERE = {
+SHOWN_BELOW = {
     "predicted": {"top", "weights sha256", "manifest sha256"},
     "explained": {"rationale", "weights sha256"},
 }
-"""Facts that have a place of their own further down, by the kind of the moment."""
+"""By kind of moment, the facts that have a section of their own further down the page."""
 
 
-def page(told: Account) -> str:
-    """HTML that needs nothing beside itself."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        undefined=StrictUndefined,
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"percent": percent, "bars": bars, "checks": checks_in_words}
-    return environment.get_template(TEMPLATE).render(
-        told=told,
-        allocation=told.allocation,
-        elsewhere=SAID_ELSEWHERE,
-        predicted=[moment for moment in told.moments if isinstance(moment, Predicted)],
-        holds=[hold for hold in told.holds if hold.lifted_at is None],
-        chains={"of the records": told.links, "of feedback as it was handed in": told.inbox_links},
+def bars(said: PredictionEntry) -> Markup:
+    """Return a picture of one prediction as SVG, without matplotlib, whose import takes seconds."""
+    return Markup(page_environment(words=in_words).get_template("story_bars.svg.jinja").render(said=said))
+
+
+def page(account: Account) -> str:
+    """Return the page as HTML that needs no other file."""
+    records = account.records
+    environment = page_environment(bars=bars, facts=facts, title=title, words=in_words)
+    return environment.get_template("story.html.jinja").render(
+        account=account,
+        records=records,
+        allocation=records.allocation,
+        reasons=explained_reasons(records.allocation.reasons if records.allocation else ()),
+        shown_below=SHOWN_BELOW,
+        predictions=sorted(records.predictions, key=lambda prediction: prediction.predicted_at),
+        holds=[hold for hold in records.holds if hold.lifted_at is None],
+        chains={"of the records": account.links, "of the feedback rows": account.inbox_links},
     )

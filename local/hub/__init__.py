@@ -1,6 +1,6 @@
-"""A HuggingFace Hub on loopback: models and datasets with commits, branches, tags and LFS, for the real client.
+"""A Hugging Face Hub on loopback, for the client `huggingface_hub`: models and datasets with commits, tags and LFS.
 
-The client needs `HF_ENDPOINT` set to the address served here, and `HF_HUB_DISABLE_XET=1`: this Hub takes uploads over
-LFS alone. Everyone who reaches the port may read and write, `private` is recorded and not enforced, and one root
-belongs to one server at a time.
+The client needs `HF_ENDPOINT` set to the address of this Hub, and `HF_HUB_DISABLE_XET=1`, because it takes uploads by
+LFS only. Everyone who reaches the port may read and write: `private` is recorded but not enforced. Only one server at a
+time may use a root folder.
 """

@@ -9,7 +9,7 @@ from local.hub.api import application
 from local.hub.store import Store
 
 GRACE = 5
-"""Seconds that requests in flight get to end after SIGTERM."""
+"""The seconds that running requests have to end after SIGTERM."""
 
 
 def main() -> None:
@@ -19,7 +19,7 @@ def main() -> None:
     arguments = parser.parse_args()
     uvicorn.run(
         application(Store(arguments.root)),
-        # Loopback alone: there is no authentication.
+        # Loopback only, because there is no authentication.
         host="127.0.0.1",
         port=arguments.port,
         log_level="warning",

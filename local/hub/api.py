@@ -1,4 +1,4 @@
-"""The Hub's HTTP interface: the routes of every part, those without a repository, and how refusals are answered."""
+"""The Hub's HTTP application: all routes, and those that concern no repository."""
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -6,15 +6,15 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from local.hub import commits, files, lfs, references, repositories
+from local.hub import commits, files, repositories
 from local.hub.call import Call, endpoint
 from local.hub.errors import HubError, refuse
-from local.hub.names import OWNER
+from local.hub.repository import OWNER
 from local.hub.store import Store
 
 
 class EncodedPaths:
-    """Routes by the path as it was sent, so that a branch sent as `feature%2Fx` stays one segment."""
+    """Routes by the path as it was sent, so that a branch sent as `feature%2Fx` is one segment."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -40,20 +40,18 @@ def whoami(_call: Call) -> Response:
 
 @endpoint
 def validate_yaml(_call: Call) -> Response:
-    """Accept any model card: what its metadata must hold is the publisher's business."""
+    """Accept any model card: whoever publishes it is responsible for its metadata."""
     return JSONResponse({"errors": [], "warnings": []})
 
 
-# Those without a repository come first: `/api/{kind}` would answer for them.
+# Routes without a repository come first, because `/api/{kind}` matches their addresses too.
 ROUTES = [
     Route("/health", health),
     Route("/api/whoami-v2", whoami),
     Route("/api/validate-yaml", validate_yaml, methods=["POST"]),
     *repositories.ROUTES,
     *commits.ROUTES,
-    *references.ROUTES,
     *files.ROUTES,
-    *lfs.ROUTES,
 ]
 
 

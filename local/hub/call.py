@@ -1,4 +1,4 @@
-"""Adapts a function of a `Call` to a Starlette endpoint."""
+"""A `Call` is a request with what many routes read from it; `endpoint` makes a route of a function of a `Call`."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -12,8 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from local.hub.errors import refusing
-from local.hub.names import Kind, RepositoryId, inner_path, reference_name
-from local.hub.repository import MAIN
+from local.hub.repository import MAIN, Kind, RepositoryId, inner_path, reference_name
 from local.hub.store import Store
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -21,7 +20,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 @dataclass(frozen=True)
 class Call:
-    """A request with its body, and the parts of it that many routes read."""
+    """A request with its body, and what many routes read from it."""
 
     request: Request
     body: bytes = b""
@@ -48,7 +47,7 @@ class Call:
 
     @property
     def path(self) -> str:
-        """The path inside the repository; empty at its root."""
+        """The path inside the repository; empty for its root."""
         path = self._part("path")
         return path and inner_path(path)
 
@@ -73,7 +72,7 @@ class Call:
 
 
 def endpoint(function: Callable[[Call], Response]) -> Callable[[Request], Awaitable[Response]]:
-    """Run `function` in a thread, once the body has arrived: it may hash, wait for a lock and write to disk."""
+    """Run `function` in a thread when the body has arrived, because it may wait for a lock and write to disk."""
 
     @wraps(function)
     async def answer(request: Request) -> Response:

@@ -1,7 +1,7 @@
-"""Refusals, each with its status and the `X-Error-Code` by which the client chooses the exception it raises.
+"""Refusals, each with its status and its `X-Error-Code`; by the code the client chooses the exception that it raises.
 
 HubError
-├── InvalidRequestError        400  also a ValueError, so that a validator may raise it
+├── InvalidRequestError        400  also a ValueError, so that validators can raise it
 ├── RepositoryNotFoundError    404
 ├── RevisionNotFoundError      404
 ├── EntryNotFoundError         404
@@ -18,13 +18,15 @@ from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from triage.validation import problems
+
 
 class HubError(Exception):
     status: ClassVar[int]
     code: ClassVar[str]
 
     def response(self, **details: str) -> JSONResponse:
-        # The message stays out of the headers: it quotes paths, and a header holds Latin-1 only.
+        # The message is not in the headers, because it quotes paths, and headers allow Latin-1 only.
         return JSONResponse({"error": str(self), **details}, self.status, headers={"X-Error-Code": self.code})
 
 
@@ -58,13 +60,13 @@ class StaleParentError(HubError):
 
 @contextmanager
 def refusing() -> Iterator[None]:
-    """Turn what a model does not accept into a refusal."""
+    """Turn a validation error into a refusal."""
     try:
         yield
     except ValidationError as error:
-        raise InvalidRequestError(str(error)) from error
+        raise InvalidRequestError(problems(error, "request")) from error
 
 
 def refuse(_request: Request, error: Exception) -> Response:
-    """Answer a `HubError`; typed as Starlette wants its exception handlers."""
+    """Answer a `HubError`. The type of `error` is the one that Starlette asks of exception handlers."""
     return cast(HubError, error).response()

@@ -1,18 +1,44 @@
-"""Routes that list the files of a revision and hand out their contents."""
+"""Routes that list the files of a revision, send their contents, and list, receive and erase LFS files.
+
+An LFS file is uploaded by git's LFS protocol before the commit that names it.
+"""
 
 import hashlib
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import parse_qs
 
+from pydantic import BaseModel, Field, TypeAdapter
+from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from local.hub.call import Call, endpoint
-from local.hub.errors import EntryNotFoundError
-from local.hub.repository import Entry, Tree
+from local.hub.errors import EntryNotFoundError, refusing
+from local.hub.repository import Entry, Repository, Tree
+from local.hub.store import Store
+from triage.contracts import Sha256
 
 Item = dict[str, Any]
+
+
+class LfsObject(BaseModel):
+    oid: Sha256
+    size: int
+
+
+class Batch(BaseModel):
+    objects: list[LfsObject]
+
+
+class Deletions(BaseModel):
+    sha: list[Sha256]
+    rewrite_history: Literal[True] = Field(alias="rewriteHistory")
+    """The files are always removed from all commits: this Hub cannot serve commits that name missing files."""
+
+
+class Erasure(BaseModel):
+    deletions: Deletions
 
 
 @endpoint
@@ -28,7 +54,7 @@ def list_tree(call: Call) -> Response:
 
 @endpoint
 def describe_paths(call: Call) -> Response:
-    """Describe those of the asked paths that exist; they arrive as a form."""
+    """Describe those of the requested paths that exist. The paths are sent as a form."""
     found = items(call.store.load(call.repository_id).at(call.revision).tree)
     asked = parse_qs(call.body.decode()).get("paths", [])
     return JSONResponse([found[path] for path in asked if path in found])
@@ -61,9 +87,74 @@ def file_item(path: str, entry: Entry) -> Item:
 
 
 def folder_item(folder: str, tree: Tree) -> Item:
-    # Not git's digest of a tree, but like it in the one use it has: it changes with any file below.
+    # This is not git's digest of a tree, but like it, it changes with any file in the folder.
     below = sorted(f"{path} {entry.git_oid}" for path, entry in tree.items() if path.startswith(f"{folder}/"))
     return {"type": "directory", "path": folder, "size": 0, "oid": hashlib.sha1("\n".join(below).encode()).hexdigest()}
+
+
+@endpoint
+def offer(call: Call) -> Response:
+    """Tell where to send each object. An object that is stored already gets no address, so the client skips it."""
+    call.store.load(call.repository_id)
+    return JSONResponse(
+        {"transfer": "basic", "objects": [offered(call, wanted) for wanted in call.parse(Batch).objects]}
+    )
+
+
+def offered(call: Call, wanted: LfsObject) -> dict[str, Any]:
+    if call.store.blobs.size(wanted.oid) is not None:
+        return wanted.model_dump()
+    url = call.url(f"lfs/{wanted.oid}")
+    return {**wanted.model_dump(), "actions": {"upload": {"href": url}, "verify": {"href": f"{url}/verify"}}}
+
+
+async def receive(request: Request) -> Response:
+    """Stream an object to disk. Only the bodies of this route may be larger than the memory."""
+    with refusing():
+        oid = TypeAdapter(Sha256).validate_python(request.path_params["oid"])
+    store: Store = request.app.state.store
+    with store.blobs.receive(oid) as take:
+        async for chunk in request.stream():
+            take(chunk)
+    return Response()
+
+
+@endpoint
+def verify(call: Call) -> Response:
+    wanted = call.parse(LfsObject)
+    if call.store.blobs.size(wanted.oid) != wanted.size:
+        raise EntryNotFoundError(f"The LFS object {wanted.oid} of {wanted.size} bytes is not stored; upload it again")
+    return JSONResponse({})
+
+
+@endpoint
+def list_lfs_files(call: Call) -> Response:
+    return JSONResponse(
+        [
+            {
+                "fileOid": sha256,
+                "oid": sha256,
+                "filename": file.path,
+                "size": file.size,
+                "pushedAt": file.date,
+                "ref": None,
+            }
+            for sha256, file in call.store.load(call.repository_id).lfs_files.items()
+        ]
+    )
+
+
+@endpoint
+def erase(call: Call) -> Response:
+    wanted = call.parse(Erasure).deletions.sha
+
+    def without(repository: Repository) -> Repository:
+        if unknown := set(wanted) - repository.lfs_files.keys():
+            raise EntryNotFoundError(f"{repository.id} has no LFS object {', '.join(sorted(unknown))}")
+        return repository.erased(wanted)
+
+    call.store.change(call.repository_id, without)
+    return JSONResponse({})
 
 
 ROUTES = [
@@ -72,4 +163,10 @@ ROUTES = [
     Route("/api/{kind}/{owner}/{name}/paths-info/{revision}", describe_paths, methods=["POST"]),
     Route("/{owner}/{name}/resolve/{revision}/{path:path}", download),
     Route("/{kind}/{owner}/{name}/resolve/{revision}/{path:path}", download),
+    Route("/api/{kind}/{owner}/{name}/lfs-files", list_lfs_files),
+    Route("/api/{kind}/{owner}/{name}/lfs-files/batch", erase, methods=["POST"]),
+    Route("/{owner}/{name}.git/info/lfs/objects/batch", offer, methods=["POST"]),
+    Route("/{kind}/{owner}/{name}.git/info/lfs/objects/batch", offer, methods=["POST"]),
+    Route("/lfs/{oid}", receive, methods=["PUT"]),
+    Route("/lfs/{oid}/verify", verify, methods=["POST"]),
 ]

@@ -1,21 +1,65 @@
-"""Routes that create, list, describe and delete repositories."""
+"""Routes for repositories and their branches and tags; listings show what the card of a repository says.
 
+The card is the front matter of README.md.
+"""
+
+import json
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, NonNegativeInt
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, NonNegativeInt
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from local.hub import cards
-from local.hub.blobs import Blobs
 from local.hub.call import Call, endpoint
 from local.hub.errors import RepositoryExistsError
-from local.hub.names import OWNER, Kind, RepositoryId
-from local.hub.repository import MAIN, Entry, Repository
+from local.hub.repository import MAIN, OWNER, Entry, Kind, ReferenceName, Repository, RepositoryId
+from local.hub.store import Blobs
+
+CARD_FILE = "README.md"
+
+FRONT_MATTER = re.compile(r"\A---\r?\n(.*?)\r?\n---", re.DOTALL)
+
+TAGGED = ("language", "license", "multilinguality", "size_categories", "task_categories", "task_ids")
+"""The fields whose values also become tags, written `field:value`."""
+
+
+def card_data(content: str) -> dict[str, Any]:
+    r"""Return the front matter of a README as JSON; an empty dict if there is none, or if it is not YAML.
+
+    >>> card_data("---\nlicense: mit\ntags: [finance]\n---\n# Complaints")
+    {'license': 'mit', 'tags': ['finance']}
+    >>> card_data("# Complaints")
+    {}
+    """
+    front = FRONT_MATTER.match(content)
+    try:
+        data = yaml.safe_load(front[1]) if front else None
+    except yaml.YAMLError:
+        return {}
+    # YAML has dates, and JSON has none.
+    return json.loads(json.dumps(data, default=str)) if isinstance(data, dict) else {}
+
+
+def tags(data: dict[str, Any]) -> list[str]:
+    """Return the tags by which a listing can be filtered.
+
+    >>> tags({"license": "mit", "tags": ["finance"], "language": ["en", "es"]})
+    ['finance', 'language:en', 'language:es', 'license:mit']
+    """
+    return values(data.get("tags")) + [f"{field}:{value}" for field in TAGGED for value in values(data.get(field))]
+
+
+def values(given: Any) -> list[str]:
+    """Return the values of a field, which may be one value or a list."""
+    if given is None:
+        return []
+    return [str(value) for value in (given if isinstance(given, list) else [given])]
 
 
 class Identified(BaseModel):
-    """Which repository a request means that carries this in its body rather than in its address."""
+    """The repository of a request that names it in its body and not in its address."""
 
     name: str
     organization: str | None = None
@@ -41,11 +85,11 @@ class Listing(BaseModel):
 
     author: str | None = None
     search: str = ""
-    filter: Annotated[list[str], BeforeValidator(cards.values)] = []
-    """Tags, all of which a repository's card has to give."""
+    filter: Annotated[list[str], BeforeValidator(values)] = []
+    """The tags, all of which the card of a repository must have."""
     limit: NonNegativeInt | None = None
     full: bool = False
-    """Accepted and without effect: a listing is always full."""
+    """It has no effect, because a listing is always full."""
 
     def includes(self, described: dict[str, Any]) -> bool:
         by_author = self.author is None or described["author"] == self.author
@@ -88,8 +132,8 @@ def describe(call: Call) -> Response:
 
 
 @endpoint
-def list_all(call: Call) -> Response:
-    """List a kind, by author, search or tags; what cannot be filtered by is refused rather than ignored."""
+def list_repositories(call: Call) -> Response:
+    """List the repositories of a kind by author, search or tags. Any other filter is refused, not ignored."""
     wanted, blobs = call.parse_query(Listing), call.store.blobs
     described = (description(repository, MAIN, blobs, with_blobs=False) for repository in call.store.list(call.kind))
     return JSONResponse([repository for repository in described if wanted.includes(repository)][: wanted.limit])
@@ -97,8 +141,8 @@ def list_all(call: Call) -> Response:
 
 def description(repository: Repository, revision: str, blobs: Blobs, *, with_blobs: bool) -> dict[str, Any]:
     commit = repository.at(revision)
-    card = commit.tree.get(cards.CARD_FILE)
-    card_data = cards.card_data(blobs.read(card.sha256).decode(errors="replace")) if card else {}
+    card = commit.tree.get(CARD_FILE)
+    data = card_data(blobs.read(card.sha256).decode(errors="replace")) if card else {}
     return {
         "id": repository.id,
         "author": repository.id.partition("/")[0],
@@ -108,8 +152,8 @@ def description(repository: Repository, revision: str, blobs: Blobs, *, with_blo
         "disabled": False,
         "downloads": 0,
         "likes": 0,
-        "tags": cards.tags(card_data),
-        "cardData": card_data,
+        "tags": tags(data),
+        "cardData": data,
         "createdAt": repository.created,
         "lastModified": commit.date,
         "siblings": [
@@ -125,11 +169,69 @@ def blob(entry: Entry) -> dict[str, Any]:
     return described
 
 
+class NewTag(BaseModel):
+    tag: ReferenceName
+
+
+class NewBranch(BaseModel):
+    start: str = Field(default=MAIN, alias="startingPoint")
+
+
+@endpoint
+def list_references(call: Call) -> Response:
+    repository = call.store.load(call.repository_id)
+    return JSONResponse(
+        {
+            "branches": described("heads", repository.branches),
+            "tags": described("tags", repository.tags),
+            "converts": [],
+            "pullRequests": [],
+        }
+    )
+
+
+def described(kind: str, references: dict[str, str]) -> list[dict[str, str]]:
+    return [
+        {"name": name, "ref": f"refs/{kind}/{name}", "targetCommit": sha} for name, sha in sorted(references.items())
+    ]
+
+
+@endpoint
+def create_tag(call: Call) -> Response:
+    tag = call.parse(NewTag).tag
+    call.store.change(call.repository_id, lambda repository: repository.tagged(tag, call.revision))
+    return JSONResponse({})
+
+
+@endpoint
+def delete_tag(call: Call) -> Response:
+    call.store.change(call.repository_id, lambda repository: repository.untagged(call.revision))
+    return JSONResponse({})
+
+
+@endpoint
+def create_branch(call: Call) -> Response:
+    start = call.parse(NewBranch).start
+    call.store.change(call.repository_id, lambda repository: repository.branched(call.new_reference, start))
+    return JSONResponse({})
+
+
+@endpoint
+def delete_branch(call: Call) -> Response:
+    call.store.change(call.repository_id, lambda repository: repository.unbranched(call.revision))
+    return JSONResponse({})
+
+
 ROUTES = [
     Route("/api/repos/create", create, methods=["POST"]),
     Route("/api/repos/delete", delete, methods=["DELETE"]),
-    Route("/api/{kind}", list_all),
+    Route("/api/{kind}", list_repositories),
     Route("/api/{kind}/{owner}/{name}", describe),
     Route("/api/{kind}/{owner}/{name}/settings", update_settings, methods=["PUT"]),
     Route("/api/{kind}/{owner}/{name}/revision/{revision}", describe),
+    Route("/api/{kind}/{owner}/{name}/refs", list_references),
+    Route("/api/{kind}/{owner}/{name}/tag/{revision}", create_tag, methods=["POST"]),
+    Route("/api/{kind}/{owner}/{name}/tag/{revision}", delete_tag, methods=["DELETE"]),
+    Route("/api/{kind}/{owner}/{name}/branch/{revision}", create_branch, methods=["POST"]),
+    Route("/api/{kind}/{owner}/{name}/branch/{revision}", delete_branch, methods=["DELETE"]),
 ]

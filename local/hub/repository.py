@@ -1,20 +1,100 @@
-"""A repository as a value: each change gives a new one. Its history grows until it is squashed or files are erased."""
+"""A repository as a value, and the names that a request may use for it and for what is in it.
+
+Each change gives a new value. The history grows until it is squashed or files are erased from it. No name that is
+accepted here leads out of a repository.
+"""
 
 import hashlib
+import re
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Self
+from enum import StrEnum
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from local.hub.errors import EntryNotFoundError, InvalidRequestError, ReferenceExistsError, RevisionNotFoundError
-from local.hub.names import Kind
 
 MAIN = "main"
+OWNER = "local"
+"""The account that owns repositories created without an owner."""
+
+SEGMENT = re.compile(r"\w[\w.-]*", re.ASCII)
+COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+class Kind(StrEnum):
+    """The kinds of repository, as they are written in addresses."""
+
+    MODELS = "models"
+    DATASETS = "datasets"
+
+    @classmethod
+    def _missing_(cls, value: object) -> "Kind":
+        raise InvalidRequestError(f"{value!r} is no kind of repository here; use models or datasets")
+
+
+@dataclass(frozen=True)
+class RepositoryId:
+    kind: Kind
+    owner: str
+    name: str
+
+    def __post_init__(self) -> None:
+        for part in (self.owner, self.name):
+            # A name that ends in .git would look like the LFS address of a repository with a shorter name.
+            if not SEGMENT.fullmatch(part) or ".." in part or part.endswith(".git"):
+                raise InvalidRequestError(
+                    f"{part!r} cannot name a repository or its owner; use letters, digits, _ . and -"
+                )
+
+    def __str__(self) -> str:
+        return f"{self.owner}/{self.name}"
+
+    @property
+    def address(self) -> str:
+        """The path of its page: models are at the root, other kinds below their own name.
+
+        >>> RepositoryId(Kind.DATASETS, "acme", "complaints").address
+        'datasets/acme/complaints'
+        """
+        return str(self) if self.kind is Kind.MODELS else f"{self.kind}/{self}"
+
+
+def inner_path(path: str) -> str:
+    """Return `path` if it stays inside the repository, else raise InvalidRequestError.
+
+    >>> inner_path("onnx/model.onnx")
+    'onnx/model.onnx'
+    >>> inner_path("onnx/../../secret")
+    Traceback (most recent call last):
+    local.hub.errors.InvalidRequestError: 'onnx/../../secret' is not a path inside a repository
+    """
+    if "\\" in path or "\0" in path or {"", ".", ".."} & set(path.split("/")):
+        raise InvalidRequestError(f"{path!r} is not a path inside a repository")
+    return path
+
+
+def reference_name(name: str) -> str:
+    """Return `name` if a branch or tag may have it; clients take 40 hexadecimal digits for a commit."""
+    if COMMIT.fullmatch(name):
+        raise InvalidRequestError(f"{name!r} would be taken for a commit")
+    return inner_path(name)
+
+
+def inner_folder(path: str) -> str:
+    """Return the path of a folder without the slash at the end that clients add."""
+    return inner_path(path.removesuffix("/"))
+
+
+InnerPath = Annotated[str, AfterValidator(inner_path)]
+InnerFolder = Annotated[str, AfterValidator(inner_folder)]
+ReferenceName = Annotated[str, AfterValidator(reference_name)]
 
 
 def now() -> str:
-    """The time in the one format that the client parses."""
+    """Return the time in the only format that the client parses."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
@@ -23,21 +103,21 @@ class Record(BaseModel):
 
 
 class Entry(Record):
-    """A file in a commit: where its content is, and what git would call it."""
+    """A file in a commit: the digest of its content, and the id that git would give it."""
 
     sha256: str
     size: int
     git_oid: str
     pointer_size: int | None = None
-    """Bytes of the LFS pointer that git would hold instead of the content; absent when git would hold the content."""
+    """The size of the LFS pointer that git would hold instead of the content; None if git would hold the content."""
 
     @property
     def etag(self) -> str:
-        """What the client compares with its own digest of a file: SHA-256 under LFS, otherwise git's."""
+        """The digest that the client compares with its own: SHA-256 for an LFS file, otherwise git's."""
         return self.git_oid if self.pointer_size is None else self.sha256
 
     def is_one_of(self, large_files: Collection[str]) -> bool:
-        """Whether git would hold a pointer instead of it, and it is among those, given by SHA-256."""
+        """Whether it is an LFS file whose SHA-256 is in `large_files`."""
         return self.pointer_size is not None and self.sha256 in large_files
 
 
@@ -62,7 +142,7 @@ class Commit(Record):
 
 
 class LfsFile(Record):
-    """A large file that some commit brought, and the path at which it did so first."""
+    """An LFS file, with the path and the date of the first commit that added it."""
 
     path: str
     size: int
@@ -78,10 +158,10 @@ class Repository(Record):
     tags: dict[str, str] = {}
     commits: dict[str, Commit] = {}
     left_over: dict[str, LfsFile] = {}
-    """By SHA-256, the large files of commits that were squashed: nobody finds them, but they are kept until erased."""
+    """The LFS files, by SHA-256, of squashed commits: no commit has them, but they are kept until they are erased."""
 
     def resolve(self, revision: str) -> str:
-        """Return the commit that a branch, a tag or a commit's own sha stands for."""
+        """Return the commit that a branch, a tag or a commit sha names."""
         sha = self.branches.get(revision) or self.tags.get(revision) or revision
         if sha not in self.commits:
             raise RevisionNotFoundError(f"{self.id} has no revision {revision}")
@@ -103,7 +183,7 @@ class Repository(Record):
 
     @property
     def lfs_files(self) -> dict[str, LfsFile]:
-        """By SHA-256, every large file that was not erased, whether a commit still holds it or not."""
+        """Every LFS file that was not erased, by SHA-256, even if no commit has it any more."""
         found = dict(self.left_over)
         for commit in self.commits.values():
             for path, entry in commit.tree.items():
@@ -113,7 +193,7 @@ class Repository(Record):
 
     @property
     def contents(self) -> set[str]:
-        """The SHA-256 of all that has to stay on disk for this repository."""
+        """The SHA-256 of every content that this repository needs on disk."""
         return {entry.sha256 for commit in self.commits.values() for entry in commit.tree.values()} | {*self.left_over}
 
     def committed(self, branch: str, commit: Commit) -> Self:
@@ -121,7 +201,7 @@ class Repository(Record):
         return self.model_copy(update={"commits": commits, "branches": {**self.branches, branch: commit.sha}})
 
     def squashed(self, branch: str, message: str) -> Self:
-        """Make one commit of a branch, and forget the commits that no branch or tag leads to."""
+        """Replace a branch by one commit, and remove the commits that no branch or tag leads to."""
         only = Commit(title=message, parent=None, tree=self.commits[self.head(branch)].tree)
         squashed = self.committed(branch, only)
         heads = {*squashed.branches.values(), *squashed.tags.values()}
@@ -132,10 +212,10 @@ class Repository(Record):
         return kept.model_copy(update={"left_over": left_over})
 
     def erased(self, large_files: Collection[str]) -> Self:
-        """Take large files, by SHA-256, out of every commit; a commit that held one gets another sha."""
+        """Remove LFS files, given by SHA-256, from every commit; the shas of the changed commits change."""
         new: dict[str, str] = {}
         commits: dict[str, Commit] = {}
-        for sha, commit in self.commits.items():  # in the order in which they were made: parents come first
+        for sha, commit in self.commits.items():  # in the order in which they were made, so parents come first
             tree = {path: entry for path, entry in commit.tree.items() if not entry.is_one_of(large_files)}
             parent = new[commit.parent] if commit.parent is not None else None
             rewritten = commit.model_copy(update={"tree": tree, "parent": parent})

@@ -1,53 +1,64 @@
-"""The chains of complaints: what changed is sealed behind what was sealed before."""
+"""The chains of complaints in `audit_chain`, which are only ever appended to."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
-from typing import Any
 
-from pydantic import ValidationError
+import boto3
 
-from runtime.adapters.dynamodb import Condition, Table
-from triage.audit.chain import KEPT_LONGER_DAYS, Link, unsealed
+from runtime.adapters.dynamodb import Table, valid_rows
+from triage import tables
+from triage.audit.chain import KEPT_LONGER_DAYS, Item, Link, unsealed
 from triage.complaint import timestamp
+from triage.functions import SealEnvironment
 from triage.outbox import expiry
 
 
 @dataclass(frozen=True)
 class Sealed:
-    """links: the whole chain; last: the one that was appended last, if any was."""
+    """links: the whole chain. last: the last link that was appended, None where nothing had to be."""
 
     links: tuple[Link, ...]
     last: Link | None
 
     def more_than_once(self, entries: Iterable[str]) -> frozenset[str]:
-        """Those of the entries that were changed or removed after they had been sealed.
+        """Return those of the entries that were changed or removed after they had been sealed.
 
-        Feedback that was put again is judged once it has its outcome, which is sealed next.
+        Pending feedback is left out: its writer may replace it, and its outcome is sealed next.
         """
         times, last = Counter(link.entry for link in self.links), {link.entry: link for link in self.links}
         return frozenset(entry for entry in entries if times[entry] > 1 and last[entry].change != "pending")
 
 
 class Chain:
-    def __init__(self, table: Table, *, code_version: str, retention_days: int) -> None:
-        self._table = table
-        self._code_version = code_version
-        self._retention_days = retention_days
+    def __init__(self, environment: SealEnvironment, session: boto3.Session) -> None:
+        self._table = Table(session.client("dynamodb"), tables.AUDIT_CHAIN, environment.audit_chain_table)
+        self._code_version = environment.code_version
+        self._retention_days = environment.retention_days
 
-    def seal(self, complaint_id: str, entries: Mapping[str, Mapping[str, Any] | None]) -> Sealed:
-        """Append what the chain does not know of these entries (None: not there)."""
+    def seal(self, complaint_id: str, entries: Mapping[str, Item | None]) -> Sealed:
+        """Append a link for each entry whose content the chain has not sealed yet. None: the entry was removed."""
         while True:
             before, taken = self._read(complaint_id)
             last = max(before, key=lambda link: link.number, default=None)
             free = (number for number in count(last.number + 1 if last else 1) if Link.numbered(number) not in taken)
             new: list[Link] = []
-            for number, (entry, item) in zip(free, unsealed(before, entries), strict=False):
-                link = self._after(last, number, complaint_id, entry, item)
-                if not self._table.put(link, condition=Condition("attribute_not_exists(#id)", id="complaint_id")):
-                    # Another writer was faster: what it has sealed has to be read first.
+            for number, (entry, content) in zip(free, unsealed(before, entries), strict=False):
+                now = datetime.now(UTC)
+                link = Link.after(
+                    last,
+                    number,
+                    entry=entry,
+                    content=content,
+                    complaint_id=complaint_id,
+                    sealed_at=timestamp(now),
+                    code_version=self._code_version,
+                    expires_at=expiry(now, self._retention_days + KEPT_LONGER_DAYS),
+                )
+                if not self._table.put_if_absent(link):
+                    # Another writer was faster. Its links have to be read first.
                     break
                 new.append(link)
                 last = link
@@ -55,35 +66,14 @@ class Chain:
                 return Sealed((*before, *new), new[-1] if new else None)
 
     def links(self, complaint_id: str) -> list[Link]:
-        """Those that are links at all."""
+        """Return the chain without its malformed items."""
         links, _ = self._read(complaint_id)
         return links
 
     def _read(self, complaint_id: str) -> tuple[list[Link], frozenset[str]]:
-        """The links, and the sequences that are taken, perhaps by what somebody has made of a link.
+        """Return the links, and the sequences that are taken, also by malformed items.
 
-        That breaks this chain, and must not keep others from being sealed.
+        A malformed item breaks its own chain, and must not keep other complaints from being sealed.
         """
         items = list(self._table.query(complaint_id))
-        links = []
-        for item in items:
-            try:
-                links.append(Link.model_validate(item))
-            except ValidationError:
-                continue
-        return links, frozenset(str(item["sequence"]) for item in items)
-
-    def _after(
-        self, last: Link | None, number: int, complaint_id: str, entry: str, item: Mapping[str, Any] | None
-    ) -> Link:
-        now = datetime.now(UTC)
-        return Link.after(
-            last,
-            number,
-            entry=entry,
-            content=item,
-            complaint_id=complaint_id,
-            sealed_at=timestamp(now),
-            code_version=self._code_version,
-            expires_at=expiry(now, self._retention_days + KEPT_LONGER_DAYS),
-        )
+        return list(valid_rows(items, Link)), frozenset(str(item["sequence"]) for item in items)

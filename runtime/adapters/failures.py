@@ -1,44 +1,34 @@
-"""Failures of models, for every function that records one: each is written, logged and counted once."""
+"""Records the failure of a model, for the functions that learn of one."""
 
 from datetime import UTC, datetime
 
 from aws_lambda_powertools import Logger
 
-from runtime.adapters.dynamodb import Table
 from runtime.adapters.metrics import measure
+from runtime.adapters.story import Stories
 from triage.complaint import timestamp
-from triage.environment import AllocateEnvironment, ShadowFailedEnvironment
-from triage.outbox import expiry
+from triage.metrics import Metric
 from triage.steps import Failure
 from triage.story import FailureEntry
 
 
-def record_failure(
-    story: Table,
-    failure: Failure,
-    *,
-    complaint_id: str,
-    environment: AllocateEnvironment | ShadowFailedEnvironment,
-    logger: Logger,
-) -> None:
-    now = datetime.now(UTC)
+def record_failure(failure: Failure, *, complaint_id: str, stories: Stories, logger: Logger) -> None:
+    """Write, log and count a failure, each only the first time that it is reported."""
     model = failure.model
-    recorded = story.put_if_absent(
-        FailureEntry(
-            complaint_id=complaint_id,
-            entry=FailureEntry.key(model),
-            code_version=environment.code_version,
-            expires_at=expiry(now, environment.retention_days),
-            model=model,
-            failed_version=model.version,
-            error=failure.error,
-            failed_at=timestamp(now),
-        )
+    entry = FailureEntry(
+        complaint_id=complaint_id,
+        entry=FailureEntry.key(model),
+        code_version=stories.code_version,
+        model=model,
+        failed_version=model.version,
+        error=failure.error,
+        failed_at=timestamp(datetime.now(UTC)),
     )
-    if not recorded:
+    if not stories.add(entry):
         return
     logger.warning(
         "shadow failed" if model.shadow else "model failed",
         extra={"complaint_id": complaint_id, "model": model.version, "error": failure.error},
     )
-    measure("ShadowFailed" if model.shadow else "ModelFailed", by={"task": model.task, "arm": model.arm or "none"})
+    metric = Metric.SHADOW_FAILED if model.shadow else Metric.MODEL_FAILED
+    measure(metric, by={"task": model.task, "arm": model.arm or "none"})

@@ -1,22 +1,22 @@
-"""The current allocation of a complaint, replaced version by version."""
+"""The current allocation of a complaint, which feedback replaces version by version."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from runtime.adapters.dynamodb import Condition, Table
-from triage.complaint import timestamp
 from triage.errors import FeedbackRefusedError
 from triage.feedback import Feedback
-from triage.reallocation import labels, reallocate
-from triage.story import ALLOCATION, FEEDBACK, AllocationEntry, FeedbackEntry, SupersededEntry
+from triage.reallocation import replace
+from triage.stored_story import StoredStory
+from triage.story import AllocationEntry, FeedbackEntry
 from triage.taxonomy import Taxonomy
 
 
 @dataclass(frozen=True)
-class Made:
-    """The version that a feedback made, and the allocation in force now, which may be a later one."""
+class Applied:
+    """The version that a feedback made, and the current allocation, which may be of a later version."""
 
-    version: int
+    made_version: int
     allocation: AllocationEntry
 
 
@@ -26,48 +26,30 @@ class CurrentAllocation:
         self._taxonomy = taxonomy
         self._code_version = code_version
 
-    def apply(self, feedback: Feedback, now: datetime) -> Made:
-        """Write the next version, or find what this feedback has made before.
+    def apply(self, feedback: Feedback, now: datetime) -> Applied:
+        """Write the next version, or find the version that this feedback has made before.
 
         Of two writers at once one is refused, as it would be a moment later: its version is not the current one.
         Raises: FeedbackRefusedError, UnknownProductError.
         """
         while True:
-            entries = {item["entry"]: item for item in self._story.query(feedback.complaint_id)}
-            if ALLOCATION not in entries:
+            story = StoredStory(self._story.query(feedback.complaint_id))
+            current = story.allocation
+            if current is None:
                 raise FeedbackRefusedError("the complaint has no allocation yet; hand it in again, under a new id")
-            current = AllocationEntry.model_validate(entries[ALLOCATION])
-            for key, item in entries.items():
-                if key.startswith(FEEDBACK) and item["feedback"]["feedback_id"] == feedback.feedback_id:
-                    return Made(int(item["made_version"]), current)
-            made = reallocate(current, feedback, taxonomy=self._taxonomy, now=now, code_version=self._code_version)
-            if self._replace(current, made, feedback, now):
-                return Made(made.version, made)
-
-    def _replace(self, current: AllocationEntry, made: AllocationEntry, feedback: Feedback, now: datetime) -> bool:
-        filed = {
-            "complaint_id": current.complaint_id,
-            "code_version": self._code_version,
-            "expires_at": current.expires_at,
-        }
-        superseded = SupersededEntry(
-            **filed, entry=SupersededEntry.key(current.version), superseded_at=timestamp(now), allocation=current
-        )
-        entry = FeedbackEntry(
-            **filed,
-            entry=FeedbackEntry.key(made.version),
-            made_version=made.version,
-            applied_at=timestamp(now),
-            labelled_on=now.astimezone(UTC).date().isoformat(),
-            labels=labels(current, feedback),
-            feedback=feedback,
-        )
-        absent = Condition("attribute_not_exists(#id)", id="complaint_id")
-        return self._story.put_together((superseded, absent), (entry, absent), (made, _at(current.version)))
+            for applied in story.all(FeedbackEntry):
+                if applied.feedback.feedback_id == feedback.feedback_id:
+                    return Applied(applied.made_version, current)
+            made = replace(current, feedback, taxonomy=self._taxonomy, now=now, code_version=self._code_version)
+            absent = Condition("attribute_not_exists(#id)", id="complaint_id")
+            if self._story.put_together(
+                (made.superseded, absent), (made.feedback, absent), (made.allocation, _is_at(current.version))
+            ):
+                return Applied(made.allocation.version, made.allocation)
 
 
-def _at(version: int) -> Condition:
-    """An allocation of the time before feedback states no version."""
+def _is_at(version: int) -> Condition:
+    """The allocation is still at this version. One that was written before there was feedback states none: it is 1."""
     exists = "attribute_exists(#id) AND "
     unstated = "attribute_not_exists(#version) OR " if version == 1 else ""
     condition = Condition(f"{exists}({unstated}#version = :version)", id="complaint_id", version="version")

@@ -1,17 +1,16 @@
-"""Metrics, written as lines of the log that CloudWatch reads."""
+"""Metrics, written as lines of the log in CloudWatch's embedded format."""
 
 from collections.abc import Mapping
-from typing import Final
 
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
-NAMESPACE: Final = "ComplaintsTriage"
+from triage.metrics import NAMESPACE, Metric
 
 
 def measure(
-    name: str, value: float = 1, *, unit: MetricUnit = MetricUnit.Count, by: Mapping[str, str] | None = None
+    name: Metric, value: float = 1, *, unit: MetricUnit = MetricUnit.Count, by: Mapping[str, str] | None = None
 ) -> None:
-    """by: dimensions; an alarm needs a metric without any."""
-    with single_metric(name=name, unit=unit, value=value, namespace=NAMESPACE) as metric:
+    """Write one value of a metric. by: its dimensions; alarms watch metrics without dimensions alone."""
+    with single_metric(name=name.value, unit=unit, value=value, namespace=NAMESPACE) as metric:
         for dimension, said in (by or {}).items():
             metric.add_dimension(dimension, said)

@@ -1,29 +1,38 @@
-"""Reads complaints with their narratives, and says so each time: which function did, when, whose and what for."""
+"""Reads complaints with their narratives, and logs each reading: which function, when, which complaint and what for."""
 
-from collections.abc import Mapping
-from typing import Any
+from typing import Protocol
 
+import boto3
 from aws_lambda_powertools import Logger
 
 from runtime.adapters.dynamodb import Table
+from triage import tables
+from triage.complaint import Complaint
 from triage.errors import ComplaintMissingError
 
 
-class Narratives:
-    """purpose: of every read through it; the log says who reads by the service's name."""
+class NarrativeEnvironment(Protocol):
+    @property
+    def raw_complaints_table(self) -> str: ...
 
-    def __init__(self, complaints: Table, *, purpose: str, logger: Logger) -> None:
-        self._complaints = complaints
+
+class Narratives:
+    """purpose: what this function reads narratives for. The log names the function by the logger's service."""
+
+    def __init__(
+        self, environment: NarrativeEnvironment, session: boto3.Session, *, purpose: str, logger: Logger
+    ) -> None:
+        self._complaints = Table(session.client("dynamodb"), tables.RAW_COMPLAINTS, environment.raw_complaints_table)
         self._purpose = purpose
         self._logger = logger
 
-    def read(self, complaint_id: str, **asked: str) -> Mapping[str, Any]:
-        """asked: who wants it, where somebody does.
+    def read(self, complaint_id: str, **for_whom: str) -> Complaint:
+        """for_whom: who asked for the reading, such as `requester` or `model`; it is logged.
 
         Raises: ComplaintMissingError.
         """
         item = self._complaints.get(complaint_id)
         if item is None:
-            raise ComplaintMissingError(f"{complaint_id} is not in raw_complaints")
-        self._logger.info("narrative read", extra={"complaint_id": complaint_id, "purpose": self._purpose, **asked})
-        return item
+            raise ComplaintMissingError(f"{complaint_id} is not in raw_complaints; it was erased, or its id is wrong")
+        self._logger.info("narrative read", extra={"complaint_id": complaint_id, "purpose": self._purpose, **for_whom})
+        return Complaint.read(item)

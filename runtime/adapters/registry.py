@@ -1,13 +1,12 @@
-"""The registry of models and their strategies, for whoever operates it. Each change is conditional and dated."""
+"""The registry of models, for people who operate it. A change of rows that somebody else has changed is refused."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import TypeVar
 from uuid import uuid4
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
-from runtime.adapters.dynamodb import Condition, Table, Write, write_together
+from runtime.adapters.dynamodb import Condition, Table, Write, valid_rows, write_together
 from runtime.adapters.strategies import Strategies
 from triage.complaint import timestamp
 from triage.errors import RegistryError, UnknownModelError
@@ -15,11 +14,10 @@ from triage.selection import answering
 from triage.strategies.ledger import Kind, LedgerEntry
 from triage.strategies.registry import TAKING_PART, ModelInfo, ModelState
 from triage.strategies.strategy_change import valid_from
-
-Row = TypeVar("Row", bound=BaseModel)
+from triage.validation import problems
 
 CHECKED_TOGETHER = 98
-"""Other rows; a transaction holds 100 parts."""
+"""Other rows that a transaction checks: it has 100 parts at most, and two of them write."""
 
 
 class Registry:
@@ -29,23 +27,26 @@ class Registry:
         self.strategies = Strategies(models, strategies, ledger)
 
     def models(self) -> list[ModelInfo]:
-        """Every well-formed row, by task."""
+        """Return every valid row, by task."""
         return sorted(
-            _valid(ModelInfo, self._models.scan()), key=lambda model: (model.task, model.model_id, model.revision)
+            valid_rows(self._models.scan(), ModelInfo), key=lambda row: (row.task, row.model_id, row.revision)
         )
 
     def get(self, model_id: str, revision: str) -> ModelInfo:
-        """Raises: UnknownModelError, or RegistryError where somebody wrote a row that is none."""
+        """Raises: UnknownModelError; RegistryError if the row, which people may edit, is not valid."""
         row = self._models.get(model_id, revision)
         if row is None:
             raise UnknownModelError(f"{model_id}@{revision} is not registered; `triage models list` shows what is")
-        return _checked(ModelInfo, row, f"{model_id}@{revision}")
+        try:
+            return ModelInfo.model_validate(row)
+        except ValidationError as error:
+            raise RegistryError(f"the row of {model_id}@{revision} is not valid: {problems(error)}") from error
 
     def register(self, model_id: str, revision: str, *, task: str, by: str) -> None:
-        """Add a row; its bundle is then mirrored. A row that was not mirrored is tried again.
+        """Add a row, whose bundle is then mirrored. A row without a bundle is mirrored again.
 
         Raises:
-            RegistryError: the row exists for another task.
+            RegistryError: a value is not valid, or the row exists for another task.
         """
         try:
             row = ModelInfo(
@@ -56,30 +57,26 @@ class Registry:
                 registered_by=by,
             )
         except ValidationError as error:
-            problem = error.errors()[0]
-            raise RegistryError(f"{problem['loc'][0]}: {problem['msg']}") from error
+            raise RegistryError(problems(error)) from error
         if self._models.put_if_absent(row):
             return
         existing = self.get(model_id, revision)
         if existing.task != task:
-            raise RegistryError(f"{model_id}@{revision} is registered for {existing.task}")
+            raise RegistryError(f"{model_id}@{revision} is registered for {existing.task}, not for {task}")
         if existing.bundle is None:
-            # Any change of the row has it mirrored again, whether the last try failed or never ended.
+            # Any change of the row starts the mirror, whether the last attempt failed or never ended.
             condition = Condition("attribute_not_exists(#bundle)", bundle="bundle")
             again = {"mirror_asked_at": row.registered_at}
             self._models.update(model_id, revision, assign=again, remove=("failure",), condition=condition)
 
     def activate(self, model_id: str, revision: str, *, by: str) -> None:
-        """Let it take part: as the champion of a task that has none, else as a challenger.
+        """Let a model take part: as the champion of a task that has none, else as a challenger.
 
         Raises:
             RegistryError: its bundle has not been mirrored.
         """
         model = self.get(model_id, revision)
-        if model.bundle is None:
-            raise RegistryError(
-                f"{model_id}@{revision} is not mirrored: {model.failure or 'wait for the mirror function'}"
-            )
+        model.require_bundle()
         if model.state in TAKING_PART:
             return
         activated = {"activated_at": timestamp(datetime.now(UTC))}
@@ -90,10 +87,10 @@ class Registry:
             self._crown(model, others, by=by, reason="the first model of its task", **activated)
 
     def retire(self, model_id: str, revision: str, *, by: str) -> None:
-        """Its bundle stays, for replay. Where it was champion, the challenger that is active longest succeeds it.
+        """Take a model out. Its bundle stays, for replay. The longest active challenger succeeds a champion.
 
         Raises:
-            RegistryError: a strategy still names it.
+            RegistryError: a strategy names the model.
         """
         model = self.get(model_id, revision)
         strategy = self.strategies.get(model.task)
@@ -106,26 +103,23 @@ class Registry:
             self._change(model, "retired")
 
     def _crown(self, model: ModelInfo, others: Iterable[ModelInfo], *, by: str, reason: str, **dates: str) -> None:
-        """others: of the task, none of which may become its champion in the same moment."""
-        write = self._models.to_update(
-            model.model_id, model.revision, assign={"state": "champion", **dates}, condition=_seen(model)
-        )
+        """Make the model champion, unless one of `others`, of the same task, becomes it at the same moment."""
         latest = sorted(others, key=lambda row: row.registered_at or "", reverse=True)[:CHECKED_TOGETHER]
-        checks = [self._models.to_check(row.model_id, row.revision, condition=_seen(row)) for row in latest]
+        checks = [self._models.to_check(row.model_id, row.revision, condition=_unchanged(row)) for row in latest]
         entry = self._entry(model.task, "activate", model.version, by=by, reason=reason)
-        self._write(model, write, entry, *checks)
+        self._write(model, self._to_state(model, "champion", **dates), entry, *checks)
 
     def _abdicate(self, model: ModelInfo, successor: ModelInfo | None, *, by: str) -> None:
-        writes = [
-            self._models.to_update(row.model_id, row.revision, assign={"state": state}, condition=_seen(row))
-            for row, state in ((model, "retired"), (successor, "champion"))
-            if row is not None
-        ]
+        writes = [self._to_state(model, "retired"), *([self._to_state(successor, "champion")] if successor else [])]
         champion = successor.version if successor else None
         self._write(model, *writes, self._entry(model.task, "retire", champion, by=by, reason="the champion retired"))
 
+    def _to_state(self, model: ModelInfo, state: ModelState, **dates: str) -> Write:
+        assign = {"state": state, **dates}
+        return self._models.to_update(model.model_id, model.revision, assign=assign, condition=_unchanged(model))
+
     def _entry(self, task: str, kind: Kind, champion: str | None, *, by: str, reason: str) -> Write:
-        """Of a task without a strategy: there a change of the champion is a change of its model's state."""
+        """Return the ledger entry of a task without a strategy, whose champion follows from its models' states."""
         last = self.strategies.last(task)
         entry = LedgerEntry(
             task=task,
@@ -140,39 +134,18 @@ class Registry:
         )
         return self._ledger.to_put(entry, Condition("attribute_not_exists(#task)", task="task"))
 
+    def _change(self, model: ModelInfo, state: ModelState, **dates: str) -> None:
+        self._write(model, self._to_state(model, state, **dates))
+
     def _write(self, model: ModelInfo, *writes: Write) -> None:
         if not write_together(self._ledger.client, writes):
-            raise _overtaken(model)
-
-    def _change(self, model: ModelInfo, state: ModelState, **dates: str) -> None:
-        changed = {"state": state, **dates}
-        if not self._models.update(model.model_id, model.revision, assign=changed, condition=_seen(model)):
-            raise _overtaken(model)
+            raise RegistryError(
+                f"somebody else changed {model.version}, or another model of {model.task}; "
+                f"look again with `triage models list`"
+            )
 
 
-def _seen(model: ModelInfo) -> Condition:
+def _unchanged(model: ModelInfo) -> Condition:
     # A row written by hand may lack its state.
     unstated = "attribute_not_exists(#state) OR " if model.state == "registered" else ""
     return Condition(f"{unstated}#state = :seen", state="state").comparing(seen=model.state)
-
-
-def _overtaken(model: ModelInfo) -> RegistryError:
-    return RegistryError(f"{model.version}, or another model of {model.task}, was changed by somebody else; look again")
-
-
-def _checked(row_type: type[Row], row: dict[str, object], what: str) -> Row:
-    try:
-        return row_type.model_validate(row)
-    except ValidationError as error:
-        problem = error.errors()[0]
-        place = ".".join(map(str, problem["loc"]))
-        raise RegistryError(f"{what} was written by hand and is ill-formed: {place}: {problem['msg']}") from error
-
-
-def _valid(row_type: type[Row], rows: Iterable[dict[str, object]]) -> Iterable[Row]:
-    """Rows edited by hand may be anything; a bad one hides no other."""
-    for row in rows:
-        try:
-            yield row_type.model_validate(row)
-        except ValidationError:
-            continue

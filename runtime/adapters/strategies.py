@@ -1,56 +1,40 @@
-"""Strategies and the champion ledger: each change is one transaction with its entry and the states of its models."""
+"""Strategies and the champion ledger. One transaction writes a change, its ledger entry and its models' states."""
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 from pydantic import ValidationError
 
-from runtime.adapters.dynamodb import Condition, Table, Write, write_together
+from runtime.adapters.dynamodb import Condition, Table, Write, valid_rows, write_together
 from triage.complaint import timestamp
 from triage.errors import RegistryError, StrategyRefusedError
 from triage.strategies.ledger import LedgerEntry
 from triage.strategies.registry import CURRENT, TAKING_PART, VALIDATED, ModelInfo, ModelStrategy
 from triage.strategies.strategy import Strategy, check_arms
 from triage.strategies.strategy_change import Change, succeed
+from triage.validation import problems
 
 
 def current_strategy(table: Table, task: str) -> ModelStrategy | None:
-    """Raises: RegistryError where somebody wrote what is no strategy."""
+    """Raises: RegistryError if the row, which people may edit, is not a valid strategy."""
     row = table.get(task, CURRENT)
     if row is None:
         return None
     try:
         return ModelStrategy.model_validate(row)
     except ValidationError as error:
-        problem = error.errors()[0]
-        place = ".".join(map(str, problem["loc"]))
-        raise RegistryError(
-            f"the strategy of {task} was written by hand and is ill-formed: {place}: {problem['msg']}"
-        ) from error
+        raise RegistryError(f"the current strategy of {task} is not valid: {problems(error)}") from error
 
 
 def current_strategies(table: Table) -> list[ModelStrategy]:
-    """Every well-formed strategy in force."""
-    found = []
-    for row in table.scan():
-        if row["entry"] == CURRENT:
-            try:
-                found.append(ModelStrategy.model_validate(row))
-            except ValidationError:
-                continue
-    return found
+    """Return every valid current strategy."""
+    return list(valid_rows((row for row in table.scan() if row["entry"] == CURRENT), ModelStrategy))
 
 
 def taking_part(models: Table) -> list[ModelInfo]:
-    """Every well-formed row of a model that may answer or shadow."""
-    found = []
-    for state in TAKING_PART:
-        for row in models.query(state, index="by_state"):
-            try:
-                found.append(ModelInfo.model_validate(row))
-            except ValidationError:
-                continue
-    return found
+    """Return every valid row of a model that may answer or predict as a shadow."""
+    rows = (row for state in TAKING_PART for row in models.query(state, index="by_state"))
+    return list(valid_rows(rows, ModelInfo))
 
 
 class Strategies:
@@ -60,29 +44,32 @@ class Strategies:
         self._ledger = ledger
 
     def get(self, task: str) -> ModelStrategy | None:
-        """Raises: RegistryError where somebody wrote what is no strategy."""
+        """Raises: RegistryError if the row, which people may edit, is not a valid strategy."""
         return current_strategy(self._strategies, task)
 
     def all(self) -> list[ModelStrategy]:
-        """Every well-formed strategy in force."""
+        """Return every valid current strategy."""
         return current_strategies(self._strategies)
 
     def history(self, task: str) -> Iterator[LedgerEntry]:
-        """The ledger of a task, the oldest entry first."""
+        """Yield the ledger of a task, the oldest entry first."""
         return map(LedgerEntry.model_validate, self._ledger.query(task))
 
     def champion_at(self, task: str, moment: datetime) -> LedgerEntry | None:
-        """The entry that was valid at this moment; one query."""
-        found = self._ledger.latest(task, timestamp(moment))
-        return LedgerEntry.model_validate(found) if found else None
+        """Return the ledger entry that was valid at this moment."""
+        return self._latest(task, timestamp(moment))
+
+    def last(self, task: str) -> LedgerEntry | None:
+        """Return the last ledger entry, even if its writer's clock was ahead of this one."""
+        return self._latest(task, "~")
 
     def change(self, change: Change, *, replaces: int) -> tuple[ModelStrategy, LedgerEntry]:
-        """Make a change, or find that it was made before.
+        """Make a change, or return it if it was made before.
 
         replaces: the version that the caller saw, 0 where there was none.
 
         Raises:
-            StrategyRefusedError: an arm is not active, or somebody else was faster.
+            StrategyRefusedError: an arm is not active, or the strategy has another version by now.
         """
         task = change.strategy.task
         seen = self.get(task)
@@ -95,10 +82,12 @@ class Strategies:
         models = [model for model in taking_part(self._models) if model.task == task]
         check_arms(change.strategy, frozenset((m.task, m.model_id, m.revision) for m in models if m.takes_part))
         row, entry = succeed(seen, change, last=last, now=datetime.now(UTC))
+        absent = Condition("attribute_not_exists(#task)", task="task")
+        unchanged = Condition("#version = :seen", version="version").comparing(seen=replaces)
         writes = [
-            self._strategies.to_put(row, _unchanged(replaces)),
+            self._strategies.to_put(row, unchanged if replaces else absent),
             self._strategies.to_put(row.model_copy(update={"entry": VALIDATED})),
-            self._ledger.to_put(entry, Condition("attribute_not_exists(#task)", task="task")),
+            self._ledger.to_put(entry, absent),
             *self._states(row.strategy, models),
         ]
         if not write_together(self._strategies.client, writes):
@@ -108,20 +97,19 @@ class Strategies:
             return made
         return row, entry
 
-    def last(self, task: str) -> LedgerEntry | None:
-        """Of all, also where its writer's clock was ahead of ours."""
-        found = self._ledger.latest(task, "~")
+    def _latest(self, task: str, until: str) -> LedgerEntry | None:
+        found = self._ledger.latest(task, until)
         return LedgerEntry.model_validate(found) if found else None
 
     def _made_before(
         self, task: str, change: Change, row: ModelStrategy | None
     ) -> tuple[ModelStrategy, LedgerEntry] | None:
-        """A replay finds its own entry; looking at all is cheap, since champions change rarely."""
+        """Find the entry of a repeated change. Reading the whole ledger is cheap, because champions change rarely."""
         entry = next((entry for entry in self.history(task) if entry.change_id == change.change_id), None)
         return (row, entry) if entry is not None and row is not None else None
 
     def _states(self, strategy: Strategy, models: Iterable[ModelInfo]) -> Iterator[Write]:
-        """Its arms take part still, its champion becomes the task's, and the champion before it a challenger."""
+        """Make its champion the task's and the former one a challenger; require the other arms to stay active."""
         named = {arm.version for arm in strategy.all_arms}
         champion = strategy.champion_arm.version
         for model in models:
@@ -133,11 +121,8 @@ class Strategies:
                 yield self._models.to_check(model.model_id, model.revision, condition=seen)
 
 
-def _unchanged(replaces: int) -> Condition:
-    if replaces:
-        return Condition("#version = :seen", version="version").comparing(seen=replaces)
-    return Condition("attribute_not_exists(#task)", task="task")
-
-
 def _overtaken(task: str, replaces: int) -> StrategyRefusedError:
-    return StrategyRefusedError(f"the strategy of {task} is not at version {replaces} any more; look again")
+    return StrategyRefusedError(
+        f"somebody else changed the strategy of {task}: it is not at version {replaces} any more; "
+        f"look again with `triage strategy show {task}`"
+    )

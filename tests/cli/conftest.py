@@ -11,8 +11,8 @@ from cli.aws.deployment import REGIONS, Deployment
 from runtime import erase, hold, read_narrative
 from tests.cli.commands import ACCOUNT, MACHINE, Result
 from tests.factories import create_table
-from triage.environment import EraseEnvironment, HoldEnvironment, ReadNarrativeEnvironment
 from triage.errors import TriageError
+from triage.functions import EraseEnvironment, HoldEnvironment, ReadNarrativeEnvironment
 from triage.tables import TABLES
 
 Ended = tuple[int, str, str]

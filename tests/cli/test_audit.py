@@ -1,4 +1,4 @@
-"""`triage verify`, `hold` and `erase` against tables of moto's, and the very functions in this process."""
+"""`triage verify`, `hold` and `erase` on tables of moto, with the real functions in this process."""
 
 import json
 
@@ -13,7 +13,7 @@ from tests.training.data.exports import any_export
 from training.data.complaint_files import read_export
 from training.data.dataset import load_labelled
 from training.data.sources import located
-from triage.environment import SealEnvironment
+from triage.functions import SealEnvironment
 from triage.outbox import ALLOCATED
 from triage.tables import AUDIT_CHAIN
 
@@ -23,7 +23,7 @@ ENV = ("--env", "dev")
 
 @pytest.fixture
 def deployment(functions):
-    """With one allocated complaint, sealed."""
+    """A deployment with one allocated complaint whose records are sealed."""
     functions.complaints.put(any_item(complaint_id=ID, triage_state=ALLOCATED))
     functions.story.put(any_selection(complaint_id=ID))
     functions.story.put(any_allocation(complaint_id=ID))
@@ -44,7 +44,7 @@ def seal(deployment: Deployment, *entries: str) -> None:
 
 @pytest.fixture
 def hub(tmp_path, monkeypatch):
-    """An empty one on loopback, for every command."""
+    """An empty Hub on loopback, which every command uses."""
     with served(tmp_path / "hub") as endpoint:
         for command in ("erase", "dataset"):
             monkeypatch.setattr(f"cli.commands.{command}.hub_endpoint", lambda *_: endpoint)
@@ -64,13 +64,13 @@ def triage(shell, monkeypatch):
 
 
 @pytest.mark.parametrize("which", [ID, "--all"])
-def test_records_that_are_as_they_were_sealed_verify(triage, deployment, which):
+def test_unchanged_records_verify(triage, deployment, which):
     code, out, _ = triage("verify", which)
     assert code == 0 and "1 verified" in out
     assert json.loads(triage("verify", which, "--json")[1]) == {"verified": 1, "findings": []}
 
 
-def test_a_record_that_was_changed_is_named_and_the_command_fails(triage, deployment):
+def test_a_changed_record_is_named_and_verify_fails(triage, deployment):
     deployment.story.put(any_allocation(complaint_id=ID, product_team="credit-card"))
     code, out, err = triage("verify", ID, "--wait", 0, "--json")
     assert code == 1 and "1 of 1 have records that do not verify" in err
@@ -79,21 +79,21 @@ def test_a_record_that_was_changed_is_named_and_the_command_fails(triage, deploy
     assert "changed" in triage("verify", "--all", "--wait", 0)[1]
 
 
-def test_a_complaint_that_is_gone_altogether_is_still_found_by_its_chain(triage, deployment):
+def test_a_complaint_whose_records_were_all_removed_is_found_by_its_chain(triage, deployment):
     for entry in ("SELECTION", "ALLOCATION"):
         deployment.story.delete(ID, entry)
     _, out, _ = triage("verify", "--all", "--wait", 0, "--json")
     assert {one["problem"] for one in json.loads(out)["findings"]} == {"missing"}
 
 
-def test_what_was_written_a_moment_ago_is_waited_for(triage, deployment, monkeypatch):
+def test_verify_waits_until_new_records_are_sealed(triage, deployment, monkeypatch):
     deployment.story.put({"complaint_id": ID, "entry": "READING#2026"})
     assert json.loads(triage("verify", ID, "--wait", 0, "--json")[1])["findings"][0]["problem"] == "unsealed"
     monkeypatch.setattr("cli.commands.verify.time.sleep", lambda seconds: seal(deployment, "READING#2026"))
     assert triage("verify", ID)[0] == 0
 
 
-def test_verify_wants_complaints_or_all_of_them(triage, deployment):
+def test_verify_needs_either_complaints_or_all(triage, deployment):
     assert triage("verify")[0] == 2
     assert triage("verify", ID, "--all")[0] == 2
     code, _, err = triage("verify", "nobody")
@@ -128,20 +128,20 @@ def test_a_complaint_goes_from_every_dataset_that_was_published(triage, deployme
     assert "nothing of" in triage("erase", erased, "--reason", "again")[1]
 
 
-def test_a_hub_that_refuses_leaves_it_said_what_is_erased_and_what_is_not(triage, deployment, monkeypatch):
+def test_an_erasure_that_the_hub_refuses_says_what_is_erased(triage, deployment, monkeypatch):
     monkeypatch.setattr("cli.commands.erase.hub_endpoint", lambda *_: "http://127.0.0.1:9")
     code, _, err = triage("erase", ID, "--reason", "asked for")
     assert code == 1 and f"{ID} is erased from the tables and not from every dataset" in err
     assert deployment.complaints.get(ID) is None
 
 
-def test_what_is_held_is_not_taken_from_datasets_either(triage, deployment, monkeypatch):
+def test_a_held_complaint_is_not_removed_from_datasets(triage, deployment, monkeypatch):
     monkeypatch.setattr("cli.commands.erase._pruned", lambda *_: pytest.fail("it was pruned"))
     triage("hold", ID, "--reason", "litigation 7")
     assert triage("erase", ID, "--reason", "asked for")[0] == 1
 
 
-def test_what_was_erased_is_reported_and_still_verifies(triage, deployment, hub):
+def test_an_erasure_is_reported_and_the_rest_still_verifies(triage, deployment, hub):
     deployment.story.put({"complaint_id": ID, "entry": "EXPLANATION#product#x"})
     seal(deployment, "EXPLANATION#product#x")
     code, out, _ = triage("erase", ID, "--reason", "asked for")
@@ -158,7 +158,7 @@ def test_what_was_erased_is_reported_and_still_verifies(triage, deployment, hub)
 
 
 @pytest.mark.parametrize("command", ["hold", "erase"])
-def test_a_reason_has_to_be_one(triage, deployment, command):
+def test_hold_and_erase_need_a_reason(triage, deployment, command):
     assert triage(command, ID)[0] == 2
     code, _, err = triage(command, ID, "--reason", "")
     assert code == 2 and "reason" in err

@@ -10,10 +10,9 @@ from cli.pages.evidence import page
 from cli.pages.evidence_case import LOOKS, Case, left_out, trail
 from tests.factories import NOW, any_model_reference, any_model_strategy, any_prediction, any_strategy
 from tests.triage.promotion.factories import answer, any_labelled, labels
-from triage.promotion.course import course
+from triage.promotion.engine import course, judge
 from triage.promotion.evidence import Labelled
 from triage.promotion.gates import Gates
-from triage.promotion.verdict import judge
 from triage.promotion.weighing import Ran, weigh
 from triage.strategies.strategy import Strategy
 

@@ -1,4 +1,4 @@
-"""`triage explain`: what it starts, waits for, and draws."""
+"""`triage explain`: the execution that it starts and waits for, and its page and charts."""
 
 import json
 from io import BytesIO
@@ -10,7 +10,8 @@ from cli.commands import explain as command
 from cli.errors import CommandError
 from cli.pages import explanation
 from tests.factories import any_explanation, any_explanation_request
-from triage.explanation.delivery import Delivered, deliver
+from triage.explanation.delivered import Delivered
+from triage.explanation.delivery import deliver
 from triage.explanation.record import Checks
 
 MACHINE = "arn:aws:states:eu-west-2:123456789012:stateMachine:explanation"
@@ -18,7 +19,7 @@ TEXT = "My mortgage was sold. <b>Nobody</b> told me."
 
 
 class States:
-    """Step Functions with executions that end as they are told to, by the order in which they were started."""
+    """A fake of Step Functions. The executions end with the given statuses, in the order in which they start."""
 
     class exceptions:  # noqa: N801  # the name is boto3's
         class ExecutionAlreadyExists(Exception):  # noqa: N818
@@ -58,25 +59,25 @@ def test_an_execution_is_named_after_its_request():
     assert any_explanation_request(purpose="another").request_id != states.names[0]
 
 
-def test_an_execution_that_was_there_is_waited_for_and_not_started_again():
+def test_a_running_execution_is_waited_for_and_not_started_again():
     states = States("SUCCEEDED", there=(any_explanation_request().request_id,))
     wait(states)
     assert len(states.names) == 1
 
 
-def test_one_that_had_failed_before_is_tried_again_under_another_name():
+def test_a_failed_execution_is_tried_again_under_another_name():
     states = States("FAILED", "SUCCEEDED", there=(any_explanation_request().request_id,))
     wait(states)
     first, second = states.names
     assert second.startswith(f"{first}-")
 
 
-def test_one_that_fails_says_why():
+def test_an_execution_that_fails_says_why():
     with pytest.raises(CommandError, match="no model was asked"):
         wait(States("FAILED"))
 
 
-def test_waiting_has_an_end():
+def test_waiting_ends_after_the_timeout():
     with pytest.raises(CommandError, match="not explained within"):
         wait(States("RUNNING"), seconds=0.01)
 
@@ -111,7 +112,7 @@ def test_a_page_shows_text_figures_checks_and_versions_and_needs_nothing_beside_
         assert said in page
     assert "&lt;b&gt;Nobody" in page and "<b>Nobody" not in page
     assert "http" not in page.replace("http://www.w3.org", "")
-    # What a model does not have is said in a person's words.
+    # A missing value is shown as "none", not as Python's None.
     assert "flagged from none" in page and "None" not in page
 
 
@@ -120,7 +121,7 @@ def test_an_explanation_that_failed_says_so_on_its_page():
     checks = Checks(additivity_residual=0.5, failures=("it misses",))
     entry = failed.model_copy(update={"explained": failed.explained.model_copy(update={"checks": checks})})
     page = explanation.page(deliver(entry, TEXT, requester="ann", delivered_at="2026-03-02T10:00:00.000Z"))
-    assert "should not be relied on" in page
+    assert "so do not rely on it" in page
 
 
 def test_charts_are_pictures(delivered):
@@ -128,7 +129,7 @@ def test_charts_are_pictures(delivered):
     assert explanation.png(delivered).startswith(b"\x89PNG")
 
 
-def test_what_was_handed_out_is_read_and_what_was_refused_is_said(delivered):
+def test_a_delivery_is_read_and_a_refusal_is_shown(delivered):
     class Functions:
         def __init__(self, answer):
             self._answer = answer

@@ -40,7 +40,10 @@ def test_feedback_is_handed_in_by_the_operator_and_waited_for(triage, deployment
         (("reallocate", "--product", "Mortgages"), "did you mean 'Mortgage'?"),
         (("correct_issue", "--issue", "Nothing"), "is no issue of 'Mortgage'"),
         (("reallocate",), "reallocate needs a product"),
-        (("shout",), "kind: Input should be 'confirm'"),
+        (("shout",), "kind: must be one of 'confirm'"),
+        (("confirm", "--task", "Product"), "tasks.0: must be a task name"),
+        (("confirm", "--task", "vulnerable"), "confirm takes the tasks product, issue, not vulnerable"),
+        (("set_vulnerable", "--task", "product"), "feedback: set_vulnerable takes no tasks; only confirm does"),
     ],
     ids=str,
 )
@@ -123,9 +126,12 @@ def test_rows_that_nothing_applies_are_a_failure(triage, deployment, statements)
     [
         (MOVED.replace("Credit card", "Credit cards"), "row 2, column 'product': "),
         (MOVED.replace("Credit card,", "Mortgage,Nothing"), "row 2, column 'issue': 'Nothing' is no issue"),
-        (MOVED.replace("reallocate", "shout"), "row 2, column 'kind': Input should be"),
+        (MOVED.replace("reallocate", "shout"), "row 2, column 'kind': must be one of 'confirm'"),
         (MOVED.replace("0.05", "5 %"), "row 2, column 'inclusion': "),
-        (MOVED.replace("reallocate,Credit card", "confirm,"), "row 2, column 'kind': Value error, who did not see"),
+        (
+            MOVED.replace("reallocate,Credit card", "confirm,"),
+            "row 2, column 'kind': a blind review cannot use confirm",
+        ),
         (MOVED.replace("8123456", "unknown"), "row 2, column 'complaint_id': unknown has no allocation"),
         (MOVED.replace("8123456", ""), "row 2, column 'complaint_id': "),
         (MOVED.replace("analyst", ""), "row 2, column 'role': "),
@@ -151,11 +157,39 @@ def test_every_wrong_row_is_told_at_once(triage, statements):
     assert "2 rows of" in result.err
 
 
-@pytest.mark.parametrize("content", ["", "complaint_id,colour\n", "kind,kind\n", 'kind\n"open\n'])
-def test_what_is_no_table_of_statements_is_refused(triage, deployment, statements, content):
-    result = triage("feedback", "--file", statements(header=content), *ENV)
+CONFIRMED = "complaint_id,kind,tasks,role,mode,at\n8123456,confirm,{},analyst,assisted,2026-03-02T10:00:00Z\n"
+
+
+@pytest.mark.usefixtures("applied")
+def test_a_file_names_the_tasks_that_are_confirmed(triage, deployment, statements):
+    assert triage("feedback", "--file", statements(header=CONFIRMED.format("issue product")), *ENV).code == 0
+    (row,) = deployment.story.query("FEEDBACK#8123456")
+    assert row["tasks"] == ["issue", "product"]
+
+
+@pytest.mark.usefixtures("applied")
+def test_a_file_that_confirms_what_is_set_or_cleared_instead_is_refused(triage, deployment, statements):
+    result = triage("feedback", "--file", statements(header=CONFIRMED.format("vulnerable")), *ENV)
+    assert (result.code, list(deployment.story.query("FEEDBACK#8123456"))) == (2, [])
+    assert "row 1, column 'tasks': confirm takes the tasks product, issue, not vulnerable" in result.err
+
+
+@pytest.mark.parametrize(
+    ("content", "columns"),
+    [("", "none"), ("complaint_id,colour\n", "complaint_id, colour"), ("kind,kind\n", "kind, kind")],
+)
+def test_a_file_with_other_columns_than_feedback_has_is_refused(triage, deployment, statements, content, columns):
+    file = statements(header=content)
+    result = triage("feedback", "--file", file, *ENV)
     assert result.code == 2
-    assert "there may be: feedback_id, complaint_id, kind" in result.err or "is no CSV" in result.err
+    assert f"{file} has the columns {columns}; each may occur once and must be one of: kind, product" in result.err
+
+
+def test_a_file_that_is_no_csv_is_refused(triage, deployment, statements):
+    file = statements(header='kind\n"open\n')
+    result = triage("feedback", "--file", file, *ENV)
+    assert result.code == 2
+    assert f"{file} is not a CSV file in UTF-8: unexpected end of data" in result.err
 
 
 @pytest.mark.parametrize("arguments", [(), ("8123456",), ("--blind",)], ids=str)

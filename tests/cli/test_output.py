@@ -1,4 +1,4 @@
-"""What comes from outside is shown, and commands no terminal."""
+"""Text from outside is shown, and its control characters do nothing."""
 
 import json
 
@@ -14,7 +14,7 @@ C1 = "\x9b31m"
 
 
 @pytest.mark.parametrize("text", [CLEAR, TURNED, C1, "\r\x08"])
-def test_no_output_obeys_what_an_id_says(text, capsys):
+def test_control_characters_in_an_id_are_escaped_in_every_output(text, capsys):
     out.print(text)
     print_table("Title", ["id"], [[text]])
     print_json({"id": text})
@@ -23,11 +23,11 @@ def test_no_output_obeys_what_an_id_says(text, capsys):
     assert printed.count("\\u") >= 3
 
 
-def test_lines_letters_and_marks_stay_as_they_are():
+def test_printable_characters_are_not_changed():
     text = "Zürich, ¿qué?\n\t\U0001f600"
     assert harmless(text) == text
 
 
 @given(st.text())
-def test_json_says_the_same(text):
+def test_escaped_json_has_the_same_value(text):
     assert json.loads(harmless(json.dumps({"id": text}, ensure_ascii=False))) == {"id": text}

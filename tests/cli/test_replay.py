@@ -38,7 +38,7 @@ def deployment(functions):
 
 @pytest.fixture
 def prediction(deployment: Deployment, tmp_path: Path) -> PredictionEntry:
-    """As the model said it, and recorded."""
+    """A recorded prediction that the model really makes."""
     manifest = any_bundle(tmp_path / "bundle", task="product")
     model = any_model_reference(manifest_sha256=manifest.sha256)
     store = S3Bundles(deployment.session.client("s3"), BUCKET)
@@ -61,7 +61,7 @@ def key_of(model: ModelReference, name: str) -> str:
     return f"{model.model_id}/{model.revision}/{name}"
 
 
-def test_what_was_recorded_is_said_again(replay, deployment, prediction):
+def test_a_replay_gives_the_recorded_answer(replay, deployment, prediction):
     code, out, _ = replay(ID, "--json")
     told = json.loads(out)
     assert (code, told["identical"], told["max_abs_difference"]) == (0, True, 0.0)
@@ -76,7 +76,7 @@ def test_a_record_that_was_tampered_with_is_told(replay, deployment, prediction)
     told = json.loads(out)
     assert (code, told["identical"]) == (1, False)
     assert told["predictions"][0]["reason"] == "another label"
-    assert "could not be replayed" in err
+    assert "differs from its record" in err
 
 
 def test_a_flipped_byte_of_a_bundle_is_found(replay, deployment, prediction):
@@ -97,10 +97,10 @@ def test_another_text_is_found(replay, deployment, prediction):
     assert "changed since" in json.loads(out)["predictions"][0]["reason"]
 
 
-def test_a_text_that_is_gone_and_a_complaint_that_nobody_judged_are_not_found(replay, deployment, prediction):
+def test_a_complaint_without_text_or_predictions_cannot_be_replayed(replay, deployment, prediction):
     assert replay("unknown")[0] == 3
     deployment.complaints.put(any_item(complaint_id="9"))
-    assert "no model has said anything" in replay("9")[2]
+    assert "no model has answered" in replay("9")[2]
     deployment.session.client("dynamodb").delete_item(TableName=RAW_COMPLAINTS.name, Key={"complaint_id": {"S": ID}})
     code, _, err = replay(ID)
     assert code == 3 and "not in raw_complaints" in err

@@ -1,4 +1,4 @@
-"""`triage show` in a terminal, as JSON and as a page, and the records it rests on."""
+"""`triage show` in a terminal, as JSON and as a page, and the reading of records."""
 
 import json
 import re
@@ -9,12 +9,13 @@ import pytest
 from cli.aws.records import find_records, findings
 from cli.commands.show import read_story
 from cli.errors import CommandError, NotFoundError
-from cli.pages.story import page
-from cli.pages.story_pictures import bars
+from cli.pages.story import bars, page
+from cli.pages.story_words import explained_reasons
 from tests.cli.conftest import publish
-from tests.factories import any_allocation, any_explanation, any_item, any_model_reference, any_prediction
+from tests.factories import any_allocation, any_decision, any_explanation, any_item, any_model_reference, any_prediction
 from tests.stories import (
     ID,
+    account_of,
     any_erasure,
     any_explained,
     any_hold,
@@ -26,9 +27,10 @@ from tests.stories import (
 )
 from triage import tables
 from triage.feedback import INBOX
+from triage.reason import Reason
 from triage.story import ALLOCATION, EXPLANATION, PREDICTION
+from triage.tasks import TASKS
 from triage.timeline.account import Account, schema
-from triage.timeline.events import Predicted
 from triage.timeline.records import Records
 from triage.timeline.timeline import moments
 
@@ -37,7 +39,7 @@ ENV = ("--env", "dev")
 
 @pytest.fixture
 def deployment(dev):
-    # Links of these tests are of 2026, and the clock is not theirs.
+    # The links in these tests state times in 2026. A long retention keeps them valid on any day.
     publish(dev.session, "retention-days", "36500")
     return dev
 
@@ -54,7 +56,7 @@ def store(deployment, story, inbox=(), links=None, inbox_links=None):
 
 @pytest.fixture
 def stored(deployment):
-    """Every kind of record, sealed."""
+    """A deployment with every kind of record, all sealed."""
     deployment.complaints.put(any_item(triage_state="allocated", triage_attempts=1))
     store(deployment, items(whole_story()), whole_inbox())
     return deployment
@@ -75,6 +77,15 @@ def triage(shell, monkeypatch, tmp_path):
 # In a terminal
 
 
+def test_it_explains_why_a_person_is_asked_and_why_the_journey_is_specialist(triage, deployment):
+    reasons = ("product: Sandbox.Timedout", "vulnerable: tag (Servicemember)")
+    deployment.story.put(any_allocation(complaint_id=ID, route="manual", journey="specialist", reasons=reasons))
+    shown = triage(ID, *ENV)
+    for text, leads_to in zip(reasons, ("a person looks at it", "the specialist journey"), strict=True):
+        assert re.search(rf"{re.escape(text)} +. {leads_to}", shown)
+    assert "The function reached its time limit" in shown and "A source other than a model says so" in shown
+
+
 @pytest.mark.usefixtures("stored")
 def test_the_story_follows_the_allocation_and_the_chain_comes_last(triage):
     told = triage(ID, *ENV)
@@ -85,7 +96,7 @@ def test_the_story_follows_the_allocation_and_the_chain_comes_last(triage):
 
 
 @pytest.mark.usefixtures("stored")
-def test_a_prediction_is_told_with_its_versions_and_hashes(triage):
+def test_a_prediction_is_shown_with_its_versions_and_hashes(triage):
     told = triage(ID, *ENV)
     said = any_prediction()
     assert f"weights sha256: {said.weights_sha256}" in told
@@ -94,7 +105,7 @@ def test_a_prediction_is_told_with_its_versions_and_hashes(triage):
     assert "temperature: 1.37" in told and "strategy version: 3" in told and "bucket: 4711" in told
 
 
-def test_a_record_that_was_changed_is_named(triage, stored):
+def test_a_changed_record_is_named(triage, stored):
     allocation = stored.story.get(ID, ALLOCATION)
     stored.story.put({**allocation, "product_team": "mortgage"})
     told = " ".join(triage(ID, *ENV).split())
@@ -102,14 +113,28 @@ def test_a_record_that_was_changed_is_named(triage, stored):
     assert "ALLOCATION │ changed" in told
 
 
+def test_the_decision_is_shown_with_its_reasons_and_the_answers_it_rests_on(triage, deployment):
+    decision = any_decision(any_model_reference(), confidence=0.62, auto_threshold=0.8)
+    entry = any_allocation(route="review", decisions=(decision,), reasons=("product: confidence below threshold",))
+    deployment.story.put(entry)
+    told = triage(ID, *ENV)
+    assert "Reasons" in told and "product: confidence below threshold" in told
+    assert f"product Mortgage 0.620 against 0.8 by {decision.model.version}" in told
+
+
+def test_a_reason_is_explained_with_what_it_leads_to():
+    reason = Reason.why("no_model", TASKS["issue"])
+    assert explained_reasons([reason]) == [("issue: no model answered", "a person looks at it", reason.explanation)]
+
+
 @pytest.mark.usefixtures("stored")
-def test_the_words_of_a_complaint_are_in_none_of_the_outputs(triage, tmp_path):
+def test_no_output_contains_the_text_of_the_complaint(triage, tmp_path):
     outputs = [triage(ID, *ENV), triage(ID, "--json", "--html", "story.html", *ENV)]
     outputs.append((tmp_path / "story.html").read_text())
     assert not any(any_item()["narrative"] in output for output in outputs)
 
 
-def test_the_words_of_a_complaint_are_not_even_fetched(stored):
+def test_the_text_of_the_complaint_is_not_even_fetched(stored):
     found = find_records(stored, ID).raw
     assert found and "narrative" not in found and found["triage_state"] == "allocated"
 
@@ -117,14 +142,19 @@ def test_the_words_of_a_complaint_are_not_even_fetched(stored):
 # As JSON
 
 
+def read(printed: str) -> Account:
+    return account_of(json.loads(printed))
+
+
 @pytest.mark.usefixtures("stored")
 def test_a_story_in_json_is_an_account(triage):
-    told = Account.model_validate_json(triage(ID, "--json", *ENV))
-    assert (told.schema_version, told.complaint_id, told.findings) == (1, ID, ())
-    assert told.moments == tuple(
+    account = read(triage(ID, "--json", *ENV))
+    records = account.records
+    assert (account.schema_version, records.complaint_id, account.findings) == (1, ID, ())
+    assert account.moments == tuple(
         moments(Records.read(ID, raw=outbox(), story=items(whole_story()), inbox=whole_inbox()))
     )
-    assert (told.refused[0]["entry"], told.waiting[0]["entry"]) == ("f-2", "f-4")
+    assert (records.refused[0]["entry"], records.waiting[0]["entry"]) == ("f-2", "f-4")
 
 
 def test_the_schema_needs_neither_complaint_nor_deployment(triage):
@@ -132,17 +162,17 @@ def test_the_schema_needs_neither_complaint_nor_deployment(triage):
     assert json.loads(schema())["$id"] == "urn:complaints-triage:story:1"
 
 
-def test_without_complaint_and_schema_it_is_said_what_to_name(shell):
+def test_show_without_an_id_says_what_to_state(shell):
     code, _, err = shell("show")
     assert code == 2
-    assert "name COMPLAINT_ID" in err
+    assert "COMPLAINT_ID is missing: state it, or use --schema" in err
 
 
-# What is there no more
+# Records that were removed
 
 
 def erase(deployment):
-    """As the function does it: explanations, refused feedback and the raw complaint go."""
+    """Erase as the function does: it removes explanations, refused feedback and the raw complaint."""
     story, inbox = items(whole_story()), whole_inbox()
     gone = [item["entry"] for item in story if item["entry"].startswith(EXPLANATION)]
     erasure = items([any_erasure(entries=gone, refused_feedback=("f-2", "f-3"))])
@@ -151,51 +181,52 @@ def erase(deployment):
     store(deployment, stays, inbox[2:], chained([*story, *erasure], removed=gone), inbox_links)
 
 
-def test_after_an_erasure_everything_else_is_told_and_verifies(triage, deployment):
+def test_after_an_erasure_everything_else_is_shown_and_verifies(triage, deployment):
     erase(deployment)
-    assert "triage: unknown, since the complaint itself is gone" in triage(ID, *ENV)
-    told = Account.model_validate_json(triage(ID, "--json", *ENV))
-    assert (told.findings, told.triage_state, told.received_at) == ((), None, "2026-03-02T09:00:00+00:00")
-    assert len(told.predictions) == 3 and told.allocation and not told.explanations
-    (erased,) = (moment for moment in told.moments if moment.kind == "erased")
+    assert "triage: unknown, because the complaint itself does not exist any more" in triage(ID, *ENV)
+    account = read(triage(ID, "--json", *ENV))
+    records = account.records
+    assert (account.findings, records.triage_state, records.received_at) == ((), None, "2026-03-02T09:00:00+00:00")
+    assert len(records.predictions) == 3 and records.allocation and not records.explanations
+    (erased,) = (moment for moment in account.moments if moment.kind == "erased")
     assert (erased.by, erased.detail) == (
         "dan",
         "the narrative, 1 explanation, 2 refused statements: request of the customer",
     )
 
 
-def test_a_complaint_of_which_only_the_chain_is_left_is_no_unknown_complaint(deployment):
+def test_a_complaint_with_nothing_but_a_chain_is_found(deployment):
     store(deployment, (), links=chained(items(whole_story())))
     assert {finding.problem for finding in findings(deployment, ID)} == {"missing"}
 
 
-def test_a_complaint_that_never_was_is_not_found(deployment):
+def test_an_unknown_complaint_is_not_found(deployment):
     with pytest.raises(NotFoundError, match="no complaint 'none' in dev"):
         findings(deployment, "none")
 
 
-# Records that somebody has altered
+# Records that somebody has changed
 
 
-def test_findings_are_none_where_all_is_as_it_was_sealed(stored):
+def test_there_are_no_findings_if_every_record_is_what_was_sealed(stored):
     assert findings(stored, ID) == []
 
 
 @pytest.mark.parametrize("changed", [{"sha256": "no hash"}, {"sequence": "x"}, {"surprise": "yes"}], ids=str)
-def test_a_link_that_is_none_is_a_finding_and_keeps_nothing_back(stored, changed):
+def test_an_invalid_link_is_a_finding(stored, changed):
     link = chained(items(whole_story()))[0].model_dump(exclude_none=True)
     stored.table(tables.AUDIT_CHAIN).put({**link, **changed})
     found = findings(stored, ID)
     assert ("SELECTION", "broken") in {(finding.entry, finding.problem) for finding in found}
-    assert any(finding.detail.endswith("in the chain is no link") for finding in found)
+    assert any(finding.detail.endswith("is no valid link") for finding in found)
 
 
-def test_a_record_that_cannot_be_read_is_shown_as_such_and_refused_to_who_needs_it(triage, stored):
+def test_an_unreadable_record_is_shown_and_makes_read_story_fail(triage, stored):
     stored.story.put({"complaint_id": ID, "entry": "PREDICTION#product#x", "label": "Mortgage"})
-    told = Account.model_validate_json(triage(ID, "--json", *ENV))
-    assert [record.entry for record in told.unreadable] == ["PREDICTION#product#x"]
-    assert [finding.problem for finding in told.findings] == ["unsealed"]
-    with pytest.raises(CommandError, match="PREDICTION#product#x: code_version: Field required"):
+    account = read(triage(ID, "--json", *ENV))
+    assert [record.entry for record in account.records.unreadable] == ["PREDICTION#product#x"]
+    assert [finding.problem for finding in account.findings] == ["unsealed"]
+    with pytest.raises(CommandError, match="PREDICTION#product#x: code_version: is missing"):
         read_story(stored, ID)
 
 
@@ -203,7 +234,7 @@ def test_a_record_that_cannot_be_read_is_shown_as_such_and_refused_to_who_needs_
 
 
 class Read(HTMLParser):
-    """Headings, elements, what a reader hears, and every place that is fetched."""
+    """The headings and elements of a page, its texts for pictures, and every address that it loads from."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -231,18 +262,17 @@ def an_account(*entries, links=(), found=()):
     return Account.of(records, links=links or chained(story), findings=found)
 
 
-def test_a_page_is_written_and_nothing_beside_it(triage, stored, tmp_path):
+def test_a_page_is_one_file_that_loads_no_other(triage, stored, tmp_path):
     triage(ID, "--html", "story.html", *ENV)
     assert [path.name for path in tmp_path.iterdir()] == ["story.html"]
     text = (tmp_path / "story.html").read_text()
     told = Read(text)
     assert told.headings == [
-        "What is decided",
+        "Current decision",
         "Story",
-        "What the models said",
-        "Versions and hashes",
-        "Why the models said so",
-        "The chain",
+        "Answers of the models",
+        "Explanations",
+        "Chain",
     ]
     assert told.tags.count("svg") == len(told.alternatives) == 3
     assert not told.fetched and not {"script", "link", "iframe", "object", "image", "img"} & set(told.tags)
@@ -254,8 +284,8 @@ def test_a_page_has_the_hashes_of_models_and_links():
     told = an_account()
     text = page(told)
     hashes = {link.sha256 for link in told.links} | {link.content_sha256 for link in told.links}
-    hashes |= {prediction.weights_sha256 for prediction in told.predictions}
-    hashes |= {prediction.model.manifest_sha256 for prediction in told.predictions}
+    hashes |= {prediction.weights_sha256 for prediction in told.records.predictions}
+    hashes |= {prediction.model.manifest_sha256 for prediction in told.records.predictions}
     assert not [sha256 for sha256 in hashes if f"<code>{sha256}</code>" not in text]
 
 
@@ -265,10 +295,10 @@ def test_a_page_has_the_rationale_and_the_checks_of_an_explanation():
     explained = any_explained().explained
     checks = explained.checks.model_copy(update={"failures": ("it does not add up",)})
     failed = any_explanation(explained=explained.model_copy(update={"checks": checks}))
-    assert "failed its checks and should not be relied on: it does not add up" in page(an_account(failed))
+    assert "failed its checks, so do not rely on it: it does not add up" in page(an_account(failed))
 
 
-def test_nothing_that_others_have_written_is_markup():
+def test_text_from_outside_is_escaped_on_the_page():
     evil = "<script>alert(1)</script>"
     entries = (
         any_allocation(product=evil, reasons=(evil,)),
@@ -279,34 +309,28 @@ def test_nothing_that_others_have_written_is_markup():
     assert "<script" not in text and "&lt;script&gt;" in text
 
 
-def test_a_page_says_what_is_wrong_held_or_erased_at_its_top():
+def test_a_page_shows_findings_holds_and_erasures_at_its_top():
     plain = page(an_account())
-    assert "The chain verifies" in plain and "Held</strong>" not in plain and "Erased</strong>" not in plain
-    assert "Held</strong> since 2026-03-02T13:00:00.000Z by eve" in page(an_account(any_hold()))
+    assert "The chain verifies" in plain and "Legal hold</strong>" not in plain and "Erased</strong>" not in plain
+    assert "Legal hold</strong> since 2026-03-02T13:00:00.000Z by eve" in page(an_account(any_hold()))
     assert "Erased</strong> at 2026-03-02T15:00:00.000Z by dan" in page(an_account(any_erasure()))
 
 
 def test_findings_are_on_the_page(stored):
     stored.story.delete(ID, ALLOCATION)
     text = page(an_account(found=findings(stored, ID)))
-    assert "The records are not what was sealed" in text and "The chain verifies" not in text
+    assert "The records differ from what was sealed" in text and "The chain verifies" not in text
     assert "<code>ALLOCATION</code>" in text and "missing" in text
 
 
-def test_a_complaint_that_waits_has_a_page():
+def test_a_complaint_without_records_has_a_page():
     text = page(Account.of(Records.read(ID, raw=outbox(), story=(), inbox=())))
-    assert "No model has said anything" in text and "Nobody has asked" in text
+    assert "No model has answered" in text and "Nobody has asked for an explanation" in text
 
 
-def predicted(**values) -> Predicted:
-    (moment,) = an_account(any_prediction(**values)).moments
-    assert isinstance(moment, Predicted)
-    return moment
-
-
-def test_bars_are_as_long_as_probabilities_and_thresholds_stand_on_their_scale():
+def test_bars_and_thresholds_have_the_same_scale():
     top = ({"label": "Mortgage", "probability": 0.9}, {"label": "Student loan", "probability": 0.45})
-    drawn = str(bars(predicted(top=top, thresholds={"auto": 0.8})))
+    drawn = str(bars(any_prediction(top=top, thresholds={"auto": 0.8})))
     long, short = (float(width) for width in re.findall(r'<rect[^>]* width="([\d.]+)"', drawn))
     assert long == pytest.approx(2 * short, rel=0.01)
     start = float(re.findall(r'<rect x="([\d.]+)"', drawn)[0])
@@ -314,16 +338,16 @@ def test_bars_are_as_long_as_probabilities_and_thresholds_stand_on_their_scale()
     assert (threshold - start) / long == pytest.approx(0.8 / 0.9, rel=0.01)
 
 
-def test_the_threshold_of_a_flag_stands_at_its_label_alone():
+def test_the_threshold_of_the_positive_label_crosses_its_bar_only():
     top = ({"label": "no", "probability": 0.9}, {"label": "yes", "probability": 0.1})
     values = {"label": "no", "top": top, "thresholds": {"flag": 0.2}}
     model = any_model_reference(task="vulnerable")
-    drawn = [str(bars(predicted(model=model, positive_label=label, **values))) for label in ("yes", None)]
+    drawn = [str(bars(any_prediction(model=model, positive_label=label, **values))) for label in ("yes", None)]
     assert [re.findall(r'y1="(\d+)" y2="(\d+)"', one) for one in drawn] == [[("23", "44")], []]
 
 
-def test_what_a_picture_shows_is_said_too():
-    said = predicted(thresholds={"auto": 0.8})
+def test_a_picture_has_a_text_alternative():
+    said = any_prediction(thresholds={"auto": 0.8})
     assert 'aria-label="Most probable labels: Mortgage 0.900. Thresholds: without a person from 0.8."' in bars(said)
 
 

@@ -1,4 +1,4 @@
-"""`triage show` in a terminal: the short account of a story."""
+"""`triage show` on small stories."""
 
 import pytest
 
@@ -22,7 +22,7 @@ def test_a_story_is_told_without_its_narrative(triage, deployment):
     assert "narrative" not in story
 
 
-def test_shadows_of_a_story_are_marked_and_apart_from_what_answered(triage, deployment):
+def test_shadow_models_are_marked(triage, deployment):
     said, silent = (any_model_reference(model_id=f"acme/{arm}", arm=arm, bucket=7, shadow=True) for arm in ("b", "c"))
     failure = FailureEntry(
         complaint_id="8123456",
@@ -44,7 +44,7 @@ def test_shadows_of_a_story_are_marked_and_apart_from_what_answered(triage, depl
     assert "b (shadow)" in told and "c (shadow)" in told and "Sandbox.Timedout" in told
 
 
-def test_models_that_failed_are_shown_whether_they_were_to_answer_or_shadows(triage, deployment):
+def test_failed_models_are_shown_shadows_too(triage, deployment):
     models = (
         any_model_reference(model_id="acme/b", arm="b", stand_in=any_model_reference()),
         any_model_reference(model_id="acme/c", arm="c", shadow=True),
@@ -71,7 +71,7 @@ def test_models_that_failed_are_shown_whether_they_were_to_answer_or_shadows(tri
     assert all(said in told for said in ("ModelFailedError", "Sandbox.Timedout", "c (shadow)"))
 
 
-def test_a_complaint_that_waits_has_an_empty_story(triage, deployment):
+def test_a_complaint_that_is_not_triaged_yet_has_an_empty_story(triage, deployment):
     deployment.complaints.put(any_item())
     story = triage("show", "8123456", "--json", *ENV).json
     assert (story["selection"], story["predictions"], story["allocation"]) == (None, [], None)
@@ -85,7 +85,7 @@ def test_a_story_outlives_its_complaint(triage, deployment):
     assert "mortgage" in triage("show", "8123456", *ENV).out
 
 
-def test_a_complaint_that_nobody_put_is_not_found(triage, deployment):
+def test_show_does_not_find_an_unknown_complaint(triage, deployment):
     result = triage("show", "none", *ENV)
     assert result.code == 3
     assert "no complaint 'none' in dev" in result.err

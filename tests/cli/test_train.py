@@ -64,7 +64,7 @@ def test_a_folder_without_a_bundle_is_not_published(tmp_path, monkeypatch):
         "cli.aws.deployment.running_instance", lambda state: type("I", (), {"hub_endpoint": "http://hub"})
     )
     result = CliRunner().invoke(app, ["publish", str(tmp_path), "megabank/quick"])
-    assert "is no bundle" in str(result.exception)
+    assert "is not a bundle" in str(result.exception)
 
 
 def test_an_unknown_recipe_names_those_that_there_are(tmp_path):
@@ -120,7 +120,7 @@ def test_reports_of_somebody_else_are_not_replaced(trained, tmp_path):
     mine.parent.mkdir(parents=True)
     mine.write_text("precious")
     arguments = ["train", str(models.parent / "quick.toml"), "--output", str(tmp_path / "models")]
-    assert "holds reports: give a folder of its own" in str(CliRunner().invoke(app, arguments).exception)
+    assert "reports in it is not from a training run" in str(CliRunner().invoke(app, arguments).exception)
     assert mine.read_text() == "precious"
 
 

@@ -1,16 +1,20 @@
+import json
 import signal
 import subprocess
 import sys
 
 import pytest
 
-from local.checkpoint import Journal
+from local.checkpoint import Journal, forget_stream_positions, prepare, settle_stacks
+from local.lambda_fixes import FixNotApplicableError
 from local.processes import is_healthy, until
 from local.session import loopback_session
 from local.state import LOOPBACK, ROOT, any_free_port
 
 
-def write(text):
+def writing(text):
+    """Return a function that writes two files with this text."""
+
     def into(stage):
         for name in ("one", "two"):
             (stage / f"{name}.json").write_text(text)
@@ -23,13 +27,13 @@ def contents(folder):
 
 
 def test_all_files_change_together(tmp_path):
-    Journal(tmp_path).commit(write("first"))
-    Journal(tmp_path).commit(write("second"))
+    Journal(tmp_path).commit(writing("first"))
+    Journal(tmp_path).commit(writing("second"))
     assert contents(tmp_path) == {"one.json": "second", "two.json": "second"}
 
 
 def test_a_checkpoint_that_fails_changes_nothing(tmp_path):
-    Journal(tmp_path).commit(write("first"))
+    Journal(tmp_path).commit(writing("first"))
 
     def half(stage):
         (stage / "one.json").write_text("second")
@@ -42,9 +46,9 @@ def test_a_checkpoint_that_fails_changes_nothing(tmp_path):
 
 
 def test_a_checkpoint_that_was_complete_is_finished(tmp_path, monkeypatch):
-    Journal(tmp_path).commit(write("first"))
+    Journal(tmp_path).commit(writing("first"))
     monkeypatch.setattr(Journal, "_move", lambda self: None)
-    Journal(tmp_path).commit(write("second"))
+    Journal(tmp_path).commit(writing("second"))
     monkeypatch.undo()
     Journal(tmp_path).recover()
     assert contents(tmp_path) == {"one.json": "second", "two.json": "second"}
@@ -112,3 +116,61 @@ def test_a_kill_loses_only_what_came_after_the_last_checkpoint(emulator):
     emulator.stop(signal.SIGTERM)
     emulator.start()
     assert emulator.keys() == {"before", "later"}
+
+
+KEY = "000000000000\0us-east-1\0'key'"
+
+
+def save(folder, service, payload):
+    (folder / f"{service}.json").write_text(json.dumps({"__ministack_format__": 2, "payload": payload}))
+
+
+def saved_payload(folder, service):
+    return json.loads((folder / f"{service}.json").read_text())["payload"]
+
+
+def any_functions(code: str) -> dict[str, object]:
+    return {
+        "functions": {"data": {KEY: {"code_zip": {"code_blob_ref": code}}}},
+        "dynamodb_stream_positions": {"__scoped__": True, "data": {KEY: 21}},
+    }
+
+
+def test_a_first_start_has_nothing_to_prepare(tmp_path):
+    prepare(tmp_path / "not yet there")
+    assert not any(tmp_path.iterdir())
+
+
+def test_readers_start_at_the_beginning_of_the_empty_stream(tmp_path):
+    save(tmp_path, "lambda", any_functions("abc"))
+    prepare(tmp_path)
+    assert saved_payload(tmp_path, "lambda")["dynamodb_stream_positions"] == {"__scoped__": True, "data": {}}
+
+
+@pytest.mark.parametrize(
+    ("saved", "settled"),
+    [
+        ("CREATE_COMPLETE", "CREATE_COMPLETE"),
+        ("CREATE_IN_PROGRESS", "ROLLBACK_COMPLETE"),
+        ("UPDATE_IN_PROGRESS", "UPDATE_ROLLBACK_COMPLETE"),
+        ("REVIEW_IN_PROGRESS", "REVIEW_IN_PROGRESS"),
+    ],
+)
+def test_a_stack_is_not_left_in_progress(saved, settled):
+    formation = {"stacks": {"data": {KEY: {"StackStatus": saved}}}}
+    settle_stacks(formation)
+    assert formation["stacks"]["data"][KEY]["StackStatus"] == settled
+
+
+def test_code_that_no_function_refers_to_is_removed(tmp_path):
+    (tmp_path / "lambda-blobs").mkdir()
+    for name in ("used", "unused"):
+        (tmp_path / "lambda-blobs" / f"{name}.zip").touch()
+    save(tmp_path, "lambda", any_functions("used"))
+    prepare(tmp_path)
+    assert [path.stem for path in (tmp_path / "lambda-blobs").iterdir()] == ["used"]
+
+
+def test_a_file_of_another_shape_is_refused():
+    with pytest.raises(FixNotApplicableError):
+        forget_stream_positions({})

@@ -4,7 +4,7 @@ import pytest
 
 from local import deploy, up
 from local.session import session
-from local.state import Instance, Ports, Process
+from local.state import Instance, Ports, Process, State
 
 TEMPLATE = {
     "Resources": {
@@ -30,7 +30,9 @@ TEMPLATE = {
         "Bucket": {
             "Type": "AWS::S3::Bucket",
             "Properties": {
-                "LifecycleConfiguration": {"Rules": [{"Id": "old", "ExpirationInDays": 3, "Status": "Enabled"}]}
+                "LifecycleConfiguration": {
+                    "Rules": [{"NoncurrentVersionExpiration": {"NoncurrentDays": 3}, "Status": "Enabled"}]
+                }
             },
         },
     },
@@ -66,7 +68,7 @@ def test_changed_addresses_are_deployed_again(tmp_path):
         ("", False),
     ],
 )
-def test_only_news_are_shown(line, news):
+def test_only_results_and_failures_are_shown(line, news):
     assert deploy.is_news(line) is news
 
 
@@ -109,7 +111,7 @@ def assembly(tmp_path):
 def test_a_deployment_holds_what_its_template_says_and_is_not_repeated(instance, assembly):
     said: list[str] = []
     deploy.deploy(instance, on_progress=said.append, app=str(assembly))
-    outputs = deploy.outputs(instance)["Stack"]
+    outputs = json.loads((State(instance.state).deployment / "outputs.json").read_text())["Stack"]
     aws = session(instance)
     dynamodb, s3 = aws.client("dynamodb"), aws.client("s3")
 
@@ -119,7 +121,7 @@ def test_a_deployment_holds_what_its_template_says_and_is_not_repeated(instance,
     ttl = dynamodb.describe_time_to_live(TableName=outputs["Table"])["TimeToLiveDescription"]
     assert ttl == {"TimeToLiveStatus": "ENABLED", "AttributeName": "expires_at"}
     rules = s3.get_bucket_lifecycle_configuration(Bucket=outputs["Bucket"])["Rules"]
-    assert rules[0]["Expiration"]["Days"] == 3
+    assert rules[0]["NoncurrentVersionExpiration"] == {"NoncurrentDays": 3}
 
     deploy.deploy(instance, on_progress=said.append, app=str(assembly))
     assert said[-1] == "Nothing has changed since the last deployment"
@@ -129,6 +131,6 @@ def test_a_deployment_holds_what_its_template_says_and_is_not_repeated(instance,
 
 
 @pytest.mark.system
-def test_a_failed_deployment_ends_with_what_cdk_said(instance, tmp_path):
+def test_a_failed_deployment_shows_the_last_lines_of_cdk(instance, tmp_path):
     with pytest.raises(deploy.NotDeployedError, match="nowhere"):
         deploy.deploy(instance, on_progress=print, app=str(tmp_path / "nowhere"))

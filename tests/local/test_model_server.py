@@ -14,13 +14,12 @@ from typing import Any
 import pytest
 
 from local import model_server
-from local.captured import Capture
 from local.functions import Invocation
-from local.model_server import Server, WaitedTooLongError, describe
+from local.lambda_fixes import REPLY
+from local.model_server import Capture, Server, WaitedTooLongError, describe
 from local.processes import is_healthy, until
 from local.session import loopback_session
 from local.state import LOOPBACK, ROOT, Ports, State, any_free_port, write
-from local.worker_fixes import REPLY
 
 GRACE_SECONDS = 0.3
 PROBE = """
@@ -68,8 +67,37 @@ def test_an_exception_is_described_under_its_class_name():
     assert (described["errorType"], described["errorMessage"]) == ("ValueError", "no")
 
 
-def test_waiting_too_long_is_named_as_lambda_names_a_timeout():
+def test_waiting_too_long_is_reported_as_a_timeout_of_lambda():
     assert describe(WaitedTooLongError("late"))["errorType"] == "Sandbox.Timedout"
+
+
+def test_the_output_of_each_thread_is_collected_apart(monkeypatch):
+    outside = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", outside)
+    capture = Capture().install()
+    printed: dict[str, list[str]] = {}
+
+    def speak(name: str) -> None:
+        with capture.lines() as lines:
+            print(name)
+        printed[name] = lines
+
+    threads = [threading.Thread(target=speak, args=(name,)) for name in ("one", "two")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    print("outside")
+    assert {name: "".join(lines) for name, lines in printed.items()} == {"one": "one\n", "two": "two\n"}
+    assert outside.getvalue() == "outside\n"
+
+
+def test_stderr_is_captured_too(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    with Capture().install().lines() as lines:
+        print("wrong", file=sys.stderr)
+    assert "".join(lines) == "wrong\n"
 
 
 @pytest.fixture
@@ -95,13 +123,13 @@ def reply(handler, *, seconds):
         return server.reply(invocation, {})
 
 
-def test_what_is_not_done_at_its_deadline_ends_the_process(ended):
+def test_an_invocation_that_is_not_done_at_its_deadline_ends_the_process(ended):
     hang = threading.Event()
     reply(lambda event, context: hang.wait(GRACE_SECONDS + 1), seconds=0.1)
     assert ended == ["infer"]
 
 
-def test_what_is_done_in_time_ends_nothing(ended):
+def test_an_invocation_that_is_done_in_time_does_not_end_the_process(ended):
     assert reply(lambda event, context: "done", seconds=0.1)[REPLY]["result"] == "done"
     time.sleep(GRACE_SECONDS + 0.3)
     assert ended == []

@@ -30,7 +30,7 @@ def started():
             child.kill()
 
 
-def test_a_child_inherits_nothing_of_the_shell(monkeypatch, tmp_path):
+def test_a_child_inherits_no_variable_of_the_shell(monkeypatch, tmp_path):
     monkeypatch.setenv("HF_TOKEN", "a secret")
     monkeypatch.setenv("HTTP_PROXY", "http://example.invalid")
     environment = clean_environment(State(tmp_path))
@@ -47,26 +47,26 @@ def test_a_later_process_of_the_same_id_is_another_one(started):
     assert not is_running(Process(pid=actual.pid, started=actual.started - 60))
 
 
-def test_a_process_that_nobody_has_waited_for_is_gone_all_the_same(started):
+def test_a_zombie_counts_as_ended(started):
     child = started(SLEEPER)
     process = processes.process(child.pid)
     child.kill()
     assert until(lambda: not is_running(process), seconds=5)
 
 
-def test_ending_asks_politely_first(started):
+def test_ending_sends_term_first(started):
     child = started(SLEEPER)
     end(processes.process(child.pid))
     assert child.wait() == -signal.SIGTERM
 
 
-def test_ending_kills_what_does_not_listen(started):
+def test_ending_kills_a_process_that_ignores_term(started):
     child = started(STUBBORN)
     end(processes.process(child.pid), grace=0.2)
     assert child.wait() == -signal.SIGKILL
 
 
-def test_ending_what_has_ended_does_nothing(started):
+def test_ending_an_ended_process_does_nothing(started):
     child = started(SLEEPER)
     process = processes.process(child.pid)
     child.kill()
@@ -75,11 +75,11 @@ def test_ending_what_has_ended_does_nothing(started):
     assert not processes.is_running(process)
 
 
-def test_nobody_at_a_port_is_not_healthy():
+def test_a_port_without_a_server_is_not_healthy():
     assert not is_healthy(any_free_port())
 
 
-def test_a_childs_own_children_are_found(started):
+def test_the_children_of_a_child_are_found(started):
     parent = started("import subprocess, sys; subprocess.run([sys.executable, '-c', " + repr(SLEEPER) + "])")
     (worker,) = processes.descendants(parent.pid)
     end(worker)

@@ -28,7 +28,7 @@ def restarted(folder, name: str, before: Instance) -> bool:
     return now.running and now.instance is not None and now.instance.children[name] != before.children[name]
 
 
-def test_a_supervisor_restarts_what_dies_and_ends_with_its_children(folder):
+def test_a_supervisor_restarts_servers_that_die_and_they_end_with_it(folder):
     instance = up.start(folder, on_progress=silent)
     for name in ("aws", "models"):
         os.kill(instance.children[name].pid, signal.SIGKILL)
@@ -46,7 +46,7 @@ def test_a_supervisor_restarts_what_dies_and_ends_with_its_children(folder):
         assert until(lambda: not any(is_running(child) for child in children), seconds=15)
 
 
-def test_nothing_of_the_shell_reaches_a_child(folder, monkeypatch):
+def test_no_variable_of_the_shell_reaches_a_child(folder, monkeypatch):
     psutil = pytest.importorskip("psutil")
     monkeypatch.setenv("HF_TOKEN", "a secret")
     instance = up.start(folder, on_progress=silent)

@@ -35,7 +35,7 @@ from tests.factories import (
     any_selection,
     create_table,
 )
-from triage.environment import (
+from triage.functions import (
     AllocateEnvironment,
     ChangeStrategyEnvironment,
     CheckStrategyEnvironment,

@@ -123,7 +123,9 @@ def test_a_story_of_many_predictions_is_read_to_its_end(cloud, story):
 def test_a_model_that_failed_is_named_in_the_reasons(cloud):
     outcomes = (*answered(*PREDICTIONS[1:]), Outcome(model=any_model_reference(), error="ModelFailedError"))
     build(cloud.allocate, cloud.session())(event(*outcomes), None)
-    assert "product: ModelFailedError" in allocations(cloud)[0].reasons
+    assert [reason.text for reason in allocations(cloud)[0].reasons] == ["product: ModelFailedError"]
+    stored = cloud.table(COMPLAINTS_ALLOCATION).get("1", ALLOCATION)
+    assert stored is not None and stored["reasons"] == ["product: ModelFailedError"], "product teams read texts"
 
 
 CHALLENGER = any_model_reference(model_id="acme/b", arm="b", bucket=7, stand_in=PREDICTIONS[0].model)

@@ -18,7 +18,7 @@ from tests.factories import (
 from tests.runtime.conftest import Cloud, calls, failing
 from triage.bundle import Calibration
 from triage.errors import ComplaintMissingError, NothingToExplainError, TextChangedError
-from triage.explanation.delivery import Delivered
+from triage.explanation.delivered import Delivered
 from triage.steps import ExplanationStored, ExplanationTask, InferenceRequest
 from triage.story import DELIVERY, EXPLANATION, DeliveryEntry, ExplanationEntry, FeedbackEntry, PredictionEntry
 from triage.tables import COMPLAINTS_ALLOCATION, RAW_COMPLAINTS

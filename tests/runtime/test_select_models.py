@@ -130,11 +130,12 @@ def test_a_complaint_that_does_not_exist_is_named(cloud):
         {"model_id": "acme/bad", "revision": any_revision(), "task": 7},
     ],
 )
-def test_a_bad_row_in_model_info_stops_nobody(cloud, bad):
+def test_a_bad_row_in_model_info_stops_nobody(cloud, bad, caplog):
     cloud.table(MODEL_INFO).put({"state": "champion", **bad})
     cloud.table(MODEL_INFO).put(any_model_info())
     (model,) = select(cloud).models
     assert model.model_id == "acme/model"
+    assert "bad row of model_info ignored" in caplog.text
 
 
 @pytest.mark.usefixtures("complaint")

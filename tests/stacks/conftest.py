@@ -1,4 +1,4 @@
-"""One synthesis of each environment per session, by `app.py` itself, for all infrastructure tests to read."""
+"""One synthesis of each environment per session, by `app.py` itself. All infrastructure tests read its templates."""
 
 import json
 import os
@@ -37,7 +37,7 @@ Resource = dict[str, Any]
 
 @dataclass(frozen=True)
 class Template:
-    """One stack's template, whose resources are called by their construct paths below the stack."""
+    """The template of one stack. Its resources are named by their construct paths below the stack."""
 
     stack_name: str
     properties: Mapping[str, Any]
@@ -45,7 +45,7 @@ class Template:
 
     @cached_property
     def paths(self) -> dict[str, str]:
-        """By logical id: `Data/RawComplaints/Table`, without what CDK adds to ids of the environment's name."""
+        """Construct paths, such as `Data/RawComplaints/Table`, by logical id, without the environment's name."""
         return {
             logical_id: DERIVED.sub("", resource["Metadata"]["aws:cdk:path"].split("/", 2)[2]).removesuffix("/Resource")
             for logical_id, resource in self.document["Resources"].items()
@@ -56,7 +56,7 @@ class Template:
         return {self.paths[logical_id]: resource for logical_id, resource in self.document["Resources"].items()}
 
     def of_type(self, kind: str) -> dict[str, Any]:
-        """Properties of all resources of one type, by path."""
+        """The properties of all resources of one type, by path."""
         return {
             path: resource.get("Properties", {})
             for path, resource in self.resources.items()
@@ -66,7 +66,7 @@ class Template:
 
 @dataclass(frozen=True)
 class Synthesis:
-    """What `app.py` left for one environment, in a process without network, credentials or Docker."""
+    """What `app.py` wrote for one environment, in a process without network, credentials or Docker."""
 
     environment: str
     returncode: int
@@ -98,7 +98,7 @@ class Synthesis:
 
     @cached_property
     def warnings(self) -> list[str]:
-        """What constructs warned of, as the CDK command would print it."""
+        """The warnings of constructs, as the CDK command would print them."""
         manifest = json.loads((self.folder / "manifest.json").read_text())
         return [entry["data"] for entry in _entries(manifest, self.folder) if entry["type"] == "aws:cdk:warning"]
 
@@ -112,7 +112,7 @@ class Synthesis:
         }
 
     def readable(self, value: Any, template: Template | None = None) -> str:
-        """A template's value as text: `Data/RawComplaints/Table.Arn/index/by_state`, across stacks."""
+        """Return a template's value as text, such as `Data/RawComplaints/Table.Arn/index/by_state`."""
         template = template or self.stateless
         if not isinstance(value, dict):
             return str(value)
@@ -133,10 +133,10 @@ class Synthesis:
         if function == "Fn::Split":
             separator, text = argument
             return f"{self.readable(text, template)}.split({separator})"
-        raise ValueError(f"{function} is not expected in a template of ours")
+        raise ValueError(f"{function}: this function of CloudFormation has no text yet; add a case here")
 
     def permissions(self, role: str) -> set[tuple[str, str]]:
-        """Every (action, resource) that the policies of a role of the stateless stack allow."""
+        """Return every (action, resource) that the policies of a role of the stateless stack allow."""
         return {
             (action, self.readable(resource))
             for statement in self.statements(role)
@@ -157,7 +157,7 @@ class Synthesis:
 
     @cached_property
     def definition(self) -> dict[str, Any]:
-        """Of the state machine that triages, in Amazon's States Language."""
+        """The state machine that triages, in Amazon's States Language."""
         return self._definition("Orchestration/Triage")
 
     @cached_property
@@ -192,7 +192,7 @@ def _entries(manifest: Mapping[str, Any], folder: Path) -> Iterator[dict[str, An
 
 
 def _checkout(folder: Path) -> Path:
-    """Copy what a synthesis reads. Its build folder is then its own, and holds no layers."""
+    """Copy what a synthesis reads. The copy has a build folder of its own, without layers."""
     for package in ("stacks", "triage", "runtime"):
         shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "app.py", folder)
@@ -200,35 +200,47 @@ def _checkout(folder: Path) -> Path:
 
 
 def _start(checkout: Path, environment: str | None, **context: str) -> "subprocess.Popen[str]":
-    """`cdk synth` without the CDK command: it runs the application with its context in the environment."""
+    """Run the application as `cdk synth` does, with the context in its environment."""
     settled = json.loads((ROOT / "cdk.json").read_text())["context"]
     named = {"environment": environment} if environment else {}
-    told = {
+    variables = {
         "CDK_OUTDIR": str(checkout / "cdk.out"),
         "CDK_CONTEXT_JSON": json.dumps(settled | {"aws:cdk:enable-path-metadata": True} | named | context),
     }
     return subprocess.Popen(
         [sys.executable, "-W", "error", "app.py"],
         cwd=checkout,
-        env=BARE_ENVIRONMENT | told,
+        env=BARE_ENVIRONMENT | variables,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
 
 
+FIXTURES = {"local": "local", "dev": "dev", "production": "prod", "altered": "altered"}
+
+
+def _asked_for(item: pytest.Item) -> set[str]:
+    """The syntheses that a test reads, by its fixtures and its parameters."""
+    parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    fixtures: list[str] = getattr(item, "fixturenames", [])
+    named = {parameters.get("synthesis"), parameters.get("environment"), *map(FIXTURES.get, fixtures)}
+    return {name for name in FIXTURES.values() if name in named}
+
+
 @pytest.fixture(scope="session")
-def syntheses(tmp_path_factory) -> dict[str, Synthesis]:
-    """Of every environment, side by side, and of an application that is `altered` to offend."""
-    checkouts = {name: _checkout(tmp_path_factory.mktemp(name)) for name in ("local", "dev", "prod", "altered")}
-    _alter(checkouts["altered"])
-    started = {
-        # Nothing is said of the environment where it is `local`, nor of that which is altered.
-        "local": _start(checkouts["local"], None),
-        "dev": _start(checkouts["dev"], "dev"),
-        "prod": _start(checkouts["prod"], "prod"),
-        "altered": _start(checkouts["altered"], None, hub_endpoint="http://127.0.0.1:1234"),
-    }
+def syntheses(request, tmp_path_factory) -> dict[str, Synthesis]:
+    """Those that the selected tests ask for, side by side. `altered` is an application with faults."""
+    asked_for = sorted({name for item in request.session.items for name in _asked_for(item)})
+    checkouts = {name: _checkout(tmp_path_factory.mktemp(name)) for name in asked_for}
+    started = {}
+    for name, checkout in checkouts.items():
+        if name == "altered":
+            _alter(checkout)
+            started[name] = _start(checkout, None, hub_endpoint="http://127.0.0.1:1234")
+        else:
+            # `local` is the environment where none is named.
+            started[name] = _start(checkout, None if name == "local" else name)
     finished = {}
     for name, process in started.items():
         output, _ = process.communicate(timeout=180)
@@ -238,7 +250,7 @@ def syntheses(tmp_path_factory) -> dict[str, Synthesis]:
 
 
 def _alter(checkout: Path) -> None:
-    """A bucket that anybody may read over plain HTTP, and a Hub whose token is a secret."""
+    """Add a bucket that anybody may read over plain HTTP, and a Hub whose token is a secret."""
     application = checkout / "app.py"
     open_bucket = "from aws_cdk import Stack, aws_s3\naws_s3.Bucket(Stack(app, 'Other'), 'Open')\napp.synth()"
     application.write_text(application.read_text().replace("app.synth()", open_bucket))
@@ -273,7 +285,7 @@ def production(syntheses) -> Synthesis:
 
 
 def _synthesized(synthesis: Synthesis) -> Synthesis:
-    """A finding of cdk-nag fails the test about findings, and leaves templates for all others to read."""
+    """Fail with the output where there are no templates. A finding of cdk-nag still leaves templates to read."""
     if not (synthesis.folder / "manifest.json").exists():
         pytest.fail(synthesis.output, pytrace=False)
     return synthesis

@@ -1,9 +1,9 @@
 import pytest
 
-from stacks.alarms import OURS
+from stacks.alarms import COUNTED
 
 
-@pytest.mark.parametrize("name", sorted(OURS))
+@pytest.mark.parametrize("name", sorted(COUNTED))
 def test_what_should_not_be_raises_an_alarm(synthesis, name):
     """On the metric as our functions write it: without a dimension."""
     alarm = synthesis.stateless.of_type("AWS::CloudWatch::Alarm")[f"Alarms/{name}"]

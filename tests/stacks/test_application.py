@@ -10,7 +10,7 @@ STATE = {
     "AWS::SQS::Queue",
     "AWS::SQS::QueuePolicy",
 }
-"""What holds state, and the policies that CloudFormation attaches to it."""
+"""The types that hold state, and the policies that CloudFormation attaches to them."""
 
 DECIDED = {"AWS::DynamoDB::GlobalTable", "AWS::KMS::Key", "AWS::S3::Bucket", "AWS::SQS::Queue"}
 
@@ -25,7 +25,7 @@ def types(template) -> set[str]:
 
 @pytest.mark.parametrize("environment", ["local", "dev", "prod"])
 def test_an_environment_is_synthesized_without_network_credentials_or_docker(syntheses, environment):
-    """And without a word: what it says on the way is either a warning of Python or a finding of cdk-nag."""
+    """It prints nothing: any output would be a warning of Python or a finding of cdk-nag."""
     synthesis = syntheses[environment]
     assert (synthesis.returncode, synthesis.output) == (0, "")
 
@@ -104,10 +104,7 @@ def test_development_and_production_consist_of_the_same_resources(dev, productio
 
 
 def test_the_embedded_aws_runs_what_production_runs(local, production):
-    """It brings its own libraries, so no layers, and listens on loopback, so no policies against plain HTTP.
-
-    And it has no CloudTrail.
-    """
+    """Except for layers, because it has its own libraries, policies against plain HTTP, and CloudTrail."""
     for ours, theirs in zip(local.templates, production.templates, strict=True):
         missing = {kind for path, kind in kinds(theirs).items() if path not in kinds(ours) and "Trail" not in path}
         assert missing <= {
@@ -120,13 +117,13 @@ def test_the_embedded_aws_runs_what_production_runs(local, production):
 
 
 def test_the_embedded_aws_knows_every_resource_of_the_local_templates(local):
-    """One unknown type would refuse a whole template."""
+    """It refuses a whole template for one unknown type."""
     for template in local.templates:
         assert types(template) <= provisioners._RESOURCE_HANDLERS.keys()
 
 
 def test_the_embedded_aws_does_not_know_every_type():
-    """So that the test above can fail."""
+    """Shows that the test above can fail."""
     assert "AWS::Budgets::Budget" not in provisioners._RESOURCE_HANDLERS
 
 

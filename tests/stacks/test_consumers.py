@@ -36,7 +36,7 @@ PUBLISHED = {
     "sweep-function": "Intake/Sweep",
     "mirror-function": "MLOps/Mirror",
 }
-"""By name, the resource; `retention-days` is a number, `second-approver` yes or no."""
+"""The resource that each published name stands for. `retention-days` is a number, `second-approver` yes or no."""
 
 
 def parameters(synthesis) -> dict[str, str]:
@@ -45,7 +45,7 @@ def parameters(synthesis) -> dict[str, str]:
 
 
 class PublishingSession:
-    """An AWS session whose parameter store holds what a template publishes, a page for each."""
+    """An AWS session whose parameter store holds the parameters of a template, one on each page."""
 
     def __init__(self, parameters: dict[str, str]) -> None:
         self._parameters = parameters
@@ -112,7 +112,7 @@ def test_a_name_that_is_not_published_is_refused(deployment):
 
 
 def test_parameters_hold_no_secrets(synthesis):
-    """They are plain text to everybody who may list them."""
+    """Everybody who may list parameters reads them."""
     assert {p["Type"] for p in synthesis.stateless.of_type("AWS::SSM::Parameter").values()} == {"String"}
 
 
@@ -121,5 +121,5 @@ def test_the_product_teams_role_says_what_it_is_for(synthesis):
 
 
 def test_the_command_line_looks_for_each_environment_in_its_region():
-    """Said twice, because the command must not import the CDK."""
+    """The regions are written twice, because the command must not import the CDK."""
     assert {name: settings.region for name, settings in SETTINGS.items() if name != "local"} == REGIONS

@@ -12,7 +12,7 @@ QUEUE = "Data/Parked"
 
 
 def path(spec) -> str:
-    """Of the table that is cut from a specification."""
+    """The properties of the table of a specification."""
     return f"Data/{spec.name.title().replace('_', '')}/Table"
 
 
@@ -51,7 +51,7 @@ def test_every_key_is_text(spec, table):
 
 
 def test_a_key_that_is_no_text_is_refused():
-    with pytest.raises(TypeError, match="a key must be text"):
+    with pytest.raises(TypeError, match="keys have to be text"):
         _attribute_type(int | None)
 
 
@@ -169,7 +169,7 @@ def test_the_queue_is_encrypted_and_keeps_what_people_have_not_read(synthesis):
     [("AWS::S3::BucketPolicy", "s3:*"), ("AWS::SQS::QueuePolicy", "sqs:*")],
 )
 def test_bucket_and_queue_refuse_plain_http_on_aws(synthesis, policy, service):
-    """Not locally: the embedded AWS has no TLS, and would enforce the policy."""
+    """The embedded AWS has no TLS, and would enforce the policy."""
     statements = [
         statement
         for properties in synthesis.stateful.of_type(policy).values()

@@ -1,4 +1,4 @@
-"""Explanations apart from triage: on request, on functions and turns of their own."""
+"""Explanations are made on request, by functions of their own, apart from triage."""
 
 import json
 from typing import get_args

@@ -4,7 +4,7 @@ import pytest
 
 from runtime.sweep import SweepRequest
 from stacks.settings import SETTINGS
-from triage.environment import SweepEnvironment
+from triage.functions import SweepEnvironment
 
 
 @pytest.fixture
@@ -31,13 +31,13 @@ def test_the_intake_reads_the_stream_of_raw_complaints_from_its_start(mappings, 
 
 
 def test_only_new_complaints_reach_the_intake(mappings):
-    """Not its own claims, nor what the state machine settles."""
+    """The stream also reports the intake's claims and the state machine's updates."""
     (only,) = mappings["Intake/Intake"]["FilterCriteria"]["Filters"]
     assert json.loads(only["Pattern"]) == {"eventName": ["INSERT"]}
 
 
 def test_what_cannot_be_delivered_holds_up_nothing_for_long(mappings):
-    """The embedded AWS knows no other way out than the age of a record."""
+    """The embedded AWS gives up on a record by its age alone."""
     for mapping in (found for function, found in mappings.items() if function != "Audit/Seal"):
         assert 60 <= mapping["MaximumRecordAgeInSeconds"] <= 3600
         assert 0 < mapping["MaximumRetryAttempts"] <= 10
@@ -55,7 +55,7 @@ def test_a_batch_is_cut_around_the_record_that_fails(mappings):
 
 
 def test_a_function_that_never_raises_reports_no_failed_items(mappings):
-    """The embedded AWS would take such a report for success."""
+    """The embedded AWS takes such a report for success."""
     assert not any("FunctionResponseTypes" in mapping for mapping in mappings.values())
 
 
@@ -86,7 +86,7 @@ def test_nothing_but_schedules_and_the_announcement_for_shadows_is_a_rule(schedu
 
 
 def test_an_execution_that_waits_for_its_retries_is_not_taken_for_lost_on_aws(production):
-    """The sweeper asks whether it runs; it need not ask about one that has only just begun."""
+    """The sweeper leaves younger executions alone without asking whether they run."""
     told = production.functions["Intake/Sweep"]["Environment"]["Variables"]
     sweep = SweepEnvironment.read({name: production.readable(value) for name, value in told.items()})
     invoking = production.definition["States"]["SelectModels"]

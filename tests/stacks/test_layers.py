@@ -52,7 +52,7 @@ def build(tmp_path, monkeypatch):
 
 
 def installer(megabytes: float):
-    """A pip that brings a file of this size, and remembers how it was called."""
+    """A stand-in for pip: it writes a file of this size, and keeps its calls."""
     calls = []
 
     def run(command, *, check):
@@ -79,6 +79,6 @@ def test_a_layer_holds_wheels_alone_and_nothing_of_an_earlier_build(build, tmp_p
 
 def test_a_layer_that_lambda_would_refuse_is_refused(build, monkeypatch, capsys):
     monkeypatch.setattr(subprocess, "run", installer(megabytes=layers.LAMBDA_LIMIT_MEGABYTES + 1))
-    with pytest.raises(SystemExit, match="larger than the 250 MB that Lambda takes"):
+    with pytest.raises(SystemExit, match="control has 251 MB, and Lambda takes 250 MB"):
         layers.main()
     assert "251 MB unzipped" in capsys.readouterr().out

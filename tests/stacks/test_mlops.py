@@ -18,5 +18,5 @@ def test_every_change_of_a_row_reaches_the_mirror(mapping):
 
 
 def test_the_mirror_takes_one_row_at_a_time(mapping):
-    """A slow download delays no verdict on another model of the same batch."""
+    """A slow download must not delay other models of the same batch."""
     assert mapping["BatchSize"] == 1

@@ -1,4 +1,4 @@
-"""The state machine's definition, read as Step Functions reads it: its states build the contracts of `triage.steps`."""
+"""The definition of the triage state machine, evaluated as Step Functions does. States build contracts."""
 
 import importlib
 import json
@@ -15,13 +15,10 @@ from stacks.states import building
 from triage.bundle import Engine
 from triage.contracts import Contract
 from triage.errors import CONTRACT_ERROR, TransientError, TriageError
+from triage.functions import STEPS
 from triage.steps import (
-    ALLOCATE,
     EVENT_SOURCE,
     EVENT_TYPE,
-    MODEL_INFERENCE,
-    SELECT_MODELS,
-    STEPS,
     Allocated,
     AllocationRequest,
     ExecutionInput,
@@ -48,12 +45,12 @@ def any_selected(models: int = 1) -> Selected:
 
 
 def dump(contract: Contract) -> Any:
-    """As the function behind a step returns it."""
+    """What the function of a step returns."""
     return contract.model_dump(mode="json")
 
 
 def read(path: str, state: Any, context: Any) -> Any:
-    """A JSONPath of names alone, of the state's input or, from `$$`, of the context."""
+    """Read a JSONPath of field names from the input of a state, or from the context where it begins with `$$`."""
     value = context if path.startswith("$$") else state
     for name in re.findall(r"\.(\w+)", path):
         value = value[name]
@@ -61,7 +58,7 @@ def read(path: str, state: Any, context: Any) -> Any:
 
 
 def build(template: Any, state: Any, context: Any = CONTEXT) -> Any:
-    """What Parameters and ItemSelector make."""
+    """Evaluate Parameters or an ItemSelector."""
     if not isinstance(template, dict):
         return template
     return {
@@ -79,7 +76,7 @@ def present(path: str, state: Any) -> bool:
 
 
 def holds(rule: dict[str, Any], state: Any) -> bool:
-    """A rule of a choice. As in Step Functions, a comparison stops the execution where its path leads nowhere."""
+    """Evaluate a rule of a choice. As in Step Functions, a comparison with an absent field stops the execution."""
     if "And" in rule:
         return all(holds(part, state) for part in rule["And"])
     if "IsPresent" in rule:
@@ -111,7 +108,7 @@ def tasks(everything):
 
 @pytest.fixture
 def invocations(tasks, synthesis):
-    """Of our functions, not of AWS's services."""
+    """The tasks that invoke our functions, without those that call AWS's services."""
     return {n: t for n, t in tasks.items() if t["Resource"].removesuffix(".Arn") in synthesis.functions}
 
 
@@ -124,7 +121,7 @@ def test_a_complaint_goes_from_selection_to_the_outbox(synthesis, states):
     assert states["Settle"]["End"] is True
 
 
-def test_no_state_is_beside_the_way(states, judging):
+def test_there_are_no_other_states(states, judging):
     assert states.keys() == {
         *("SelectModels", "EachModel", "Judged", "Allocate", "Announce", "Settle"),
         *("Unselected", "NoSuchComplaint", "ErasedOrPutAgain"),
@@ -136,24 +133,13 @@ def test_no_state_is_beside_the_way(states, judging):
     }
 
 
-@pytest.mark.parametrize(
-    ("state", "function", "step"),
-    [
-        ("SelectModels", "Inference/SelectModels", SELECT_MODELS),
-        ("ModelInference", "Inference/ModelInference", MODEL_INFERENCE),
-        ("ModelInferenceTransformers", "Inference/ModelInferenceTransformers", MODEL_INFERENCE),
-        ("ModelInferenceBriefly", "Inference/ModelInference", MODEL_INFERENCE),
-        ("ModelInferenceTransformersBriefly", "Inference/ModelInferenceTransformers", MODEL_INFERENCE),
-        ("Allocate", "Inference/Allocate", ALLOCATE),
-    ],
-)
-def test_a_step_is_the_function_of_its_name(invocations, synthesis, state, function, step):
-    assert invocations[state]["Resource"] == f"{function}.Arn"
-    assert synthesis.functions[function].get("Handler", step.handler) == step.handler
+def test_a_state_invokes_the_function_of_its_name(invocations):
+    for state, task in invocations.items():
+        assert task["Resource"] == f"Inference/{state.removesuffix('Briefly')}.Arn"
 
 
 def test_a_function_is_given_its_whole_input_and_replaces_it(invocations):
-    """So that what the state before builds is the contract that it takes."""
+    """Therefore the state before it has to build the contract that the function takes."""
     for task in invocations.values():
         assert not {"Parameters", "InputPath", "ResultSelector", "ResultPath", "OutputPath"} & task.keys()
 
@@ -195,7 +181,7 @@ def test_allocation_is_asked_without_models_where_the_selection_failed(states):
 
 
 def test_a_state_that_builds_less_than_its_contract_is_refused_at_synthesis():
-    with pytest.raises(LookupError, match="a Outcome is not built of \\['model'\\]"):
+    with pytest.raises(LookupError, match=r"Outcome has the fields .* and the state gives \['model'\]"):
         building(Stack(), "Nothing", Outcome, model="$.model")
 
 
@@ -296,7 +282,7 @@ def test_where_a_challenger_fails_its_stand_in_is_asked_by_its_own_engine(
     assert Outcome.model_validate(result) == outcome
 
 
-def test_a_model_of_before_there_were_stand_ins_has_none(judging):
+def test_a_reference_without_the_field_stand_in_has_no_stand_in(judging):
     state = {"complaint_id": "7", "model": any_model().model_dump(mode="json", exclude={"stand_in"}), "error": FAILED}
     choice = judging["HasStandIn"]
     assert not any(holds(rule, state) for rule in choice["Choices"])
@@ -312,7 +298,7 @@ def test_a_failing_selection_leads_to_people(states):
 
 
 def test_a_complaint_that_is_not_there_fails_the_execution(states):
-    """Before the rule for everything else: Step Functions takes the first that matches."""
+    """Its rule comes before the rule for all errors, because Step Functions applies the first match."""
     first = states["SelectModels"]["Catch"][0]
     assert (first["ErrorEquals"], first["Next"]) == (["ComplaintMissingError"], "NoSuchComplaint")
     assert states["NoSuchComplaint"] == {"Type": "Fail", "Error": "ComplaintMissingError"}
@@ -330,7 +316,7 @@ def test_a_complaint_that_was_erased_meanwhile_has_nothing_to_settle(states):
 
 
 def test_a_complaint_that_was_put_again_meanwhile_is_not_settled(states):
-    """Nothing would say when it expires, and the sweeper only takes what has no state."""
+    """It has lost its expiry, and the sweeper only restores that of complaints without a state."""
     assert states["Settle"]["Parameters"]["ConditionExpression"] == "attribute_exists(triage_execution)"
 
 
@@ -344,7 +330,7 @@ def given_up(task) -> list[str]:
 
 
 def test_every_task_is_retried_whatever_else_stops_it(tasks):
-    """By its last rule: Step Functions takes the first that matches."""
+    """The rule for all errors comes last, because Step Functions applies the first match."""
     for task in tasks.values():
         assert task["Retry"][-1]["ErrorEquals"] == ["States.ALL"]
         assert task["Retry"][-1]["MaxAttempts"] >= 3
@@ -361,7 +347,7 @@ def test_tries_are_spread_by_jitter_and_never_more_than_a_minute_apart(tasks):
 
 
 def test_a_permanent_error_of_ours_is_not_retried(invocations):
-    """By the first rule, so that no other can match before."""
+    """Its rule comes first, because Step Functions applies the first match."""
     for task in invocations.values():
         first, *others = task["Retry"]
         assert first["MaxAttempts"] == 0
@@ -370,7 +356,7 @@ def test_a_permanent_error_of_ours_is_not_retried(invocations):
 
 
 def test_a_model_that_hangs_is_given_one_more_try_and_none_where_another_stands_in(invocations):
-    """Nobody must wait for more: a challenger's complaint is 20 seconds late at most."""
+    """A complaint that a challenger answers is 20 seconds late at most."""
     for name, task in invocations.items():
         briefly = name.endswith("Briefly")
         (rule,) = (rule for rule in task["Retry"] if "Sandbox.Timedout" in rule["ErrorEquals"])
@@ -380,14 +366,14 @@ def test_a_model_that_hangs_is_given_one_more_try_and_none_where_another_stands_
 
 
 def test_a_burst_waits_for_its_turn(invocations):
-    """Throttling is met with more patience than failure: it must not cost predictions."""
+    """Throttled invocations are retried longer than failures, because they must not cost predictions."""
     for task in invocations.values():
         patience = {error: rule["MaxAttempts"] for rule in task["Retry"] for error in rule["ErrorEquals"]}
         assert patience["Lambda.TooManyRequestsException"] > patience["States.ALL"]
 
 
 def errors_of_the_domain() -> set[type[TriageError]]:
-    """All of them, in whichever module."""
+    """Every error of the domain, in whichever module."""
     for module in pkgutil.walk_packages(triage.__path__, "triage."):
         # The engines' libraries are heavy, and raise nothing of their own here.
         if not module.name.endswith("_engine"):
@@ -433,8 +419,8 @@ def test_an_allocation_is_announced_as_the_last_step_gave_it(states):
     assert states["Announce"]["ResultPath"] is None
 
 
-def test_at_last_the_complaint_leaves_the_outbox(states):
-    """Without the start's moment it is not in the sweeper's index any more."""
+def test_settling_removes_the_complaint_from_the_outbox(states):
+    """Without `triage_started_at` a complaint leaves the sweeper's index."""
     parameters = states["Settle"]["Parameters"]
     assert parameters["TableName"] == "Data/RawComplaints/Table"
     (key,) = parameters["Key"]
@@ -464,7 +450,7 @@ def test_executions_are_logged_and_traced_without_their_data(synthesis, path):
 
 
 def longest_pauses(task) -> float:
-    """Spent between the tries, where every pause is as long as its jitter allows."""
+    """The seconds between all tries, where each pause has its full length."""
     pauses = 0.0
     for rule in task["Retry"]:
         pause = rule.get("IntervalSeconds", 0)
@@ -475,7 +461,7 @@ def longest_pauses(task) -> float:
 
 
 def test_an_execution_lasts_until_a_throttled_task_has_had_all_its_tries(synthesis, invocations):
-    """And, where it was a challenger that had them in vain, until its stand-in has had its own."""
+    """Where a challenger failed after all its tries, its stand-in has all of its own, too."""
     longest = max(longest_pauses(task) for task in invocations.values())
     assert synthesis.definition["TimeoutSeconds"] > 2 * longest
 
@@ -485,6 +471,6 @@ def test_an_execution_ends_within_the_hour(synthesis):
 
 
 def test_an_execution_keeps_its_history(synthesis):
-    """An express one has none, and no name that refuses a second start."""
+    """An express state machine has no history, and starts a second execution of the same name."""
     machine = synthesis.stateless.of_type("AWS::StepFunctions::StateMachine")["Orchestration/Triage"]
     assert machine.get("StateMachineType", "STANDARD") == "STANDARD"

@@ -11,6 +11,7 @@ from stacks import packages
 from stacks.packages import RUNTIME, Packages, digest, stage_image, stage_sources
 from stacks.settings import DEV, LOCAL
 from triage import __version__
+from triage.functions import EXPLAIN
 
 ROOT = Path(__file__).parents[2]
 
@@ -21,7 +22,7 @@ def files(folder: Path) -> set[str]:
 
 @pytest.fixture
 def build(tmp_path, monkeypatch):
-    """A build folder of our own, and empty."""
+    """An empty build folder for this test alone."""
     monkeypatch.setattr(packages, "BUILD", tmp_path / "build")
     return tmp_path / "build"
 
@@ -46,7 +47,7 @@ def test_every_module_is_staged_as_it_is(tmp_path):
     assert (staged / "triage" / "taxonomy.json").is_file()
 
 
-def test_what_is_no_source_is_not_staged(tmp_path, monkeypatch):
+def test_only_sources_are_staged(tmp_path, monkeypatch):
     root = tmp_path / "root"
     for package in ("triage", "runtime"):
         (root / package / "__pycache__").mkdir(parents=True)
@@ -128,16 +129,16 @@ def test_the_code_version_names_the_release_and_the_sources(build, tmp_path):
     assert version == f"{__version__}+{digest(stage_sources(tmp_path / 'again'))[:12]}"
 
 
-def test_the_host_lends_its_libraries(build):
+def test_a_host_package_has_no_libraries_of_its_own(build):
     found = packaged(replace(DEV, packages="host"))
-    assert found.control is found.onnx is found.transformers
+    assert found.control is found.onnx is found.transformers(EXPLAIN)
     assert not found.control.layers and not found.control.is_image
     assert not warnings(found)
 
 
 def test_each_engine_has_its_package(build):
     found = packaged()
-    assert found.transformers.is_image and not found.transformers.layers
+    assert found.transformers(EXPLAIN).is_image and not found.transformers(EXPLAIN).layers
     assert not found.onnx.is_image and not found.control.is_image
     assert found.onnx.layers != found.control.layers
 

@@ -1,259 +1,27 @@
-"""Each role's policies, word for word: MiniStack enforces those of functions alone, and AWS nothing that is missing."""
+"""The policies of each role are those of `tests/stacks/permissions.py`. MiniStack enforces only those of functions."""
 
 import pytest
 
 from stacks.settings import SETTINGS
+from tests.stacks.permissions import (
+    ACCOUNT,
+    ALLOWED,
+    CHAIN,
+    EXPLANATION_MACHINE,
+    MACHINE,
+    NARRATIVES_KEY,
+    RAW,
+    STORY,
+    Allowed,
+    on,
+)
 from triage.feedback import INBOX, OURS, WRITABLE
-
-RAW = "Data/RawComplaints/Table.Arn"
-STORY = "Data/ComplaintsAllocation/Table.Arn"
-MODELS = "Data/ModelInfo/Table.Arn"
-STRATEGIES = "Data/ModelStrategy/Table.Arn"
-CHAIN = "Data/AuditChain/Table.Arn"
-LEDGER = "Data/ChampionLedger/Table.Arn"
-BUNDLES = "Data/Bundles/Bucket.Arn/*"
-EVIDENCE = "Data/Evidence/Bucket.Arn/*"
-MACHINE = "Orchestration/Triage"
-SHADOW_MACHINE = "Shadows/Shadow"
-PROMOTION_MACHINE = "Promotion/Promotion"
-EXPLANATION_MACHINE = "Explanations/Explanation"
-ACCOUNT = "<region>:<AWS::AccountId>"
-NARRATIVES_KEY = "Data/NarrativesKey.Arn"
-RECORDS_KEY = "Data/RecordsKey.Arn"
-READ_STREAM = ("DescribeStream", "GetRecords", "GetShardIterator", "ListStreams")
-
-Allowed = set[tuple[str, str]]
-
-
-def on(resource: str, service: str, *actions: str) -> Allowed:
-    return {(f"{service}:{action}", resource) for action in actions}
-
-
-def table(resource: str, *actions: str) -> Allowed:
-    return on(resource, "dynamodb", *actions)
-
-
-def uses(*keys: str) -> Allowed:
-    """For a queue and a bucket."""
-    return {permission for key in keys for permission in on(key, "kms", "Decrypt", "GenerateDataKey")}
-
-
-def reads(key: str) -> Allowed:
-    """A table's key."""
-    return on(key, "kms", "Decrypt", "DescribeKey")
-
-
-def writes(key: str) -> Allowed:
-    return reads(key) | on(key, "kms", "Encrypt", "GenerateDataKey", "ReEncryptFrom", "ReEncryptTo")
-
-
-def reads_stream(arn: str, key: str) -> Allowed:
-    return table(arn, *READ_STREAM) | on(key, "kms", "Decrypt", "DescribeKey")
-
-
-def logs(function: str) -> Allowed:
-    return on(f"{function}Logs.Arn", "logs", "CreateLogStream", "PutLogEvents")
-
-
-def invokes(function: str) -> Allowed:
-    return on(f"{function}.Arn", "lambda", "InvokeFunction") | on(f"{function}.Arn:*", "lambda", "InvokeFunction")
-
-
-JUDGES = (
-    table(RAW, "GetItem")
-    | table(STORY, "GetItem", "PutItem")
-    | on(BUNDLES, "s3", "GetObject")
-    | reads(NARRATIVES_KEY)
-    | writes(RECORDS_KEY)
-)
-HOLDS = (
-    table(RAW, "UpdateItem")
-    | table(STORY, "Query", "UpdateItem")
-    | table(CHAIN, "Query", "UpdateItem")
-    | writes(NARRATIVES_KEY)
-    | writes(RECORDS_KEY)
-)
-DELIVERS_LOGS_AND_TRACES = on(
-    "*",
-    "logs",
-    "CreateLogDelivery",
-    "DeleteLogDelivery",
-    "DescribeLogGroups",
-    "DescribeResourcePolicies",
-    "GetLogDelivery",
-    "ListLogDeliveries",
-    "PutResourcePolicy",
-    "UpdateLogDelivery",
-) | on("*", "xray", "GetSamplingRules", "GetSamplingTargets", "PutTelemetryRecords", "PutTraceSegments")
-ALLOWED: dict[str, Allowed] = {
-    "Inference/SelectModelsRole": (
-        logs("Inference/SelectModels")
-        | table(RAW, "GetItem")
-        | table(STORY, "GetItem", "PutItem")
-        | table(f"{MODELS}/index/by_state", "Query")
-        | table(STRATEGIES, "Scan")
-        | reads(NARRATIVES_KEY)
-        | writes(RECORDS_KEY)
-    ),
-    "Inference/ModelInferenceRole": JUDGES | logs("Inference/ModelInference"),
-    "Inference/ModelInferenceTransformersRole": JUDGES | logs("Inference/ModelInferenceTransformers"),
-    "Inference/AllocateRole": (logs("Inference/Allocate") | table(STORY, "PutItem", "Query") | writes(RECORDS_KEY)),
-    "Orchestration/Triage/Role": (
-        invokes("Inference/SelectModels")
-        | invokes("Inference/ModelInference")
-        | invokes("Inference/ModelInferenceTransformers")
-        | invokes("Inference/Allocate")
-        | on("Data/Bus.Arn", "events", "PutEvents")
-        | table(f"arn:<AWS::Partition>:dynamodb:{ACCOUNT}:table/Data/RawComplaints/Table", "UpdateItem")
-        | writes(NARRATIVES_KEY)
-        | DELIVERS_LOGS_AND_TRACES
-    ),
-    "Shadows/ShadowInferenceRole": JUDGES | logs("Shadows/ShadowInference"),
-    "Shadows/ShadowInferenceTransformersRole": JUDGES | logs("Shadows/ShadowInferenceTransformers"),
-    "Shadows/ShadowFailedRole": logs("Shadows/ShadowFailed") | table(STORY, "PutItem") | writes(RECORDS_KEY),
-    "Shadows/Shadow/Role": (
-        invokes("Shadows/ShadowInference")
-        | invokes("Shadows/ShadowInferenceTransformers")
-        | invokes("Shadows/ShadowFailed")
-        | DELIVERS_LOGS_AND_TRACES
-    ),
-    "Shadows/Shadow/EventsRole": on(SHADOW_MACHINE, "states", "StartExecution"),
-    "Explanations/FindDecisionRole": (logs("Explanations/FindDecision") | table(STORY, "GetItem") | reads(RECORDS_KEY)),
-    "Explanations/ExplainRole": JUDGES | logs("Explanations/Explain") | table(STORY, "Query"),
-    "Explanations/ExplainTransformersRole": (JUDGES | logs("Explanations/ExplainTransformers") | table(STORY, "Query")),
-    "Explanations/DeliverExplanationRole": (
-        logs("Explanations/DeliverExplanation")
-        | table(RAW, "GetItem")
-        | table(STORY, "GetItem", "PutItem")
-        | reads(NARRATIVES_KEY)
-        | writes(RECORDS_KEY)
-    ),
-    "Explanations/Explanation/Role": (
-        invokes("Explanations/FindDecision")
-        | invokes("Explanations/Explain")
-        | invokes("Explanations/ExplainTransformers")
-        | DELIVERS_LOGS_AND_TRACES
-    ),
-    "Explanations/Explainer": (
-        on(EXPLANATION_MACHINE, "states", "StartExecution")
-        | on(
-            f"arn:<AWS::Partition>:states:{ACCOUNT}:execution:{EXPLANATION_MACHINE}.split(:)[6]:*",
-            "states",
-            "DescribeExecution",
-        )
-        | on("Explanations/DeliverExplanation.Arn", "lambda", "InvokeFunction")
-    ),
-    "Audit/SealRole": (
-        logs("Audit/Seal")
-        | table(STORY, "BatchGetItem", "Query")
-        | table(CHAIN, "PutItem", "Query")
-        | reads_stream("Data/ComplaintsAllocation/Table.StreamArn", RECORDS_KEY)
-        | writes(RECORDS_KEY)
-    ),
-    "Audit/EraseRole": (
-        logs("Audit/Erase")
-        | table(RAW, "DeleteItem", "GetItem")
-        | table(STORY, "DeleteItem", "PutItem", "Query")
-        | writes(NARRATIVES_KEY)
-        | writes(RECORDS_KEY)
-    ),
-    "Audit/HoldRole": HOLDS | logs("Audit/Hold") | table(STORY, "PutItem"),
-    "Audit/KeepHeldRole": HOLDS | logs("Audit/KeepHeld") | table(f"{STORY}/index/by_hold", "Query"),
-    "Audit/PrivacyOfficer": (
-        on("Audit/Erase.Arn", "lambda", "InvokeFunction") | on("Audit/Hold.Arn", "lambda", "InvokeFunction")
-    ),
-    "Audit/ReadNarrativeRole": (
-        logs("Audit/ReadNarrative")
-        | table(RAW, "GetItem")
-        | table(STORY, "PutItem")
-        | reads(NARRATIVES_KEY)
-        | writes(RECORDS_KEY)
-    ),
-    "Audit/Auditor": (
-        on("Audit/ReadNarrative.Arn", "lambda", "InvokeFunction") | on(BUNDLES, "s3", "GetObject") | uses(RECORDS_KEY)
-    ),
-    "Intake/IntakeRole": (
-        logs("Intake/Intake")
-        | table(RAW, "UpdateItem")
-        | on(MACHINE, "states", "StartExecution")
-        | reads_stream("Data/RawComplaints/Table.StreamArn", NARRATIVES_KEY)
-        | writes(NARRATIVES_KEY)
-    ),
-    "Intake/SweepRole": (
-        logs("Intake/Sweep")
-        | table(RAW, "Scan", "UpdateItem")
-        | table(f"{RAW}/index/by_triage_state", "Query")
-        | on(MACHINE, "states", "StartExecution")
-        | on(f"arn:<AWS::Partition>:states:{ACCOUNT}:execution:{MACHINE}.split(:)[6]:*", "states", "DescribeExecution")
-        | on("Data/Parked.Arn", "sqs", "SendMessage")
-        | writes(NARRATIVES_KEY)
-        | uses(RECORDS_KEY)
-    ),
-    "MLOps/MirrorRole": (
-        logs("MLOps/Mirror")
-        | table(MODELS, "GetItem", "UpdateItem")
-        | on(BUNDLES, "s3", "GetObject", "PutObject")
-        | on(BUNDLES.removesuffix("/*"), "s3", "ListBucket")
-        | reads_stream("Data/ModelInfo/Table.StreamArn", RECORDS_KEY)
-        | writes(RECORDS_KEY)
-    ),
-    "Feedback/FeedbackRole": (
-        logs("Feedback/Feedback")
-        | table(STORY, "GetItem", "PutItem", "Query")
-        | on("Data/Bus.Arn", "events", "PutEvents")
-        | on("Data/Parked.Arn", "sqs", "SendMessage")
-        | reads_stream("Data/ComplaintsAllocation/Table.StreamArn", RECORDS_KEY)
-        | writes(RECORDS_KEY)
-    ),
-    "Promotion/SchedulePromotionsRole": (
-        logs("Promotion/SchedulePromotions")
-        | table(STRATEGIES, "Scan")
-        | on(PROMOTION_MACHINE, "states", "StartExecution")
-        | reads(RECORDS_KEY)
-    ),
-    "Promotion/WeighEvidenceRole": (
-        logs("Promotion/WeighEvidence")
-        | table(STORY, "BatchGetItem")
-        | table(f"{STORY}/index/by_labelled_day", "Query")
-        | table(f"{STORY}/index/by_model", "Query")
-        | table(f"{STORY}/index/by_failed_version", "Query")
-        | table(STRATEGIES, "GetItem")
-        | on(EVIDENCE, "s3", "PutObject")
-        | reads(RECORDS_KEY)
-        | uses(RECORDS_KEY)
-    ),
-    "Promotion/ChangeStrategyRole": (
-        logs("Promotion/ChangeStrategy")
-        | table(MODELS, "ConditionCheckItem", "UpdateItem")
-        | table(f"{MODELS}/index/by_state", "Query")
-        | table(STRATEGIES, "GetItem", "PutItem")
-        | table(LEDGER, "PutItem", "Query")
-        | writes(RECORDS_KEY)
-    ),
-    "Promotion/CheckStrategyRole": (
-        logs("Promotion/CheckStrategy")
-        | table(f"{MODELS}/index/by_state", "Query")
-        | table(STRATEGIES, "Scan")
-        | reads(RECORDS_KEY)
-    ),
-    "Promotion/Promotion/Role": (
-        invokes("Promotion/WeighEvidence")
-        | invokes("Promotion/ChangeStrategy")
-        | invokes("Promotion/CheckStrategy")
-        | on("Data/Bus.Arn", "events", "PutEvents")
-        | DELIVERS_LOGS_AND_TRACES
-    ),
-    "Consumers/ProductTeam": (
-        table(STORY, "GetItem", "PutItem", "Query") | table(f"{STORY}/index/by_team", "Query") | writes(RECORDS_KEY)
-    ),
-}
-
 
 HOLDING = ("Audit/HoldRole", "Audit/KeepHeldRole")
 
 
 def bounds(synthesis, role: str, where: str, action: str):
-    """The condition of the statement that allows this."""
+    """The condition of the statement that allows an action on a resource."""
     (found,) = (
         statement
         for statement in synthesis.statements(role)
@@ -297,7 +65,7 @@ def test_every_policy_belongs_to_one_of_those_roles(synthesis):
 
 
 def test_no_role_has_a_managed_policy(synthesis):
-    """Those of AWS name every resource of an account."""
+    """AWS's managed policies allow actions on every resource of an account."""
     roles = synthesis.stateless.of_type("AWS::IAM::Role")
     assert not [path for path, role in roles.items() if role.get("ManagedPolicyArns")]
 
@@ -325,7 +93,7 @@ def test_only_log_delivery_and_tracing_reach_every_resource(synthesis):
 
 
 def test_a_wildcard_stays_within_one_resource_of_ours(synthesis):
-    """Objects of the bucket, versions of a function, executions of the state machine."""
+    """Such as the objects of a bucket, the versions of a function or the executions of a state machine."""
     wild = {where for role in ALLOWED for _, where in synthesis.permissions(role) if "*" in where} - {"*"}
     assert all(where.count("*") == 1 and where.endswith(("/*", ":*")) for where in wild)
     owners = {where[:-2] for where in wild}
@@ -335,7 +103,7 @@ def test_a_wildcard_stays_within_one_resource_of_ours(synthesis):
 
 def test_only_what_judges_selects_explains_or_audits_may_get_a_raw_complaint(synthesis):
     readers = {role for role in ALLOWED if ("dynamodb:GetItem", RAW) in synthesis.permissions(role)}
-    # What erases sees of one whether it is being triaged.
+    # `erase` may only see whether a complaint is being triaged.
     bound = bounds(synthesis, "Audit/EraseRole", RAW, "dynamodb:GetItem")
     assert bound["ForAllValues:StringEquals"] == {"dynamodb:Attributes": ["complaint_id", "triage_state"]}
     assert readers - {"Audit/EraseRole"} == {
@@ -375,8 +143,8 @@ def test_whoever_may_not_get_a_raw_complaint_cannot_scan_for_it_either(synthesis
                 assert "dynamodb:Attributes" in str(statement.get("Condition"))
 
 
-def test_a_raw_complaint_is_never_put_and_deleted_by_what_erases_alone(synthesis):
-    """Operations put them; here nothing but the outbox attributes is updated."""
+def test_no_function_puts_a_raw_complaint_and_only_erase_deletes_one(synthesis):
+    """Operations put complaints. Our functions update nothing but the outbox attributes."""
     assert ("dynamodb:DeleteItem", RAW) in synthesis.permissions("Audit/EraseRole")
     writes = {
         action
@@ -396,7 +164,7 @@ def test_a_story_is_only_ever_added_to_but_for_holds_and_erasure(synthesis):
 @pytest.mark.parametrize("role", HOLDING)
 @pytest.mark.parametrize(("where", "keys"), [(RAW, []), (STORY, ["entry"]), (CHAIN, ["sequence"])])
 def test_a_hold_changes_when_something_expires_and_nothing_else(synthesis, role, where, keys):
-    """AWS refuses a request whose item is named by a key that the policy does not name."""
+    """The policy has to name the keys, too: AWS refuses a request with an attribute that it does not name."""
     bound = bounds(synthesis, role, where, "dynamodb:UpdateItem")["ForAllValues:StringEquals"]
     assert bound == {"dynamodb:Attributes": sorted(["complaint_id", "expires_at", *keys])}
 
@@ -422,7 +190,7 @@ def test_product_teams_reach_nothing_of_raw_complaints(synthesis):
 
 
 def test_product_teams_write_feedback_and_nothing_else(synthesis):
-    """Neither a story nor, by a team's name in a row, the index by team, nor the outcome of their own feedback."""
+    """They can write no entry of a story, no attribute of the index by team, and no outcome of feedback."""
     (writing,) = (
         statement
         for statement in synthesis.statements("Consumers/ProductTeam")
@@ -436,7 +204,7 @@ def test_product_teams_write_feedback_and_nothing_else(synthesis):
 
 
 def test_only_an_explainer_may_have_a_decision_explained(synthesis):
-    """And it reaches nothing else: neither complaints nor stories, whose keys it cannot use either."""
+    """Its role reaches neither complaints nor stories, and cannot use their keys."""
     wanted = {("states:StartExecution", EXPLANATION_MACHINE)}
     assert {role for role in ALLOWED if wanted & synthesis.permissions(role)} == {"Explanations/Explainer"}
     assert {a.split(":")[0] for a, _ in synthesis.permissions("Explanations/Explainer")} == {"states", "lambda"}

@@ -36,7 +36,7 @@ def test_a_change_is_announced_with_who_answers_now(states):
 
 
 def test_nothing_is_swallowed(states):
-    """An execution that fails raises an alarm; the next schedule begins anew."""
+    """A failed execution raises an alarm. The next schedule starts a new one."""
     assert not [name for name, state in states.items() if "Catch" in state]
 
 
@@ -53,7 +53,7 @@ def test_a_refusal_is_not_tried_again(states):
 
 
 def test_a_change_that_is_not_seen_yet_is_looked_for_again(states):
-    """DynamoDB's indexes and scans follow a write a moment later."""
+    """DynamoDB's indexes and scans show a write a moment later."""
     given_up = {
         error for rule in states["CheckStrategy"]["Retry"] if not rule["MaxAttempts"] for error in rule["ErrorEquals"]
     }

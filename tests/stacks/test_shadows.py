@@ -1,4 +1,4 @@
-"""Shadows apart from triage: started by its announcement, on functions, turns and time of their own."""
+"""Shadows run apart from triage: its announcement starts them, on functions and time limits of their own."""
 
 import json
 from typing import get_args

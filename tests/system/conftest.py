@@ -35,7 +35,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def bundles() -> dict[str, Path]:
-    """A trained bundle for each task; kept between runs, trained anew when recipe or data changed."""
+    """Return a trained bundle for each task. It is kept between runs and trained again if recipe or data change."""
     tiny = load_recipe(CONFIGS / "tiny.toml")
     tasks = {task: tiny.tasks["product"].model_copy(update=aim) for task, aim in AIMS.items()}
     recipe = tiny.model_copy(update={"examples": 400, "tasks": tasks})
@@ -62,7 +62,7 @@ def numbers() -> Iterator[int]:
 
 @pytest.fixture
 def any_item(numbers: Iterator[int]) -> Callable[..., dict[str, Any]]:
-    """A raw complaint that no other test has used; None leaves an attribute out."""
+    """Return a raw complaint that no other test uses. An attribute with the value None is left out."""
     letters = generate(10_000, seed=3)
 
     def item(**changed: Any) -> dict[str, Any]:
@@ -80,7 +80,7 @@ def any_item(numbers: Iterator[int]) -> Callable[..., dict[str, Any]]:
 
 @pytest.fixture(scope="session")
 def real_items() -> list[dict[str, Any]]:
-    """200 complaints: real ones where the shared sample is present, else generated ones."""
+    """Return 200 complaints: real ones if the shared sample is present, else generated ones."""
     if SHARED_SAMPLE.exists():
         return [raw_item(row) for row in read_export(SHARED_SAMPLE, limit=200)]
     run = f"{datetime.now():%H%M%S}"
@@ -92,7 +92,7 @@ def real_items() -> list[dict[str, Any]]:
 
 @pytest.fixture
 def announced(machine: Machine) -> Iterator[Callable[[str], list[dict[str, Any]]]]:
-    """What the alarm of a metric has said on the topic since the test began."""
+    """Return the messages of a metric's alarm since the test began."""
     sqs, sns = machine.aws.client("sqs"), machine.aws.client("sns")
     queue = sqs.create_queue(QueueName="alarms-of-a-test")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]

@@ -1,4 +1,4 @@
-"""The deployed embedded AWS as the system tests use it."""
+"""What the system tests do with the deployed embedded AWS."""
 
 import json
 import os
@@ -57,7 +57,7 @@ class Machine:
         return [str(item["complaint_id"]) for item in items]
 
     def wait(self, ids: Iterable[str], *, seconds: float = ALLOCATION_SECONDS) -> dict[str, AllocationEntry]:
-        """The allocations of these complaints; fails where one is missing when the time is up."""
+        """Return the allocations of these complaints; fail if one is missing when the time is up."""
         wanted, found = set(ids), dict[str, AllocationEntry]()
         deadline = time.monotonic() + seconds
         while wanted - found.keys() and time.monotonic() < deadline:
@@ -76,14 +76,14 @@ class Machine:
         return sum(entry["entry"] == ALLOCATION for entry in self.deployment.story.query(complaint_id))
 
     def executions(self, complaint_id: str) -> list[str]:
-        """Names of all executions of a complaint."""
+        """Return the names of all executions of a complaint."""
         client = self.aws.client("stepfunctions")
         pages = client.get_paginator("list_executions").paginate(stateMachineArn=self.deployment.name("state-machine"))
         names = [execution["name"] for page in pages for execution in page["executions"]]
         return [name for name in names if name == complaint_id or name.startswith(f"{complaint_id}-1")]
 
     def function(self, part: str) -> str:
-        """The deployed name of the only function whose logical id is `part` and a hash."""
+        """Return the deployed name of the only function whose logical id is `part` followed by a hash."""
         pages = self.aws.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=STACK)
         resources = [resource for page in pages for resource in page["StackResourceSummaries"]]
         functions = [r for r in resources if r["ResourceType"] == "AWS::Lambda::Function"]
@@ -98,7 +98,7 @@ class Machine:
         return result
 
     def as_role_of(self, part: str) -> boto3.Session:
-        """A session with exactly the rights of a function."""
+        """Return a session with exactly the permissions of a function."""
         configuration = self.aws.client("lambda").get_function_configuration(FunctionName=self.function(part))
         return self.as_role(configuration["Role"])
 
@@ -112,7 +112,7 @@ class Machine:
         return self.hub.upload_folder(repo_id=model_id, folder_path=folder).oid
 
     def register(self, folder: Path, model_id: str, task: str) -> ModelInfo:
-        """Publish, register, wait for the mirror, activate."""
+        """Publish and register a model, wait until it is mirrored, and activate it."""
         revision = self.publish(folder, model_id)
         registry = self.deployment.registry
         registry.register(model_id, revision, task=task, by="test")
@@ -124,12 +124,12 @@ class Machine:
         self.deployment.registry.retire(model.model_id, model.revision, by="test")
 
     def withdraw_strategy(self, task: str) -> None:
-        """By hand: the command can only replace a strategy."""
+        """Delete the strategy of a task by hand, because the command can only replace it."""
         table = self.aws.resource("dynamodb").Table(self.deployment.name("model-strategy-table"))
         table.delete_item(Key={"task": task, "entry": CURRENT})
 
     def triage(self, *arguments: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run the command as its user would."""
+        """Run the `triage` command as a user does."""
         command = [sys.executable, "-m", "cli", *map(str, arguments), "--state", str(self.state)]
         done = subprocess.run(
             command, cwd=ROOT, capture_output=True, text=True, env={**os.environ, "NO_COLOR": "1", "COLUMNS": "200"}

@@ -1,4 +1,4 @@
-"""What a person has to look at raises an alarm, and the alarm reaches whoever subscribes to its topic."""
+"""Events that need a person raise an alarm, and its message reaches the subscribers of the topic."""
 
 from collections.abc import Iterator
 
@@ -18,7 +18,7 @@ def champion(machine: Machine) -> ModelInfo:
 
 @pytest.fixture
 def followed(machine: Machine, champion: ModelInfo) -> Iterator[None]:
-    """A strategy that the command has validated."""
+    """Set a strategy with the command, so that it is validated."""
     arm = any_arm(model_id=champion.model_id, revision=champion.revision, share=10_000)
     strategy = any_strategy(kind="single", arms=(arm,), task="product")
     put_in_force(machine.deployment.registry, strategy, by="test", replaces=0)

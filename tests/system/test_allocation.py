@@ -1,4 +1,4 @@
-"""A complaint put into raw_complaints comes out allocated."""
+"""A complaint that is put into `raw_complaints` gets an allocation."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""Records are sealed, what is tampered with is found, and what is erased is found nowhere."""
+"""Records are sealed, tampered records are found, and erased text is found nowhere."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,7 @@ MARKER = "xylograph"
 
 
 def verified(machine: Machine, *ids: str) -> dict[str, set[str]]:
-    """The problems of each entry."""
+    """Return the problems of each entry."""
     done = machine.triage("verify", *ids, "--json", check=False)
     told = json.loads(done.stdout)
     assert done.returncode == (1 if told["findings"] else 0)
@@ -88,7 +88,7 @@ def test_what_is_erased_is_found_nowhere_and_the_facts_still_verify(machine: Mac
 
 
 def files_with(folder: Path, word: str) -> list[Path]:
-    """Of the state on disk: tables, streams, buckets, logs, the Hub and whatever else there is."""
+    """Search the state on disk: tables, streams, buckets, logs, the Hub and everything else."""
     files = (file for file in folder.rglob("*") if file.is_file())
     return [file for file in files if word.encode() in file.read_bytes()]
 

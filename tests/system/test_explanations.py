@@ -1,4 +1,4 @@
-"""A decision explains itself on request, to those alone who may ask."""
+"""A decision is explained on request, and only to those who may ask."""
 
 import pytest
 from botocore.exceptions import ClientError

@@ -33,7 +33,7 @@ def test_a_lost_stream_record_is_healed_by_the_sweeper(machine: Machine, any_ite
 
 
 def test_a_complaint_that_is_put_again_while_it_is_triaged_is_settled_later_and_expires(machine: Machine, any_item):
-    """Settled without its outbox it would be kept for ever: nothing else says when it expires."""
+    """Without its outbox attributes the complaint would never expire."""
     item = any_item()
     complaint_id = item["complaint_id"]
     machine.allocate(item)
@@ -104,7 +104,7 @@ def _intake_mapping(machine: Machine) -> str:
 
 
 class ImpatientSweeper:
-    """The deployed sweeper with a short patience."""
+    """Yield the deployed sweeper with a short `stale_after`."""
 
     def __init__(self, machine: Machine) -> None:
         self._client = machine.aws.client("lambda")
@@ -123,7 +123,7 @@ class ImpatientSweeper:
 
 
 def _outbox(machine: Machine, complaint_id: str) -> tuple[str | None, bool]:
-    """The complaint's state, and whether it expires."""
+    """Return the state of a complaint, and whether it expires."""
     raw = machine.deployment.complaints.get(complaint_id) or {}
     return raw.get("triage_state"), "expires_at" in raw
 

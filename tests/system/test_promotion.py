@@ -1,4 +1,4 @@
-"""Challengers live through shadow, canary and all traffic on the deployed machine, on labels of a known reviewer."""
+"""Challengers run as shadow, as canary and for all complaints, with the labels of a known reviewer."""
 
 import hashlib
 import itertools
@@ -46,7 +46,7 @@ def letters() -> Iterator[GeneratedComplaint]:
 
 @pytest.fixture
 def trial(machine: Machine, letters: Iterator[GeneratedComplaint]) -> Iterator["Trial"]:
-    """The task of products, with whoever was champion before back in its place afterwards."""
+    """Yield the task `product`; afterwards the champion from before is restored."""
     trial = Trial(machine, letters)
     yield trial
     trial.end()
@@ -67,7 +67,7 @@ class Trial:
         return model
 
     def strategy(self, champion: ModelInfo, challenger: ModelInfo, *, share: int | None = None) -> None:
-        """A canary of this share or, without one, a shadow of everything."""
+        """Set a canary with this share or, without a share, a shadow of all complaints."""
         experiment = hashlib.sha256(challenger.version.encode()).hexdigest()[:12]
         first = _arm("champion", champion, BUCKETS - (share or 0))
         second = _arm("challenger", challenger, BUCKETS if share is None else share)
@@ -86,7 +86,7 @@ class Trial:
         put_in_force(self.registry, strategy, by="test", replaces=current.version if current else 0)
 
     def submit(self, count: int, *, label: bool = False, longer: str = "") -> list[AllocationEntry]:
-        """Complaints that arrive and, if they are labelled, what the reviewer says of each."""
+        """Put complaints, and the reviewer's feedback about each if they are labelled."""
         chosen = list(itertools.islice(self.letters, count))
         run = f"trial-{datetime.now(UTC):%H%M%S}-{next(self.numbers)}"
         items = [{"complaint_id": f"{run}-{n}", "narrative": one.narrative + longer} for n, one in enumerate(chosen)]
@@ -111,7 +111,7 @@ class Trial:
         assert until(applied, seconds=90)
 
     def shadowed(self, allocations: list[AllocationEntry], version: str) -> bool:
-        """Whether the shadow has said something about all of them, or is known to have failed."""
+        """Whether the shadow has predicted all complaints, or its failure is recorded."""
         story = self.machine.deployment.story
         kinds = ("PREDICTION#SHADOW", "FAILED#SHADOW")
         keys = [(a.complaint_id, f"{kind}#{TASK}#{version}") for a in allocations for kind in kinds]
@@ -222,7 +222,7 @@ def test_a_challenger_that_starts_failing_is_rolled_back_within_one_evaluation_a
 
 
 class Listener:
-    """What the bus says about changed strategies."""
+    """Receives the events about changed strategies from the bus."""
 
     def __init__(self, machine: Machine) -> None:
         events, self._sqs = machine.aws.client("events"), machine.aws.client("sqs")
@@ -272,7 +272,7 @@ def test_twenty_writers_at_once_lose_no_update(trial: Trial, machine: Machine, t
     assert shadow is not None
 
     def write(number: int) -> int:
-        """Whoever is refused looks again; how often that was."""
+        """Write until it succeeds, and return how many times the write was refused."""
         mine = Strategies(*(machine.deployment.table(spec) for spec in SPECS))
         change = any_change(shadow if number % 2 else alone, actor=f"writer {number}")
         refused = 0

@@ -1,4 +1,4 @@
-"""What was predicted on the deployed machine is said again by the same models, also by one that is retired."""
+"""The same models, also a retired one, reproduce the predictions made on the deployed machine."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ def test_a_hundred_complaints_are_replayed_to_the_last_digit(machine: Machine, r
     replays = [
         again(Complaint.read(item).narrative, prediction, models)
         for item in items
-        for prediction in read_story(deployment, str(item["complaint_id"]))["predictions"]
+        for prediction in read_story(deployment, str(item["complaint_id"])).predictions
     ]
     assert len(replays) >= 3 * len(items)
     assert {one.result for one in replays} == {"identical"}

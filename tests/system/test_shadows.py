@@ -1,4 +1,4 @@
-"""Challengers predict beside the champion once a complaint is allocated, and can do nothing to its allocation."""
+"""Shadows predict after a complaint is allocated, and cannot change its allocation."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ ALL = 10_000
 
 @pytest.fixture
 def shadowed(machine: Machine, tmp_path: Path) -> Iterator[Callable[..., Strategy]]:
-    """Put models beside the champion of the task `product`: name=(builder of its bundle, share)."""
+    """Add shadows to the champion of the task `product`, given as name=(builder of the bundle, share)."""
     registry = machine.deployment.registry
     added: list[ModelInfo] = []
 
@@ -54,7 +54,7 @@ def shadowed(machine: Machine, tmp_path: Path) -> Iterator[Callable[..., Strateg
 
 @contextmanager
 def short_of_time(machine: Machine, seconds: int) -> Iterator[None]:
-    """The deployed shadow function with a smaller budget, so that the test need not wait for the real one."""
+    """Yield the deployed shadow function with a shorter time-out, so that the test is faster."""
     client, name = machine.aws.client("lambda"), machine.function("ShadowsShadowInference")
     before = client.get_function_configuration(FunctionName=name)["Timeout"]
     client.update_function_configuration(FunctionName=name, Timeout=seconds)
@@ -64,11 +64,11 @@ def short_of_time(machine: Machine, seconds: int) -> Iterator[None]:
 
 def shadows_of(machine: Machine, complaint_id: str) -> list[str]:
     story = read_story(machine.deployment, complaint_id)
-    return sorted(p.model.arm for p in story["predictions"] if p.model.shadow)
+    return sorted(str(p.model.arm) for p in story.predictions if p.model.shadow)
 
 
 def failures_of(machine: Machine, complaint_id: str) -> dict[str, str]:
-    return {f.model.arm: f.error for f in read_story(machine.deployment, complaint_id)["failed"]}
+    return {str(f.model.arm): f.error for f in read_story(machine.deployment, complaint_id).failed}
 
 
 def test_a_shadow_predicts_for_its_sampled_share_and_decides_nothing(machine: Machine, any_item, shadowed):
@@ -99,7 +99,7 @@ def test_a_version_that_a_person_made_starts_no_shadows_again(machine: Machine, 
 
 
 def _inputs_of_shadows(machine: Machine) -> list[str]:
-    """The complaint of each execution that predicts as a shadow."""
+    """Return the complaint of each execution of a shadow."""
     states = machine.aws.client("stepfunctions")
     (arn,) = (m["stateMachineArn"] for m in states.list_state_machines()["stateMachines"] if "Shadow" in m["name"])
     executions = states.list_executions(stateMachineArn=arn)["executions"]

@@ -1,4 +1,4 @@
-"""The champion stands in for a challenger that fails: no complaint loses its automatic answer to a new model."""
+"""The champion answers for a challenger that fails, so that no complaint loses its automatic answer."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -33,7 +33,7 @@ def arm(name: str, model: ModelInfo, share: int = BUCKETS) -> Arm:
 
 @pytest.fixture
 def champion(machine: Machine, tmp_path: Path) -> Iterator[ModelInfo]:
-    """Of the task `product`, and sure of itself as that of `issue` is: together they need nobody."""
+    """Yield the champion of `product`. It and the model of `issue` are certain enough to need no person."""
     registry, sure = machine.deployment.registry, []
     for task, labels in (("product", PRODUCTS), ("issue", ISSUES)):
         any_bundle(tmp_path / task, labels=labels, task=task, thresholds=Thresholds(auto=0.9))
@@ -46,22 +46,25 @@ def champion(machine: Machine, tmp_path: Path) -> Iterator[ModelInfo]:
         machine.retire(model)
 
 
-@pytest.fixture
-def challenger(machine: Machine, champion: ModelInfo, tmp_path: Path) -> Iterator[ModelInfo]:
-    """Raises on every text."""
-    model = machine.register(raising_model(tmp_path / "raises", PRODUCTS), "somebody/raises", champion.task)
+def registered(machine: Machine, bundle: Path, repository: str, task: str) -> Iterator[ModelInfo]:
+    """Yield a registered challenger; afterwards withdraw its strategy and retire it."""
+    model = machine.register(bundle, repository, task)
     yield model
     machine.withdraw_strategy(model.task)
     machine.retire(model)
+
+
+@pytest.fixture
+def challenger(machine: Machine, champion: ModelInfo, tmp_path: Path) -> Iterator[ModelInfo]:
+    """A challenger that raises on every text."""
+    yield from registered(machine, raising_model(tmp_path / "raises", PRODUCTS), "somebody/raises", champion.task)
 
 
 @pytest.fixture
 def hanging(machine: Machine, champion: ModelInfo, tmp_path: Path) -> Iterator[ModelInfo]:
-    """Never answers. In a repository of its own: another test publishes the same model."""
-    model = machine.register(hanging_model(tmp_path / "hangs", PRODUCTS), "somebody/hangs-as-canary", champion.task)
-    yield model
-    machine.withdraw_strategy(model.task)
-    machine.retire(model)
+    """A challenger that never answers. It has its own repository, because another test publishes the same model."""
+    bundle = hanging_model(tmp_path / "hangs", PRODUCTS)
+    yield from registered(machine, bundle, "somebody/hangs-as-canary", champion.task)
 
 
 def answer(allocation: AllocationEntry) -> tuple[Any, ...]:

@@ -15,6 +15,7 @@ from tests.factories import (
     any_selection,
 )
 from triage.allocation import MANUAL_TEAM, allocate
+from triage.reason import Code
 from triage.steps import AllocationRequest, Failure, Outcome
 from triage.story import AllocationEntry, PredictionEntry, SelectionEntry
 from triage.taxonomy import load_taxonomy
@@ -49,6 +50,10 @@ def decide(
         now=NOW,
         code_version="test",
     )
+
+
+def texts(allocation: AllocationEntry) -> list[str]:
+    return [reason.text for reason in allocation.reasons]
 
 
 def test_three_confident_answers_need_nobody():
@@ -88,7 +93,7 @@ def test_a_person_is_asked_below_the_threshold_or_without_one(task, prediction, 
     allocation = decide(any_prediction(task=task, label=prediction.label, **values), *others)
     assert allocation.route == route
     assert (route == "auto") == (not allocation.reasons)
-    assert all(reason.startswith(task) for reason in allocation.reasons)
+    assert all(reason.task == task for reason in allocation.reasons)
     assert allocation.journey == "standard", "a doubt on the product is none on vulnerability"
     assert allocation.product_team == MORTGAGE.team
 
@@ -98,7 +103,7 @@ def test_an_issue_of_another_product_is_reviewed():
     allocation = decide(PRODUCT, any_prediction(task="issue", label=elsewhere, confidence=1.0), NOT_VULNERABLE)
     assert allocation.route == "review"
     assert allocation.product_team == MORTGAGE.team
-    assert any("not one of the product's issues" in reason for reason in allocation.reasons)
+    assert texts(allocation) == ["issue: not one of the product's issues"]
 
 
 def test_a_product_outside_the_taxonomy_is_manual():
@@ -110,27 +115,25 @@ def test_a_product_outside_the_taxonomy_is_manual():
 def test_a_product_that_failed_is_manual_and_says_why():
     allocation = decide(ISSUE, NOT_VULNERABLE, failed={"product": "ModelFailedError"})
     assert (allocation.route, allocation.product_team, allocation.product) == ("manual", MANUAL_TEAM, None)
-    assert "product: ModelFailedError" in allocation.reasons
+    assert texts(allocation) == ["product: ModelFailedError"]
 
 
 def test_an_issue_that_failed_is_reviewed_by_the_products_team():
     allocation = decide(PRODUCT, NOT_VULNERABLE, failed={"issue": "BundleCorruptError"})
     assert (allocation.route, allocation.product_team, allocation.issue) == ("review", MORTGAGE.team, None)
-    assert "issue: BundleCorruptError" in allocation.reasons
+    assert texts(allocation) == ["issue: BundleCorruptError"]
 
 
 def test_a_task_without_a_model_says_so():
     allocation = decide()
-    assert {"product: no model answered", "issue: no model answered", "vulnerable: no model answered"} <= set(
-        allocation.reasons
-    )
+    assert texts(allocation) == [f"{task}: no model answered" for task in ("product", "issue", "vulnerable")]
     assert (allocation.route, allocation.journey, allocation.vulnerable) == ("manual", "specialist", None)
 
 
 def test_a_vulnerable_customer_follows_the_specialist_journey_without_review():
     allocation = decide(PRODUCT, ISSUE, VULNERABLE)
     assert (allocation.route, allocation.journey, allocation.vulnerable) == ("auto", "specialist", True)
-    assert "vulnerable: model" in allocation.reasons
+    assert texts(allocation) == ["vulnerable: model"]
 
 
 @pytest.mark.parametrize("source", [SERVICEMEMBER, Stated(source="account", what="flag")], ids=lambda s: s.source)
@@ -139,7 +142,7 @@ def test_no_model_overrules_what_was_stated(source, prediction):
     allocation = decide(PRODUCT, ISSUE, prediction, selection=any_selection(stated=(source,)))
     assert (allocation.journey, allocation.vulnerable) == ("specialist", True)
     assert allocation.stated == (source,)
-    assert any(source.source in reason and source.what in reason for reason in allocation.reasons)
+    assert f"vulnerable: {source.source} ({source.what})" in texts(allocation)
 
 
 def test_what_was_stated_counts_where_the_model_failed():
@@ -152,7 +155,7 @@ def test_what_was_stated_counts_where_the_model_failed():
 def test_vulnerability_that_nobody_decided_is_unknown_and_protected():
     allocation = decide(PRODUCT, ISSUE, failed={"vulnerable": "ModelFailedError"})
     assert (allocation.journey, allocation.vulnerable, allocation.route) == ("specialist", None, "auto")
-    assert "vulnerable: ModelFailedError" in allocation.reasons
+    assert texts(allocation) == ["vulnerable: ModelFailedError"]
 
 
 def test_a_doubt_on_vulnerability_is_protected():
@@ -160,7 +163,7 @@ def test_a_doubt_on_vulnerability_is_protected():
         PRODUCT, ISSUE, NOT_VULNERABLE, selection=any_selection(doubts=("tags are not a list of texts",))
     )
     assert allocation.journey == "specialist"
-    assert "tags are not a list of texts" in allocation.reasons
+    assert texts(allocation) == ["tags are not a list of texts"]
 
 
 def test_a_doubt_on_the_customers_number_is_none_on_vulnerability():
@@ -196,7 +199,11 @@ def test_a_selection_that_failed_is_manual_and_specialist():
         code_version="test",
     )
     assert (allocation.route, allocation.journey, allocation.vulnerable) == ("manual", "specialist", None)
-    assert "selection: States.Timeout" in allocation.reasons
+    assert texts(allocation) == [
+        "selection: States.Timeout",
+        "vulnerable: what the complaint states was not recorded",
+        "vulnerable: not asked",
+    ]
 
 
 def test_a_selection_that_was_recorded_and_then_failed_keeps_what_was_stated():
@@ -207,7 +214,8 @@ def test_a_selection_that_was_recorded_and_then_failed_keeps_what_was_stated():
 def test_an_unreadable_complaint_gives_that_as_its_only_reason_for_a_person():
     allocation = decide(selection=any_selection(unreadable="narrative is empty"))
     assert (allocation.route, allocation.journey) == ("manual", "specialist")
-    assert [reason for reason in allocation.reasons if not reason.startswith("vulnerable")] == ["narrative is empty"]
+    assert texts(allocation) == ["narrative is empty", "vulnerable: not asked"]
+    assert [reason.text for reason in allocation.reasons if reason.leads_to == "person"] == ["narrative is empty"]
 
 
 def test_a_prediction_counts_only_where_its_model_answered():
@@ -246,14 +254,14 @@ def test_a_stand_in_that_fails_too_leads_to_people():
     failed = Failure(model=any_model_reference(model_id="acme/challenger"), error="ModelFailedError")
     outcome = Outcome(model=PRODUCT.model, error="States.Timeout", instead_of=failed)
     allocation = decide(ISSUE, NOT_VULNERABLE, outcomes=(*answered(ISSUE, NOT_VULNERABLE), outcome))
-    assert (allocation.route, allocation.reasons) == ("manual", ("product: States.Timeout",))
+    assert (allocation.route, texts(allocation)) == ("manual", ["product: States.Timeout"])
 
 
 def test_a_further_task_is_recorded_and_changes_no_route():
-    urgent = any_prediction(task="urgency", label="high", confidence=0.1)
-    allocation = decide(PRODUCT, ISSUE, NOT_VULNERABLE, urgent)
-    assert allocation.route == "auto"
-    assert "urgency" in {decision.task for decision in allocation.decisions}
+    angry = any_prediction(task="tone", label="angry", confidence=0.1, positive_label="angry")
+    allocation = decide(PRODUCT, ISSUE, NOT_VULNERABLE, angry)
+    assert (allocation.route, allocation.reasons) == ("auto", ())
+    assert "tone" in {decision.task for decision in allocation.decisions}
 
 
 def test_each_decision_holds_what_it_was_held_against():
@@ -293,7 +301,7 @@ def test_the_announcement_names_every_model_that_decided():
 LABELS = st.sampled_from([MORTGAGE.name, MORTGAGE.issues[0], "LABEL_0", "vulnerable", "not vulnerable", ""])
 PREDICTIONS = st.builds(
     any_prediction,
-    task=st.sampled_from(["product", "issue", "vulnerable", "urgency"]),
+    task=st.sampled_from(["product", "issue", "vulnerable", "tone"]),
     label=LABELS,
     confidence=st.floats(0, 1),
     thresholds=st.fixed_dictionaries({}, optional={"auto": st.floats(0, 1), "flag": st.floats(0, 1)}),
@@ -328,9 +336,14 @@ def test_whatever_happened_exactly_one_well_formed_allocation_protects_the_custo
     doubted = selection.doubts if selection else ()
     if stated or doubted or decided.get("vulnerable") in (None, "vulnerable"):
         assert allocation.journey == "specialist"
-        assert any(reason.startswith(("vulnerable", "tags")) for reason in allocation.reasons)
+        assert any(reason.task == "vulnerable" for reason in allocation.reasons)
     if stated:
         assert allocation.vulnerable is True
+    assert (allocation.journey == "specialist") == any(r.leads_to == "specialist" for r in allocation.reasons)
+    assert (allocation.route == "auto") == (not any(r.leads_to == "person" for r in allocation.reasons))
+    if selection_error or (selection and selection.unreadable):
+        assert not any(reason.code is Code.NO_MODEL for reason in allocation.reasons)
+    assert not any(reason.code is Code.UNKNOWN for reason in allocation.reasons)
     assert (allocation.route == "manual") == (allocation.product_team == MANUAL_TEAM)
     assert allocation.product_team in {MANUAL_TEAM, *TAXONOMY.teams}
     if allocation.route == "auto":

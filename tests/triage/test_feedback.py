@@ -19,6 +19,9 @@ MORTGAGE, CARD = (TAXONOMY.product(name) for name in ("Mortgage", "Credit card")
         {"kind": "confirm", "product": "Mortgage"},
         {"kind": "clear_vulnerable", "issue": MORTGAGE.issues[0]},
         {"kind": "shout"},
+        {"kind": "reallocate", "product": "Mortgage", "tasks": ("product",)},
+        {"tasks": ()},
+        {"tasks": ("Product",)},
         {"at": "2026-03-02T10:00:00"},
         {"feedback_id": "#"},
         {"by": ""},
@@ -56,6 +59,16 @@ def test_a_row_holds_the_feedback_as_it_was_said():
     row = FeedbackRow.of(feedback)
     assert (row.complaint_id, row.entry) == ("FEEDBACK#8123456", "f-1")
     assert row.feedback() == feedback
+
+
+@pytest.mark.parametrize("tasks", [("issue", "product"), ["issue", "product"], {"product", "issue"}, "issue product"])
+def test_the_tasks_of_a_confirmation_are_a_list_a_set_or_words(tasks):
+    assert any_feedback(tasks=tasks).confirmed == ("issue", "product")
+
+
+def test_a_confirmation_that_names_no_tasks_is_of_product_and_issue():
+    assert any_feedback().confirmed == ("product", "issue")
+    assert "tasks" not in FeedbackRow.of(any_feedback()).model_dump(exclude_none=True)
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.factories import NOW, any_allocation, any_feedback
+from tests.factories import NOW, any_allocation, any_decision, any_feedback, any_model_reference
 from triage.allocation import MANUAL_TEAM
 from triage.errors import FeedbackRefusedError
 from triage.feedback import Feedback
 from triage.reallocation import labels, reallocate
+from triage.reason import Code
 from triage.story import AllocationEntry
 from triage.taxonomy import load_taxonomy
 
@@ -15,6 +16,10 @@ TAXONOMY = load_taxonomy()
 
 def after(current: AllocationEntry, feedback: Feedback) -> AllocationEntry:
     return reallocate(current, feedback, taxonomy=TAXONOMY, now=NOW, code_version="new")
+
+
+def texts(allocation: AllocationEntry) -> list[str]:
+    return [reason.text for reason in allocation.reasons]
 
 
 def test_a_reallocation_moves_the_complaint_to_the_team_of_its_product():
@@ -27,7 +32,7 @@ def test_a_reallocation_moves_the_complaint_to_the_team_of_its_product():
 def test_an_issue_that_the_new_product_lacks_is_left_to_review():
     moved = after(any_allocation(), any_feedback(kind="reallocate", product="Credit card"))
     assert (moved.issue, moved.route) == (None, "review")
-    assert moved.reasons == ("issue: not named since the re-allocation",)
+    assert texts(moved) == ["issue: not named since the re-allocation"]
 
 
 def test_a_corrected_issue_leaves_the_team():
@@ -45,7 +50,64 @@ def test_a_confirmed_allocation_needs_no_review_and_keeps_its_protection():
     )
     confirmed = after(doubted, any_feedback())
     assert (confirmed.route, confirmed.journey, confirmed.vulnerable) == ("auto", "specialist", None)
-    assert confirmed.reasons == ("vulnerable: no model answered",)
+    assert texts(confirmed) == ["vulnerable: no model answered"]
+
+
+DOUBTED = (
+    "product: confidence below threshold",
+    "issue: confidence below threshold",
+    "vulnerable: no model answered",
+    "urgency: confidence below threshold",
+)
+PRODUCT_DOUBT, ISSUE_DOUBT, VULNERABLE_DOUBT, URGENCY_DOUBT = DOUBTED
+
+
+@pytest.mark.parametrize(
+    ("said", "left"),
+    [
+        ({}, [VULNERABLE_DOUBT, URGENCY_DOUBT]),
+        ({"tasks": ("product",)}, [ISSUE_DOUBT, VULNERABLE_DOUBT, URGENCY_DOUBT]),
+        ({"tasks": ("issue",)}, [PRODUCT_DOUBT, VULNERABLE_DOUBT, URGENCY_DOUBT]),
+        (
+            {"kind": "reallocate", "product": "Mortgage"},
+            [ISSUE_DOUBT, VULNERABLE_DOUBT, URGENCY_DOUBT],
+        ),
+        (
+            {"kind": "reallocate", "product": "Mortgage", "issue": "Closing on a mortgage"},
+            [VULNERABLE_DOUBT, URGENCY_DOUBT],
+        ),
+        ({"kind": "correct_issue", "issue": "Closing on a mortgage"}, [VULNERABLE_DOUBT, URGENCY_DOUBT]),
+        ({"kind": "set_vulnerable"}, [*DOUBTED, "vulnerable: set by a person"]),
+        ({"kind": "clear_vulnerable"}, [PRODUCT_DOUBT, ISSUE_DOUBT, URGENCY_DOUBT]),
+    ],
+    ids=str,
+)
+def test_a_person_clears_the_reasons_of_what_they_decided_and_no_others(said, left):
+    doubted = any_allocation(route="review", journey="specialist", vulnerable=None, reasons=DOUBTED)
+    made = after(doubted, any_feedback(**said))
+    assert (texts(made), made.route) == (left, "review")
+
+
+@pytest.mark.parametrize("whole", ["narrative is empty", "selection: States.Timeout"])
+def test_a_complaint_that_no_model_was_asked_about_is_settled_once_a_person_names_product_and_issue(whole):
+    unread = any_allocation(product_team=MANUAL_TEAM, product=None, issue=None, route="manual", reasons=(whole,))
+    moved = after(unread, any_feedback(kind="reallocate", product="Mortgage"))
+    assert (texts(moved), moved.route) == ([whole, "issue: not named since the re-allocation"], "review")
+    named = after(moved, any_feedback(kind="correct_issue", issue="Closing on a mortgage", version=2))
+    assert (texts(named), named.route) == ([], "auto")
+
+
+def test_an_issue_that_belongs_to_the_product_a_person_names_is_no_contradiction_any_more():
+    contrary = any_allocation(
+        product="Credit card", product_team="credit-card", reasons=("issue: not one of the product's issues",)
+    )
+    moved = after(contrary, any_feedback(kind="reallocate", product="Mortgage"))
+    assert (moved.issue, texts(moved), moved.route) == ("Closing on a mortgage", [], "auto")
+
+
+def test_an_issue_that_no_model_named_cannot_be_confirmed():
+    unnamed = any_allocation(issue=None, route="review", reasons=("issue: no model answered",))
+    assert after(unnamed, any_feedback()).route == "review"
 
 
 def test_a_complaint_without_an_owner_stays_manual_when_it_is_confirmed():
@@ -92,6 +154,18 @@ def test_what_nobody_had_named_cannot_be_confirmed():
     assert labels(any_allocation(product=None, issue=None), any_feedback()) == {}
 
 
+def test_a_confirmation_labels_the_tasks_that_it_names():
+    urgent = any_decision(any_model_reference(task="urgency"), label="urgent")
+    allocation = any_allocation(decisions=(urgent,))
+    assert labels(allocation, any_feedback(tasks=("issue",))) == {"issue": "Closing on a mortgage"}
+    assert labels(allocation, any_feedback(tasks=("urgency",))) == {"urgency": "urgent"}
+
+
+def test_a_confirmation_of_a_task_that_asks_nobody_is_refused():
+    with pytest.raises(FeedbackRefusedError, match=r"confirm takes the tasks product, issue.*, not vulnerable"):
+        after(any_allocation(), any_feedback(tasks=("product", "vulnerable")))
+
+
 KINDS = st.one_of(
     st.sampled_from([{"kind": kind} for kind in ("confirm", "set_vulnerable", "clear_vulnerable")]),
     st.sampled_from([{"kind": "reallocate", "product": product.name} for product in TAXONOMY.products]),
@@ -110,3 +184,65 @@ def test_each_feedback_makes_the_next_version_and_only_a_person_takes_protection
         assert made.product is None or made.product_team == TAXONOMY.team_of(made.product)
         assert made.announcement().version == made.version
         current = made
+
+
+REASONS = st.sampled_from(
+    [
+        *(
+            f"{task}: {words}"
+            for task in ("product", "issue", "vulnerable", "urgency")
+            for words in ("confidence below threshold", "no model answered", "Sandbox.Timedout", "another wording")
+        ),
+        "issue: not one of the product's issues",
+        "issue: not named since the re-allocation",
+        "vulnerable: said (health)",
+        "vulnerable: model",
+        "tags are not a list of texts",
+        "narrative is empty",
+        "selection: States.Timeout",
+    ]
+)
+ALLOCATIONS = st.builds(
+    lambda product, issue, reasons: any_allocation(
+        product_team=TAXONOMY.team_of(product) if product else MANUAL_TEAM,
+        product=product,
+        issue=issue,
+        vulnerable=None,
+        journey="specialist",
+        route="review",
+        reasons=tuple(reasons),
+    ),
+    st.sampled_from([None, "Mortgage", "Credit card"]),
+    st.sampled_from([None, "Closing on a mortgage", ISSUE]),
+    st.lists(REASONS, unique=True, max_size=8),
+)
+STATEMENTS = st.one_of(
+    KINDS,
+    st.just({"kind": "reallocate", "product": "Credit card", "issue": ISSUE}),
+    st.just({"kind": "correct_issue", "issue": "Closing on a mortgage"}),
+    st.lists(st.sampled_from(["product", "issue"]), unique=True, min_size=1).map(lambda tasks: {"tasks": tasks}),
+)
+
+
+@given(ALLOCATIONS, STATEMENTS)
+def test_no_feedback_removes_a_reason_of_a_task_that_it_did_not_decide(current, values):
+    feedback = any_feedback(**values)
+    try:
+        made = after(current, feedback)
+    except FeedbackRefusedError:
+        return
+    decided = set(labels(current, feedback))
+    for reason in current.reasons:
+        if reason.task is None:
+            assert reason in made.reasons or decided >= {"product", "issue"}
+        elif reason.task == "issue" and feedback.kind == "reallocate" and reason not in made.reasons:
+            contradiction_solved = reason.code is Code.FOREIGN_ISSUE and made.issue is not None
+            assert "issue" in decided or contradiction_solved or Code.ISSUE_NOT_NAMED in {r.code for r in made.reasons}
+        else:
+            assert reason in made.reasons or reason.task in decided
+    asked = any(reason.leads_to == "person" for reason in made.reasons)
+    if feedback.kind in ("set_vulnerable", "clear_vulnerable"):
+        assert made.route == current.route
+    else:
+        assert made.route == ("manual" if made.product_team == MANUAL_TEAM else "review" if asked else "auto")
+    assert made.journey == "specialist" or feedback.kind == "clear_vulnerable"

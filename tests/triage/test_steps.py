@@ -2,8 +2,8 @@ import pytest
 from pydantic import ValidationError
 
 from tests.factories import any_model_reference
+from triage.functions import DELIVER_EXPLANATION, READ_NARRATIVE, STEPS
 from triage.steps import (
-    STEPS,
     AllocationRequest,
     ExecutionInput,
     Failure,
@@ -13,6 +13,9 @@ from triage.steps import (
     Selected,
     path,
 )
+
+STATES = [step for step in STEPS if step not in (DELIVER_EXPLANATION, READ_NARRATIVE)]
+"""The other two answer people, and their answers hold words of the complaint."""
 
 
 def test_a_path_follows_the_fields_of_a_contract():
@@ -36,9 +39,11 @@ def test_a_path_to_a_missing_field_is_refused(contract, names):
         path(contract, *names)
 
 
-@pytest.mark.parametrize("contract", {c for step in STEPS for c in (step.takes, step.gives)}, ids=lambda c: c.__name__)
+@pytest.mark.parametrize("contract", {c for step in STATES for c in (step.takes, step.gives)}, ids=lambda c: c.__name__)
 def test_no_payload_can_carry_a_narrative(contract):
-    assert "narrative" not in str(contract.model_json_schema())
+    schema = contract.model_json_schema()
+    models = [schema, *schema.get("$defs", {}).values()]
+    assert not [name for model in models for name in model.get("properties", {}) if "narrative" in name]
     with pytest.raises(ValidationError):
         contract.model_validate({"narrative": "text"})
 
@@ -47,12 +52,6 @@ def test_a_refused_payload_does_not_show_what_it_held():
     with pytest.raises(ValidationError) as refused:
         ExecutionInput.model_validate({"complaint_id": ["MARKER"]})
     assert "MARKER" not in str(refused.value)
-
-
-def test_steps_are_named_by_their_handlers():
-    for step in STEPS:
-        assert step.handler == f"runtime.{step.name}.handler"
-    assert len({step.name for step in STEPS}) == len(STEPS)
 
 
 def test_a_request_without_outcomes_is_what_a_failed_selection_sends():
@@ -73,7 +72,7 @@ CHAMPION = any_model_reference(model_id="acme/champion")
 @pytest.mark.parametrize("stand_in", [any_model_reference(), any_model_reference(model_id="acme/b", stand_in=CHAMPION)])
 def test_a_stand_in_is_neither_the_model_itself_nor_one_that_has_a_stand_in(stand_in):
     assert any_model_reference(stand_in=CHAMPION).stand_in == CHAMPION
-    with pytest.raises(ValidationError, match="a stand-in is another model, and has none itself"):
+    with pytest.raises(ValidationError, match="the stand-in must be another model, and must have no stand-in itself"):
         any_model_reference(stand_in=stand_in)
 
 

@@ -1,1 +1,1 @@
-"""How well the redactor finds what it looks for, and how its word lists were made."""
+"""Measures how well the redactor finds personal data, and builds its word lists."""

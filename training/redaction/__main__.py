@@ -1,4 +1,4 @@
-"""`python -m training.redaction`: what the redactor finds of the labelled set, and what it does to an export."""
+"""`python -m training.redaction`: measure the redactor on the labelled set and on an export."""
 
 import time
 from collections import Counter
@@ -16,16 +16,16 @@ from triage.redaction import REDACTION_VERSION, Entity, redact
 from triage.text import clean
 
 LENGTH = 1_000
-"""Characters of the text that is timed: about the mean of a real narrative."""
+"""The number of characters of the text that is timed: about the mean of real narratives."""
 
 
 def main(
     data: Annotated[
-        Path | None, typer.Option(exists=True, help="A CFPB export in Parquet, to measure on as well.")
+        Path | None, typer.Option(exists=True, help="Also measure on this CFPB export in Parquet format.")
     ] = None,
-    count: Annotated[int, typer.Option(help="Narratives of the export.")] = 2_000,
+    count: Annotated[int, typer.Option(help="The number of narratives to read from the export.")] = 2_000,
 ) -> None:
-    """Print precision and recall of each entity on each part of the labelled set, and the time a text takes."""
+    """Print the precision and recall of each entity on each part of the labelled set, and the time for a text."""
     console = Console(width=120)
     for part, examples in load_parts().items():
         console.print(table(part, len(examples), measure(examples)))
@@ -36,7 +36,7 @@ def main(
 
 
 def table(part: str, texts: int, scores: dict[Entity, Score]) -> Table:
-    """One part's scores, the sum of all entities last."""
+    """Return the scores of one part by entity; the last row sums up all entities."""
     title = f"{part}: {texts} texts, redaction {REDACTION_VERSION}"
     shown = Table(
         "entity", "marked", "recall", "characters hidden", "found", "precision", "harmed characters", title=title
@@ -55,7 +55,10 @@ def table(part: str, texts: int, scores: dict[Entity, Score]) -> Table:
 
 
 def real(data: Path, count: int) -> Table:
-    """What is replaced in narratives that CFPB has scrubbed, of the half that the word lists were not made from."""
+    """Count what is replaced in the narratives of the half of an export that the word lists were not built from.
+
+    CFPB has already removed personal data from them.
+    """
     narratives = [clean(narrative) for narrative in read_half(data, even=False)][:count]
     redacted = [redact(narrative) for narrative in narratives]
     changed = sum(bool(one.counts) for one in redacted)
@@ -69,7 +72,7 @@ def real(data: Path, count: int) -> Table:
 
 
 def milliseconds(texts: list[str]) -> float:
-    """Mean time to redact one of them."""
+    """Return the mean time to redact one of the texts."""
     redact(texts[0])
     start = time.perf_counter()
     for text in texts:

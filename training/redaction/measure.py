@@ -1,4 +1,4 @@
-"""How much of what is marked is found, and how much of what is found is marked."""
+"""Compares the spans that the redactor finds with the marked spans of the labelled set."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -9,9 +9,11 @@ from triage.redaction import Entity, Span, find
 
 @dataclass(frozen=True)
 class Score:
-    """marked, found: spans of one entity. marked_found: those marked that one found as the same entity overlaps;
-    found_marked: the other way round. characters: that are marked; hidden: of them, under any found span.
-    replaced: characters found as this entity; harmed: of them, those under no mark of any entity.
+    """Counts for one entity.
+
+    marked, found: spans. marked_found: marked spans that overlap a found span of the entity. found_marked: found spans
+    that overlap a marked span of the entity. characters: marked characters. hidden: marked characters inside any found
+    span. replaced: characters of found spans. harmed: of these, characters that no mark of any entity covers.
     """
 
     marked: int = 0
@@ -33,7 +35,7 @@ class Score:
 
     @property
     def hidden_share(self) -> float:
-        """The character-level recall: what matters for privacy, whatever the placeholder says."""
+        """The share of marked characters that are replaced by any placeholder; privacy depends on it."""
         return _share(self.hidden, self.characters)
 
     @property
@@ -45,7 +47,7 @@ class Score:
 
 
 def measure(examples: Iterable[Example]) -> dict[Entity, Score]:
-    """Of the redactor's first pass, entity by entity."""
+    """Score the first pass of the redactor, by entity."""
     scores = dict.fromkeys(Entity, Score())
     for example in examples:
         found = find(example.text)
@@ -70,7 +72,7 @@ def _score(entity: Entity, marked: Sequence[Span], found: Sequence[Span]) -> Sco
 
 
 def _overlap(one: Span, other: Span) -> int:
-    """Characters that both hold."""
+    """Return the number of characters that the spans share."""
     return max(0, min(one.end, other.end) - max(one.start, other.start))
 
 

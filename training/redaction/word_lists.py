@@ -1,9 +1,8 @@
-"""`python -m training.redaction.word_lists FILE --names DIR`: build the word lists that the redactor ships.
+"""`python -m training.redaction.word_lists FILE --names DIR`: build the word lists of the redactor.
 
-FILE is a CFPB export: CFPB has scrubbed the names of people out of it, so a word it holds is no name, or not only one.
-Every second complaint, by its id, is read; the others are kept to measure on. DIR holds the lists of first and last
-names of the US Census of 1990, as the package `names` 0.3.0 carries them. Names of the UK and of the world that the
-census lacks are ours, in `names.toml`.
+FILE is a CFPB export. CFPB has removed the names of people from it, so a word in it is not a name, or not only a name.
+Complaints with an even id are read; the others are left to measure on. DIR holds the lists of first and last names of
+the US Census of 1990, as in the package `names` 0.3.0. `names.toml` adds names that the census lacks.
 """
 
 import json
@@ -18,10 +17,10 @@ import pyarrow.parquet
 import typer
 
 SURNAMES = 8_000
-"""Of the most frequent. Those after them are borne by less than one in 50,000."""
+"""The number of surnames, most frequent first. Each further one is the name of fewer than 1 in 50,000 people."""
 
 ORDINARY_FROM = 2
-"""Occurrences in the sample; a word seen once may be a name that CFPB overlooked."""
+"""How often a word must occur to be ordinary. A word that occurs once may be a name that CFPB overlooked."""
 
 WORD = re.compile(r"[^\W\d_]+")
 OUTPUT = Path(__file__).parents[2] / "triage" / "redaction" / "lexicon.json"
@@ -31,7 +30,7 @@ def main(
     export: Annotated[Path, typer.Argument(exists=True)],
     names: Annotated[Path, typer.Option(exists=True, file_okay=False)],
 ) -> None:
-    """Write the lists beside the redactor."""
+    """Write the word lists to `triage/redaction/lexicon.json`."""
     lists = build(ordinary_words(read_half(export, even=True)), names)
     lines = {name: by_initial(words) for name, words in lists.items()}
     OUTPUT.write_text(json.dumps(lines, ensure_ascii=False, indent=0) + "\n")
@@ -39,7 +38,7 @@ def main(
 
 
 def read_half(export: Path, *, even: bool) -> Iterator[str]:
-    """Narratives of the complaints whose id is even, or of the others."""
+    """Yield the narratives of complaints with an even id, or with an odd id."""
     table = pyarrow.parquet.read_table(export, columns=["complaint_id", "narrative"])
     for complaint_id, narrative in zip(*(table[name].to_pylist() for name in table.column_names), strict=True):
         if (int(complaint_id) % 2 == 0) is even:
@@ -52,7 +51,7 @@ def ordinary_words(narratives: Iterable[str]) -> set[str]:
 
 
 def build(ordinary: set[str], folder: Path) -> dict[str, set[str]]:
-    """given: first names that are nothing else. ambiguous: first names that are words, places or brands as well."""
+    """Return the four lists that `Lexicon` in `triage/redaction/lexicon.py` describes."""
     own = tomllib.loads(Path(__file__).with_name("names.toml").read_text())
     given = {*census(folder / "dist.male.first"), *census(folder / "dist.female.first"), *own["given"].split()}
     given = {name for name in given if len(name) > 2} - set(own["never"].split())
@@ -69,12 +68,12 @@ def build(ordinary: set[str], folder: Path) -> dict[str, set[str]]:
 
 
 def census(path: Path) -> list[str]:
-    """Names in the order of their frequency, each at the beginning of its line."""
+    """Return the names of a census file, most frequent first. Each is the first word of its line."""
     return [line.split()[0].lower() for line in path.read_text().splitlines() if line.strip()]
 
 
 def by_initial(words: set[str]) -> list[str]:
-    """One line a letter, so that a difference can be read."""
+    """Return one line for each initial, so that a change of the lists is readable in a diff."""
     initials = sorted({word[0] for word in words})
     return [" ".join(sorted(word for word in words if word[0] == initial)) for initial in initials]
 

@@ -1,1 +1,1 @@
-"""What was recorded stays true: chains, verification, replay, holds and erasure."""
+"""Chains that prove what was recorded, verification, replay, legal holds and erasure."""

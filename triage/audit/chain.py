@@ -1,6 +1,6 @@
-"""The chain of a complaint: every change of its entries, each sealed with the hash of the one before.
+"""The chain of a complaint: one link for every change of its entries, sealed with the hash of the link before.
 
-A link holds hashes and no content, so that what is erased stays provable.
+A link holds hashes and no content, so that records stay provable after their text was erased.
 """
 
 import base64
@@ -10,34 +10,34 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, Final, Literal, Self
-
-from pydantic import Field
+from typing import Annotated, Any, Final, Literal, Self
 
 from triage.contracts import Contract, Sha256
 from triage.feedback import is_pending
+from triage.validation import Matching
 
 Item = Mapping[str, Any]
 
 KEPT_LONGER_DAYS: Final = 14
-"""DynamoDB removes what has expired within days and in no order; what seals must not go before what it seals."""
+"""Links outlive what they seal, because DynamoDB removes expired items within days and in no order."""
 
 UNSEALED: Final = frozenset({"expires_at"})
-"""What a legal hold changes, and nothing follows from."""
+"""Attributes that are not hashed, because a legal hold changes them."""
 
 
 class Link(Contract):
     """One change of one entry.
 
-    complaint_id: its partition in `complaints_allocation`, which is an inbox for feedback. sequence: counts from 1, in
-    digits that sort. change: pending is feedback without an outcome, which its writer may replace.
-    content_sha256: of the entry as it then was; None where it was removed. began_at: when the first link was sealed,
-    which expires before the others.
-    sha256: of all the rest but `expires_at`.
+    complaint_id: the partition of the entry in `complaints_allocation`: a complaint's id, or the inbox of its feedback.
+    sequence: the number of the link, from 1, with leading zeros so that numbers sort as text.
+    change: `pending` is feedback without an outcome, which its writer may still replace.
+    content_sha256: of the entry after the change; None where it was removed.
+    began_at: when the first link of the chain was sealed. Every link states it, because the first one expires first.
+    sha256: of all other fields except `expires_at`.
     """
 
     complaint_id: str
-    sequence: str = Field(pattern=r"^\d{6,}$")
+    sequence: Annotated[str, Matching(r"^\d{6,}$", "a number of at least 6 digits")]
     entry: str
     change: Literal["written", "pending", "removed"]
     content_sha256: Sha256 | None = None
@@ -52,9 +52,11 @@ class Link(Contract):
     def after(
         cls, last: Self | None, number: int | None = None, /, *, entry: str, content: Item | None, **stated: Any
     ) -> Self:
-        """The next link of a chain. number: where it is not the one that follows, since that place is taken.
+        """Return the next link of a chain.
 
-        stated: complaint_id, sealed_at, code_version and expires_at.
+        last: the link before, None for the first one. number: a later number, where the next one is taken.
+        content: the entry after the change, None where it was removed.
+        stated: the fields complaint_id, sealed_at, code_version and expires_at.
         """
         if number is None:
             number = last.number + 1 if last else 1
@@ -93,13 +95,13 @@ def _own_sha256(facts: Item) -> str:
 
 
 def content_sha256(item: Item) -> str:
-    """Of an item as DynamoDB holds it, whatever is in it; when it expires does not count."""
+    """Return the hash of an item as DynamoDB stores it, whatever it holds, without its expiry."""
     sealed = {name: value for name, value in item.items() if name not in UNSEALED}
     return hashlib.sha256(json.dumps(_canonical(sealed), sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
 def _canonical(value: Any) -> Any:
-    """Each value with its type, so that no two differ and look alike."""
+    """Return the value as JSON in which different values never look alike: numbers, sets and bytes name their type."""
     if isinstance(value, Mapping):
         return {str(name): _canonical(element) for name, element in value.items()}
     if isinstance(value, list | tuple):
@@ -114,7 +116,7 @@ def _canonical(value: Any) -> Any:
 
 
 def began(links: Iterable[Item]) -> datetime | None:
-    """When a chain began, of its links as they are stored; what somebody made of a link says nothing."""
+    """Return when a chain began, from its stored links; None where none of them is well-formed."""
     stated = []
     for link in links:
         with suppress(ValueError):
@@ -123,7 +125,7 @@ def began(links: Iterable[Item]) -> datetime | None:
 
 
 def unsealed(links: Iterable[Link], entries: Mapping[str, Item | None]) -> Iterator[tuple[str, Item | None]]:
-    """Of the entries as they are now (None: not there), those that the chain does not know like that."""
+    """Yield the entries whose current content the chain has not sealed yet. A content of None means removed."""
     known = {link.entry: link.content_sha256 for link in links}
     for entry, item in entries.items():
         content = content_sha256(item) if item is not None else None

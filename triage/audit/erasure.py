@@ -1,4 +1,4 @@
-"""What goes when a complaint is erased, and what holds it back."""
+"""What an erasure removes of a complaint, and what prevents it."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -6,22 +6,22 @@ from datetime import datetime
 from pydantic import Field
 
 from triage.audit.chain import Item
-from triage.audit.hold import in_force
 from triage.complaint import timestamp
 from triage.contracts import Contract
 from triage.errors import HeldError, StillTriagedError
 from triage.feedback import is_pending
 from triage.outbox import ALLOCATED, PARKED
-from triage.steps import Stated, Step
-from triage.story import EXPLANATION, ErasureEntry
+from triage.steps import ShortText
+from triage.stored_story import StoredStory
+from triage.story import ErasureEntry, ExplanationEntry
 
 
 class ErasureRequest(Contract):
-    """snapshots: rows that were removed from datasets already, by dataset; this is where that is recorded."""
+    """snapshots: rows that the caller has removed from published datasets, by dataset, to be recorded."""
 
     complaint_id: str = Field(min_length=1)
-    requester: Stated
-    reason: Stated
+    requester: ShortText
+    reason: ShortText
     snapshots: dict[str, int] = Field(default_factory=dict)
 
 
@@ -32,49 +32,46 @@ class Erased(Contract):
     erasure: ErasureEntry | None
 
 
-ERASE = Step("erase", takes=ErasureRequest, gives=Erased)
-
-
 def plan_erasure(
     request: ErasureRequest,
     *,
     raw: Item | None,
-    story: Iterable[Item],
+    story: StoredStory,
     inbox: Iterable[Item],
     now: datetime,
     code_version: str,
-    expires_at: int,
 ) -> ErasureEntry | None:
-    """Text and derived text go: the complaint, its explanations, and feedback that was not applied.
+    """Return what has to go: the complaint, its explanations, and feedback that was not applied. Decisions stay.
 
-    raw: its outbox, None where the complaint is gone. None is returned where nothing is left to go.
+    raw: the outbox of the complaint, or None where the complaint is gone. inbox: rows of feedback as they are stored.
+    Returns None where nothing is left to erase.
     Raises: HeldError, StillTriagedError.
     """
-    entries = list(story)
-    hold = in_force(entries)
-    if hold is not None:
+    if story.hold is not None:
         raise HeldError(
-            f"{request.complaint_id} is held since {hold.placed_at} by {hold.placed_by}: {hold.reason}; "
-            "lift the hold first"
+            f"{request.complaint_id} cannot be erased: it is held since {story.hold.placed_at} "
+            f"by {story.hold.placed_by}: {story.hold.reason}; lift the hold first"
         )
     if raw is not None and raw.get("triage_state") not in (ALLOCATED, PARKED):
-        raise StillTriagedError(f"{request.complaint_id} is being triaged; erase it once it is allocated or parked")
-    going = tuple(str(item["entry"]) for item in entries if str(item["entry"]).startswith(EXPLANATION))
-    # What was not looked at may hold anything, as may what was refused. A story may lie in the same partition.
-    going_rows = (item for item in inbox if item.get("outcome") == "refused" or is_pending(item))
-    refused = tuple(str(item["entry"]) for item in going_rows)
-    if raw is None and not (going or refused or request.snapshots):
+        raise StillTriagedError(
+            f"{request.complaint_id} is being triaged and cannot be erased yet; erase it once it is allocated or parked"
+        )
+    explanations = story.keys(ExplanationEntry)
+    # Feedback without an outcome was never looked at, and refused feedback is invalid: both may quote the customer.
+    # The partition may also hold the story of a complaint whose id looks like an inbox; its entries are not feedback.
+    not_applied = (row for row in inbox if row.get("outcome") == "refused" or is_pending(row))
+    feedback = tuple(str(row["entry"]) for row in not_applied)
+    if raw is None and not (explanations or feedback or request.snapshots):
         return None
     return ErasureEntry(
         complaint_id=request.complaint_id,
         entry=ErasureEntry.key(timestamp(now)),
         code_version=code_version,
-        expires_at=expires_at,
         erased_at=timestamp(now),
         erased_by=request.requester,
         reason=request.reason,
         text=raw is not None,
-        entries=going,
-        refused_feedback=refused,
+        entries=explanations,
+        refused_feedback=feedback,
         snapshots=request.snapshots,
     )

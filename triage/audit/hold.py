@@ -1,45 +1,35 @@
-"""A legal hold: a complaint is kept whatever its age, until the hold is lifted."""
+"""A legal hold keeps a complaint, whatever its age, until it is lifted."""
 
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Literal
 
 from pydantic import Field
 
-from triage.audit.chain import Item
 from triage.complaint import timestamp
 from triage.contracts import Contract
 from triage.errors import HoldRefusedError
 from triage.outbox import expiry
-from triage.steps import Stated, Step
-from triage.story import HOLD, SELECTION, HoldEntry
+from triage.steps import ShortText
+from triage.stored_story import StoredStory
+from triage.story import HoldEntry
 
 
 class HoldRequest(Contract):
     complaint_id: str = Field(min_length=1)
     kind: Literal["place", "lift"]
-    requester: Stated
-    reason: Stated
+    requester: ShortText
+    reason: ShortText
 
 
 class Held(Contract):
-    """kept: how many records do not expire any more, or do again."""
+    """kept: how many records stopped expiring, or, after lifting, expire again."""
 
     hold: HoldEntry
     kept: int
 
 
-HOLDING = Step("hold", takes=HoldRequest, gives=Held)
-
-
-def in_force(story: Iterable[Item]) -> HoldEntry | None:
-    for item in story:
-        if str(item["entry"]).startswith(HOLD) and item.get("held") == "yes":
-            return HoldEntry.model_validate(item)
-    return None
-
-
 def placed(request: HoldRequest, *, now: datetime, code_version: str) -> HoldEntry:
+    """Return a new hold, in force from now on."""
     return HoldEntry(
         complaint_id=request.complaint_id,
         entry=HoldEntry.key(timestamp(now)),
@@ -51,14 +41,15 @@ def placed(request: HoldRequest, *, now: datetime, code_version: str) -> HoldEnt
     )
 
 
-def lifted(story: Iterable[Item], request: HoldRequest, *, now: datetime) -> HoldEntry:
-    """The hold, as it is lifted now; one that was lifted before stays as it is, so that lifting it can be ended.
+def lifted(story: StoredStory, request: HoldRequest, *, now: datetime) -> HoldEntry:
+    """Return the hold as it is lifted now. A hold that was lifted before is returned unchanged, so that lifting it can
+    be finished.
 
-    Raises: HoldRefusedError.
+    Raises: HoldRefusedError where the complaint was never held.
     """
-    holds = [HoldEntry.model_validate(item) for item in story if str(item["entry"]).startswith(HOLD)]
+    holds = story.all(HoldEntry)
     if not holds:
-        raise HoldRefusedError(f"{request.complaint_id} is not held")
+        raise HoldRefusedError(f"{request.complaint_id} is not held, so there is nothing to lift")
     hold = max(holds, key=lambda hold: (hold.held is not None, hold.lifted_at or ""))
     if hold.held is None:
         return hold
@@ -66,8 +57,10 @@ def lifted(story: Iterable[Item], request: HoldRequest, *, now: datetime) -> Hol
     return hold.model_copy(update={"held": None, **lifting})
 
 
-def expiry_after(story: Iterable[Item], *, now: datetime, retention_days: int) -> int:
-    """When a complaint expires that is not held any more: as if it never had been, and not before tomorrow."""
-    selected = next((item["selected_at"] for item in story if item["entry"] == SELECTION), None)
-    since = datetime.fromisoformat(selected) if selected else now
+def expiry_after(selected_at: str | None, *, now: datetime, retention_days: int) -> int:
+    """Return when a complaint expires once its hold is lifted: as if it had never been held, but not before tomorrow.
+
+    selected_at: of its selection, ISO 8601; None where it has none, and then its retention begins now.
+    """
+    since = datetime.fromisoformat(selected_at) if selected_at else now
     return max(expiry(since, retention_days), expiry(now, 1))

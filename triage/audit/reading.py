@@ -1,24 +1,20 @@
-"""A person reads a narrative: only what is recorded is handed out."""
+"""A person reads a narrative, after it is recorded who does and what for."""
 
 from pydantic import Field
 
 from triage.contracts import Contract
-from triage.steps import Stated, Step
+from triage.steps import ShortText
 
 
 class ReadingRequest(Contract):
     complaint_id: str = Field(min_length=1)
-    requester: Stated
-    purpose: Stated
+    requester: ShortText
+    purpose: ShortText
 
 
 class Read(Contract):
-    """words: the narrative as models are given it, cleaned and before redaction; empty where none can be read."""
+    """words: the cleaned narrative, not redacted; empty where the complaint has no readable one."""
 
     complaint_id: str
     read_at: str
     words: str
-
-
-READ_NARRATIVE = Step("read_narrative", takes=ReadingRequest, gives=Read)
-"""No state of a state machine: what it gives holds words."""

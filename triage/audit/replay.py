@@ -1,23 +1,19 @@
-"""Whether a model says today what it is recorded to have said."""
+"""Compares a recorded prediction with what the same model predicts today."""
 
 from typing import Literal
 
 from triage.contracts import Contract, TaskName
-from triage.inference.classify import Classification
+from triage.inference.classify import REPLAY_TOLERANCE, Classification
 from triage.story import PredictionEntry
-
-TOLERANCE = 1e-6
-"""Of a probability: processors add up in different orders. A quantized model may differ by more on another kind of
-processor, and is then reported as different."""
 
 Result = Literal["identical", "within tolerance", "different", "impossible"]
 
 
 class Replay(Contract):
-    """One prediction beside the same model's answer now.
+    """One recorded prediction, compared with the same model's prediction now.
 
-    max_abs_difference: over the probabilities that are recorded; None where there was no answer. reason: why it is not
-    identical.
+    max_abs_difference: the largest difference of a recorded probability; None where the model could not be asked.
+    reason: why the result is `different` or `impossible`.
     """
 
     task: TaskName
@@ -48,7 +44,7 @@ def compare(recorded: PredictionEntry, now: Classification) -> Replay:
 
 
 def impossible(recorded: PredictionEntry, reason: str) -> Replay:
-    """It could not even be asked."""
+    """Return the replay of a prediction whose model cannot be asked any more."""
     return Replay(
         task=recorded.model.task,
         version=recorded.model_version,
@@ -60,11 +56,11 @@ def impossible(recorded: PredictionEntry, reason: str) -> Replay:
 
 
 def _reason(recorded: PredictionEntry, now: Classification, largest: float) -> str | None:
-    """Tokens first: another text, or another tokenizer, explains everything else."""
+    """Return what differs, the cause before its effects: another text or tokenizer explains every other difference."""
     if (recorded.tokens_seen, recorded.tokens_total) != (now.tokens_seen, now.tokens_total):
-        return f"the text had {recorded.tokens_total} tokens and has {now.tokens_total}: it was changed since"
+        return f"the text had {recorded.tokens_total} tokens and now has {now.tokens_total}: it was changed since"
     if recorded.label != now.label:
         return "another label"
-    if largest > TOLERANCE:
+    if largest > REPLAY_TOLERANCE:
         return f"probabilities differ by up to {largest:.2g}"
     return None

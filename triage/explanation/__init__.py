@@ -1,1 +1,1 @@
-"""Why a model decided as it did: which sentences, and which words in them, moved its answer. On request only."""
+"""Explains a model's decision on request: which sentences and words changed its answer, and by how much."""

@@ -1,4 +1,4 @@
-"""Whether an explanation deserves belief: it adds up, it names what matters, and chance does not change it."""
+"""Checks of an explanation: its figures add up, it names the parts with an effect, and chance does not change it."""
 
 from collections.abc import Sequence
 from itertools import combinations
@@ -10,32 +10,39 @@ from triage.explanation.record import Checks, Faithfulness
 
 LARGEST_RESIDUAL = 1e-4
 LOWEST_STABILITY = 0.5
-"""Of single trees, which have a part of the evaluations each: their mean, which is the explanation, is steadier."""
+"""Lowest rank correlation of two single trees. Their mean, which is the explanation, varies less."""
 
 AT_RANDOM = 3
-"""Orders in which parts are hidden and shown at random: turns of one, so that each part is hidden about as often."""
+"""Number of random orders. They are rotations of one order, so that each part is hidden about as often."""
 
 STOPS = (0.25, 0.5, 0.75)
-"""Shares of the parts after which the answer is looked at."""
+"""The answer is evaluated after these shares of the parts."""
 
 
 def checked(residual: float, faithfulness: Faithfulness | None, stability: float | None) -> Checks:
+    """Return the figures with a sentence for each check that they fail."""
     failures = []
     if residual > LARGEST_RESIDUAL:
-        failures.append(f"the attributions miss the model's answer by {residual:.2g}")
+        failures.append(f"the attributions differ from the model's answer by {residual:.2g}")
     if faithfulness is not None and faithfulness.deletion >= faithfulness.deletion_at_random:
-        failures.append("hiding what it names lowers the answer no more than hiding at random")
+        failures.append(
+            "hiding the strongest sentences first lowers the probability no more than hiding in random order"
+        )
     if faithfulness is not None and faithfulness.insertion <= faithfulness.insertion_at_random:
-        failures.append("showing what it names raises the answer no more than showing at random")
+        failures.append(
+            "showing the strongest sentences first raises the probability no more than showing in random order"
+        )
     if stability is not None and stability < LOWEST_STABILITY:
-        failures.append(f"another division of the letter ranks its sentences differently (agreement {stability:.2f})")
+        failures.append(
+            f"two divisions of the letter rank its sentences differently (rank correlation {stability:.2f})"
+        )
     return Checks(
         additivity_residual=residual, faithfulness=faithfulness, stability=stability, failures=tuple(failures)
     )
 
 
 def faithfulness(game: Game, attributed: Sequence[Output], random: Random) -> Faithfulness | None:
-    """None where there is but one part."""
+    """Compare the order of the attributions with random orders. Return None for a single part."""
     players = list(range(game.players))
     stops = sorted({min(max(round(stop * len(players)), 1), len(players) - 1) for stop in STOPS})
     if len(players) < 2:
@@ -43,9 +50,9 @@ def faithfulness(game: Game, attributed: Sequence[Output], random: Random) -> Fa
     best = sorted(players, key=lambda player: -attributed[player][0])
     turned = _turns(random.sample(players, len(players)))
     showing = [[frozenset(order[:stop]) for stop in stops] for order in (best, *turned)]
-    # At random parts are hidden from the back: most of what is left has been shown from the front.
+    # Random orders are hidden from the back, so that most of these sets are also those shown from the front.
     hiding = [[frozenset(order[stop:]) for stop in stops] for order in (best, *(order[::-1] for order in turned))]
-    # All at once, so that they are evaluated side by side.
+    # In one call, so that they are evaluated in parallel.
     worth = iter(game.worth([coalition for curve in (*hiding, *showing) for coalition in curve]))
     means = [fmean(next(worth)[0] for _ in stops) for _ in (*hiding, *showing)]
     hidden, shown = means[: len(hiding)], means[len(hiding) :]
@@ -64,7 +71,7 @@ def _turns(order: Sequence[int]) -> list[list[int]]:
 
 
 def stability(each: Sequence[Sequence[Output]]) -> float | None:
-    """each: the attributions along each tree."""
+    """Return the lowest rank correlation of two trees; None for a single part. each: the attributions of each tree."""
     if len(each[0]) < 2:
         return None
     firsts = [[output[0] for output in attributed] for attributed in each]
@@ -72,7 +79,7 @@ def stability(each: Sequence[Sequence[Output]]) -> float | None:
 
 
 def rank_correlation(one: Sequence[float], other: Sequence[float]) -> float:
-    """Spearman's; 1 where either does not vary at all, for then there is nothing to contradict.
+    """Return Spearman's rank correlation, or 1 if all values of one side are equal.
 
     >>> rank_correlation([1, 2, 3], [10, 20, 15])
     0.5
@@ -87,6 +94,6 @@ def rank_correlation(one: Sequence[float], other: Sequence[float]) -> float:
 
 
 def _ranks(values: Sequence[float]) -> list[float]:
-    """Equal values share the mean of their ranks."""
+    """Return ranks from 0; equal values share the mean of their ranks."""
     ordered = sorted(values)
     return [ordered.index(value) + (ordered.count(value) - 1) / 2 for value in values]

@@ -1,8 +1,6 @@
-"""From a recorded decision to the record that explains it."""
+"""Makes the record that explains a recorded decision."""
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
 
 from triage.bundle import Manifest
 from triage.complaint import Complaint, timestamp
@@ -13,12 +11,13 @@ from triage.inference.classify import as_read
 from triage.inference.engine import Engine
 from triage.redaction import REDACTION_VERSION
 from triage.steps import ExplanationTask
-from triage.story import ALLOCATION, FEEDBACK, ExplanationEntry, FeedbackEntry, PredictionEntry, sha256_of_text
+from triage.stored_story import StoredStory
+from triage.story import ExplanationEntry, FeedbackEntry, sha256_of_text
 
 
 def explained(
     task: ExplanationTask,
-    story: Mapping[str, Mapping[str, Any]],
+    story: StoredStory,
     complaint: Complaint,
     *,
     engine: Engine,
@@ -27,11 +26,12 @@ def explained(
     code_version: str,
     expires_at: int,
 ) -> ExplanationEntry:
-    """story: the entries of the complaint, by their names.
-
-    Raises: NothingToExplainError, ModelFailedError.
-    """
-    prediction = PredictionEntry.model_validate(_predicted(task, story))
+    """Raises: NothingToExplainError, ModelFailedError."""
+    prediction = story.prediction(task.model)
+    if prediction is None:
+        raise NothingToExplainError(
+            f"{task.model.version} recorded no answer to {task.request.complaint_id}, so there is nothing to explain"
+        )
     found = explain(
         complaint.narrative,
         Recorded(prediction.label, prediction.confidence),
@@ -39,8 +39,7 @@ def explained(
         manifest=manifest,
         seed=task.request.seed,
     )
-    people = tuple(FeedbackEntry.model_validate(entry) for key, entry in story.items() if key.startswith(FEEDBACK))
-    current = story.get(ALLOCATION)
+    people = story.all(FeedbackEntry)
     return ExplanationEntry(
         complaint_id=complaint.complaint_id,
         entry=ExplanationEntry.key(task.request.task, task.request.request_id),
@@ -53,15 +52,8 @@ def explained(
         redaction_version=None if manifest.redaction_version is None else REDACTION_VERSION,
         prediction=prediction,
         people=people,
-        allocation_version=int(current.get("version", 1)) if current else None,
+        allocation_version=story.allocation.version if story.allocation else None,
         explained=found,
         rationale=rationale(found, model=prediction.model_version, people=len(people)),
         retained_until=datetime.fromtimestamp(expires_at, UTC).date().isoformat(),
     )
-
-
-def _predicted(task: ExplanationTask, story: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
-    key = PredictionEntry.key(task.model)
-    if key not in story:
-        raise NothingToExplainError(f"{task.model.version} recorded no answer to {task.request.complaint_id}")
-    return story[key]

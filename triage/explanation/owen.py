@@ -1,7 +1,7 @@
 """Owen values (Owen, 1977): Shapley values of a game whose players are united along a tree of neighbours.
 
-A letter falls into halves, those into quarters, and so on down to its parts. What a group contributes is the mean of
-what it adds to its sister's absence and to her presence. `shap.PartitionExplainer` estimates the same values.
+A letter is divided into halves, those into quarters, and so on down to its parts. The value of a half is the mean of
+what it adds without the other half and with it. `shap.PartitionExplainer` estimates the same values.
 """
 
 import heapq
@@ -12,13 +12,13 @@ from random import Random
 from typing import Protocol
 
 Coalition = frozenset[int]
-"""The players that take part."""
+"""The players whose parts of the text are shown."""
 
 Output = tuple[float, ...]
-"""One number for each output that is explained, the first of them the one that matters."""
+"""One number for each explained output. The first decides which groups are divided."""
 
 AT_A_TIME = 8
-"""Evaluations of one round, so that no processor waits; a constant, or results would depend on the machine."""
+"""Evaluations in one round, enough to occupy every processor. It is constant, so that results depend on no machine."""
 
 
 class Game(Protocol):
@@ -28,13 +28,13 @@ class Game(Protocol):
     def worth(self, coalitions: Sequence[Coalition]) -> list[Output]: ...
 
     def unknown(self, coalitions: Sequence[Coalition]) -> int:
-        """How many of these have not been evaluated yet."""
+        """Return how many of these coalitions have not been evaluated yet."""
         ...
 
 
 @dataclass(frozen=True)
 class Group:
-    """Players `first` to `end`, exclusive; halves: None for a single player."""
+    """The players from `first` up to, but without, `end`. halves: None for a single player."""
 
     first: int
     end: int
@@ -47,7 +47,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Share:
-    """What a group added to one company, and how much that counts."""
+    """What a group added to one coalition: the outputs before and after. weight: how much this counts in the mean."""
 
     company: Coalition
     group: Group
@@ -61,7 +61,7 @@ class Share:
 
 
 def united(sizes: Sequence[int], random: Random | None = None) -> Group:
-    """A tree over neighbours, each cut where both halves are about as large, or by chance next to the best place."""
+    """Return a tree of neighbours, cut into halves of about equal size. `random` chooses between the two best cuts."""
     return _united(sizes, 0, len(sizes), random)
 
 
@@ -75,7 +75,7 @@ def _united(sizes: Sequence[int], first: int, end: int, random: Random | None) -
 
 
 def shares(game: Game, tree: Group, *, evaluations: int) -> list[Share]:
-    """Divide the tree, first where it moves the answer most, until no evaluation is left or all are single players."""
+    """Divide the groups with the largest effect first, until no evaluation is left or only single players are left."""
     before, after = game.worth([frozenset(), tree.members])
     order = count()
     waiting = [(0.0, next(order), Share(frozenset(), tree, before, after, 1.0))]
@@ -101,7 +101,7 @@ def shares(game: Game, tree: Group, *, evaluations: int) -> list[Share]:
 
 
 def _divided(share: Share, halves: tuple[Group, Group], with_left: Output, with_right: Output) -> tuple[Share, ...]:
-    """Each half in both companies: without the other half, and with it."""
+    """Return the shares of both halves, each without and with the other half."""
     left, right = halves
     half = share.weight / 2
     return (
@@ -113,7 +113,7 @@ def _divided(share: Share, halves: tuple[Group, Group], with_left: Output, with_
 
 
 def attributions(found: Sequence[Share], sizes: Sequence[int]) -> list[Output]:
-    """Of each player. What a group that stayed undivided moved is spread over its members by their size."""
+    """Return the value of each player. The effect of an undivided group is spread over its players by their sizes."""
     outputs = len(found[0].before)
     sums = [[0.0] * outputs for _ in sizes]
     for share in found:

@@ -1,4 +1,4 @@
-"""A text cut into sentences, and sentences into words, so that the parts joined again are the text."""
+"""Divides a text into sentences, and sentences into words. The parts joined together are the text."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -7,16 +7,16 @@ from itertools import pairwise
 from triage.explanation.record import Part
 
 MOST_SENTENCES = 20
-"""Neighbours of a longer letter are taken together: more parts would need more evaluations than one explanation has."""
+"""In a longer letter neighbours are joined, because more parts would need more evaluations than are allowed."""
 
 MOST_WORDS = 24
-"""Of one sentence; in a longer one neighbours are taken together."""
+"""Per sentence. In a longer sentence neighbours are joined."""
 
 LONGEST_SENTENCE = 40
-"""Words. Whoever writes without full stops is cut at the last comma, or else where the words are enough."""
+"""In words. A longer sentence is cut at its last comma within this length, or else at this length."""
 
 SHORTEST_SENTENCE = 3
-"""Words. What is shorter belongs to the sentence before it."""
+"""In words. A shorter sentence is joined to the one before it."""
 
 _STOP = re.compile(r"[.!?…]+[\"')\]]*\s+")
 _BEGINNING = re.compile(r"[\"'(\[]*[A-Z0-9]")
@@ -25,7 +25,7 @@ _WORD = re.compile(r"\S+\s*")
 
 
 def sentences(text: str) -> tuple[Part, ...]:
-    """Every character belongs to exactly one part, in order.
+    """Return the sentences in order. Every character belongs to exactly one of them.
 
     >>> text = "Mr. Jones called me. He was rude! Twice."
     >>> [part.of(text) for part in sentences(text)]
@@ -36,7 +36,7 @@ def sentences(text: str) -> tuple[Part, ...]:
 
 
 def words(text: str, within: Part) -> tuple[Part, ...]:
-    """The words of a part, each with the space behind it."""
+    """Return the words of a part, each with the white space that follows it."""
     return _merged(_words(text, within), MOST_WORDS)
 
 
@@ -44,7 +44,7 @@ def _sentences(text: str) -> list[Part]:
     stops = [match.end() for match in _STOP.finditer(text) if not _ABBREVIATION.search(text[: match.end()][-12:])]
     ends = [stop for stop in stops if _BEGINNING.match(text, stop)]
     if 2 * len(ends) < len(stops):
-        # Whoever writes without capitals ends sentences all the same.
+        # Most stops are followed by a small letter: the text is written without capitals, so every stop counts.
         ends = stops
     edges = [0, *(end for end in ends if end < len(text)), len(text)]
     return [Part(start=start, end=end) for start, end in pairwise(edges) if start < end]
@@ -73,12 +73,12 @@ def _cut(sentence: Part, text: str) -> Iterator[Part]:
 
 def _words(text: str, within: Part) -> list[Part]:
     found = [Part(start=match.start(), end=match.end()) for match in _WORD.finditer(text, within.start, within.end)]
-    # White space before the first word belongs to it.
+    # White space before the first word becomes part of that word.
     return [Part(start=within.start, end=found[0].end), *found[1:]] if found else [within]
 
 
 def _merged(parts: Sequence[Part], most: int) -> tuple[Part, ...]:
-    """The shortest neighbours are taken together until there are no more than `most`."""
+    """Join the shortest neighbours until at most `most` parts are left."""
     merged = list(parts)
     while len(merged) > most:
         place = min(range(len(merged) - 1), key=lambda n: merged[n + 1].end - merged[n].start)

@@ -1,123 +1,94 @@
-"""What an explanation says in plain English, made from its figures alone: it quotes nobody."""
+"""An explanation in plain English, made from its figures alone: it quotes nobody."""
 
 from collections.abc import Iterator, Sequence
 
-from triage.explanation.record import Attribution, Explained
+from triage.explanation.record import Explained
 
-NAMED = 3
+MOST_NAMED = 3
 SMALLEST_NAMED = 0.005
-"""Half a point of probability: less would read as none."""
+"""Changes of less than half a percentage point are not named: they would be shown as 0."""
 
 
 def rationale(explained: Explained, *, model: str, people: int) -> str:
-    """people: how many statements of persons followed the decision."""
-    return " ".join(
-        sentence
-        for sentence in (
-            _decision(explained, model),
-            _replay(explained),
-            _moved(explained),
-            _runner_up(explained),
-            _cut(explained),
-            _people(people),
-            _checks(explained),
+    """Return the paragraph that is stored with an explanation. people: number of feedback statements about it."""
+    label, runner_up = explained.full_value
+    sentences = [
+        f"The model {model} gives \u201c{explained.label}\u201d a probability of {probability(label)}; "
+        f"with every word hidden it would be {probability(explained.base_value[0])}.",
+        "Asked again, the model gave the recorded answer."
+        if explained.reproduced
+        else "Asked again, the model did NOT give the recorded answer, but "
+        f"\u201c{explained.replayed_label}\u201d with {probability(explained.replayed_confidence)}: "
+        "this explanation is not about the decision as it was made.",
+        *_contributions([found.label for found in explained.sentences]),
+        f"The runner-up is \u201c{explained.runner_up}\u201d with {probability(runner_up)}.",
+        *_contribution_to_runner_up([found.runner_up for found in explained.sentences]),
+    ]
+    cut = explained.truncation
+    if cut.tokens_total > cut.tokens_seen:
+        sentences.append(
+            f"The letter is longer than the model reads: it read {cut.tokens_seen} of {cut.tokens_total} tokens, "
+            "and the rest had no influence on its answer."
         )
-        if sentence
-    )
+    statements = {0: "No feedback statement", 1: "One feedback statement"}.get(people, f"{people} feedback statements")
+    sentences.append(f"{statements} followed the decision.")
+    if not explained.checks.passed:
+        failures = "; ".join(explained.checks.failures)
+        sentences.append(f"This explanation FAILED its checks, so do not rely on it: {failures}.")
+    return " ".join(sentences)
+
+
+def _contributions(changes: Sequence[float]) -> Iterator[str]:
+    """changes: by sentence of the letter, of the label's probability."""
+    ranked = sorted(enumerate(changes, start=1), key=lambda item: -item[1])
+    raised = [item for item in ranked[:MOST_NAMED] if item[1] >= SMALLEST_NAMED]
+    lowered = [item for item in ranked[::-1][:MOST_NAMED] if item[1] <= -SMALLEST_NAMED]
+    yield f"{_named(raised)} contributed most ({_listed(raised)})." if raised else "No sentence raised the probability."
+    if lowered:
+        yield f"{_named(lowered)} lowered the probability ({_listed(lowered)})."
+
+
+def _contribution_to_runner_up(changes: Sequence[float]) -> Iterator[str]:
+    number, most = max(enumerate(changes, start=1), key=lambda item: item[1])
+    if most >= SMALLEST_NAMED:
+        yield f"Sentence {number} contributed most to it ({_listed([(number, most)])})."
+
+
+def _named(items: Sequence[tuple[int, float]]) -> str:
+    """
+    >>> _named([(2, 0.3)]), _named([(2, 0.3), (5, 0.1), (3, 0.1)])
+    ('Sentence 2', 'Sentences 2, 5 and 3')
+    """
+    numbers = [str(number) for number, _ in items]
+    return f"Sentence {numbers[0]}" if len(numbers) == 1 else f"Sentences {', '.join(numbers[:-1])} and {numbers[-1]}"
+
+
+def _listed(items: Sequence[tuple[int, float]]) -> str:
+    return ", ".join(f"{100 * change:+.1f}" for _, change in items) + " points"
 
 
 def checks_in_words(explained: Explained) -> Iterator[tuple[str, str]]:
-    """What was checked, and what came of it."""
-    found = explained.checks
+    """Yield the name of each check and its outcome."""
+    found, faithfulness = explained.checks, explained.checks.faithfulness
     yield "checks", "passed" if found.passed else f"FAILED: {'; '.join(found.failures)}"
-    yield "recorded answer reproduced", "yes" if explained.reproduced else f"NO: {explained.replayed_label}"
+    yield "recorded answer repeated", "yes" if explained.reproduced else f"NO: {explained.replayed_label}"
     yield "additivity residual", f"{found.additivity_residual:.1g}"
-    if found.faithfulness is not None:
-        faithful = found.faithfulness
-        named, chance = percent(faithful.deletion), percent(faithful.deletion_at_random)
-        yield "probability while hiding what it names", f"{named} ({chance} at random)"
-        named, chance = percent(faithful.insertion), percent(faithful.insertion_at_random)
-        yield "probability while showing what it names", f"{named} ({chance} at random)"
+    if faithfulness is not None:
+        for name, ranked, at_random in (
+            ("hidden", faithfulness.deletion, faithfulness.deletion_at_random),
+            ("shown", faithfulness.insertion, faithfulness.insertion_at_random),
+        ):
+            words = f"{probability(ranked)} ({probability(at_random)} in random order)"
+            yield f"probability while the strongest sentences are {name} first", words
     if found.stability is not None:
-        yield "lowest agreement of two divisions", f"{found.stability:.2f}"
+        yield "lowest agreement of two divisions of the letter", f"{found.stability:.2f}"
 
 
-def _decision(explained: Explained, model: str) -> str:
-    base, full = explained.base_value[0], explained.full_value[0]
-    return (
-        f"The model {model} gives \u201c{explained.label}\u201d a probability of {percent(full)}; "
-        f"with every word hidden it would be {percent(base)}."
-    )
-
-
-def _replay(explained: Explained) -> str:
-    if explained.reproduced:
-        return "Asked again, it gave the answer that was recorded."
-    return (
-        f"Asked again, it did NOT give the answer that was recorded, but \u201c{explained.replayed_label}\u201d with "
-        f"{percent(explained.replayed_confidence)}: what follows is not about the decision as it was made."
-    )
-
-
-def _moved(explained: Explained) -> str:
-    ranked = sorted(enumerate(explained.sentences, start=1), key=lambda item: -item[1].label)
-    raised = [_said(n, found) for n, found in ranked[:NAMED] if found.label >= SMALLEST_NAMED]
-    lowered = [_said(n, found) for n, found in ranked[::-1][:NAMED] if found.label <= -SMALLEST_NAMED]
-    speaks = f"Most for it speaks {_listed(raised)}." if raised else "No sentence speaks for it."
-    against = f" Against it speaks {_listed(lowered)}." if lowered else ""
-    return speaks + against
-
-
-def _runner_up(explained: Explained) -> str:
-    number, most = max(enumerate(explained.sentences, start=1), key=lambda item: item[1].runner_up)
-    gain = points(most.runner_up)
-    speaks = f"; most for that speaks sentence {number} ({gain})" if most.runner_up >= SMALLEST_NAMED else ""
-    return f"Next comes \u201c{explained.runner_up}\u201d with {percent(explained.full_value[1])}{speaks}."
-
-
-def _cut(explained: Explained) -> str:
-    cut = explained.truncation
-    if cut.tokens_total <= cut.tokens_seen:
-        return ""
-    return (
-        f"The letter is longer than the model reads: it saw {cut.tokens_seen} of {cut.tokens_total} tokens, "
-        "and nothing behind them had a part in its answer."
-    )
-
-
-def _people(people: int) -> str:
-    return {0: "No person has said anything about it.", 1: "One statement of a person followed it."}.get(
-        people, f"{people} statements of persons followed it."
-    )
-
-
-def _checks(explained: Explained) -> str:
-    if explained.checks.passed:
-        return ""
-    return f"This explanation FAILED its checks and should not be relied on: {'; '.join(explained.checks.failures)}."
-
-
-def _said(number: int, found: Attribution) -> str:
-    return f"sentence {number} ({points(found.label)})"
-
-
-def _listed(said: Sequence[str]) -> str:
-    return said[0] if len(said) == 1 else f"{', '.join(said[:-1])} and {said[-1]}"
-
-
-def percent(probability: float) -> str:
+def probability(value: float) -> str:
     """
-    >>> percent(0.123), percent(0.0004), percent(0.99999)
+    >>> probability(0.123), probability(0.0004), probability(0.99999)
     ('12.3 %', 'less than 0.1 %', 'more than 99.9 %')
     """
-    if probability < 0.001:
+    if value < 0.001:
         return "less than 0.1 %"
-    return "more than 99.9 %" if probability > 0.999 else f"{100 * probability:.1f} %"
-
-
-def points(change: float) -> str:
-    """
-    >>> points(0.25), points(-0.031)
-    ('+25.0 points', '-3.1 points')
-    """
-    return f"{100 * change:+.1f} points"
+    return "more than 99.9 %" if value > 0.999 else f"{100 * value:.1f} %"

@@ -1,10 +1,10 @@
-"""What an explanation says, without a word of the text: places, figures and checks."""
+"""The stored form of an explanation: places in the text, figures and checks, but no word of the text."""
 
 from triage.contracts import Contract
 
 
 class Part(Contract):
-    """Characters `start` to `end`, exclusive, of the text as the model read it."""
+    """The characters from `start` up to, but without, `end` of the text that the model read."""
 
     start: int
     end: int
@@ -14,7 +14,7 @@ class Part(Contract):
 
 
 class Attribution(Contract):
-    """By how much a part moved the probability of the label, and of the runner-up."""
+    """By how much a part changed the probability of the label and of the runner-up."""
 
     part: Part
     label: float
@@ -22,9 +22,10 @@ class Attribution(Contract):
 
 
 class Words(Contract):
-    """The words of one sentence, in the company of those other sentences among which it moved the answer most.
+    """The words of one sentence, explained while the sentences `company` are shown beside it.
 
-    label, runner_up: what the sentence moved there; its words add up to that.
+    company: the sentences with which this sentence had its largest effect. label, runner_up: the effect of the sentence
+    beside them, which is the sum of the effects of its words.
     """
 
     sentence: int
@@ -35,8 +36,10 @@ class Words(Contract):
 
 
 class Faithfulness(Contract):
-    """Mean probability of the label while parts are hidden (deletion) or shown (insertion), those first that speak
-    most for it; beside the same in random orders."""
+    """Mean probability of the label while parts are hidden (deletion) or shown (insertion) one after the other.
+
+    The part with the largest positive effect comes first. at_random: the same figures in random orders.
+    """
 
     deletion: float
     deletion_at_random: float
@@ -45,10 +48,10 @@ class Faithfulness(Contract):
 
 
 class Checks(Contract):
-    """additivity_residual: between base value and attributions together, and what the model says by itself.
+    """additivity_residual: base value plus all attributions, less the model's own answer.
 
-    stability: lowest rank correlation between the attributions along any two trees. None: one part cannot be ranked.
-    failures: in words; empty where all is well.
+    stability: lowest rank correlation between the attributions of two trees; None for a single part.
+    failures: a sentence for each failed check.
     """
 
     additivity_residual: float
@@ -62,9 +65,9 @@ class Checks(Contract):
 
 
 class Method(Contract):
-    """How attributions were made, and all it takes to make them again.
+    """How the attributions were computed, with everything needed to repeat that.
 
-    masker: the token in the place of each hidden one. evaluations: answers of the model that were needed.
+    masker: the token that replaces each hidden token. evaluations: how many answers of the model were needed.
     """
 
     name: str
@@ -76,7 +79,7 @@ class Method(Contract):
 
 
 class Truncation(Contract):
-    """The model read `characters_read` characters and `tokens_seen` tokens; nothing behind them had a part in it."""
+    """How much of the text the model read. The rest had no influence on its answer."""
 
     tokens_seen: int
     tokens_total: int
@@ -85,9 +88,10 @@ class Truncation(Contract):
 
 
 class Explained(Contract):
-    """base_value: the probabilities of label and runner-up with every word hidden. sentences: all that were read.
+    """One explained decision.
 
-    reproduced: whether the model said again what was recorded; `label` is what was recorded in any case.
+    label: the recorded label. reproduced: whether the model gave the recorded answer again. sentences: all that it
+    read. base_value, full_value: the probabilities of label and runner-up with every word hidden, and with none hidden.
     """
 
     label: str

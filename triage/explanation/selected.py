@@ -1,4 +1,4 @@
-"""Which model's decision is explained."""
+"""Chooses the model whose decision is explained."""
 
 from triage.errors import NothingToExplainError
 from triage.steps import ModelReference
@@ -6,12 +6,12 @@ from triage.story import AllocationEntry
 
 
 def deciding_model(allocation: AllocationEntry, *, task: str) -> ModelReference:
-    """The one whose answer was taken, which may have stood in for another; people change no decision of a model.
+    """Return the model whose answer decided the task; it may have stood in for another model.
 
-    Raises: NothingToExplainError.
+    Raises: NothingToExplainError if no model decided the task.
     """
     for decision in allocation.decisions:
         if decision.task == task:
             return decision.model
     decided = ", ".join(decision.task for decision in allocation.decisions) or "nothing"
-    raise NothingToExplainError(f"no model answered for {task}; models decided: {decided}")
+    raise NothingToExplainError(f"no model answered for {task}; ask about a task that a model decided: {decided}")

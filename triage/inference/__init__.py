@@ -1,1 +1,1 @@
-"""Inference behind one protocol. `onnx_engine` and `transformers_engine` are leaves: they import heavy libraries."""
+"""Inference through one protocol. Only `onnx_engine` and `transformers_engine` import heavy libraries."""

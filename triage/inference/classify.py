@@ -1,4 +1,4 @@
-"""From scores to a calibrated, checked answer."""
+"""Turns the scores of a model into a checked answer with calibrated probabilities."""
 
 import math
 from dataclasses import dataclass
@@ -9,12 +9,20 @@ from triage.inference.engine import Engine, Scores
 from triage.redaction import redact_text
 
 TOP = 5
-"""How many labels a prediction keeps."""
+"""A prediction keeps this many of its most probable labels."""
+
+REPLAY_TOLERANCE = 1e-4
+"""Probabilities that differ by no more count as the same answer when a model is asked again about the same text.
+
+Processors add floats in different orders: with other instructions, a small encoder's probabilities moved by up to 4e-7,
+and those of deeper models move more. Another model or text does not stay this close. A quantized model may differ by
+more on another kind of processor, and then counts as different.
+"""
 
 
 @dataclass(frozen=True)
 class Classification:
-    """label and confidence: the answer; top: the most probable labels with their calibrated probabilities."""
+    """An answer with calibrated probabilities. confidence: of `label`. top: the most probable labels."""
 
     label: str
     confidence: float
@@ -27,12 +35,12 @@ def classify(text: str, *, engine: Engine, manifest: Manifest) -> Classification
     """Judge one cleaned text.
 
     Raises:
-        ModelFailedError: the model raised, or its scores are no distribution over the manifest's labels. The message
-            never holds the text.
+        ModelFailedError: the model raised an error, or its scores are not one finite number for each label. The message
+            never contains the text.
     """
     try:
         scores = engine.score(as_read(text, manifest))
-    except Exception as error:  # whatever a foreign model raises costs its own prediction only
+    except Exception as error:  # a foreign model may raise anything; only its own prediction fails
         raise ModelFailedError(f"the model raised {type(error).__name__}") from None
     probabilities = softmax(_checked(scores, len(manifest.labels)), manifest.calibration.temperature)
     ranked = sorted(zip(manifest.labels, probabilities, strict=True), key=lambda pair: -pair[1])
@@ -47,12 +55,12 @@ def classify(text: str, *, engine: Engine, manifest: Manifest) -> Classification
 
 
 def as_read(text: str, manifest: Manifest) -> str:
-    """A cleaned text as the model is given it: redacted, where what it was trained on was."""
+    """Return a cleaned text as the model reads it: redacted if the model was trained on redacted texts."""
     return text if manifest.redaction_version is None else redact_text(text)
 
 
 def softmax(logits: tuple[float, ...], temperature: float = 1.0) -> tuple[float, ...]:
-    """Probabilities that sum to one, for finite logits of any size."""
+    """Return probabilities that sum to 1, for finite logits of any size."""
     highest = max(logits)
     exponentials = [math.exp((logit - highest) / temperature) for logit in logits]
     total = sum(exponentials)
@@ -68,7 +76,7 @@ def _checked(scores: Scores, labels: int) -> tuple[float, ...]:
 
 
 def _answer(probabilities: dict[str, float], best: tuple[str, float], manifest: Manifest) -> tuple[str, float]:
-    """The most probable label, or, for a task that looks for one label, that label from its own threshold on."""
+    """Return the most probable label. A positive label is returned if and only if it reaches its own threshold."""
     positive, flag = manifest.positive_label, manifest.thresholds.flag
     if positive is None or flag is None:
         return best

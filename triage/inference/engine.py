@@ -1,4 +1,4 @@
-"""What an engine is, and which one a bundle needs."""
+"""The interface of engines, and the loading of the engine that a bundle needs."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from triage.bundle import Manifest
 
 @dataclass(frozen=True)
 class Scores:
-    """Raw scores of one text, one for each label, and how many of its tokens the model saw."""
+    """The raw scores of one text, one for each label, and how many of its tokens the model read."""
 
     logits: tuple[float, ...]
     tokens_seen: int
@@ -23,25 +23,25 @@ class Engine(Protocol):
     """A loaded model."""
 
     def score(self, text: str) -> Scores:
-        """Score a cleaned text of any length; what exceeds the model's length is cut off by tokens."""
+        """Score a cleaned text of any length. Tokens beyond the model's length are cut off."""
         ...
 
 
 class Reading(Protocol):
-    """A text as an engine reads it, for whoever asks what would be said without a part of it."""
+    """A text as an engine reads it, which can be scored with tokens hidden."""
 
     @property
     def tokens(self) -> tuple[tuple[int, int], ...]:
-        """Start and end, exclusive, of the characters that each token stands for; equal where it stands for none."""
+        """Start and exclusive end of the characters of each token; both are equal for a token without characters."""
         ...
 
     @property
     def mask(self) -> str:
-        """The token that is put in the place of a hidden one."""
+        """The token that replaces a hidden one."""
         ...
 
     def score_without(self, hidden: Collection[int]) -> tuple[float, ...]:
-        """The logits with these tokens masked where they stand, so that no other token moves. Threads may share it."""
+        """Return the logits with these tokens masked in place, so that no other token moves. Threads may call it."""
         ...
 
 
@@ -50,7 +50,7 @@ class ReadingEngine(Protocol):
     """An engine whose answers can be explained."""
 
     def read(self, text: str) -> Reading:
-        """Tokenize as `score` does: with nothing hidden, the logits are its own."""
+        """Tokenize as `score` does: with no token hidden, both give the same logits."""
         ...
 
 
@@ -65,5 +65,5 @@ _MODULES: dict[EngineName, str] = {
 
 
 def load_engine(folder: Path, manifest: Manifest) -> Engine:
-    """Import the engine that the manifest names, only now: torch has no place in the ONNX package."""
+    """Load the engine that the manifest names. It is imported here, because the ONNX package has no torch."""
     return cast(EngineModule, import_module(_MODULES[manifest.engine])).load(folder, manifest)

@@ -1,4 +1,4 @@
-"""Loaded models, kept by the warm function that loaded them."""
+"""Models that stay loaded between the calls of a warm function."""
 
 import math
 import shutil
@@ -16,10 +16,10 @@ from triage.steps import ModelReference
 
 
 class BundleStore(Protocol):
-    """Where mirrored bundles lie."""
+    """The store of mirrored bundles."""
 
     def manifest(self, model: ModelReference) -> Manifest:
-        """Raises: BundleUnavailableError, BundleCorruptError if it is not the one whose hash the reference names."""
+        """Raises: BundleUnavailableError; BundleCorruptError if its hash differs from the one in the reference."""
         ...
 
     def fetch(self, model: ModelReference, manifest: Manifest, folder: Path) -> None:
@@ -34,8 +34,10 @@ class LoadedModel:
 
 
 class LoadedModels:
-    """The models used last, at most `capacity` of them and `megabytes` of their files, or one. A bundle is fetched,
-    verified and loaded once."""
+    """The models that were used last: at most `capacity` of them and `megabytes` of files, but always one.
+
+    A bundle is fetched, verified and loaded once.
+    """
 
     def __init__(
         self,
@@ -65,7 +67,7 @@ class LoadedModels:
             return self._loaded[model.manifest_sha256]
 
     def _make_room(self, manifest: Manifest) -> None:
-        """The new model must fit, in memory and on the disk, beside what stays."""
+        """Remove the models used least recently until the new one fits into memory and onto the disk."""
         while self._loaded and not self._fits(manifest):
             evicted = next(iter(self._loaded))
             del self._loaded[evicted]
@@ -82,11 +84,11 @@ class LoadedModels:
         try:
             verify(folder, manifest.served)
         except BundleRefusedError:
-            # Not kept: the next call fetches what may have been repaired.
+            # The files are removed, so that the next call fetches a repaired bundle.
             shutil.rmtree(folder, ignore_errors=True)
             raise
         try:
             engine = self._load(folder, manifest)
-        except Exception as error:  # whatever a foreign model's files make a library raise
+        except Exception as error:  # the files of a foreign model may make a library raise anything
             raise ModelFailedError(f"loading raised {type(error).__name__}") from error
         return LoadedModel(engine, manifest)

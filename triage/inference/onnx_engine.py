@@ -1,4 +1,4 @@
-"""ONNX Runtime and tokenizers, without torch: small enough for a zip package, and quick from cold."""
+"""An engine on ONNX Runtime and tokenizers, without torch: small enough for a zip package, and quick to start."""
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -11,14 +11,14 @@ from triage.bundle import Manifest
 from triage.inference.engine import Scores
 
 SLOWER_THAN_ITS_PARTS = ("SkipLayerNormFusion",)
-"""Optimizations left out: on a CPU the fused kernel takes longer than addition and norm (`benchmarks.inference`)."""
+"""Disabled optimizations: on a CPU the fused kernel is slower than addition and norm (`benchmarks.inference`)."""
 
 MASKS = ("[MASK]", "<mask>", "[UNK]", "<unk>")
-"""What hides a token, the preferred first; a tokenizer's file does not say which of its tokens is the mask."""
+"""Tokens that may hide another, the preferred first. A tokenizer's file does not state which token is the mask."""
 
 
 class OnnxEngine:
-    """Safe to share between threads: neither session nor tokenizer changes after loading."""
+    """Threads may share it, because neither session nor tokenizer changes after loading."""
 
     def __init__(self, session: onnxruntime.InferenceSession, tokenizer: Tokenizer) -> None:
         self._session = session
@@ -38,7 +38,7 @@ class OnnxEngine:
         raise ValueError("the tokenizer has no token that could hide another")
 
     def run(self, encoding: Encoding, ids: Sequence[int]) -> tuple[float, ...]:
-        """The logits of an encoding with these ids in place of its own."""
+        """Return the logits of an encoding whose token ids are replaced by `ids`."""
         columns = {"input_ids": ids, "attention_mask": encoding.attention_mask, "token_type_ids": encoding.type_ids}
         feed = {name: np.array([values], dtype=np.int64) for name, values in columns.items() if name in self._inputs}
         (logits, *_) = self._session.run(None, feed)
@@ -61,7 +61,7 @@ class OnnxReading:
 
 def load(folder: Path, manifest: Manifest, *, left_out: Sequence[str] = SLOWER_THAN_ITS_PARTS) -> OnnxEngine:
     options = onnxruntime.SessionOptions()
-    # One thread a call: a function's concurrency comes from Lambda, and int8 is fastest at batch 1.
+    # One thread for each call: Lambda provides concurrency, and int8 is fastest in batches of 1.
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(

@@ -1,4 +1,4 @@
-"""Any text-classification model that transformers can load from safetensors without remote code."""
+"""An engine for any text-classification model that transformers loads from safetensors without remote code."""
 
 import threading
 from collections.abc import Collection
@@ -17,7 +17,7 @@ class TransformersEngine:
         self._model = model
         self._tokenizer = tokenizer
         self._max_length = max_length
-        # Fast tokenizers refuse a second caller while they switch their truncation.
+        # A fast tokenizer fails if two threads change its truncation at the same time.
         self._lock = threading.Lock()
 
     def score(self, text: str) -> Scores:
@@ -33,7 +33,7 @@ class TransformersEngine:
         )
 
     def read(self, text: str) -> "TransformersReading":
-        """Raises: ValueError where the tokenizer has no mask, or NotImplementedError where it tells no places."""
+        """Raises: ValueError if the tokenizer has no mask; NotImplementedError if it states no places of tokens."""
         mask = self._tokenizer.mask_token or self._tokenizer.unk_token
         if mask is None:
             raise ValueError("the tokenizer has no token that could hide another")

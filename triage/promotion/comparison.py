@@ -1,21 +1,21 @@
-"""From labelled complaints to comparisons: of which metrics, on which groups, with which differences."""
+"""Compares champion and challenger on labelled complaints: which metrics, on which groups, with which differences."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from triage.promotion.evidence import Answer, Comparison, Labelled
-from triage.promotion.fixed_sample import FixedTest, mcnemar, two_proportions
 from triage.promotion.sequential import Differences, Weighted, bounds, mean
+from triage.statistics import FixedTest, mcnemar, two_proportions
 
 Value = Callable[[Labelled, Answer], float]
 
 
 @dataclass(frozen=True)
 class Metric:
-    """value: of one answer, in [0, 1] and larger where better. applies: to which complaints.
+    """value: of one answer, from 0 to 1, larger where better. applies: to which complaints.
 
-    graded: there are values between 0 and 1, so that no test of right and wrong fits.
+    graded: some values lie between 0 and 1, so that tests of right and wrong answers do not fit.
     """
 
     name: str
@@ -25,7 +25,10 @@ class Metric:
 
 
 def metrics(positive_label: str | None, human_accuracy: float) -> tuple[Metric, ...]:
-    """The primary one first. positive_label: of a task that looks for one label."""
+    """Return the metrics of a task, the primary one first.
+
+    positive_label: the one label that the task looks for; None for a task that chooses among labels.
+    """
     if positive_label is None:
         return (
             Metric("accuracy", _right),
@@ -45,54 +48,41 @@ def _right(labelled: Labelled, answer: Answer) -> float:
 
 
 def _outcome(labelled: Labelled, answer: Answer, human_accuracy: float) -> float:
-    """What leaves triage: an automatic answer as it is, and a reviewed one as right as people are."""
+    """What triage delivers: an automatic answer as it is; a reviewed one is right as often as people are."""
     return _right(labelled, answer) if answer.automatic else human_accuracy
 
 
 def _brier(labelled: Labelled, answer: Answer) -> float:
-    """One minus the squared distance of confidence and outcome (Brier, 1950): a mean, as the error by bins is not."""
+    """One minus the squared distance of confidence and outcome (Brier, 1950). Unlike the error by bins, it is a mean
+    over complaints, so that bounds hold for it."""
     return 1.0 - (answer.confidence - _right(labelled, answer)) ** 2
 
 
-@dataclass
-class _Side:
-    total: float = 0.0
-    weight: float = 0.0
-    n: int = 0
-    right: int = 0
-
-    def add(self, value: float, weight: float) -> None:
-        self.total += value * weight
-        self.weight += weight
-        self.n += 1
-        self.right += value == 1.0
-
-    @property
-    def mean(self) -> float | None:
-        return self.total / self.weight if self.weight else None
+Valued = tuple[float, float]
+"""The metric's value of an answer, and the weight of its complaint."""
 
 
 @dataclass
 class _Seen:
-    """champion, challenger: of all answers. alone: of those on complaints that the other side did not answer."""
+    """champion, challenger: all answers. champion_alone, challenger_alone: where the other side did not answer."""
 
     differences: Differences = field(default_factory=Counter)
     paired: int = 0
     better: int = 0
     worse: int = 0
-    champion: _Side = field(default_factory=_Side)
-    challenger: _Side = field(default_factory=_Side)
-    champion_alone: _Side = field(default_factory=_Side)
-    challenger_alone: _Side = field(default_factory=_Side)
+    champion: list[Valued] = field(default_factory=list)
+    challenger: list[Valued] = field(default_factory=list)
+    champion_alone: list[Valued] = field(default_factory=list)
+    challenger_alone: list[Valued] = field(default_factory=list)
 
 
 def compare(
     labelled: Iterable[Labelled], metric: Metric, *, min_inclusion: float, alpha: float, group: str | None = None
 ) -> Comparison:
-    """Of representative labels, in any order.
+    """Compare on representative labels, in any order. A complaint weighs as many others as it stands for.
 
-    Where only the challenger answered, its partner is the mean of the champion's answers since the challenger's last
-    one: independent of it, and of the same time. Complaints weigh as many others as they stand for.
+    Where only the challenger answered, it is compared with the mean of the champion's answers since the challenger's
+    last one: they are independent of it, and of the same time.
     """
     fits = (one for one in labelled if metric.applies(one) and (group is None or group in one.groups))
     seen = _differences(sorted(fits, key=lambda one: (one.at, one.complaint_id)), metric, min_inclusion)
@@ -102,37 +92,37 @@ def compare(
         group=group,
         n=seen.differences.total(),
         paired=seen.paired,
-        champion=seen.champion.mean,
-        challenger=seen.challenger.mean,
+        champion=_mean(seen.champion),
+        challenger=_mean(seen.challenger),
         difference=mean(seen.differences),
         lower=lower,
         upper=upper,
-        fixed=_fixed(seen, metric),
+        fixed=_fixed_test(seen, metric),
     )
 
 
 def _differences(labelled: Sequence[Labelled], metric: Metric, min_inclusion: float) -> _Seen:
     seen = _Seen()
-    block: list[tuple[float, float]] = []
-    waiting: list[tuple[float, float]] = []
+    block: list[Valued] = []
+    waiting: list[Valued] = []
     for one in labelled:
         weight = min_inclusion / (one.inclusion or min_inclusion)
         champion = metric.value(one, one.champion) if one.champion else None
         challenger = metric.value(one, one.challenger) if one.challenger else None
         if champion is not None:
-            seen.champion.add(champion, weight)
+            seen.champion.append((champion, weight))
         if challenger is not None:
-            seen.challenger.add(challenger, weight)
+            seen.challenger.append((challenger, weight))
         if champion is not None and challenger is not None:
             seen.differences[_rounded(challenger - champion, weight)] += 1
             seen.paired += 1
             seen.better += challenger > champion
             seen.worse += challenger < champion
         elif champion is not None:
-            seen.champion_alone.add(champion, weight)
+            seen.champion_alone.append((champion, weight))
             block.append((champion, weight))
         elif challenger is not None:
-            seen.challenger_alone.add(challenger, weight)
+            seen.challenger_alone.append((challenger, weight))
             waiting.append((challenger, weight))
         if waiting and block:
             seen.differences[_against(waiting.pop(0), block)] += 1
@@ -140,8 +130,14 @@ def _differences(labelled: Sequence[Labelled], metric: Metric, min_inclusion: fl
     return seen
 
 
-def _against(one: tuple[float, float], block: list[tuple[float, float]]) -> Weighted:
-    """Two complaints drawn apart stand for as many pairs as the product of what each stands for."""
+def _mean(answers: list[Valued]) -> float | None:
+    total = sum(weight for _, weight in answers)
+    return sum(value * weight for value, weight in answers) / total if total else None
+
+
+def _against(one: Valued, block: list[Valued]) -> Weighted:
+    """Compare an answer with a block of the champion's. Complaints that were drawn separately stand for as many pairs
+    as the product of what each stands for."""
     value, weight = one
     total = sum(w for _, w in block)
     partner = sum(v * w for v, w in block) / total
@@ -149,14 +145,14 @@ def _against(one: tuple[float, float], block: list[tuple[float, float]]) -> Weig
 
 
 def _rounded(difference: float, weight: float) -> Weighted:
-    """Few distinct values make a look cheap; a millionth changes no verdict. No weight may vanish."""
+    """Round, because few distinct values make a look cheap. A millionth changes no verdict, and no weight vanishes."""
     return Weighted(round(difference, 6), round(weight, 12))
 
 
-def _fixed(seen: _Seen, metric: Metric) -> FixedTest | None:
+def _fixed_test(seen: _Seen, metric: Metric) -> FixedTest | None:
     if metric.graded:
         return None
     if seen.paired:
         return mcnemar(seen.better, seen.worse)
-    one, other = seen.challenger_alone, seen.champion_alone
-    return two_proportions(one.right, one.n, other.right, other.n) if one.n and other.n else None
+    one, other = ([value for value, _ in side] for side in (seen.challenger_alone, seen.champion_alone))
+    return two_proportions(one.count(1.0), len(one), other.count(1.0), len(other)) if one and other else None

@@ -1,17 +1,20 @@
-"""What is known about a challenger and the champion it is compared with: a document that is stored and hashed."""
+"""What is known about a challenger and its champion: a document that is stored and hashed."""
 
 import hashlib
 import json
 from typing import Literal
 
 from triage.contracts import Contract, TaskName
-from triage.promotion.calibration import Calibration
-from triage.promotion.fixed_sample import FixedTest
+from triage.metrics import Metric
+from triage.statistics import Calibration, FixedTest
 from triage.strategies.ledger import EvidenceReference
+
+MISMATCH = 0.001
+"""The p-value, valid at every look, below which a sample ratio is called wrong."""
 
 
 class Answer(Contract):
-    """What one side said. automatic: with a confidence at or above its own threshold."""
+    """What one side answered. automatic: with a confidence at or above its own threshold."""
 
     label: str
     confidence: float
@@ -19,7 +22,7 @@ class Answer(Contract):
 
 
 class Labelled(Contract):
-    """A complaint with the label that a person gave, and what either side said; None where it was not asked.
+    """A complaint with the label that a person gave, and the answer of either side; None where a side was not asked.
 
     at: when it was labelled. blind: the person did not see an answer. inclusion: the probability with which the
     complaint was drawn for labelling, None where it was not drawn at random.
@@ -37,10 +40,10 @@ class Labelled(Contract):
 
 
 class Comparison(Contract):
-    """One metric on one group of complaints, or on all. Every metric is better when it is larger.
+    """One metric on one group of complaints, or on all where `group` is None. Larger is better for every metric.
 
-    n: differences, of which `paired` are of complaints that both sides answered; the others are of one answer of the
-    challenger and the champion's on the complaints just before. champion, challenger: weighted means. lower, upper:
+    n: differences. `paired` of them are of complaints that both sides answered; each other one compares an answer of
+    the challenger with the champion's answers just before. champion, challenger: weighted means. lower, upper: bounds
     of the difference, each one-sided at the gates' alpha, valid at every look.
     """
 
@@ -55,9 +58,14 @@ class Comparison(Contract):
     upper: float
     fixed: FixedTest | None = None
 
+    @property
+    def name(self) -> str:
+        """Such as `accuracy`, or `accuracy on product:Mortgage`."""
+        return self.metric + (f" on {self.group}" if self.group else "")
+
 
 class Operations(Contract):
-    """How a version ran since the stage began, on its last predictions. Milliseconds are those of the model alone."""
+    """How a version ran on its last predictions since the stage began. p95_ms: of the model alone."""
 
     predictions: int
     failures: int
@@ -74,9 +82,9 @@ class Operations(Contract):
 
 
 class Delivered(Contract):
-    """Whether complaints went where the strategy sends them; counted once for each bucket, whoever complains often.
+    """Whether complaints reached the arms that the strategy intends. A bucket counts once, however often it was asked.
 
-    intended, counted: basis points and buckets, by arm. strays: answered by an arm that does not own the bucket, beyond
+    intended, counted: basis points and buckets, by arm. strays: answers by an arm that does not own the bucket, less
     those for which the champion stood in. empty: arms that should have answered and did not.
     """
 
@@ -86,11 +94,23 @@ class Delivered(Contract):
     strays: int
     empty: tuple[str, ...]
 
+    @property
+    def problems(self) -> tuple[Metric, ...]:
+        """What is wrong, as metrics that alarms watch."""
+        found = {
+            Metric.SAMPLE_RATIO_MISMATCH: self.p_value < MISMATCH,
+            Metric.EMPTY_ARM: bool(self.empty),
+            Metric.SERVED_NOT_INTENDED: self.strays > 0,
+        }
+        return tuple(metric for metric, wrong in found.items() if wrong)
+
 
 class Evidence(Contract):
-    """stage: `shadow`, or the basis points that the challenger answers. unrepresentative: labels that were not drawn at
-    random, or with a smaller probability than the gates allow; assisted: the primary metric on labels of people who saw
-    an answer. Neither counts for the gates, unless they ask for all labels.
+    """stage: `shadow`, or the basis points that the challenger answers.
+
+    unrepresentative: labels that were not drawn at random, or with a smaller probability than the gates allow; they
+    never count. assisted: the primary metric on labels of people who saw an answer; they count only where the gates ask
+    for all labels.
     """
 
     task: TaskName
@@ -114,10 +134,15 @@ class Evidence(Contract):
     challenger_operations: Operations
     delivered: Delivered | None = None
 
+    @property
+    def comparisons(self) -> tuple[Comparison, ...]:
+        """The comparisons that gates use."""
+        return (self.primary, *self.others, *self.groups)
+
     def document(self) -> bytes:
         return json.dumps(self.model_dump(mode="json"), sort_keys=True, ensure_ascii=False).encode()
 
     def reference(self) -> EvidenceReference:
-        """Where its document belongs: named by its hash, so that it is never overwritten by another."""
+        """Where the document is stored. Its hash is part of the name, so no other document overwrites it."""
         sha256 = hashlib.sha256(self.document()).hexdigest()
         return EvidenceReference(key=f"{self.task}/{self.experiment}/{self.until}-{sha256}.json", sha256=sha256)

@@ -12,13 +12,13 @@ class Gates(Contract):
     """What the evidence has to show before a challenger is promoted.
 
     brings: what else the challenger brings (cheaper, faster, newer data), where it need not be better.
-    margin: by how much any metric may be worse, 0.03 being three points. alpha: of each gate, at all looks together.
-    min_labels, min_hours: below either, nothing is decided. max_labels: beyond it, waiting for more has no point.
-    min_inclusion: the smallest probability with which anything is drawn for labelling, so the share of the random
-    audit; a label drawn with a smaller or an unknown one represents nobody, and where it is set below the true one,
-    labels say less than they could. min_group: labels that a group needs before it is judged.
-    labels: which ones count; those of people who saw the answer lean towards it. human_accuracy: of people at the task,
-    who decide what is not automatic; a challenger that automates more has to be right at least as often.
+    margin: by how much any metric may be worse; 0.03 is three points. alpha: of each gate, at all looks together.
+    min_labels, min_hours: below either, nothing is decided. max_labels: more labels than this are not waited for.
+    min_inclusion: the smallest probability with which any complaint is drawn for labelling: the share of the random
+    audit. Labels drawn with a smaller or an unknown probability do not count. If it is set too low, labels weigh less
+    than they could. min_group: labels that a group needs before it is judged.
+    labels: which labels count; those of people who saw the answer lean towards it. human_accuracy: of people, who
+    decide what is not automatic; a challenger that automates more has to be right at least as often.
     """
 
     claim: Literal["superiority", "non_inferiority"] = "superiority"
@@ -34,17 +34,30 @@ class Gates(Contract):
     human_accuracy: float = Field(default=0.8, ge=0, le=1)
 
     @model_validator(mode="after")
-    def _is_consistent(self) -> Self:
+    def _states_what_it_brings(self) -> Self:
         if (self.claim == "non_inferiority") != (self.brings is not None):
-            raise ValueError("a challenger that need not be better says what else it brings, and no other does")
+            raise ValueError("`brings` is required for non_inferiority and not allowed for superiority")
         return self
+
+    @property
+    def needed(self) -> float:
+        """The difference of the primary metric that the lower bound has to exceed."""
+        return 0.0 if self.claim == "superiority" else -self.margin
+
+    def represents_others(self, inclusion: float | None) -> bool:
+        """Whether a label that was drawn with this probability stands for complaints that were not drawn."""
+        return inclusion is not None and inclusion >= self.min_inclusion
+
+    def counts(self, *, blind: bool, inclusion: float | None) -> bool:
+        """Whether a label counts as evidence."""
+        return self.represents_others(inclusion) and (blind or self.labels == "all")
 
 
 class Guardrails(Contract):
     """What rolls a challenger back at once, compared with the champion over the same time.
 
-    max_error_increase: of the share of failed predictions. max_p95_ratio and max_p95_increase_ms: both have to be
-    exceeded. max_constant_share: of the label it gives most, where the champion's is lower by a tenth at least.
+    max_error_increase: of the share of failed predictions. max_p95_ratio, max_p95_increase_ms: exceeded together.
+    max_constant_share: of the label it gives most, where the champion's share is lower by a tenth at least.
     """
 
     min_predictions: int = Field(default=20, ge=1)
@@ -55,9 +68,9 @@ class Guardrails(Contract):
 
 
 class Schedule(Contract):
-    """After the shadow: shares in basis points, each for `bake_minutes` at least, and then the whole traffic.
+    """Shares in basis points after the shadow, each for `bake_minutes` at least; then the whole traffic.
 
-    manual: people widen and promote; observe_only: nothing is changed, not even back.
+    manual: people widen and promote. observe_only: the engine changes nothing, and does not roll back either.
     """
 
     steps: tuple[int, ...] = (100, 500, 2_500, 5_000)
@@ -67,5 +80,5 @@ class Schedule(Contract):
     @model_validator(mode="after")
     def _widens(self) -> Self:
         if any(not 0 < step < 10_000 for step in self.steps) or any(b <= a for a, b in pairwise(self.steps)):
-            raise ValueError("each step is wider than the one before, between 0 and 10,000 basis points")
+            raise ValueError("each step must be wider than the one before, between 0 and 10,000 basis points")
         return self

@@ -1,15 +1,14 @@
-"""The payloads between the states of a promotion, and the Lambda-backed steps that take and give them."""
+"""The payloads between the states of a promotion."""
 
-from typing import Self
+from typing import Literal, Self
 
 from triage.contracts import Contract, TaskName
-from triage.promotion.course import Course
-from triage.promotion.verdict import Verdict
-from triage.steps import Step
 from triage.strategies.ledger import EvidenceReference, Kind, LedgerEntry
-from triage.strategies.strategy_change import ENGINE, Change
+from triage.strategies.strategy import Strategy
 
 PROMOTION_EVENT = "StrategyChanged"
+
+Verdict = Literal["promote", "hold", "roll_back", "inconclusive"]
 
 
 class Due(Contract):
@@ -18,11 +17,20 @@ class Due(Contract):
     task: TaskName
 
 
-class Weighed(Contract):
-    """What is to be done about one challenger, or that nothing is.
+class Course(Contract):
+    """The change that follows from a judgement, as `Target` has it; `kind` is None where nothing changes."""
 
-    strategy_version: that was seen; where it is not in force any more, nothing is done.
-    evidence: stored where something is to be done.
+    kind: Literal["widen", "promote", "roll_back", "stop"] | None
+    reason: str
+    strategy: Strategy | None = None
+    earned: bool = False
+
+
+class Weighed(Contract):
+    """What follows for one challenger of a task.
+
+    strategy_version: the version that was seen; a change of any other version is refused.
+    acts: whether `course` is made now. Only then is `evidence` stored.
     """
 
     task: TaskName
@@ -35,7 +43,7 @@ class Weighed(Contract):
 
 
 class Changed(Contract):
-    """The detail of the event `StrategyChanged`. kind: `propose` where a second person is waited for."""
+    """The detail of the event `StrategyChanged`. kind: `propose` where a second person has to approve."""
 
     task: TaskName
     kind: Kind
@@ -49,37 +57,5 @@ class Changed(Contract):
 
     @classmethod
     def of(cls, entry: LedgerEntry) -> Self:
-        shared = set(cls.model_fields) - {"evidence_sha256"}
-        sha256 = entry.evidence.sha256 if entry.evidence else None
-        return cls(**entry.model_dump(include=shared), evidence_sha256=sha256)
-
-
-def wanted(weighed: Weighed, *, second_approver: bool) -> Change:
-    """The change that a judgement asks for.
-
-    Its id follows from its evidence, so that a step that is tried again makes it once. With a second approver, a new
-    champion is only proposed; a challenger is let in and taken out without one.
-
-    Raises:
-        ValueError: it asks for none.
-    """
-    kind, strategy = weighed.course.kind, weighed.course.strategy
-    if kind is None or strategy is None or weighed.evidence is None:
-        raise ValueError(f"nothing is to be done for {weighed.task}")
-    proposes = second_approver and kind == "promote"
-    return Change(
-        kind="propose" if proposes else kind,
-        proposes=kind if proposes else None,
-        strategy=strategy,
-        actor=ENGINE,
-        reason=weighed.course.reason,
-        evidence=weighed.evidence,
-        earned=weighed.course.earned,
-        change_id=f"{kind}-{weighed.evidence.sha256}",
-    )
-
-
-WEIGH_EVIDENCE = Step("weigh_evidence", takes=Due, gives=Weighed)
-CHANGE_STRATEGY = Step("change_strategy", takes=Weighed, gives=Changed)
-CHECK_STRATEGY = Step("check_strategy", takes=Changed, gives=Changed)
-PROMOTION_STEPS = (WEIGH_EVIDENCE, CHANGE_STRATEGY, CHECK_STRATEGY)
+        values = {name: getattr(entry, name) for name in cls.model_fields if name != "evidence_sha256"}
+        return cls(**values, evidence_sha256=entry.evidence.sha256 if entry.evidence else None)

@@ -1,25 +1,37 @@
-"""From what was observed in an experiment to the evidence about one challenger."""
+"""From what people stated and models predicted to the evidence about one challenger."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from math import ceil
+from typing import Any, Final
 
 from triage.complaint import timestamp
-from triage.promotion.calibration import Calibration, calibration
 from triage.promotion.comparison import compare, metrics
 from triage.promotion.evidence import Answer, Delivered, Evidence, Labelled, Operations
 from triage.promotion.gates import Gates
-from triage.promotion.sample_ratio import mismatch_p_value
-from triage.story import PredictionEntry
+from triage.statistics import Calibration, calibration, mismatch_p_value
+from triage.story import ALLOCATION, PREDICTION, SHADOW, AllocationEntry, FeedbackEntry, PredictionEntry
 from triage.strategies.registry import ModelStrategy
 from triage.strategies.strategy import BUCKETS, Arm, owner_of
 from triage.taxonomy import load_taxonomy
 
-GROUPS = len(load_taxonomy().products) + 4
-"""Each product, none, and whether the customer is vulnerable, is not, or nobody knows. Of so many one may look bad by
-chance, so each has its part of alpha (Bonferroni); all are counted from the start, whichever have labels by then."""
+_VULNERABILITY: Final = {True: "vulnerable:yes", False: "vulnerable:no", None: "vulnerable:unknown"}
+
+
+def _product_group(product: str | None) -> str:
+    return f"product:{product or 'unknown'}"
+
+
+GROUPS: Final = (
+    *(_product_group(product.name) for product in load_taxonomy().products),
+    _product_group(None),
+    *_VULNERABILITY.values(),
+)
+"""Every group that a complaint may belong to. Among so many, one may look bad by chance, so each gets its part of alpha
+(Bonferroni); all are counted from the start, whichever have labels by then."""
 
 EXPECTED = 20
 """Buckets that an arm should have answered before it is called empty."""
@@ -29,12 +41,78 @@ EXPECTED = 20
 class Ran:
     """A version's last answers since the stage began, the latest first, and how often it failed since then.
 
-    older: there are more, which were not read.
+    older: there are more answers, which were not read.
     """
 
     predictions: tuple[PredictionEntry, ...] = ()
     failures: int = 0
     older: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observed:
+    """What the tables hold about an experiment.
+
+    statements: the feedback that counts, by complaint. stories: items of those complaints, by complaint and entry key.
+    ran: by version, of every arm. positive_label: the label that the task looks for; see `metrics`.
+    """
+
+    statements: Mapping[str, FeedbackEntry]
+    stories: Mapping[str, Mapping[str, Mapping[str, Any]]]
+    ran: Mapping[str, Ran]
+    positive_label: str | None
+
+
+def statements(task: str, entries: Iterable[FeedbackEntry]) -> dict[str, FeedbackEntry]:
+    """Return, by complaint, the feedback on this task that counts: a blind one before others, then the latest."""
+    chosen: dict[str, FeedbackEntry] = {}
+    for entry in sorted(entries, key=lambda entry: (entry.feedback.mode == "blind", entry.applied_at)):
+        if task in entry.labels:
+            chosen[entry.complaint_id] = entry
+    return chosen
+
+
+def entries_beside(complaint_id: str, task: str, versions: Iterable[str]) -> list[tuple[str, str]]:
+    """Return the keys of what is read beside a statement: the allocation, and the answers of these versions."""
+    predictions = [f"{kind}{task}#{version}" for version in versions for kind in (PREDICTION, SHADOW)]
+    return [(complaint_id, entry) for entry in (ALLOCATION, *predictions)]
+
+
+def labelled(
+    statement: FeedbackEntry, task: str, story: Mapping[str, Mapping[str, Any]], *, champion: str, challenger: str
+) -> Labelled:
+    """Return one complaint with its label and the answers of both versions. story: its items, by entry key."""
+    allocation = AllocationEntry.model_validate(story[ALLOCATION]) if ALLOCATION in story else None
+    return Labelled(
+        complaint_id=statement.complaint_id,
+        at=statement.applied_at,
+        truth=statement.labels[task],
+        blind=statement.feedback.mode == "blind",
+        inclusion=statement.feedback.inclusion,
+        stratum=statement.feedback.stratum,
+        groups=groups_of(allocation) if allocation else (),
+        champion=_answer(task, champion, story),
+        challenger=_answer(task, challenger, story),
+    )
+
+
+def groups_of(allocation: AllocationEntry) -> tuple[str, ...]:
+    """Return the groups of a complaint. The allocation contains what people have corrected."""
+    return _product_group(allocation.product), _VULNERABILITY[allocation.vulnerable]
+
+
+def _answer(task: str, version: str, story: Mapping[str, Mapping[str, Any]]) -> Answer | None:
+    items = (story.get(f"{kind}{task}#{version}") for kind in (PREDICTION, SHADOW))
+    return next((answer_of(PredictionEntry.model_validate(item)) for item in items if item is not None), None)
+
+
+def answer_of(prediction: PredictionEntry) -> Answer:
+    auto = prediction.thresholds.auto
+    return Answer(
+        label=prediction.label,
+        confidence=prediction.confidence,
+        automatic=auto is not None and prediction.confidence >= auto,
+    )
 
 
 def weigh(
@@ -46,15 +124,18 @@ def weigh(
     positive_label: str | None,
     now: datetime,
 ) -> Evidence:
-    """The evidence as of now.
+    """Return the evidence as of now.
 
     labelled: since the experiment began. ran: by version, of every arm. positive_label: see `metrics`.
     """
     strategy, gates = row.strategy, row.strategy.gates
     champion = strategy.champion_arm
-    counted, assisted, unrepresentative = _sorted_out(labelled, gates)
+    counted = [one for one in labelled if gates.counts(blind=one.blind, inclusion=one.inclusion)]
+    # Nobody drew these to represent others, whatever their probability says, so each counts as one.
+    assisted = [one.model_copy(update={"inclusion": None}) for one in labelled if not one.blind]
     primary, *others = metrics(positive_label, gates.human_accuracy)
-    since = row.experiment_since or row.changed_at
+    of_all = partial(compare, counted, min_inclusion=gates.min_inclusion, alpha=gates.alpha)
+    groups = sorted({group for one in counted for group in one.groups})
     return Evidence(
         task=row.task,
         experiment=strategy.experiment,
@@ -62,24 +143,29 @@ def weigh(
         stage="shadow" if challenger in strategy.shadows else challenger.share,
         champion=champion.version,
         challenger=challenger.version,
-        since=since,
+        since=row.experiment_began,
         until=timestamp(now),
-        hours=round((now - datetime.fromisoformat(since)).total_seconds() / 3600, 4),
+        hours=round((now - datetime.fromisoformat(row.experiment_began)).total_seconds() / 3600, 4),
         labels=len(counted),
-        primary=compare(counted, primary, min_inclusion=gates.min_inclusion, alpha=gates.alpha),
-        others=tuple(compare(counted, m, min_inclusion=gates.min_inclusion, alpha=gates.alpha) for m in others),
-        groups=tuple(
-            compare(counted, primary, min_inclusion=gates.min_inclusion, alpha=gates.alpha / GROUPS, group=group)
-            for group in _groups(counted)
-        ),
+        primary=of_all(primary),
+        others=tuple(map(of_all, others)),
+        groups=tuple(of_all(primary, alpha=gates.alpha / len(GROUPS), group=group) for group in groups),
         assisted=compare(assisted, primary, min_inclusion=1.0, alpha=gates.alpha) if assisted else None,
-        unrepresentative=unrepresentative,
+        unrepresentative=sum(not gates.represents_others(one.inclusion) for one in labelled),
         champion_calibration=_calibration([(one, one.champion) for one in counted], gates),
         challenger_calibration=_calibration([(one, one.challenger) for one in counted], gates),
         champion_operations=operations(ran.get(champion.version, Ran())),
         challenger_operations=operations(ran.get(challenger.version, Ran())),
-        # From its end on, the champion answers for every arm of an ab test.
+        # After its end, the champion answers for every arm of an ab test.
         delivered=delivered(row, ran) if strategy.challengers and not strategy.has_ended(now) else None,
+    )
+
+
+def _calibration(answers: list[tuple[Labelled, Answer | None]], gates: Gates) -> Calibration:
+    return calibration(
+        (answer.confidence, answer.label == one.truth, gates.min_inclusion / (one.inclusion or gates.min_inclusion))
+        for one, answer in answers
+        if answer is not None
     )
 
 
@@ -95,9 +181,9 @@ def operations(ran: Ran) -> Operations:
 
 
 def delivered(row: ModelStrategy, ran: Mapping[str, Ran]) -> Delivered:
-    """Of the arms that answer, over the time for which the predictions of all of them are there.
+    """Compare the buckets that each arm answered with its share, over the time for which all predictions were read.
 
-    What was selected before the present shares were in force, and answered after, is no stray.
+    A complaint that was dealt by an earlier version of the strategy is left out, and is no stray.
     """
     strategy, dealt = row.strategy, row.stage_version or 0
     intended = {arm.name: arm.share for arm in strategy.arms}
@@ -125,37 +211,4 @@ def delivered(row: ModelStrategy, ran: Mapping[str, Ran]) -> Delivered:
         empty=tuple(
             name for name, share in intended.items() if not counted[name] and share / BUCKETS * total >= EXPECTED
         ),
-    )
-
-
-def _sorted_out(labelled: Sequence[Labelled], gates: Gates) -> tuple[list[Labelled], list[Labelled], int]:
-    """Labels that count, those of people who saw an answer, and how many stand for nobody."""
-    drawn = [one for one in labelled if stands_for_others(gates, one.inclusion)]
-    # They represent nobody however they were drawn, so each counts as one.
-    assisted = [one.model_copy(update={"inclusion": None}) for one in labelled if not one.blind]
-    return counting(labelled, gates), assisted, len(labelled) - len(drawn)
-
-
-def counting(labelled: Sequence[Labelled], gates: Gates) -> list[Labelled]:
-    """Labels that count: drawn often enough, and seen blind where the gates do not ask for all."""
-    return [one for one in labelled if counts(gates, blind=one.blind, inclusion=one.inclusion)]
-
-
-def counts(gates: Gates, *, blind: bool, inclusion: float | None) -> bool:
-    return stands_for_others(gates, inclusion) and (blind or gates.labels == "all")
-
-
-def stands_for_others(gates: Gates, inclusion: float | None) -> bool:
-    return inclusion is not None and inclusion >= gates.min_inclusion
-
-
-def _groups(labelled: Sequence[Labelled]) -> list[str]:
-    return sorted({group for one in labelled for group in one.groups})
-
-
-def _calibration(answers: list[tuple[Labelled, Answer | None]], gates: Gates) -> Calibration:
-    return calibration(
-        (answer.confidence, answer.label == one.truth, gates.min_inclusion / (one.inclusion or gates.min_inclusion))
-        for one, answer in answers
-        if answer is not None
     )

@@ -1,4 +1,4 @@
-"""Personal data out of complaints: names, addresses, emails, phones, cards, accounts, identity numbers, births."""
+"""Redaction: finds personal data in complaints and replaces it by placeholders such as `[NAME]`."""
 
 from triage.redaction.entities import Entity, Span
 from triage.redaction.redactor import REDACTION_VERSION, Redacted, find, redact, redact_aligned, redact_text

@@ -1,16 +1,16 @@
-"""What is found in a text, and what is written in its place."""
+"""The kinds of personal data, the spans in which they are found, and the placeholders that replace them."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Entity(StrEnum):
-    """In the order of their claim: where two of one length overlap, the first names the whole.
+    """In order of precedence: where two overlapping spans have the same length, the kind listed first is reported.
 
     ACCOUNT: any number by which a firm finds a customer's record: account, loan, sort code, IBAN, reference, case.
-    NAME: of any person, without title.
+    NAME: the name of any person, without the title.
     """
 
     EMAIL = "email"
@@ -28,38 +28,43 @@ class Entity(StrEnum):
         return f"[{self.upper()}]"
 
 
-CLAIM = {entity: place for place, entity in enumerate(Entity)}
+PRECEDENCE = {entity: place for place, entity in enumerate(Entity)}
 PLACEHOLDER = re.compile("|".join(re.escape(entity.placeholder) for entity in Entity))
-NOTHING = "\x00"
-"""Stands for each character of a placeholder while a text is searched: no recogniser reads across it."""
+BLANK = "\x00"
+"""Replaces each character of a placeholder while a text is searched. No recogniser matches across it."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Span:
-    """Characters `start` to `end`, exclusive, of the searched text."""
+    """The characters of the searched text from `start` up to, but not including, `end`."""
 
     start: int
     end: int
     entity: Entity
 
 
+def matches(pattern: re.Pattern[str], text: str, entity: Entity, group: str | int = 0) -> Iterator[Span]:
+    """Yield the span of `group` in each match."""
+    return (Span(match.start(group), match.end(group), entity) for match in pattern.finditer(text))
+
+
 def merged(spans: Iterable[Span]) -> tuple[Span, ...]:
-    """In order and apart from each other: what overlaps becomes one, so that no rest of either is left behind."""
+    """Return the spans in order, overlapping ones united, so that no part of either stays in the text."""
     apart: list[Span] = []
     for span in sorted(spans):
         if apart and span.start < apart[-1].end:
             last = apart.pop()
-            named = min(last, span, key=_claim)
+            named = min(last, span, key=_precedence)
             span = Span(last.start, max(last.end, span.end), named.entity)
         apart.append(span)
     return tuple(apart)
 
 
-def _claim(span: Span) -> tuple[int, int]:
-    """The longest first: what reads more of a text knows better what it is."""
-    return span.start - span.end, CLAIM[span.entity]
+def _precedence(span: Span) -> tuple[int, int]:
+    """The longer span comes first: a recogniser that matches more of a text is more likely to be right."""
+    return span.start - span.end, PRECEDENCE[span.entity]
 
 
-def concealed(text: str) -> str:
-    """The text with placeholders blanked out, of the same length."""
-    return PLACEHOLDER.sub(lambda match: NOTHING * len(match[0]), text)
+def blanked(text: str) -> str:
+    """Return a text of the same length in which the placeholders are blanked out."""
+    return PLACEHOLDER.sub(lambda match: BLANK * len(match[0]), text)

@@ -1,26 +1,78 @@
 """Names of people: introduced by the words before them, or known from the lists.
 
-A capital alone makes no name: what is neither introduced nor known stays, so that firms and products stay.
+A capital letter alone does not make a name: without an introduction or an entry in the lists a word stays, so that the
+names of firms and products stay.
 """
 
+import re
 from collections.abc import Iterator
+from typing import Literal
 
 from triage.redaction.entities import Entity, Span
-from triage.redaction.firms import WORDS as FIRM_WORDS
-from triage.redaction.firms import phrases
-from triage.redaction.introductions import Strength, introductions
-from triage.redaction.lexicon import Lexicon, load_lexicon
-from triage.redaction.words import Word, adjoin, words_of
+from triage.redaction.lexicon import FIRM_WORDS, Lexicon, Word, adjoin, firms, load_lexicon, words_of
+
+Strength = Literal["surely", "perhaps"]
+"""How certain it is that a name follows an introduction.
+
+surely: any word that is not ordinary is a name. perhaps: only a word with a capital, or a known first name, is one.
+"""
 
 LONGEST = 5
-"""Words in a name."""
+"""The most words in a name."""
 
 _PARTICLES = frozenset(
     {"van", "von", "de", "der", "den", "del", "della", "la", "le", "bin", "ibn", "al", "el", "da", "di", "dos"}
 )
-_OF_PLACES = frozenset(
+_PLACE_WORDS = frozenset(
     {"san", "santa", "st", "saint", "fort", "los", "las", "port", "lake", "mount", "new", "el", "hurricane"}
 )
+
+_TITLE = r"(?:mr|mrs|ms|mx|dr|prof|professor|sir|dame|sgt|capt)\b\.?"
+_NAMED = (
+    r"names?(?:'s)?(?: (?:is|was|being)| ?:| ?=)|goes by|go by"
+    r"|(?:cardholder|borrower|account ?holder|debtor|complainant|claimant|beneficiary|attn|attention|contact|signed) ?:"
+)
+_SPOKEN = (
+    r"(?:sp[eo]ak(?:ing)?|spoken?|talk(?:ed|ing|s)?|met|dealt|dealing|chat(?:ted|ting)?|on the phone|call)"
+    r" (?:briefly )?(?:with|to)|told by|helped by|assisted by|transferred (?:me )?to|through to"
+    r"|on behalf of|the name|asked (?:me )?for"
+    r"|(?:then|and|or) (?:to|with|by)|written by|signed(?: by| as)?|attn|per"
+)
+_ROLE = (
+    r"representatives?|reps?|agents?|employees?|supervisors?|managers?|advis[eo]rs?|officers?|bankers?|tellers?"
+    r"|attorneys?|lawyers?|clerks?|specialists?|operators?|associates?|handlers?|person|lady|man|gentleman|guy|woman"
+    r"|someone|nurse|carer|judge"
+)
+_CALLED = (
+    rf"(?:(?:{_ROLE}|person|people) (?:there )?called|by the name of"
+    r"|(?<!company )(?<!companies )(?<!business )(?<!agency )(?<!firm )(?<!place )named)"
+)
+_KIN = (
+    r"(?:my|our|his|her|the)(?: (?:late|ex|dear|elderly|own|oldest|youngest|younger|older|other))*[ -]"
+    r"(?:husband|wife|son|daughter|mother|father|mum|mom|dad|brother|sister|partner|spouse|fianc[eé]e?|friend|girlfriend"
+    r"|boyfriend|uncle|aunt|cousin|nephew|niece|grand(?:mother|father|son|daughter|ma|pa)|roommate|neighbou?r"
+    r"|boss|landlord|tenant|step(?:son|daughter|father|mother))(?:-in-law)?"
+)
+_SELF = r"i am|i'm|im|i\N{RIGHT SINGLE QUOTATION MARK}m|this is|it is|i|we"
+_GREETING = r"dear|hello|hi|hey|good (?:morning|afternoon|evening)"
+_CLOSING = (
+    r"sincerely(?: yours)?|faithfully|yours(?: truly)?|regards|respectfully(?: submitted| yours)?|thanks|thank you"
+    r"|cheers|best wishes|many thanks|best|cordially|gratefully|signature|/s/"
+)
+
+_AFTER = r"(?!\w)[ \t]{0,2}[:,;!(\"-]{0,2}\s{0,4}(?=[^\W\d_])"
+_SURELY = re.compile(rf"(?<!\w)(?:{_TITLE}\s{{1,2}}(?=[^\W\d_])|(?:{_NAMED}){_AFTER})", re.IGNORECASE)
+_PERHAPS = re.compile(
+    rf"(?<!\w)(?:{_SPOKEN}|{_CALLED}|{_ROLE}|{_KIN}|{_SELF}|{_GREETING}|{_CLOSING}|miss|representing){_AFTER}",
+    re.IGNORECASE,
+)
+
+
+def introductions(text: str) -> dict[int, Strength]:
+    """Return the positions at which a name is expected to begin, with the strength of the expectation."""
+    found: dict[int, Strength] = {match.end(): "perhaps" for match in _PERHAPS.finditer(text)}
+    found |= {match.end(): "surely" for match in _SURELY.finditer(text)}
+    return found
 
 
 def find_names(text: str) -> Iterator[Span]:
@@ -28,7 +80,7 @@ def find_names(text: str) -> Iterator[Span]:
 
 
 class _Search:
-    """One text's words, read once from left to right."""
+    """Reads the words of one text once, from left to right."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -52,8 +104,8 @@ class _Search:
                 place += 1
 
     def _firm(self, place: int) -> int:
-        """Words of a firm that is called like a person and begins here, else 0."""
-        for rest in phrases().get(self._words[place].text.lower(), ()):
+        """Return the number of words of a firm's name that begins here, or 0."""
+        for rest in firms().get(self._words[place].text.lower(), ()):
             following = self._words[place + 1 : place + 1 + len(rest)]
             if tuple(word.text.lower() for word in following) == rest:
                 return 1 + len(rest)
@@ -74,7 +126,7 @@ class _Search:
         return lexicon.is_given(word.text)
 
     def _leads_to_a_name(self, place: int) -> bool:
-        """Whether at most three initials end in a word that can be a last name."""
+        """Whether one to three initials begin here, followed by a word that can be a last name."""
         for initial in range(place, place + 3):
             follower = self._follows(initial)
             if follower is None or not follower.is_initial:
@@ -82,17 +134,17 @@ class _Search:
         return False
 
     def _is_known(self, place: int) -> bool:
-        """A name that nothing introduces."""
+        """Whether a name begins here that no words introduce."""
         word, lexicon = self._words[place], self._lexicon
         if word.is_scrubbed or any(
-            near.text.lower() in _OF_PLACES for near in self._words[max(0, place - 1) : place + 1]
+            near.text.lower() in _PLACE_WORDS for near in self._words[max(0, place - 1) : place + 1]
         ):
             return False
         follower = self._follows(place)
         is_last = follower is not None and lexicon.is_surname(follower.text) and not lexicon.is_ordinary(follower.text)
         if word.is_initial:
             return is_last and follower is not None and follower.is_capitalised
-        if word.is_shouted:
+        if word.is_all_capitals:
             return follower is not None and lexicon.is_given(word.text) and lexicon.is_surname(follower.text)
         if not word.is_capitalised:
             return lexicon.is_given(word.text) and (is_last or self._is_apposed(place))
@@ -101,7 +153,7 @@ class _Search:
         return is_last and follower is not None and follower.is_capitalised and self._may_be_first(word)
 
     def _is_apposed(self, place: int) -> bool:
-        """Between commas, as in: the lady at the desk, yolanda, said."""
+        """Whether commas enclose the word, as in "the lady at the desk, yolanda, said"."""
         return self._gap(place).startswith(",") and self._gap(place + 1).startswith(",")
 
     def _may_be_first(self, word: Word) -> bool:
@@ -116,14 +168,14 @@ class _Search:
         return None
 
     def _end(self, place: int, expected: Strength | None) -> int:
-        """Behind the last word of the name that begins here."""
+        """Return the place after the last word of the name that begins here."""
         first, end = self._words[place], place + 1
         while end - place < LONGEST and self._follows(end - 1) and self._continues(end - 1, first, expected):
             end += 1
         return end
 
     def _continues(self, place: int, first: Word, expected: Strength | None) -> bool:
-        """Whether the word after this one is of the name that began with `first`."""
+        """Whether the next word also belongs to the name that began with `first`."""
         word, lexicon = self._words[place + 1], self._lexicon
         if word.is_scrubbed:
             return False
@@ -134,21 +186,21 @@ class _Search:
             return follower is not None and not follower.is_scrubbed and not lexicon.is_ordinary(follower.text)
         if word.is_capitalised:
             return self._may_be_last(word)
-        if word.is_shouted:
+        if word.is_all_capitals:
             return first.text.isupper() and self._may_be_last(word)
         return first.text.islower() and (
             lexicon.is_name(word.text) or (expected is not None and not lexicon.is_ordinary(word.text))
         )
 
     def _is_of_a_firm(self, place: int, end: int) -> bool:
-        """By what stands around it: "Peter Roberts & Associates", "Lustig & Wilson, P.C."."""
+        """Whether the words around it show a firm's name: "Peter Roberts & Associates", "Lustig & Wilson, P.C."."""
         before, after = self._gap(place), self._gap(end)
         if "&" in (before.strip(), after.strip()):
             return True
         return end < len(self._words) and self._words[end].text.lower() in FIRM_WORDS and len(after) <= 3
 
     def _gap(self, place: int) -> str:
-        """What is between a word and the one before it."""
+        """Return the text between a word and the word before it."""
         if not 0 < place < len(self._words):
             return ""
         return self._text[self._words[place - 1].end : self._words[place].start]

@@ -1,22 +1,17 @@
-"""From a text to one without personal data, the same in training, serving, explanations and exports."""
+"""Replaces personal data in a text, in the same way for training, serving, explanations and exports."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from triage.redaction.accounts import find_accounts
-from triage.redaction.addresses import find_addresses
-from triage.redaction.births import find_births
-from triage.redaction.cards import find_cards
-from triage.redaction.emails import find_emails
-from triage.redaction.endings import find_endings
-from triage.redaction.entities import Entity, Span, concealed, merged
-from triage.redaction.identity import find_national_insurance, find_social_security
+from triage.redaction.addresses import find_addresses, find_emails
+from triage.redaction.entities import Entity, Span, blanked, merged
+from triage.redaction.identity import find_births, find_national_insurance, find_social_security
 from triage.redaction.names import find_names
-from triage.redaction.phones import find_phones
+from triage.redaction.numbers import find_accounts, find_cards, find_endings, find_phones
 
 REDACTION_VERSION = "2026-11-22"
-"""Changes with everything that may change a redacted text: rules, word lists, the library's data."""
+"""Change it with everything that may change a redacted text: a rule, a word list, the data of `phonenumbers`."""
 
 RECOGNISERS: tuple[Callable[[str], Iterator[Span]], ...] = (
     find_emails,
@@ -32,20 +27,19 @@ RECOGNISERS: tuple[Callable[[str], Iterator[Span]], ...] = (
 )
 
 PASSES = 6
-"""A replaced span can uncover another, as the neighbour that hid it is gone; two passes are enough but for contrived
-texts. The limit keeps time linear."""
+"""Replacing one span can reveal another. Real texts need two passes; the limit keeps the time linear."""
 
 
 @dataclass(frozen=True)
 class Redacted:
-    """counts: replaced spans by entity, without entities that were not found."""
+    """counts: how many spans of each entity were replaced; an entity that was not found is absent."""
 
     text: str
     counts: Mapping[Entity, int]
 
 
 def redact(text: str) -> Redacted:
-    """Replace each span of personal data by the placeholder of its entity. What CFPB scrubbed (`XXXX`) stays.
+    """Replace each span of personal data by the placeholder of its entity. The `XXXX` that CFPB wrote stays.
 
     >>> redact("I am John Smith, call (212) 555-0187").text
     'I am [NAME], call [PHONE]'
@@ -61,7 +55,9 @@ def redact(text: str) -> Redacted:
 
 
 def redact_aligned(text: str) -> tuple[str, tuple[int, ...]]:
-    """The redacted text, and for each of its characters the place in `text` that it stands for, never descending.
+    """Return the redacted text, and for each of its characters the position in `text` that it comes from.
+
+    The positions never descend.
 
     >>> redact_aligned("call (212) 555-0187 now")
     ('call [PHONE] now', (0, 1, 2, 3, 4, 5, 5, 5, 5, 5, 5, 5, 19, 20, 21, 22))
@@ -85,8 +81,8 @@ def redact_text(text: str) -> str:
 
 
 def find(text: str) -> tuple[Span, ...]:
-    """What one pass finds: in order, apart from each other, none within a placeholder."""
-    searched = concealed(text)
+    """Return the spans that one pass finds: in order, not overlapping, and none inside a placeholder."""
+    searched = blanked(text)
     return merged(span for recogniser in RECOGNISERS for span in recogniser(searched))
 
 

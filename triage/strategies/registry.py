@@ -1,4 +1,4 @@
-"""What is registered: rows of `model_info` and `model_strategy`."""
+"""Rows of the tables `model_info` (registered models) and `model_strategy` (strategies)."""
 
 from collections.abc import Mapping
 from typing import Any, Final, Literal
@@ -7,7 +7,8 @@ from pydantic import Field
 
 from triage.bundle import Engine
 from triage.contracts import Contract, ModelId, Revision, Sha256, TaskName
-from triage.strategies.ledger import EvidenceReference, Kind
+from triage.errors import RegistryError
+from triage.strategies.ledger import Target
 from triage.strategies.strategy import Strategy
 
 CURRENT: Final = "CURRENT"
@@ -16,9 +17,8 @@ VALIDATED: Final = "VALIDATED"
 ModelState = Literal["registered", "challenger", "champion", "retired"]
 TAKING_PART: Final = ("champion", "challenger")
 
-
-CHANGING: Final = ("state", "activated_at", "mirror_asked_at")
-"""What may change in the row of a mirrored model."""
+CHANGEABLE: Final = ("state", "activated_at", "mirror_asked_at")
+"""The only attributes that may change in the row of a mirrored model."""
 
 
 class MirroredBundle(Contract):
@@ -33,11 +33,12 @@ class MirroredBundle(Contract):
 
 
 class ModelInfo(Contract):
-    """A registered model version. `model_id`, `revision` and `task` suffice for a row written by hand.
+    """A registered model version. A row written by hand needs `model_id`, `revision` and `task` only.
 
-    state: challengers and champions take part as soon as their bundle is mirrored. Nothing of a mirrored row but its
-    `CHANGING` ever changes: the mirror puts back what somebody edits. failure: why mirroring failed.
-    mirror_asked_at: when it was asked for again; any change of an unmirrored row asks for it.
+    state: champions and challengers take part once their bundle is mirrored. failure: why mirroring failed.
+    mirror_asked_at: when mirroring was requested again; any change of a row without a bundle requests it.
+
+    Once the bundle is mirrored, only the attributes in `CHANGEABLE` may change. The mirror reverts other edits.
     """
 
     model_id: ModelId
@@ -59,10 +60,16 @@ class ModelInfo(Contract):
     def takes_part(self) -> bool:
         return self.state in TAKING_PART and self.bundle is not None
 
+    def require_bundle(self) -> MirroredBundle:
+        """Raises: RegistryError if the bundle has not been mirrored."""
+        if self.bundle is None:
+            raise RegistryError(f"{self.version} is not mirrored: {self.failure or 'wait for the mirror function'}")
+        return self.bundle
 
-def fixed(row: Mapping[str, Any]) -> dict[str, Any]:
-    """What may not change in the row of a mirrored model."""
-    return {name: value for name, value in row.items() if name not in CHANGING}
+
+def fixed_attributes(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the attributes that may not change once the model is mirrored."""
+    return {name: value for name, value in row.items() if name not in CHANGEABLE}
 
 
 class Note(Contract):
@@ -73,22 +80,17 @@ class Note(Contract):
     at: str
 
 
-class Proposal(Note):
-    """A change that waits for its second person."""
-
-    kind: Kind
-    strategy: Strategy
-    evidence: EvidenceReference | None = None
-    earned: bool = False
+class Proposal(Note, Target):
+    """A change that waits for the approval of a second person."""
 
 
 class ModelStrategy(Contract):
-    """The strategy in force for a task. `version` counts its changes; writers state the one they replace.
+    """The strategy in force for a task. A writer states the `version` it replaces, so that no change is lost.
 
-    entry: `CURRENT`, which people may edit, or `VALIDATED`: what the command accepted last, for when they err.
-    set_by: who set up the experiment. experiment_since, stage_since: since when the same champion is compared under the
-    same name, and since when the arms have these shares; stage_version: the version that brought them. earned: the
-    challenger has passed its gates in shadow. frozen: the promotion engine may neither widen nor promote.
+    entry: `CURRENT`, which people may edit, or `VALIDATED`, the last strategy that the command accepted. Triage falls
+    back on the latter when an edit is wrong.
+    set_by: who set up the experiment. stage_version: the version that brought the present shares.
+    earned: the challenger has passed its gates in shadow. frozen: the promotion engine may neither widen nor promote.
     """
 
     task: TaskName
@@ -104,3 +106,13 @@ class ModelStrategy(Contract):
     earned: bool = False
     frozen: Note | None = None
     proposal: Proposal | None = None
+
+    @property
+    def experiment_began(self) -> str:
+        """Since when the same champion is compared under the same experiment and salt."""
+        return self.experiment_since or self.changed_at
+
+    @property
+    def stage_began(self) -> str:
+        """Since when the arms have their present shares."""
+        return self.stage_since or self.changed_at

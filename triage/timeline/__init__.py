@@ -1,1 +1,1 @@
-"""A complaint's story as events in the order of time."""
+"""A complaint's records as moments in the order of time."""

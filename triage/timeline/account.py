@@ -1,27 +1,33 @@
-"""The account of a complaint that is given to whoever may ask: what happened in the order of time, the records that say
-so, the chain that seals them, and what is wrong with them."""
+"""The full account of a complaint: timeline, records, the chain that seals them, and differences between them."""
 
 import json
 from collections.abc import Iterable
-from typing import Final, Literal, Self
+from typing import Any, Final, Literal, Self
+
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
 
 from triage.audit.chain import Link
 from triage.audit.verification import Finding
-from triage.timeline.events import AnyMoment
+from triage.contracts import Contract
 from triage.timeline.records import Records
-from triage.timeline.timeline import moments
+from triage.timeline.timeline import AnyMoment, moments
 
 SCHEMA_VERSION: Final = 1
-"""The next one where a field goes or changes its meaning; one that is added needs none."""
+"""Raise it when a field of the document is removed or changes its meaning. An added field needs no new version."""
+
+LINE: Final = 120
+"""Characters of a line in the schema."""
 
 
-class Account(Records):
-    """Everything that there is to say about a complaint.
+class Account(Contract):
+    """Everything that is known about a complaint, except its text.
 
-    moments: the story, the oldest first. links, inbox_links: the chains that seal the records and the feedback as it
-    was handed in, by hashes. findings: what is wrong with records or chains; empty where all is as it was sealed.
+    moments: what happened, the oldest first. links, inbox_links: the chains that seal the records and the feedback
+    rows; they hold hashes and no content. findings: differences between records and chains; empty if there are none.
     """
 
+    records: Records
     schema_version: Literal[1] = SCHEMA_VERSION
     moments: tuple[AnyMoment, ...]
     links: tuple[Link, ...] = ()
@@ -39,22 +45,66 @@ class Account(Records):
     ) -> Self:
         chain = _in_order(links)
         return cls(
-            **{name: getattr(records, name) for name in Records.model_fields},
+            records=records,
             moments=tuple(moments(records, chain)),
             links=chain,
             inbox_links=_in_order(inbox_links),
             findings=tuple(findings),
         )
 
+    def document(self) -> dict[str, Any]:
+        """Return the JSON document that `triage show --json` prints. The records' fields stand beside `moments`."""
+        own = self.model_dump(mode="json")
+        return {**own.pop("records"), **own}
+
 
 def schema() -> str:
-    """The JSON Schema of an account, as it is kept in `docs/schemas/story.json`."""
-    facts = Account.model_json_schema(mode="serialization")
-    head = {
+    """Return the JSON Schema of the document, which `docs/schemas/story.json` holds."""
+    account = Account.model_json_schema(mode="serialization", schema_generator=_Short)
+    records = account["$defs"].pop("Records")
+    for definition in account["$defs"].values():
+        # It repeats the key of the definition.
+        definition.pop("title", None)
+    own = {name: value for name, value in account["properties"].items() if name != "records"}
+    document = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": f"urn:complaints-triage:story:{SCHEMA_VERSION}",
+        **account,
+        "description": f"{account['description']}\n\n{records['description']}",
+        "properties": records["properties"] | own,
+        "required": [*records["required"], *(name for name in account["required"] if name != "records")],
     }
-    return json.dumps(head | facts, indent=2, ensure_ascii=False) + "\n"
+    return _spelled(document) + "\n"
+
+
+class _Short(GenerateJsonSchema):
+    """Without titles that repeat the name of a field; a value or null is one `type` of two."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
+
+    def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
+        inner = self.generate_inner(schema["schema"])
+        if isinstance(inner.get("type"), str) and not inner.keys() & {"enum", "const"}:
+            return inner | {"type": [inner["type"], "null"]}
+        return super().nullable_schema(schema)
+
+
+def _spelled(value: Any, indent: str = "", used: int = 0) -> str:
+    """JSON with everything on one line that fits there. used: characters before the value and behind it."""
+    line = json.dumps(value, ensure_ascii=False)
+    if not isinstance(value, dict | list) or len(indent) + used + len(line) <= LINE:
+        return line
+    deeper = indent + "  "
+    if isinstance(value, list):
+        parts = [_spelled(element, deeper, 1) for element in value]
+    else:
+        names = [json.dumps(name, ensure_ascii=False) + ": " for name in value]
+        parts = [
+            name + _spelled(element, deeper, len(name) + 1) for name, element in zip(names, value.values(), strict=True)
+        ]
+    start, end = "{}" if isinstance(value, dict) else "[]"
+    return f"{start}\n{deeper}" + f",\n{deeper}".join(parts) + f"\n{indent}{end}"
 
 
 def _in_order(links: Iterable[Link]) -> tuple[Link, ...]:

@@ -1,134 +1,151 @@
-"""What is recorded of a complaint, read so that nothing in it keeps the rest from being shown."""
+"""The records of a complaint, typed. A record that cannot be read is listed and does not hide the others."""
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any, Final, Self, cast
 
 from pydantic import JsonValue, ValidationError
 
+from triage import story as stored
 from triage.audit.chain import Item
 from triage.contracts import Contract
-from triage.story import (
-    ALLOCATION,
-    DELIVERY,
-    ERASURE,
-    EXPLANATION,
-    FAILED,
-    FEEDBACK,
-    HOLD,
-    PREDICTION,
-    READING,
-    SELECTION,
-    SUPERSEDED,
-    AllocationEntry,
-    DeliveryEntry,
-    Entry,
-    ErasureEntry,
-    ExplanationEntry,
-    FailureEntry,
-    FeedbackEntry,
-    HoldEntry,
-    PredictionEntry,
-    ReadingEntry,
-    SelectionEntry,
-    SupersededEntry,
-)
-from triage.timeline.events import as_time, plain
+from triage.validation import problems
 
 OUTBOX: Final = ("complaint_id", "received_at", "triage_state", "triage_attempts")
-"""What an account needs of the raw complaint, and its words are not among it."""
+"""The attributes of the raw complaint that an account needs. The narrative is not one of them."""
 
-ONE: Final[dict[str, tuple[str, type[Entry]]]] = {
-    SELECTION: ("selection", SelectionEntry),
-    ALLOCATION: ("allocation", AllocationEntry),
+KINDS: Final[dict[str, tuple[str, type[stored.Entry]]]] = {
+    stored.SELECTION: ("selection", stored.SelectionEntry),
+    stored.ALLOCATION: ("allocation", stored.AllocationEntry),
+    stored.PREDICTION: ("predictions", stored.PredictionEntry),
+    stored.FAILED: ("failed", stored.FailureEntry),
+    stored.SUPERSEDED: ("superseded", stored.SupersededEntry),
+    stored.FEEDBACK: ("feedback", stored.FeedbackEntry),
+    stored.EXPLANATION: ("explanations", stored.ExplanationEntry),
+    stored.DELIVERY: ("deliveries", stored.DeliveryEntry),
+    stored.READING: ("readings", stored.ReadingEntry),
+    stored.HOLD: ("holds", stored.HoldEntry),
+    stored.ERASURE: ("erasures", stored.ErasureEntry),
 }
-MANY: Final[dict[str, tuple[str, type[Entry]]]] = {
-    PREDICTION: ("predictions", PredictionEntry),
-    FAILED: ("failed", FailureEntry),
-    SUPERSEDED: ("superseded", SupersededEntry),
-    FEEDBACK: ("feedback", FeedbackEntry),
-    EXPLANATION: ("explanations", ExplanationEntry),
-    DELIVERY: ("deliveries", DeliveryEntry),
-    READING: ("readings", ReadingEntry),
-    HOLD: ("holds", HoldEntry),
-    ERASURE: ("erasures", ErasureEntry),
-}
-
+"""The field of `Records` and the model of each kind of record, by its key, or by the prefix of its keys up to `#`."""
 
 Row = dict[str, JsonValue]
-"""Of an inbox, as it was handed in."""
+"""A row of the feedback inbox, as its writer put it there."""
 
 
 class Unreadable(Contract):
-    """A record that is none of those this program writes, and why."""
+    """A record that does not have the form of any known record. problem: which rule it breaks."""
 
     entry: str
     problem: str
 
 
 class Records(Contract):
-    """What is recorded of a complaint, typed. Its words are not among it.
+    """All records of a complaint, without its text.
 
-    received_at: as operations state it. attempts: executions that were started. refused, waiting: feedback as it was
-    handed in, which may hold anything; nobody has applied or refused the latter yet.
+    received_at: when the complaint came in, as operations state it. attempts: how many executions were started.
+    refused, waiting: feedback rows as their writers put them, so they may hold anything; nothing has processed the
+    waiting ones yet.
     """
 
     complaint_id: str
     received_at: str | None = None
     triage_state: str | None = None
     attempts: int = 0
-    selection: SelectionEntry | None = None
-    predictions: tuple[PredictionEntry, ...] = ()
-    failed: tuple[FailureEntry, ...] = ()
-    allocation: AllocationEntry | None = None
-    superseded: tuple[SupersededEntry, ...] = ()
-    feedback: tuple[FeedbackEntry, ...] = ()
+    selection: stored.SelectionEntry | None = None
+    predictions: tuple[stored.PredictionEntry, ...] = ()
+    failed: tuple[stored.FailureEntry, ...] = ()
+    allocation: stored.AllocationEntry | None = None
+    superseded: tuple[stored.SupersededEntry, ...] = ()
+    feedback: tuple[stored.FeedbackEntry, ...] = ()
     refused: tuple[Row, ...] = ()
     waiting: tuple[Row, ...] = ()
-    explanations: tuple[ExplanationEntry, ...] = ()
-    deliveries: tuple[DeliveryEntry, ...] = ()
-    readings: tuple[ReadingEntry, ...] = ()
-    holds: tuple[HoldEntry, ...] = ()
-    erasures: tuple[ErasureEntry, ...] = ()
+    explanations: tuple[stored.ExplanationEntry, ...] = ()
+    deliveries: tuple[stored.DeliveryEntry, ...] = ()
+    readings: tuple[stored.ReadingEntry, ...] = ()
+    holds: tuple[stored.HoldEntry, ...] = ()
+    erasures: tuple[stored.ErasureEntry, ...] = ()
     unreadable: tuple[Unreadable, ...] = ()
 
     @classmethod
     def read(cls, complaint_id: str, *, raw: Item | None, story: Iterable[Item], inbox: Iterable[Item]) -> Self:
-        """In whatever order they come. raw: the attributes of OUTBOX; None where the complaint is gone."""
-        found: dict[str, Any] = {name: [] for name, _ in MANY.values()} | {"unreadable": []}
+        """Return the records, sorted by key.
+
+        raw: the attributes OUTBOX of the complaint; None if it does not exist any more. story: the items of
+        `complaints_allocation` under its id. inbox: the items that were handed in as feedback about it.
+        """
+        found: dict[str, Any] = {name: [] for prefix, (name, _) in KINDS.items() if prefix.endswith("#")}
+        unreadable = []
         for item in sorted(story, key=lambda item: str(item["entry"])):
             entry = str(item["entry"])
-            prefix = next((prefix for prefix in MANY if entry.startswith(prefix)), None)
-            name, model = ONE.get(entry) or MANY.get(prefix or "") or ("", None)
+            kind = entry.partition("#")[0] + "#" if "#" in entry else entry
+            if kind not in KINDS:
+                unreadable.append(Unreadable(entry=entry, problem="is no known record"))
+                continue
+            name, model = KINDS[kind]
             try:
-                if model is None:
-                    raise LookupError("no such record is known")
-                read = model.model_validate(item)
-            except (LookupError, ValidationError) as error:
-                found["unreadable"].append(Unreadable(entry=entry, problem=_problem(error)))
+                record = model.model_validate(item)
+            except ValidationError as error:
+                unreadable.append(Unreadable(entry=entry, problem=problems(error, "record")))
             else:
-                found[name] = read if entry in ONE else [*found[name], read]
+                found[name] = [*found[name], record] if kind.endswith("#") else record
         rows = sorted((cast("Row", plain(dict(row))) for row in inbox), key=lambda row: str(row.get("entry")))
-        selection, stated = found.get("selection"), raw or {}
+        selection, outbox = found.get("selection"), raw or {}
         return cls(
             complaint_id=complaint_id,
-            received_at=(selection and selection.received_at) or as_time(stated.get("received_at")),
-            triage_state=stated.get("triage_state"),
-            attempts=int(stated.get("triage_attempts") or 0),
+            received_at=(selection and selection.received_at) or iso_time(outbox.get("received_at")),
+            triage_state=outbox.get("triage_state"),
+            attempts=int(outbox.get("triage_attempts") or 0),
             refused=tuple(row for row in rows if row.get("outcome") == "refused"),
             waiting=tuple(row for row in rows if row.get("outcome") is None),
+            unreadable=tuple(unreadable),
             **found,
         )
 
     @property
     def keys(self) -> set[str]:
-        """Of all the records of the story that are there."""
-        many = (record for name, _ in MANY.values() for record in getattr(self, name))
-        ones = (record for name, _ in ONE.values() if (record := getattr(self, name)) is not None)
-        return {record.entry for record in (*ones, *many, *self.unreadable)}
+        """The keys of all records in the story."""
+        fields = [getattr(self, name) for name, _ in KINDS.values()]
+        entries = [entry for field in fields for entry in (field if isinstance(field, tuple) else (field,)) if entry]
+        return {entry.entry for entry in (*entries, *self.unreadable)}
 
 
-def _problem(error: LookupError | ValidationError) -> str:
-    """Names what is wrong, and not what is there."""
-    if isinstance(error, LookupError):
-        return str(error)
-    return "; ".join(f"{'.'.join(map(str, found['loc']))}: {found['msg']}" for found in error.errors())
+def instant(at: object) -> datetime | None:
+    """Return the time that an ISO 8601 text states, in UTC if it states no zone; None for anything else.
+
+    >>> instant("2026-03-02"), instant("yesterday")
+    (datetime.datetime(2026, 3, 2, 0, 0, tzinfo=datetime.timezone.utc), None)
+    """
+    try:
+        found = datetime.fromisoformat(at) if isinstance(at, str) else None
+    except ValueError:
+        return None
+    return found.replace(tzinfo=UTC) if found is not None and found.tzinfo is None else found
+
+
+def iso_time(value: object) -> str | None:
+    """Return valid ISO 8601 text as it is, and None for anything else."""
+    return value if isinstance(value, str) and instant(value) else None
+
+
+def printable(text: object) -> str:
+    """Return text from outside without characters that control a terminal."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in str(text))
+
+
+def plain(value: Any) -> JsonValue:
+    """Return any value that DynamoDB holds as JSON; what JSON cannot express becomes a description."""
+    match value:
+        case None | bool() | str():
+            return value
+        case dict():
+            return {str(name): plain(element) for name, element in value.items()}
+        case list() | tuple():
+            return list(map(plain, value))
+        case set() | frozenset():
+            return list(map(plain, sorted(map(str, value))))
+        case Decimal() | int() | float():
+            return int(value) if value == int(value) else float(value)
+        case _:
+            return repr(value)

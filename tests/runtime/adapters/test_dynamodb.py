@@ -6,7 +6,7 @@ from boto3.dynamodb.types import Binary
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.adapters.dynamodb import Condition, Table, batched, from_item, to_item
+from runtime.adapters.dynamodb import Condition, Table, batched, from_item, to_item, valid_rows
 from tests.factories import (
     any_item,
     any_model_info,
@@ -187,7 +187,7 @@ def test_an_index_shows_nothing_but_what_it_was_given(cloud):
             )
         )
     attributes = ("complaint_id", "triage_attempts")
-    found = list(table.query_until("started", "2026-01-02", index="by_triage_state", attributes=attributes))
+    found = list(table.query("started", until="2026-01-02", index="by_triage_state", attributes=attributes))
     assert found == [{"complaint_id": "0", "triage_attempts": 0}, {"complaint_id": "1", "triage_attempts": 1}]
 
 
@@ -237,3 +237,15 @@ def test_a_decimal_is_a_number_again_where_a_model_reads_it():
     item = from_item(to_item(strategy))
     assert isinstance(item["version"], Decimal)
     assert ModelStrategy.model_validate(item) == strategy
+
+
+def test_rows_that_are_no_model_are_skipped_and_reported():
+    good, bad = any_model_info().model_dump(mode="json"), {"model_id": "acme/bad", "revision": "main"}
+    reported: list[tuple[Any, int]] = []
+    read = valid_rows([bad, good], ModelInfo, on_bad=lambda row, error: reported.append((row, error.error_count())))
+    assert list(read) == [any_model_info()]
+    assert reported == [(bad, 2)]
+
+
+def test_rows_that_are_no_model_may_be_skipped_in_silence():
+    assert list(valid_rows([{}], ModelInfo)) == []

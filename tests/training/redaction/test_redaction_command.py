@@ -9,7 +9,7 @@ app = Typer()
 app.command()(main)
 
 
-def test_the_command_shows_every_part_and_the_time(tmp_path):
+def test_the_command_shows_every_part_and_the_time():
     shown = CliRunner().invoke(app, [])
     assert shown.exit_code == 0
     for words in ("handwritten, tuned", "generated, held out", "handwritten, unseen", "date_of_birth", "ms"):

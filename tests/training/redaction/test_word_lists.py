@@ -22,7 +22,7 @@ def test_a_first_name_that_is_a_word_of_complaints_is_ambiguous(names):
     assert not lists["given"] & lists["ambiguous"]
 
 
-def test_what_is_never_a_name_is_in_no_list_of_names(names):
+def test_a_word_that_is_never_a_name_is_in_no_list_of_names(names):
     assert "smith" in build(set(), names)["surnames"] and "bank" not in build(set(), names)["surnames"]
 
 
@@ -30,12 +30,12 @@ def test_a_word_seen_once_is_not_yet_ordinary():
     assert ordinary_words(["The bank", "the a a b"]) == {"the"}
 
 
-def test_the_two_halves_of_an_export_are_apart(tmp_path):
+def test_the_two_halves_of_an_export_share_no_complaint(tmp_path):
     path = tmp_path / "export.parquet"
     pyarrow.parquet.write_table(pyarrow.table({"complaint_id": ["1", "2", "3"], "narrative": ["a", "b", "c"]}), path)
     assert list(read_half(path, even=True)) == ["b"]
     assert list(read_half(path, even=False)) == ["a", "c"]
 
 
-def test_lists_have_one_line_a_letter():
+def test_a_list_has_one_line_for_each_initial():
     assert by_initial({"bb", "a", "ba"}) == ["a", "ba bb"]

@@ -5,9 +5,10 @@ import pytest
 
 from tests.factories import NOW
 from triage.audit.erasure import ErasureRequest, plan_erasure
-from triage.audit.hold import HoldRequest, expiry_after, in_force, lifted, placed
+from triage.audit.hold import HoldRequest, expiry_after, lifted, placed
 from triage.errors import HeldError, HoldRefusedError, StillTriagedError
 from triage.feedback import INBOX
+from triage.stored_story import StoredStory
 
 REQUEST = ErasureRequest(complaint_id="1", requester="ann", reason="asked for")
 STORY: list[dict[str, Any]] = [
@@ -27,9 +28,7 @@ INBOX_ROWS = [
 
 
 def plan(request=REQUEST, *, raw=None, story=(), inbox=()):
-    return plan_erasure(
-        request, raw=raw, story=story, inbox=inbox, now=NOW, code_version="test", expires_at=1_900_000_000
-    )
+    return plan_erasure(request, raw=raw, story=StoredStory(story), inbox=inbox, now=NOW, code_version="test")
 
 
 @pytest.mark.parametrize("state", ["allocated", "parked"])
@@ -67,37 +66,36 @@ def test_a_hold_comes_before_erasure_until_it_is_lifted():
     story = [*STORY, hold.model_dump(exclude_none=True)]
     with pytest.raises(HeldError, match="by bob: litigation 7"):
         plan(raw={"triage_state": "allocated"}, story=story)
-    found = in_force(story)
-    assert found == hold
+    assert StoredStory(story).hold == hold
     lift = place.model_copy(update={"kind": "lift", "requester": "cai", "reason": "settled"})
-    after = lifted(story, lift, now=NOW)
+    after = lifted(StoredStory(story), lift, now=NOW)
     assert (after.placed_by, after.lifted_by, after.lifted_reason, after.held) == ("bob", "cai", "settled", None)
     story = [*STORY, after.model_dump(exclude_none=True)]
-    assert in_force(story) is None
+    assert StoredStory(story).hold is None
     assert plan(raw={"triage_state": "allocated"}, story=story) is not None
 
 
 def test_only_a_hold_can_be_lifted():
     with pytest.raises(HoldRefusedError, match="not held"):
-        lifted(STORY, HoldRequest(complaint_id="1", kind="lift", requester="ann", reason="any"), now=NOW)
+        lifted(StoredStory(STORY), HoldRequest(complaint_id="1", kind="lift", requester="ann", reason="any"), now=NOW)
 
 
 def test_a_hold_that_was_lifted_stays_as_it_was_lifted():
     place = HoldRequest(complaint_id="1", kind="place", requester="bob", reason="litigation 7")
     lift = place.model_copy(update={"kind": "lift"})
     hold = placed(place, now=NOW, code_version="test")
-    first = lifted([hold.model_dump(exclude_none=True)], lift, now=NOW)
+    first = lifted(StoredStory([hold.model_dump(exclude_none=True)]), lift, now=NOW)
     again = placed(place, now=NOW + timedelta(days=1), code_version="test")
-    second = lifted([again.model_dump(exclude_none=True)], lift, now=NOW + timedelta(days=2))
+    second = lifted(StoredStory([again.model_dump(exclude_none=True)]), lift, now=NOW + timedelta(days=2))
     story = [first.model_dump(exclude_none=True), second.model_dump(exclude_none=True)]
-    assert lifted(story, lift, now=NOW + timedelta(days=9)) == second
+    assert lifted(StoredStory(story), lift, now=NOW + timedelta(days=9)) == second
     third = placed(place, now=NOW + timedelta(days=3), code_version="test")
-    assert lifted([*story, third.model_dump(exclude_none=True)], lift, now=NOW).entry == third.entry
+    assert lifted(StoredStory([*story, third.model_dump(exclude_none=True)]), lift, now=NOW).entry == third.entry
 
 
 def test_what_is_not_held_any_more_expires_as_if_it_never_had_been_and_not_before_tomorrow():
-    selected = 1_772_323_200  # 2026-03-01
-    assert expiry_after(STORY, now=NOW, retention_days=30) == selected + 30 * 86_400
+    selected_at, selected = "2026-03-01T00:00:00.000Z", 1_772_323_200
+    assert expiry_after(selected_at, now=NOW, retention_days=30) == selected + 30 * 86_400
     tomorrow = round(NOW.timestamp()) + 86_400
-    assert expiry_after(STORY, now=NOW, retention_days=1) == tomorrow
-    assert expiry_after([], now=NOW, retention_days=30) == tomorrow + 29 * 86_400
+    assert expiry_after(selected_at, now=NOW, retention_days=1) == tomorrow
+    assert expiry_after(None, now=NOW, retention_days=30) == tomorrow + 29 * 86_400

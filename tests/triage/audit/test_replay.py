@@ -1,8 +1,8 @@
 import pytest
 
 from tests.factories import any_prediction
-from triage.audit.replay import TOLERANCE, compare, impossible
-from triage.inference.classify import Classification
+from triage.audit.replay import compare, impossible
+from triage.inference.classify import REPLAY_TOLERANCE, Classification
 from triage.story import PredictionEntry
 
 RECORDED = any_prediction(
@@ -32,15 +32,15 @@ def test_the_same_answer_is_identical():
 
 
 def test_what_adding_in_another_order_changes_is_within_tolerance():
-    replay = compare(RECORDED, said(0.7 + TOLERANCE / 2))
+    replay = compare(RECORDED, said(0.7 + REPLAY_TOLERANCE / 2))
     assert (replay.result, replay.reason) == ("within tolerance", None)
-    assert 0 < (replay.max_abs_difference or 0) <= TOLERANCE
+    assert 0 < (replay.max_abs_difference or 0) <= REPLAY_TOLERANCE
 
 
 @pytest.mark.parametrize(
     ("now", "reason"),
     [
-        (said(0.7 + 2 * TOLERANCE), "probabilities differ"),
+        (said(0.7 + 2 * REPLAY_TOLERANCE), "probabilities differ"),
         (said(label="Student loan"), "another label"),
         (said(tokens_total=15), "changed since"),
         (said(top=(("Mortgage", 0.7), ("Vehicle loan or lease", 0.2))), "up to 0.2"),

@@ -14,7 +14,7 @@ HANDED = {"requester": "ann", "delivered_at": "2026-03-02T09:30:00.000Z"}
 
 
 @given(st.lists(st.sampled_from([PERSONAL, "mail a@b.com", "card 4111 1111 1111 1111", "plain words."])).map(" ".join))
-def test_what_is_aligned_is_what_is_redacted(text):
+def test_aligned_redaction_gives_the_same_text_as_redaction(text):
     redacted, origins = redact_aligned(text)
     assert redacted == redact_text(text)
     assert len(origins) == len(redacted) and list(origins) == sorted(origins)
@@ -30,18 +30,18 @@ def test_what_leaves_is_redacted_although_the_model_read_it_all():
     assert delivered.unread == ""
 
 
-def test_what_was_not_read_is_handed_out_as_such():
+def test_text_that_the_model_did_not_read_is_handed_out_separately():
     delivered = deliver(any_explanation(PERSONAL, ends=(38,)), PERSONAL, **HANDED)
     assert delivered.unread == "They closed my account."
 
 
-def test_places_of_a_text_that_was_redacted_before_are_those_of_the_redacted_one():
+def test_places_in_a_text_that_the_model_read_redacted_are_places_in_the_redacted_text():
     read = redact_text(PERSONAL)
     entry = any_explanation(read, ends=(27, len(read)), redaction_version="1")
     assert "".join(passage.text for passage in deliver(entry, PERSONAL, **HANDED).sentences) == read
 
 
-def test_figures_are_not_put_beside_other_words():
+def test_an_explanation_of_a_changed_text_is_not_handed_out():
     with pytest.raises(TextChangedError):
         deliver(any_explanation(PERSONAL, ends=(38,)), PERSONAL + " More.", **HANDED)
 
@@ -52,7 +52,7 @@ def test_a_record_has_no_words_of_the_text():
     assert not [word for word in ("John", "closed", "555") if word in entry.model_dump_json()]
 
 
-def test_the_model_whose_answer_was_taken_is_asked():
+def test_the_model_that_decided_is_explained():
     models = [any_model_reference(task=task) for task in ("product", "urgency")]
     allocation = any_allocation(decisions=tuple(map(any_decision, models)))
     assert deciding_model(allocation, task="urgency") == models[1]

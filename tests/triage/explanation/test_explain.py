@@ -1,11 +1,12 @@
 import pytest
 
-from tests.factories import any_bundle
+from tests.factories import any_bundle, any_prediction
+from triage.audit.replay import compare
 from triage.bundle import Calibration
 from triage.errors import NothingToExplainError
 from triage.explanation.explain import Recorded, explain
 from triage.explanation.rationale import rationale
-from triage.inference.classify import classify
+from triage.inference.classify import REPLAY_TOLERANCE, classify
 from triage.inference.engine import ReadingEngine, load_engine
 
 LABELS = ("Mortgage", "Student loan")
@@ -29,7 +30,7 @@ def explained(served, text=LETTER, *, label=None, confidence=None, seed=0):
     return explain(text, recorded, engine=engine, manifest=manifest, seed=seed)
 
 
-def test_the_sentence_that_names_the_product_speaks_most_for_it(served):
+def test_the_sentence_that_names_the_product_has_the_largest_effect(served):
     found = explained(served)
     assert (found.label, found.runner_up, found.reproduced) == ("Mortgage", "Student loan", True)
     assert [place for place, one in enumerate(found.sentences) if one.label > 0.05] == [1]
@@ -45,7 +46,7 @@ def test_base_and_sentences_sum_up_to_what_the_model_says(served):
     assert found.base_value[1] + sum(one.runner_up for one in found.sentences) == pytest.approx(found.full_value[1])
 
 
-def test_in_the_sentences_that_matter_the_words_do(served):
+def test_the_words_of_a_sentence_share_its_effect(served):
     found = explained(served)
     (inside,) = (words for words in found.words if words.sentence == 1)
     assert max(inside.words, key=lambda word: word.label).part.of(LETTER).strip() == "mortgage"
@@ -56,7 +57,7 @@ def test_the_same_seed_gives_the_same_explanation(served):
     assert explained(served, seed=3) == explained(served, seed=3)
 
 
-def test_places_are_those_of_the_text(served):
+def test_the_sentences_joined_are_the_text(served):
     found = explained(served)
     assert "".join(one.part.of(LETTER) for one in found.sentences) == LETTER
 
@@ -64,11 +65,21 @@ def test_places_are_those_of_the_text(served):
 def test_another_answer_than_the_recorded_one_is_said(served):
     found = explained(served, label="Student loan")
     assert not found.reproduced and found.label == "Student loan"
-    assert "did NOT give the answer" in rationale(found, model="acme/model@1", people=0)
+    assert "did NOT give the recorded answer" in rationale(found, model="acme/model@1", people=0)
     assert not explained(served, confidence=0.1).reproduced
 
 
-def test_what_the_model_did_not_read_has_no_part_in_it(served):
+@pytest.mark.parametrize(("share", "same"), [(0.0, True), (0.5, True), (2.0, False)])
+def test_replay_and_explanation_agree_whether_an_answer_is_reproduced(served, share, same):
+    engine, manifest = served
+    answer = classify(LETTER, engine=engine, manifest=manifest)
+    confidence = answer.confidence - share * REPLAY_TOLERANCE
+    counted = {"tokens_seen": answer.tokens_seen, "tokens_total": answer.tokens_total}
+    replay = compare(any_prediction(label=answer.label, confidence=confidence, top=(), **counted), answer)
+    assert explained(served, confidence=confidence).reproduced is (replay.result != "different") is same
+
+
+def test_text_beyond_the_models_length_is_not_explained(served):
     long = LETTER + " Then came more of it." * 40
     found = explained(served, long)
     cut = found.truncation
@@ -86,16 +97,16 @@ def test_one_sentence_is_explained_by_its_words(served):
 
 def test_a_rationale_quotes_nobody(served):
     said = rationale(explained(served), model="acme/model@1", people=2)
-    assert "sentence 2" in said and "2 statements of persons" in said
+    assert "Sentence 2 contributed most (+" in said and "2 feedback statements followed" in said
     assert not [word for word in ("weather", "sold", "answered") if word in said]
 
 
-def test_a_label_that_is_none_of_the_models_cannot_be_explained(served):
+def test_a_label_that_the_model_does_not_have_cannot_be_explained(served):
     with pytest.raises(NothingToExplainError, match="none of the model's"):
         explained(served, label="Pets")
 
 
-def test_an_engine_that_hides_nothing_cannot_be_asked(served):
+def test_an_engine_that_cannot_hide_tokens_cannot_be_explained(served):
     _, manifest = served
 
     class Scorer:

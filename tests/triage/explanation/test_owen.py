@@ -11,7 +11,7 @@ WEIGHTS = st.lists(st.floats(-10, 10), min_size=1, max_size=9)
 
 
 class Played:
-    """A game given as a function, that counts what it is asked."""
+    """A game whose worth is a function. It records every coalition that was evaluated."""
 
     def __init__(self, players, worth):
         self.players = players
@@ -28,12 +28,12 @@ class Played:
 
 
 def added(weights):
-    """Each player adds its weight, and half of it to the other output."""
+    """Return a worth in which each player adds its weight, and half of it to the second output."""
     return lambda coalition: (sum(weights[p] for p in coalition), sum(weights[p] for p in coalition) / 2)
 
 
 def tangled(weights):
-    """Every two players that meet add their product."""
+    """Return a worth in which each player adds its weight, and each pair the product of its weights."""
     return lambda coalition: (
         sum(weights[p] for p in coalition)
         + sum(weights[p] * weights[q] for p in coalition for q in coalition if p < q),
@@ -46,7 +46,7 @@ def found(game, *, evaluations=10_000, chance=None, sizes=None):
 
 
 def along(tree: Group) -> list[list[int]]:
-    """The orders of players in which no group is interrupted by another."""
+    """Return the orders of players that keep the players of each group together."""
     if tree.halves is None:
         return [[tree.first]]
     left, right = map(along, tree.halves)
@@ -62,25 +62,25 @@ def test_attributions_sum_up_however_few_evaluations_there_were(weights, evaluat
 
 
 @given(WEIGHTS)
-def test_what_each_adds_by_itself_is_its_attribution(weights):
+def test_a_player_without_interactions_is_attributed_what_it_adds(weights):
     for value, weight in zip(found(Played(len(weights), added(weights))), weights, strict=True):
         assert value == pytest.approx((weight, weight / 2), abs=1e-6)
 
 
 @given(WEIGHTS, st.data())
-def test_a_player_who_changes_nothing_is_given_nothing(weights, data):
+def test_a_player_that_changes_nothing_is_attributed_zero(weights, data):
     idle = data.draw(st.integers(0, len(weights) - 1))
     weights[idle] = 0.0
     assert found(Played(len(weights), tangled(weights)))[idle][0] == pytest.approx(0, abs=1e-9)
 
 
-def test_two_of_a_kind_are_given_the_same():
+def test_equal_players_have_equal_values():
     values = found(Played(4, tangled([3.0, 3.0, 1.0, 1.0])))
     assert values[0] == pytest.approx(values[1]) and values[2] == pytest.approx(values[3])
 
 
 @given(st.lists(st.floats(-3, 3), min_size=1, max_size=6))
-def test_they_are_the_mean_over_all_orders_that_keep_groups_together(weights):
+def test_values_are_the_mean_over_all_orders_that_keep_groups_together(weights):
     worth, tree = tangled(weights), united([1] * len(weights))
     orders = along(tree)
     expected = [0.0] * len(weights)
@@ -91,7 +91,7 @@ def test_they_are_the_mean_over_all_orders_that_keep_groups_together(weights):
     assert [value for (value,) in found(Played(len(weights), worth))] == pytest.approx(expected, abs=1e-6)
 
 
-def test_for_two_players_they_are_shapley_values():
+def test_values_of_two_players_are_shapley_values():
     worth = tangled([2.0, 5.0])
     for player, (value,) in enumerate(found(Played(2, worth))):
         orders = [order[: order.index(player) + 1] for order in permutations(range(2))]
@@ -106,7 +106,7 @@ def test_no_more_is_evaluated_than_allowed(players, evaluations):
     assert len(game.known) <= evaluations + 2
 
 
-def test_a_group_that_was_not_divided_shares_by_size():
+def test_the_effect_of_an_undivided_group_is_spread_by_size():
     assert found(Played(2, added([4.0, 0.0])), evaluations=0, sizes=[3, 1])[0][0] == pytest.approx(3.0)
 
 

@@ -45,10 +45,10 @@ def test_a_letter_is_cut_where_its_sentences_end(text, parts):
     assert len(sentences(text)) == parts
 
 
-def test_who_writes_without_full_stops_is_cut_at_a_comma():
+def test_a_long_sentence_is_cut_at_a_comma():
     text = " ".join(["word"] * 30) + ", " + " ".join(["more"] * 30)
     assert [len(part.split()) for part in said(text)] == [30, 30]
 
 
-def test_who_writes_without_any_marks_is_cut_all_the_same():
+def test_a_long_text_without_punctuation_is_cut_at_the_longest_length():
     assert max(len(part.split()) for part in said("word " * 100 + "end")) <= LONGEST_SENTENCE

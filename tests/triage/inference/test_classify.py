@@ -61,13 +61,13 @@ def test_fewer_labels_than_the_top_are_all_kept():
 
 
 @pytest.mark.parametrize("scores", [(0.0,), (0.0, 1.0, 2.0), ()])
-def test_another_count_than_the_labels_is_a_failed_model(scores):
+def test_a_model_whose_scores_do_not_match_the_labels_fails(scores):
     with pytest.raises(ModelFailedError, match="2 labels"):
         classify("text", engine=Scorer(*scores), manifest=any_manifest(labels=("a", "b")))
 
 
 @pytest.mark.parametrize("score", [math.nan, math.inf, -math.inf])
-def test_scores_that_are_not_finite_are_a_failed_model(score):
+def test_a_model_whose_scores_are_not_finite_fails(score):
     with pytest.raises(ModelFailedError, match="finite"):
         classify("text", engine=Scorer(0.0, score), manifest=any_manifest(labels=("a", "b")))
 
@@ -118,7 +118,7 @@ def test_the_manifests_temperature_calibrates_the_confidence_and_not_the_label()
 @pytest.mark.parametrize(
     ("flag", "label"), [(0.1, "vulnerable"), (0.2, "vulnerable"), (0.21, "not vulnerable"), (None, "not vulnerable")]
 )
-def test_the_positive_label_is_given_from_its_own_threshold_on(flag, label):
+def test_the_positive_label_is_the_answer_from_its_own_threshold_on(flag, label):
     engine = Scorer(math.log(0.79999), math.log(0.20001))
     answer = classify("text", engine=engine, manifest=a_detector(flag))
     assert answer.label == label

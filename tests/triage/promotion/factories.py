@@ -6,10 +6,10 @@ from typing import Any
 
 from tests.factories import NOW, any_model_strategy, any_strategy
 from triage.complaint import timestamp
-from triage.promotion.calibration import Calibration
 from triage.promotion.evidence import Answer, Comparison, Evidence, Labelled, Operations
 from triage.promotion.gates import Gates
 from triage.promotion.weighing import weigh
+from triage.statistics import Calibration
 
 EVEN = Gates(min_inclusion=1.0)
 """Every complaint is labelled, so that each label weighs 1."""

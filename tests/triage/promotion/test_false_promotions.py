@@ -5,7 +5,7 @@ from functools import cache
 import pytest
 from scipy.stats import binom
 
-from benchmarks.promotion import SCENARIOS, Outcome, Scenario, by, run, wilson
+from benchmarks.promotion import SCENARIOS, Outcome, Scenario, by, run
 
 RUNS, LAST = 200, 2_000
 EQUAL, WORSE, BETTER, AT_THE_MARGIN, AS_GOOD = SCENARIOS
@@ -53,11 +53,3 @@ def test_looks_that_are_left_out_would_have_changed_nothing(scenario):
 def test_a_run_is_the_same_each_time():
     assert run(BETTER, 7, 800) == run(BETTER, 7, 800) == run(BETTER, 7, 800)
     assert simulated(BETTER, 5) != simulated(EQUAL, 5)
-
-
-@pytest.mark.parametrize(
-    ("found", "runs", "interval"), [(0, 10, (0.0, 0.2775)), (5, 100, (0.0215, 0.1118)), (10, 10, (0.7225, 1.0))]
-)
-def test_a_share_has_the_interval_of_wilson(found, runs, interval):
-    """Of Brown, Cai and DasGupta (2001), and symmetric at the ends."""
-    assert wilson(found, runs) == pytest.approx(interval, abs=5e-4)

@@ -1,11 +1,17 @@
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from tests.factories import any_strategy
-from triage.promotion.transitions import find, promoted, widened, withdrawn
+from tests.factories import NOW, any_arm, any_change, any_strategy
+from triage.errors import StrategyRefusedError
+from triage.promotion.gates import Gates, Schedule
+from triage.promotion.transitions import challenger_named, promoted, restored, widened, withdrawn
+from triage.strategies.ledger import LedgerEntry
 from triage.strategies.strategy import BUCKETS, Strategy, assign, sample
+from triage.strategies.strategy_change import succeed
 
 SUBJECTS = tuple(f"customer-{number}" for number in range(300))
 SHARES = st.integers(1, BUCKETS - 1)
@@ -25,15 +31,15 @@ def test_no_subject_leaves_a_challenger_that_is_widened(one, other):
 
 
 @given(SHARES)
-def test_whoever_leaves_the_shadow_answers_its_share_and_is_a_shadow_no_more(share):
+def test_a_shadow_that_is_let_in_answers_its_share_and_is_no_longer_a_shadow(share):
     shadowed = any_strategy(shadows={"next": 5_000, "another": 700})
     canary = widened(shadowed, "next", share)
     assert {arm.name: arm.share for arm in canary.arms} == {"champion": BUCKETS - share, "next": share}
-    assert canary.shadows == (find(shadowed, "another"),)
+    assert canary.shadows == (challenger_named(shadowed, "another"),)
     assert canary.champion_arm.version == shadowed.champion_arm.version
 
 
-def test_a_shadow_beside_a_widened_canary_notices_nothing():
+def test_widening_a_canary_changes_no_sample_of_other_shadows():
     canary = any_strategy({"champion": 9_500, "next": 500}, shadows={"another": 5_000})
     wider = widened(canary, "next", 2_500)
     assert all(sample(canary, subject) == sample(wider, subject) for subject in SUBJECTS)
@@ -90,11 +96,79 @@ def test_a_withdrawn_shadow_leaves_the_others():
 @pytest.mark.parametrize("name", ["champion", "nobody"])
 def test_only_a_challenger_is_found(name):
     strategy = any_strategy({"champion": 9_500, "next": 500}, shadows={"another": 5_000})
-    assert [find(strategy, each).name for each in ("next", "another")] == ["next", "another"]
-    with pytest.raises(LookupError, match=f"'{name}' is no challenger of product"):
-        find(strategy, name)
+    assert [challenger_named(strategy, each).name for each in ("next", "another")] == ["next", "another"]
+    with pytest.raises(LookupError, match=f"product has no challenger named '{name}'"):
+        challenger_named(strategy, name)
 
 
-def test_a_strategy_that_cannot_be_is_not_made():
+def test_a_transition_to_an_invalid_strategy_is_refused():
     with pytest.raises(ValidationError, match="less than or equal to 10000"):
         widened(any_strategy(shadows={"next": 100}), "next", BUCKETS + 1)
+
+
+def ledger(*strategies: Strategy) -> tuple[LedgerEntry, ...]:
+    entries: list[LedgerEntry] = []
+    row = None
+    for strategy in strategies:
+        row, entry = succeed(row, any_change(strategy), last=entries[-1] if entries else None, now=NOW)
+        entries.append(entry)
+    return tuple(entries)
+
+
+def crowned(name: str) -> Strategy:
+    return any_strategy({name: BUCKETS})
+
+
+@given(
+    st.dictionaries(st.sampled_from("abcd"), st.integers(0, 2_000), max_size=3),
+    st.dictionaries(st.sampled_from("efgh"), st.integers(0, BUCKETS), max_size=3),
+)
+def test_without_challengers_the_champion_answers_every_subject(shares, shadows):
+    left = BUCKETS - sum(shares.values())
+    strategy = any_strategy({"champion": left, **shares}, shadows=shadows)
+    if not strategy.is_experiment:
+        return
+    back = restored(strategy, (), version=9)
+    assert (back.kind, back.ends_at, back.experiment) == ("single", None, strategy.experiment)
+    assert {assign(back, subject).arm.version for subject in SUBJECTS} == {strategy.champion_arm.version}
+    assert not any(sample(back, subject) for subject in SUBJECTS)
+
+
+@given(st.integers(0, BUCKETS))
+def test_a_withdrawn_canary_gives_every_subject_back_and_no_other_is_moved(share):
+    canary = any_strategy({"champion": BUCKETS - share, "next": share})
+    back = withdrawn(canary, "next")
+    assert all(assign(back, subject).arm.name == "champion" for subject in SUBJECTS)
+    assert back.champion_arm.version == canary.champion_arm.version
+
+
+def test_without_a_challenger_a_rollback_brings_back_the_champion_before():
+    second = any_strategy({"second": BUCKETS}, gates=Gates(margin=0.1), schedule=Schedule(mode="manual"))
+    back = restored(second, ledger(crowned("first"), second, second), version=4)
+    assert back.champion_arm.version == any_arm("first").version
+    assert (back.kind, back.champion_arm.share, back.task) == ("single", BUCKETS, second.task)
+    assert (back.gates, back.guardrails, back.schedule) == (second.gates, second.guardrails, second.schedule)
+
+
+def test_a_rollback_brings_back_the_latest_other_champion():
+    champions = [crowned(name) for name in ("first", "second", "third")]
+    assert restored(champions[-1], ledger(*champions), version=4).champion_arm.version == any_arm("second").version
+
+
+def test_each_rollback_assigns_subjects_anew():
+    history = ledger(crowned("first"), crowned("second"))
+    names = [restored(crowned("second"), history, version=version).experiment for version in (3, 4)]
+    assert all(one != other for one, other in pairwise(["first", *names]))
+
+
+@pytest.mark.parametrize("history", [(), ledger(crowned("only")), ledger(crowned("only"), crowned("only"))])
+def test_the_only_champion_there_was_cannot_be_replaced_by_another(history):
+    with pytest.raises(StrategyRefusedError, match="only champion that product has had"):
+        restored(crowned("only"), history, version=2)
+
+
+def test_a_time_without_a_champion_is_skipped():
+    first, second = ledger(crowned("first"), crowned("second"))
+    nobody = second.model_copy(update={"champion": None, "strategy": None, "strategy_version": 0})
+    back = restored(crowned("second"), (first, nobody, second), version=5)
+    assert back.champion_arm.version == any_arm("first").version

@@ -1,11 +1,21 @@
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
+from itertools import permutations
 from random import Random
 from typing import Any
 
 import pytest
 
-from tests.factories import NOW, any_model_reference, any_model_strategy, any_prediction, any_strategy
+from tests.factories import (
+    NOW,
+    any_allocation,
+    any_feedback,
+    any_model_reference,
+    any_model_strategy,
+    any_prediction,
+    any_revision,
+    any_strategy,
+)
 from tests.triage.promotion.factories import EVEN, answer, any_labelled, labels, weighed
 from triage.complaint import timestamp
 from triage.promotion.comparison import compare
@@ -13,8 +23,19 @@ from triage.promotion.comparison import metrics as all_metrics
 from triage.promotion.evidence import Labelled
 from triage.promotion.gates import Gates
 from triage.promotion.sequential import Bounds
-from triage.promotion.weighing import EXPECTED, GROUPS, Ran, delivered, operations, weigh
-from triage.story import PredictionEntry
+from triage.promotion.weighing import (
+    EXPECTED,
+    GROUPS,
+    Ran,
+    delivered,
+    entries_beside,
+    groups_of,
+    labelled,
+    operations,
+    statements,
+    weigh,
+)
+from triage.story import ALLOCATION, FeedbackEntry, PredictionEntry
 from triage.strategies.strategy import BUCKETS, Arm, Strategy
 from triage.taxonomy import load_taxonomy
 
@@ -117,7 +138,13 @@ def test_groups_share_their_level_from_the_start_whichever_have_labels():
     assert (together.lower, together.upper) == (alone.lower, alone.upper)
     overall = weighed(one).primary
     assert alone.lower < overall.lower and overall.upper < alone.upper
-    assert len(load_taxonomy().products) <= GROUPS
+
+
+def test_the_groups_that_share_the_level_are_those_that_allocations_belong_to():
+    products = (*(product.name for product in load_taxonomy().products), None)
+    allocations = [any_allocation(product=p, vulnerable=v) for p in products for v in (True, False, None)]
+    assert {group for allocation in allocations for group in groups_of(allocation)} == set(GROUPS)
+    assert len(GROUPS) == len(set(GROUPS))
 
 
 def asked(arm: Arm, buckets: Iterable[int | None], *, minute: int = 0, **values: Any) -> list[PredictionEntry]:
@@ -164,7 +191,7 @@ def test_how_a_version_ran_is_told_from_its_predictions_and_failures():
     assert (found.p95_ms, found.commonest_share) == (95.0, 0.7)
 
 
-def test_of_a_version_that_never_answered_nothing_is_told_but_its_failures():
+def test_a_version_that_never_answered_has_failures_only():
     found = operations(Ran(failures=3))
     assert (found.predictions, found.failures, found.p95_ms, found.commonest_share) == (0, 3, None, None)
     assert operations(Ran()).error_rate == 0
@@ -176,11 +203,11 @@ def test_complaints_that_went_where_they_should_are_no_mismatch():
     assert (found.p_value, found.strays, found.empty) == (1.0, 0, ())
 
 
-def test_whoever_complains_often_counts_once():
+def test_a_customer_who_complains_often_counts_once():
     assert delivered(ROW, ran([5_000] * 50, [7] * 50)).counted == {"champion": 1, "next": 1}
 
 
-def test_an_answer_without_a_bucket_was_not_dealt():
+def test_an_answer_without_a_bucket_is_not_counted():
     assert delivered(ROW, ran([None, 5_000], [None])).counted == {"champion": 1, "next": 0}
 
 
@@ -232,3 +259,106 @@ def test_nothing_is_delivered_to_arms_that_do_not_answer_or_no_more(strategy: St
     challenger = (*strategy.challengers, *strategy.shadows)[0]
     evidence = weigh(any_model_strategy(strategy), challenger, [], {}, positive_label=None, now=NOW)
     assert (evidence.delivered is not None) is told
+
+
+CHAMPION, NEXT = (any_model_reference(model_id=f"acme/{name}", revision=any_revision(name)) for name in ("a", "b"))
+
+
+def any_statement(label: str = "Mortgage", *, task: str = "product", at: str = "10", **values: Any) -> FeedbackEntry:
+    """at: the hour."""
+    moment = f"2026-03-02T{at}:00:00.000Z"
+    feedback = any_feedback(**{"kind": "reallocate", "product": label, "mode": "blind", **values})
+    return FeedbackEntry(
+        complaint_id=feedback.complaint_id,
+        entry=FeedbackEntry.key(2),
+        code_version="test",
+        made_version=2,
+        applied_at=moment,
+        labelled_on=moment[:10],
+        labels={task: label},
+        feedback=feedback,
+    )
+
+
+def story(*predictions: PredictionEntry, **allocation: Any) -> dict[str, dict[str, Any]]:
+    entries = [any_allocation(**allocation), *predictions]
+    return {entry.entry: entry.model_dump(mode="json") for entry in entries}
+
+
+def said(entries: Iterable[FeedbackEntry], task: str = "product") -> dict[str, str]:
+    return {complaint: entry.labels[task] for complaint, entry in statements(task, entries).items()}
+
+
+def test_a_blind_statement_counts_before_an_assisted_one_even_a_later_one():
+    blind = any_statement("Mortgage", at="10")
+    assisted = any_statement("Student loan", at="12", mode="assisted")
+    for entries in permutations((blind, assisted)):
+        assert said(entries) == {"8123456": "Mortgage"}
+
+
+@pytest.mark.parametrize("mode", ["blind", "assisted"])
+def test_of_two_statements_in_the_same_mode_the_later_counts(mode):
+    for entries in permutations((any_statement("Mortgage", at="10", mode=mode), any_statement("Card", at="12"))):
+        assert said(entries) == {"8123456": "Card"}
+    early, late = any_statement("Mortgage", at="10", mode=mode), any_statement("Card", at="12", mode=mode)
+    for entries in permutations((early, late)):
+        assert said(entries) == {"8123456": "Card"}
+
+
+def test_a_statement_about_another_task_says_nothing_about_this_one():
+    about_issue = any_statement("Closing on a mortgage", task="issue", at="12")
+    assert said([about_issue]) == {}
+    assert said([any_statement("Mortgage", at="10"), about_issue]) == {"8123456": "Mortgage"}
+
+
+def test_each_complaint_has_a_statement_of_its_own():
+    entries = [any_statement("Mortgage", complaint_id="1"), any_statement("Card", complaint_id="2")]
+    assert said(entries) == {"1": "Mortgage", "2": "Card"}
+
+
+def test_what_is_read_beside_a_statement_is_where_predictions_are_written():
+    read = entries_beside("8123456", "product", [CHAMPION.version, NEXT.version])
+    beside = NEXT.model_copy(update={"shadow": True})
+    written = [any_prediction(model=model).entry for model in (CHAMPION, NEXT, beside)]
+    assert {("8123456", entry) for entry in (ALLOCATION, *written)} <= set(read)
+    assert len(read) == len(set(read)) == 5
+
+
+def pair(statement: FeedbackEntry, found: dict[str, dict[str, Any]]):
+    return labelled(statement, "product", found, champion=CHAMPION.version, challenger=NEXT.version)
+
+
+def test_a_label_is_paired_with_both_answers_even_of_a_shadow():
+    shadow = NEXT.model_copy(update={"shadow": True})
+    found = story(
+        any_prediction(model=CHAMPION, label="Mortgage", confidence=0.9),
+        any_prediction(model=shadow, label="Card", confidence=0.7),
+    )
+    one = pair(any_statement("Card", stratum="uncertain", inclusion=0.25), found)
+    assert one.champion and (one.champion.label, one.champion.automatic) == ("Mortgage", True)
+    assert one.challenger and (one.challenger.label, one.challenger.automatic) == ("Card", False)
+    assert (one.truth, one.blind, one.inclusion, one.stratum) == ("Card", True, 0.25, "uncertain")
+
+
+def test_a_version_that_was_not_asked_has_no_answer():
+    one = pair(any_statement(), story(any_prediction(model=CHAMPION)))
+    assert one.champion is not None and one.challenger is None
+
+
+@pytest.mark.parametrize(
+    ("threshold", "automatic"), [(0.9, True), (0.91, False), (None, False)], ids=["at", "below", "none"]
+)
+def test_an_answer_is_automatic_from_its_own_threshold_on(threshold, automatic):
+    prediction = any_prediction(model=CHAMPION, confidence=0.9, thresholds={"auto": threshold})
+    one = pair(any_statement(), story(prediction))
+    assert one.champion and one.champion.automatic is automatic
+
+
+@pytest.mark.parametrize(("vulnerable", "group"), [(True, "yes"), (False, "no"), (None, "unknown")])
+def test_a_complaint_belongs_to_the_groups_of_its_allocation(vulnerable, group):
+    one = pair(any_statement(), story(vulnerable=vulnerable, product="Mortgage"))
+    assert one.groups == ("product:Mortgage", f"vulnerable:{group}")
+
+
+def test_without_an_allocation_it_belongs_to_none():
+    assert pair(any_statement(), {}).groups == ()

@@ -1,11 +1,30 @@
 import pytest
 
-from triage.redaction.addresses import find_addresses
+from triage.redaction.addresses import find_addresses, find_emails
 from triage.redaction.entities import merged
 
 
-def found(text: str) -> list[str]:
-    return [text[span.start : span.end] for span in merged(find_addresses(text))]
+def found(finder, text: str) -> list[str]:
+    return [text[span.start : span.end] for span in merged(finder(text))]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "a.b+c@mail.example.co.uk",
+        "BOB @ YAHOO.COM",
+        "sam dot jones at outlook dot com",
+        "x(at)y(dot)com",
+        "l [at] y [dot] org",
+    ],
+)
+def test_email_addresses_are_found_in_any_spelling(address):
+    assert found(find_emails, f"write to {address} soon")[-1].endswith(address)
+
+
+@pytest.mark.parametrize("text", ["I was at home", "look at the dot on it", "meet @ noon", "wellsfargo.com is down"])
+def test_other_uses_of_at_and_dot_stay(text):
+    assert not found(find_emails, text)
 
 
 @pytest.mark.parametrize(
@@ -23,11 +42,11 @@ def found(text: str) -> list[str]:
     ],
 )
 def test_an_address_is_found_from_flat_to_postcode(address):
-    assert found(f"it is {address}.") == [address]
+    assert found(find_addresses, f"it is {address}.") == [address]
 
 
-def test_a_zip_code_is_found_where_it_is_called_so():
-    assert found("my zip code is 90210, not 90211 dollars") == ["90210"]
+def test_a_zip_code_is_found_if_it_is_called_so():
+    assert found(find_addresses, "my zip code is 90210, not 90211 dollars") == ["90210"]
 
 
 @pytest.mark.parametrize(
@@ -45,4 +64,4 @@ def test_a_zip_code_is_found_where_it_is_called_so():
     ],
 )
 def test_places_numbers_and_laws_stay(text):
-    assert not found(text)
+    assert not found(find_addresses, text)

@@ -1,4 +1,4 @@
-from triage.redaction.entities import Entity, Span, concealed, merged
+from triage.redaction.entities import Entity, Span, blanked, merged
 
 
 def test_placeholders_name_the_entity():
@@ -19,5 +19,5 @@ def test_spans_that_touch_stay_apart():
     assert merged(reversed(spans)) == spans
 
 
-def test_placeholders_are_concealed_in_place():
-    assert concealed("I am [NAME], [THING]") == "I am \x00\x00\x00\x00\x00\x00, [THING]"
+def test_placeholders_are_blanked_out_in_place():
+    assert blanked("I am [NAME], [THING]") == "I am \x00\x00\x00\x00\x00\x00, [THING]"

@@ -24,7 +24,7 @@ def test_redacting_twice_changes_nothing(text):
 
 @given(FRAGMENTS)
 def test_a_redacted_text_stays_clean(text):
-    """So that it does not matter who redacts first."""
+    """So the order of cleaning and redacting does not matter."""
     redacted = redact_text(clean(text))
     assert clean(redacted) == redacted
 
@@ -45,8 +45,8 @@ def test_a_text_in_which_nothing_is_found_stays_as_it_is(text):
 
 
 @given(FRAGMENTS)
-def test_what_is_found_is_counted(text):
-    """A first pass finds each; a later one may find what the first uncovered."""
+def test_every_span_that_is_found_is_counted(text):
+    """A later pass may find spans that the first pass revealed, so counts may be higher."""
     counts = redact(text).counts
     assert sum(counts.values()) >= len(find(text))
     assert all(count > 0 for count in counts.values())
@@ -66,7 +66,7 @@ def test_what_is_found_is_counted(text):
     ],
 )
 @given(before=st.text("abc .,\n", max_size=20), after=st.text("abc .,\n", max_size=20))
-def test_what_is_found_is_not_in_the_output(secret, entity, before, after):
+def test_personal_data_that_are_found_are_not_in_the_output(secret, entity, before, after):
     redacted = redact(f"{before} it was {secret}, {after}")
     assert secret not in redacted.text
     assert redacted.counts[entity] == 1
@@ -77,16 +77,16 @@ def test_a_date_of_birth_is_found_and_another_date_stays():
     assert redacted.text == "Born [DATE_OF_BIRTH], I complained on 4 March 2021."
 
 
-def test_what_overlaps_becomes_one_placeholder():
+def test_overlapping_finds_become_one_placeholder():
     assert redact_text("write to 12 John Street, Leeds LS6 3HN") == "write to [ADDRESS]"
 
 
-def test_what_was_scrubbed_stays():
+def test_text_that_cfpb_scrubbed_stays():
     text = "On XX/XX/2019 XXXX XXXX of XXXX closed my account XXXX. Sincerely, XXXX XXXX"
     assert redact_text(text) == text
 
 
-def test_what_classification_needs_stays():
+def test_firms_products_amounts_and_dates_stay():
     text = "Wells Fargo charged my Platinum card {$350.00} on 03/04/2021, against 15 USC 1681 and Section 609."
     assert redact_text(text) == text
 
@@ -113,7 +113,7 @@ def test_what_classification_needs_stays():
     ],
 )
 def test_time_grows_with_the_length_alone(pattern):
-    """Twice the time is a slow machine; a square would be sixteen times the time for four times the length."""
+    """Four times the length may take eight times as long on a slow machine; quadratic time would take sixteen times."""
 
     def seconds(length: int) -> float:
         text = (pattern * length)[:length]

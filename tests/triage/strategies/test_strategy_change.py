@@ -2,10 +2,10 @@ from datetime import timedelta
 
 import pytest
 
-from tests.factories import NOW, any_change, any_strategy
+from tests.factories import NOW, any_change, any_sha256, any_strategy
 from triage.errors import StrategyRefusedError
-from triage.strategies.ledger import LedgerEntry
-from triage.strategies.registry import ModelStrategy
+from triage.strategies.ledger import Attribution, EvidenceReference, LedgerEntry, Target, shared
+from triage.strategies.registry import ModelStrategy, Proposal
 from triage.strategies.strategy import Strategy
 from triage.strategies.strategy_change import Change, approve, succeed
 
@@ -90,6 +90,53 @@ def test_a_proposal_changes_nothing_until_a_second_person_approves():
     promoted, entry = succeed(row, change, last=ledger[-1], now=NOW + timedelta(days=1))
     assert (promoted.strategy, promoted.proposal) == (crowned, None)
     assert (entry.champion, entry.actor, entry.approver) == (crowned.champion_arm.version, "bob", "eve")
+
+
+def test_no_field_is_lost_between_a_change_its_proposal_and_the_ledger():
+    evidence = EvidenceReference(key="product/first/a.json", sha256=any_sha256("a"))
+    values = {"reason": "it is better", "evidence": evidence, "earned": True, "change_id": "c", "actor": "bob"}
+    proposes = any_change(CANARY, kind="propose", proposes="promote", **values)
+    row, ledger = after(any_change(CANARY), proposes)
+    assert row.proposal and shared(row.proposal, Target) == shared(proposes, Target) | {"kind": "promote"}
+    change = approve(row, by="eve", change_id="c")
+    assert shared(change, Target) == shared(row.proposal, Target)
+    urgent = change.model_copy(update={"break_glass": True})
+    _, entry = succeed(row, urgent, last=ledger[-1], now=NOW + timedelta(days=1))
+    assert shared(entry, Attribution) == shared(urgent, Attribution)
+    assert all(shared(entry, Attribution).values()), "so that the comparison sees every field"
+
+
+def test_rows_and_entries_that_were_stored_before_are_still_read():
+    strategy = CANARY.model_dump(mode="json")
+    evidence = {"key": "product/first/a.json", "sha256": any_sha256("a")}
+    proposal = {"by": "bob", "reason": "better", "at": "2026-03-01T09:30:00.000Z", "kind": "promote"}
+    row = {
+        "task": "product",
+        "version": 2,
+        "strategy": strategy,
+        "changed_at": "2026-03-01T09:30:00.000Z",
+        "changed_by": "bob",
+        "proposal": {**proposal, "strategy": strategy, "evidence": evidence, "earned": True},
+    }
+    assert ModelStrategy.model_validate(row).proposal == Proposal(
+        **proposal, strategy=CANARY, evidence=EvidenceReference(**evidence), earned=True
+    )
+    entry = {
+        "task": "product",
+        "valid_from": "2026-03-01T09:30:00.000Z",
+        "kind": "promote",
+        "champion": CANARY.champion_arm.version,
+        "strategy_version": 2,
+        "strategy": strategy,
+        "actor": "bob",
+        "approver": "eve",
+        "reason": "better",
+        "evidence": evidence,
+        "change_id": "c",
+    }
+    read = LedgerEntry.model_validate(entry)
+    assert (read.strategy, read.evidence) == (CANARY, EvidenceReference(**evidence))
+    assert (read.kind, read.actor, read.approver, read.break_glass) == ("promote", "bob", "eve", False)
 
 
 @pytest.mark.parametrize("who", ["ann", "bob"])

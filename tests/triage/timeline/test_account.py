@@ -1,5 +1,6 @@
-"""The account that is handed to whoever may ask, and its schema."""
+"""The JSON document of a complaint's account, and its schema."""
 
+import json
 from datetime import datetime
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from tests.factories import NOW
-from tests.stories import ID, chained, items, outbox, whole_inbox, whole_story
+from tests.stories import ID, account_of, chained, items, outbox, whole_inbox, whole_story
 from triage.audit.verification import verify
 from triage.feedback import INBOX
 from triage.timeline.account import Account, schema
@@ -17,7 +18,7 @@ CHECKED_IN = Path(__file__).parents[3] / "docs" / "schemas" / "story.json"
 
 
 def an_account(*, now: datetime = NOW) -> Account:
-    """Of a story with every kind of record, one of which was changed since it was sealed."""
+    """An account with every kind of record. One record was changed after it was sealed."""
     story, inbox = items(whole_story()), whole_inbox()
     links, inbox_links = chained(story), chained(inbox, partition=INBOX + ID)
     story[-1] = {**story[-1], "reason": "another"}
@@ -28,22 +29,35 @@ def an_account(*, now: datetime = NOW) -> Account:
 
 def test_an_account_is_read_again_as_it_was_written():
     written = an_account()
-    assert Account.model_validate_json(written.model_dump_json()) == written
+    assert account_of(json.loads(json.dumps(written.document()))) == written
+
+
+def test_the_document_has_the_fields_of_the_records_beside_its_own():
+    own = {"schema_version", "moments", "links", "inbox_links", "findings"}
+    assert an_account().document().keys() == Records.model_fields.keys() | own
+    assert json.loads(schema())["properties"].keys() == Records.model_fields.keys() | own
 
 
 def test_an_account_has_records_moments_chains_and_findings():
-    told = an_account()
-    assert (told.schema_version, told.triage_state, told.attempts) == (1, "allocated", 1)
-    assert told.received_at == "2026-03-02T09:00:00+00:00", "as it was selected; the row may be gone"
-    assert [link.number for link in told.links] == list(range(1, len(whole_story()) + 1))
-    assert {finding.problem for finding in told.findings} == {"changed"}
-    assert told.moments and told.allocation and told.selection
+    account = an_account()
+    records = account.records
+    assert (account.schema_version, records.triage_state, records.attempts) == (1, "allocated", 1)
+    assert records.received_at == "2026-03-02T09:00:00+00:00", (
+        "the selection states it, whatever became of the complaint"
+    )
+    assert [link.number for link in account.links] == list(range(1, len(whole_story()) + 1))
+    assert {finding.problem for finding in account.findings} == {"changed"}
+    assert account.moments and records.allocation and records.selection
 
 
-def test_an_account_is_closed():
+def test_a_document_with_an_unknown_field_is_refused():
     with pytest.raises(ValidationError):
-        Account.model_validate({**an_account().model_dump(), "narrative": "They closed my account."})
+        account_of({**an_account().document(), "narrative": "They closed my account."})
 
 
-def test_the_schema_that_is_checked_in_is_that_of_the_models():
+def test_the_schema_in_the_documents_is_that_of_the_models():
     assert CHECKED_IN.read_text(encoding="utf-8") == schema(), "write it with `triage show --schema`"
+
+
+def test_every_type_of_the_schema_has_a_name_of_its_own():
+    assert not [name for name in json.loads(schema())["$defs"] if "__" in name]

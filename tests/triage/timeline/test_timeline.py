@@ -1,14 +1,19 @@
-"""A complaint's records, told in the order of time."""
+"""A complaint's records as moments in the order of time."""
 
 import json
+import shutil
+import subprocess
+import sys
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from boto3.dynamodb.types import Binary
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cli.pages.story_words import facts
 from tests.factories import any_allocation, any_item, any_prediction, any_selection
 from tests.stories import (
     CHALLENGER,
@@ -26,9 +31,8 @@ from tests.stories import (
     whole_story,
 )
 from triage.story import ALLOCATION, EXPLANATION, SELECTION
-from triage.timeline.events import instant, plain, printable
-from triage.timeline.records import OUTBOX, Records
-from triage.timeline.timeline import moments
+from triage.timeline.records import KINDS, OUTBOX, Records, instant, plain, printable
+from triage.timeline.timeline import LEFT_OUT_EVERYWHERE, MOMENTS, moments
 
 STORY, INBOX = items(whole_story()), whole_inbox()
 
@@ -41,7 +45,7 @@ def of(kind, *args, **values):
     return [moment for moment in told(*args, **values) if moment.kind == kind]
 
 
-def test_a_story_is_told_in_the_order_of_time():
+def test_moments_are_in_the_order_of_time():
     assert [moment.kind for moment in told(inbox=INBOX)] == [
         "received",
         "models_selected",
@@ -67,7 +71,7 @@ def test_a_story_is_told_in_the_order_of_time():
 
 
 def after_erasure():
-    """The story without what was erased, and its chain."""
+    """Return the story without the erased records, and its chain."""
     gone = [item["entry"] for item in STORY if item["entry"].startswith(EXPLANATION)]
     erasure = items([any_erasure(entries=gone, snapshots={"complaints": 2})])
     return [i for i in STORY if i["entry"] not in gone] + erasure, chained([*STORY, *erasure], removed=gone)
@@ -77,7 +81,7 @@ ERASED, CHAIN = after_erasure()
 
 
 @given(st.permutations(ERASED), st.permutations(INBOX), st.permutations(CHAIN))
-def test_the_order_of_the_records_changes_nothing_and_moments_are_sorted(story, inbox, links):
+def test_moments_do_not_depend_on_the_order_of_the_records(story, inbox, links):
     records = Records.read(ID, raw=None, story=story, inbox=inbox)
     assert records == Records.read(ID, raw=None, story=ERASED, inbox=INBOX)
     found = moments(records, links)
@@ -90,7 +94,7 @@ TIMES = st.datetimes(timezones=st.timezones()).map(datetime.isoformat) | st.date
 
 
 @given(st.lists(TIMES, min_size=2, max_size=5))
-def test_whatever_others_state_as_a_time_moments_are_sorted(stated):
+def test_moments_are_sorted_even_if_rows_state_invalid_times(stated):
     inbox = [{**INBOX[0], "entry": f"f-{number}", "at": at} for number, at in enumerate(stated)]
     found = [instant(moment.at) for moment in told([], inbox)]
     known = [at for at in found if at is not None]
@@ -98,39 +102,41 @@ def test_whatever_others_state_as_a_time_moments_are_sorted(stated):
     assert found[len(known) :] == [None] * (len(found) - len(known))
 
 
-def test_every_moment_names_the_record_that_says_so():
+def test_every_moment_names_its_record():
     entries = {item["entry"] for item in STORY} | {f"FEEDBACK#{ID} {row['entry']}" for row in INBOX}
     assert {moment.entry for moment in told(inbox=INBOX)} == entries
 
 
-def test_a_prediction_has_all_it_takes_to_make_it_again():
+def test_a_prediction_shows_everything_needed_to_repeat_it():
     champion, _, shadow = of("predicted")
     assert champion.model_version == CHAMPION.version
     assert (champion.arm, champion.bucket, champion.strategy_version) == ("champion", 4711, 3)
     assert (champion.temperature, champion.taxonomy_version, champion.code_version) == (1.37, "2", "test")
     assert champion.manifest_sha256 == CHAMPION.manifest_sha256
     assert champion.weights_sha256 == any_prediction().weights_sha256
-    assert champion.facts["thresholds"] == "without a person from 0.8"
+    assert facts(champion)["thresholds"] == "without a person from 0.8"
     assert (shadow.shadow, shadow.detail) == (True, "product: Credit card 0.600, arm next (shadow)")
 
 
-def test_the_selection_tells_arms_stand_ins_and_shadows():
+def test_the_selection_shows_arms_stand_ins_and_shadows():
     (selected,) = of("models_selected")
-    assert selected.detail == "to be asked: product, issue, vulnerable, 1 in the shadow"
-    assert f"(arm challenger, bucket 4711, strategy version 3, stand-in {CHAMPION.version})" in selected.facts["models"]
-    assert "(its only active model)" in selected.facts["models"]
-    assert SHADOW.version in selected.facts["shadows"]
-    assert selected.facts["missing shadows"] == "product/gone"
-    assert selected.facts["stated vulnerable"] == "said (health)"
+    assert selected.detail == "models were selected for: product, issue, vulnerable; shadow models: 1"
+    assert (
+        f"(arm challenger, bucket 4711, strategy version 3, stand-in {CHAMPION.version})" in facts(selected)["models"]
+    )
+    assert "(the only active model of its task)" in facts(selected)["models"]
+    assert SHADOW.version in facts(selected)["shadows"]
+    assert facts(selected)["missing shadows"] == "product/gone"
+    assert facts(selected)["stated vulnerable"] == "said (health)"
 
 
-def test_a_failure_tells_who_was_asked_instead():
+def test_a_failure_names_the_model_that_was_asked_instead():
     stood_in, _ = of("model_failed")
     assert stood_in.detail == f"product: ModelFailedError, arm challenger; {CHAMPION.version} was asked instead"
     assert stood_in.model_version == CHALLENGER.version
 
 
-def test_each_version_is_told_with_its_event_and_who_made_it():
+def test_each_version_of_the_allocation_is_shown_with_its_event_and_its_author():
     (first,), (second,) = of("allocated"), of("decided_again")
     assert (first.version, first.by, first.superseded_at) == (1, None, second.at)
     assert (second.version, second.by, second.feedback_id, second.entry) == (2, "ann", "f-1", ALLOCATION)
@@ -138,20 +144,20 @@ def test_each_version_is_told_with_its_event_and_who_made_it():
         (1, "mortgage"),
         (2, "credit-card"),
     ]
-    assert first.facts["vulnerable"] == "no"
-    assert first.facts["decisions"].startswith("product Mortgage 0.900 against 0.8 by acme/champion@")
+    assert facts(first)["vulnerable"] == "no"
+    assert facts(first)["decisions"].startswith("product Mortgage 0.900 against 0.8 by acme/champion@")
 
 
-def test_a_person_whose_feedback_is_not_there_is_a_person():
+def test_an_author_whose_feedback_is_missing_is_shown_as_a_person():
     made = any_allocation(version=2, decided_by="person", feedback_id="f-9")
     (moment,) = of("decided_again", items([made]))
     assert moment.by == "a person"
 
 
-def test_feedback_is_told_with_what_became_of_it():
+def test_feedback_is_shown_as_applied_refused_or_waiting():
     (applied,) = of("feedback_applied", inbox=INBOX)
     assert applied.detail == "reallocate Credit card (analyst, assisted, stratum none); made version 2"
-    assert (applied.by, applied.facts["labels"]) == ("ann", "product Credit card")
+    assert (applied.by, facts(applied)["labels"]) == ("ann", "product Credit card")
     refused, malformed = of("feedback_refused", inbox=INBOX)
     assert refused.detail == "refused f-2: it is about version 1; look again"
     assert refused.said == "confirm (analyst, assisted, stratum none)"
@@ -160,14 +166,14 @@ def test_feedback_is_told_with_what_became_of_it():
     assert (malformed.said, malformed.by, malformed.at) == (None, None, None)
 
 
-def test_of_malformed_feedback_nothing_is_told_that_a_terminal_obeys_or_that_it_says():
+def test_malformed_feedback_shows_neither_its_values_nor_control_characters():
     row = {**INBOX[1], "entry": "\x1b[2Jf", "by": "a secret", "reason": "malformed"}
     (moment,) = of("feedback_refused", [], [row])
     assert "\x1b" not in moment.model_dump_json() and "\\u001b" not in moment.model_dump_json()
     assert "secret" not in moment.model_dump_json()
 
 
-def test_an_explanation_is_told_with_its_request_and_its_checks():
+def test_an_explanation_is_shown_with_its_request_and_its_checks():
     (passed,) = of("explained")
     assert (passed.by, passed.purpose, passed.lawful_basis) == ("ann", "request of a regulator", "legal obligation")
     assert (passed.rationale, passed.passed) == ("It speaks for itself.", True)
@@ -175,11 +181,11 @@ def test_an_explanation_is_told_with_its_request_and_its_checks():
     failing = explained.checks.model_copy(update={"failures": ("it does not add up",)})
     entry = any_explained().model_copy(update={"explained": explained.model_copy(update={"checks": failing})})
     (failed,) = of("explained", items([entry]))
-    assert (failed.passed, failed.facts["failures"]) == (False, "it does not add up")
+    assert (failed.passed, facts(failed)["failures"]) == (False, "it does not add up")
     assert "checks FAILED" in failed.detail
 
 
-def test_a_hold_that_was_lifted_is_read_as_such():
+def test_a_lifted_hold_makes_two_moments():
     records = Records.read(ID, raw=None, story=items([lifted(any_hold())]), inbox=())
     assert [hold.held for hold in records.holds] == [None]
     assert [(m.kind, m.by, m.detail) for m in moments(records)] == [
@@ -188,11 +194,11 @@ def test_a_hold_that_was_lifted_is_read_as_such():
     ]
 
 
-def test_a_hold_in_force_was_placed_alone():
+def test_a_hold_in_force_makes_one_moment():
     assert [moment.kind for moment in told(items([any_hold()]))] == ["hold_placed"]
 
 
-def test_after_an_erasure_all_that_stays_is_told_as_before_with_who_erased_what_and_why():
+def test_an_erasure_is_shown_with_its_author_and_reason_and_changes_no_other_moment():
     before, after = told(), told(ERASED, links=CHAIN)
     kept = [moment for moment in before if moment.kind not in ("explained", "explanation_delivered")]
     assert [moment for moment in after if moment in before] == kept
@@ -200,50 +206,55 @@ def test_after_an_erasure_all_that_stays_is_told_as_before_with_who_erased_what_
     assert (erased.by, erased.text) == ("dan", True)
     assert erased.detail == "the narrative, 1 explanation, 2 rows of datasets: request of the customer"
     (delivered,) = of("explanation_delivered", ERASED)
-    assert delivered.detail.endswith("which is gone since")
+    assert delivered.detail.endswith("which has been removed since")
 
 
-def test_what_is_gone_is_told_from_the_chain_with_its_hash():
+def test_an_erasure_that_changed_only_earlier_commits_of_a_dataset_names_the_dataset():
+    (erased,) = of("erased", items([any_erasure(text=False, snapshots={"complaints": 0})]))
+    assert erased.detail == "0 rows of datasets: request of the customer"
+
+
+def test_a_removed_record_is_shown_from_the_chain_with_its_hash():
     (gone,) = of("record_gone", ERASED, links=CHAIN)
     (written, removed) = [link for link in CHAIN if link.entry == gone.entry]
     assert (gone.at, gone.gone_at) == (written.sealed_at, removed.sealed_at)
     assert gone.content_sha256 == written.content_sha256
 
 
-def test_what_nobody_is_recorded_to_have_removed_is_missing():
+def test_a_record_that_disappeared_without_a_removal_is_shown_as_missing():
     (gone,) = of("record_gone", STORY[1:], links=chained(STORY))
     assert (gone.entry, gone.gone_at) == (SELECTION, None)
     assert "missing" in gone.detail
 
 
-def test_a_complaint_whose_row_is_gone_is_told_as_before():
+def test_the_story_does_not_change_when_the_complaint_is_removed():
     assert told(raw=None) == told(raw=outbox())
 
 
-def test_before_selection_the_row_says_when_it_came_in():
+def test_before_selection_the_complaint_itself_states_when_it_came_in():
     (received,) = told([], raw=outbox())
     assert (received.at, received.entry) == ("2026-03-02", None)
 
 
 @pytest.mark.parametrize("stated", ["They closed my account.", 20260302, None])
-def test_a_time_that_is_none_is_not_told(stated):
+def test_an_invalid_time_is_not_shown(stated):
     assert Records.read(ID, raw={"complaint_id": ID, "received_at": stated}, story=(), inbox=()).received_at is None
 
 
-def test_the_words_of_a_complaint_are_not_asked_for():
+def test_the_text_of_a_complaint_is_not_among_its_records():
     assert not {"narrative", "customer_id"} & set(OUTBOX)
     raw = {**any_item(), **outbox()}
     assert any_item()["narrative"] not in Records.read(ID, raw=raw, story=(), inbox=()).model_dump_json()
 
 
-def test_a_record_that_cannot_be_read_is_told_and_keeps_nothing_back():
+def test_an_unreadable_record_is_shown_as_such_and_hides_no_other_record():
     changed = {**items([any_selection()])[0], "models": "a secret"}
     unknown = {"complaint_id": ID, "entry": "SURPRISE", "what": "a secret"}
     found = told([changed, unknown, *items([any_allocation()])])
     assert [m.entry for m in found] == [ALLOCATION, ALLOCATION, SELECTION, "SURPRISE"]
     assert [m.detail for m in found[2:]] == [
-        "SELECTION: models: Input should be a valid tuple",
-        "SURPRISE: no such record is known",
+        "SELECTION: models: must be a list",
+        "SURPRISE: is no known record",
     ]
     assert "secret" not in json.dumps([moment.model_dump(mode="json") for moment in found])
 
@@ -259,16 +270,71 @@ def test_a_record_that_cannot_be_read_is_told_and_keeps_nothing_back():
     ],
     ids=repr,
 )
-def test_anything_that_a_table_holds_is_shown_as_json(held, json_value):
+def test_any_value_of_a_table_is_shown_as_json(held, json_value):
     assert json.dumps(plain(held)) == json.dumps(json_value)
 
 
 @given(st.text())
-def test_what_is_printable_stays(text):
+def test_printable_text_is_not_changed(text):
     assert printable(text).isprintable()
     assert not text.isprintable() or printable(text) == text
 
 
-def test_facts_leave_out_what_nobody_knows():
+def test_facts_leave_out_unknown_values():
     champion, vulnerable, _ = of("predicted")
-    assert champion.facts.keys() - vulnerable.facts.keys() == {"bucket", "strategy version", "taxonomy version"}
+    assert facts(champion).keys() - facts(vulnerable).keys() == {"bucket", "strategy version", "taxonomy version"}
+
+
+RECORDS = [model for _, model in KINDS.values()]
+
+
+@pytest.mark.parametrize("record", RECORDS, ids=lambda record: record.__name__)
+def test_every_field_of_a_record_is_shown_or_left_out_for_a_reason(record):
+    (moment,) = (moment for moment in MOMENTS if record in moment.LEFT_OUT)
+    left_out = moment.LEFT_OUT[record]
+    assert left_out.keys() <= record.model_fields.keys(), "a reason is about a field that does not exist"
+    assert all(left_out.values())
+    assert record.model_fields.keys() - left_out.keys() <= moment.model_fields.keys()
+
+
+@pytest.mark.parametrize("item", STORY, ids=lambda item: item["entry"])
+def test_a_moment_shows_what_its_record_says(item):
+    record = next(model for prefix, (_, model) in KINDS.items() if item["entry"].startswith(prefix))
+    (moment,) = (moment for moment in MOMENTS if record in moment.LEFT_OUT)
+    shown = [found for found in told() if isinstance(found, moment) and found.entry == item["entry"]]
+    assert shown
+    fields = set(record.model_fields) - moment.LEFT_OUT[record].keys()
+    of_record = record.model_validate(item).model_dump(mode="json", include=fields)
+    assert of_record.keys() == fields
+    assert shown[0].model_dump(mode="json", include=fields) == of_record
+
+
+def test_every_record_has_the_fields_that_are_left_out_everywhere():
+    assert all(LEFT_OUT_EVERYWHERE.keys() <= record.model_fields.keys() for record in RECORDS)
+
+
+def test_a_field_that_is_added_to_a_record_is_in_the_timeline_and_in_the_schema(tmp_path):
+    """As CONTRIBUTING says: the entry changes, and the schema is printed again."""
+    root = Path(__file__).parents[3]
+    for package in ("triage", "cli/pages"):
+        shutil.copytree(root / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+    story = tmp_path / "triage" / "story.py"
+    before = "    temperature: float\n"
+    assert story.read_text().count(before) == 1
+    story.write_text(story.read_text().replace(before, before + '    processor: str = "not recorded"\n'))
+    (tmp_path / "item.json").write_text(any_prediction().model_dump_json())
+    program = """
+import json
+from cli.pages.story_words import facts
+from triage.timeline.account import Account, schema
+from triage.timeline.records import Records
+item = json.load(open("item.json"))
+records = Records.read(item["complaint_id"], raw=None, story=[item | {"processor": "arm64"}], inbox=())
+account = Account.of(records)
+(moment,) = account.moments
+(document,) = account.document()["moments"]
+properties = json.loads(schema())["$defs"]["Predicted"]["properties"]
+print(json.dumps([facts(moment)["processor"], document["processor"], "processor" in properties]))
+"""
+    run = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert json.loads(run.stdout) == ["arm64", "arm64", True]

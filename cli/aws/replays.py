@@ -1,0 +1,133 @@
+"""Reads past complaints with their answers and all other predictions, to simulate them under another strategy.
+
+Uses indexes, never a scan.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from cli.simulation import Past
+from runtime.adapters.dynamodb import Table
+from runtime.adapters.experiments import Experiments
+from triage.complaint import timestamp
+from triage.promotion.gates import Gates
+from triage.promotion.weighing import answer_of, statements
+from triage.story import SELECTION, FeedbackEntry, PredictionEntry
+from triage.strategies.ledger import LedgerEntry
+from triage.strategies.registry import ModelStrategy
+from triage.strategies.strategy import Strategy
+
+REPLAYED = 20_000
+"""Predictions of a version that are read at most. A share of so many is known within 0.7 points."""
+
+
+@dataclass(frozen=True)
+class Replay:
+    """Complaints that were answered since `since`. cut: older ones were asked for, and were not read.
+
+    positive_label: see `metrics`.
+    """
+
+    past: tuple[Past, ...]
+    since: str
+    cut: bool
+    positive_label: str | None
+
+
+class Replays:
+    def __init__(self, story: Table) -> None:
+        self._story = story
+
+    def read(
+        self,
+        strategies: Sequence[Strategy],
+        history: Iterable[LedgerEntry],
+        *,
+        in_force: ModelStrategy | None,
+        gates: Gates,
+        since: datetime,
+        now: datetime,
+    ) -> Replay:
+        """Read the complaints of a task that were answered since a moment, with all predictions of each.
+
+        strategies: those to simulate. history: the ledger of their task. in_force: the present row, which people may
+        have edited. gates: state which labels count.
+        """
+        task, began = strategies[0].task, timestamp(since)
+        entries = list(history)
+        predictions, cut = self._predictions(task, _versions(strategies, entries, began), began)
+        # A shadow predicts after the answer, so the shadows of every answer that is kept were read too.
+        answers = {p.complaint_id: p for p in predictions if not p.model.shadow and p.predicted_at > cut}
+        positive = max(predictions, key=lambda p: p.predicted_at).positive_label if predictions else None
+        stated = statements(task, Experiments(self._story).feedback(max(began, cut), now))
+        known: defaultdict[str, list[PredictionEntry]] = defaultdict(list)
+        # Answers last: of a version that has both answered and predicted as a shadow, the answer counts.
+        for prediction in sorted(predictions, key=lambda prediction: not prediction.model.shadow):
+            known[prediction.complaint_id].append(prediction)
+        deals = _deals(entries, in_force)
+        past = [
+            _past(answer, known[one], stated.get(one), deals, positive=positive, gates=gates)
+            for one, answer in answers.items()
+        ]
+        return Replay(self._with_subjects(past, strategies), max(began, cut), bool(cut), positive)
+
+    def _predictions(self, task: str, versions: Iterable[str], since: str) -> tuple[list[PredictionEntry], str]:
+        """Return predictions, and the moment until which some were left out, empty where none were."""
+        found: list[PredictionEntry] = []
+        cut = ""
+        for version in versions:
+            items = list(self._story.query_since(version, since, index="by_model", newest=REPLAYED))
+            read = [PredictionEntry.model_validate(item) for item in items]
+            found += [prediction for prediction in read if prediction.model.task == task]
+            if len(read) == REPLAYED:
+                cut = max(cut, read[-1].predicted_at)
+        return found, cut
+
+    def _with_subjects(self, past: list[Past], strategies: Sequence[Strategy]) -> tuple[Past, ...]:
+        """Add the subjects of complaints that another experiment would assign."""
+        anew = [one.complaint_id for one in past if any(map(one.needs_subject, strategies))]
+        items = self._story.get_many((complaint_id, SELECTION) for complaint_id in anew)
+        subjects = {item["complaint_id"]: item["subject"] for item in items}
+        return tuple(one.model_copy(update={"subject": subjects.get(one.complaint_id)}) for one in past)
+
+
+def _versions(strategies: Iterable[Strategy], entries: list[LedgerEntry], began: str) -> list[str]:
+    """Return every version that may have predicted since then, in force or not."""
+    first = max((place for place, entry in enumerate(entries) if entry.valid_from <= began), default=0)
+    known = [*strategies, *(entry.strategy for entry in entries[first:] if entry.strategy)]
+    champions = [entry.champion for entry in entries[first:] if entry.champion]
+    return list(dict.fromkeys([*(arm.version for strategy in known for arm in strategy.all_arms), *champions]))
+
+
+def _deals(entries: Iterable[LedgerEntry], in_force: ModelStrategy | None) -> dict[int, Strategy]:
+    """Return the strategies that assigned complaints, by version, without one that was edited under its version."""
+    deals = {entry.strategy_version: entry.strategy for entry in entries if entry.strategy}
+    if in_force is not None and deals.get(in_force.version) != in_force.strategy:
+        deals.pop(in_force.version, None)
+    return deals
+
+
+def _past(
+    answer: PredictionEntry,
+    known: Sequence[PredictionEntry],
+    stated: FeedbackEntry | None,
+    deals: dict[int, Strategy],
+    *,
+    positive: str | None,
+    gates: Gates,
+) -> Past:
+    feedback = stated.feedback if stated else None
+    strategy, bucket = deals.get(answer.model.strategy_version or 0), answer.model.bucket
+    recorded = {p.model_version: {one.label: one.probability for one in p.top} | {p.label: p.confidence} for p in known}
+    return Past(
+        complaint_id=answer.complaint_id,
+        # A complaint that no strategy of the ledger assigned is assigned anew.
+        dealt=(strategy.experiment, strategy.salt, bucket) if strategy and bucket is not None else None,
+        answers={one.model_version: answer_of(one) for one in known},
+        positive={version: labels[positive] for version, labels in recorded.items() if positive in labels},
+        truth=stated.labels[answer.model.task] if stated else None,
+        counts=feedback is not None and gates.counts(blind=feedback.mode == "blind", inclusion=feedback.inclusion),
+        inclusion=feedback.inclusion if feedback else None,
+    )

@@ -1,0 +1,105 @@
+"""Changes to MiniStack's IAM in its own process: condition keys for writes to DynamoDB, and a log line for refusals.
+
+MiniStack gives writes to DynamoDB no `dynamodb:LeadingKeys` and no `dynamodb:Attributes`. A policy that limits a write
+with `ForAllValues:` then allows every write, because the condition holds for a key that the request does not have.
+"""
+
+import inspect
+import json
+import logging
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from local.lambda_fixes import require
+
+log = logging.getLogger(__name__)
+
+Context = dict[str, Any]
+PartitionKeyOf = Callable[[str], str | None]
+"""Gives the name of a table's partition key, or None for an unknown table."""
+
+_ATTRIBUTE = re.compile(r"(?<![\w.#:])#?[A-Za-z_]\w*(?!\w|\s*\()")
+"""An attribute name or its placeholder; not a part of one (after a full stop), and not the name of a function."""
+
+_KEYWORDS = frozenset({"SET", "REMOVE", "ADD", "DELETE", "AND", "OR", "NOT", "IN", "BETWEEN"})
+"""The words of expressions that are no attributes, in either case."""
+
+
+def apply() -> None:
+    from ministack.core import iam_actions
+    from ministack.services import dynamodb
+
+    context = iam_actions.dynamodb_service_context
+    require("LeadingKeys" not in inspect.getsource(iam_actions), "MiniStack's dynamodb_service_context")
+    require(hasattr(dynamodb, "_tables"), "MiniStack's dynamodb")
+    require(hasattr(iam_actions, "access_denied_response"), "MiniStack's access_denied_response")
+
+    def with_writes(body: bytes) -> Context:
+        return {**context(body), **context_of_writes(body, partition_key_of)}
+
+    def partition_key_of(table: str) -> str | None:
+        name: str | None = (dynamodb._tables.get(table.rpartition("/")[2]) or {}).get("pk_name")
+        return name
+
+    iam_actions.dynamodb_service_context = with_writes
+    iam_actions.access_denied_response = logged(iam_actions.access_denied_response)
+
+
+def context_of_writes(body: bytes, partition_key_of: PartitionKeyOf) -> Context:
+    """Return the condition keys of a request with puts or updates; of several, all keys together.
+
+    So one write that is not allowed has the whole request refused.
+    """
+    try:
+        request = json.loads(body or b"{}")
+        writes = list(_writes(request))
+    except (ValueError, TypeError, AttributeError, KeyError):
+        # The operation itself refuses a malformed request.
+        return {}
+    if not writes:
+        return {}
+    partitions = [_keys(write).get(partition_key_of(table) or "") for table, write in writes]
+    context: Context = {
+        "dynamodb:LeadingKeys": [text for value in partitions if value for text in value.values()],
+        "dynamodb:Attributes": sorted({name for _, write in writes for name in _attributes(write)}),
+    }
+    values = [write["ReturnValues"] for _, write in writes if "ReturnValues" in write]
+    return context | ({"dynamodb:ReturnValues": values[0]} if values else {})
+
+
+def _writes(request: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield table and write of `PutItem`, `UpdateItem`, `TransactWriteItems` and `BatchWriteItem`."""
+    if "Item" in request or "UpdateExpression" in request:
+        yield request["TableName"], request
+    for element in request.get("TransactItems", []):
+        yield from ((element[kind]["TableName"], element[kind]) for kind in ("Put", "Update") if kind in element)
+    for table, requests in request.get("RequestItems", {}).items():
+        # For `BatchGetItem` it is a mapping, whose keys have no "PutRequest".
+        yield from ((table, r["PutRequest"]) for r in requests if "PutRequest" in r)
+
+
+def _keys(write: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the item of a put, or the key of an update."""
+    found: Mapping[str, Any] = write["Item"] if "Item" in write else write["Key"]
+    return found
+
+
+def _attributes(write: Mapping[str, Any]) -> Iterator[str]:
+    yield from _keys(write)
+    names = write.get("ExpressionAttributeNames", {})
+    for expression in (write.get("ConditionExpression", ""), write.get("UpdateExpression", "")):
+        for name in _ATTRIBUTE.findall(expression):
+            if name.upper() not in _KEYWORDS:
+                yield names.get(name, name)
+
+
+def logged(answer: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap MiniStack's refusal so that who was refused what is logged, and nothing else of the request."""
+
+    def denied(service: str, action: str, principal_arn: str, request_id: str, **details: Any) -> Any:
+        who = principal_arn or "somebody unknown"
+        log.warning("refused: %s may not %s (%s)", who, action, details.get("error_code") or "AccessDenied")
+        return answer(service, action, principal_arn, request_id, **details)
+
+    return denied

@@ -1,0 +1,100 @@
+"""Legal holds: everything recorded of a complaint loses its expiry, and gets it back once the hold is lifted."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Final
+
+import boto3
+
+from runtime.adapters.dynamodb import Condition, Table
+from runtime.adapters.story import Stories
+from triage import tables
+from triage.audit.chain import KEPT_LONGER_DAYS, began
+from triage.audit.hold import Held, HoldRequest, expiry_after, lifted, placed
+from triage.errors import HoldRefusedError
+from triage.feedback import INBOX
+from triage.functions import HoldEnvironment
+from triage.outbox import DAY, expiry
+from triage.stored_story import StoredStory
+from triage.story import SELECTION
+
+EXPIRES: Final = "expires_at"
+HAS_EXPIRY: Final = Condition("attribute_exists(#expires)", expires=EXPIRES)
+EXISTS: Final = Condition("attribute_exists(#id)", id="complaint_id")
+
+
+class LegalHolds:
+    """Covers the complaint itself, its story, the feedback handed in about it, and the chains of both."""
+
+    def __init__(self, environment: HoldEnvironment, session: boto3.Session) -> None:
+        client = session.client("dynamodb")
+        self._complaints = Table(client, tables.RAW_COMPLAINTS, environment.raw_complaints_table)
+        self._chain = Table(client, tables.AUDIT_CHAIN, environment.audit_chain_table)
+        self._environment = environment
+        self.stories = Stories(environment, session)
+
+    def change(self, request: HoldRequest) -> Held:
+        """Place or lift a hold. Placing a second one returns the first.
+
+        Raises: HoldRefusedError where there is nothing to hold or lift, or another person lifted the hold meanwhile.
+        """
+        now, story = datetime.now(UTC), self.stories.read(request.complaint_id)
+        if not story.items:
+            raise HoldRefusedError(
+                f"{request.complaint_id} has no story, so there is nothing to hold; check the complaint's id"
+            )
+        lifted_meanwhile = HoldRefusedError(
+            f"another person lifted the hold of {request.complaint_id} meanwhile; look at its story, then try again"
+        )
+        if request.kind == "place":
+            hold = story.hold or placed(request, now=now, code_version=self._environment.code_version)
+            self.stories.add(hold)
+            kept = self.keep(request.complaint_id)
+            if kept is None:
+                raise lifted_meanwhile
+            return Held(hold=hold, kept=kept)
+        hold = lifted(story, request, now=now)
+        if story.hold is not None and not self.stories.lift(hold):
+            raise lifted_meanwhile
+        # Also after an earlier lift: where that was interrupted, records are left that would never expire.
+        return Held(hold=hold, kept=self._resume_expiry(request.complaint_id, story, now))
+
+    def keep(self, complaint_id: str) -> int | None:
+        """Take the expiry from every record of a held complaint.
+
+        Return how many records had one; None where the complaint is not held, or its hold was lifted meanwhile.
+        """
+        if self.stories.read(complaint_id).hold is None:
+            return None
+        kept = sum(
+            table.update(*key, assign={}, remove=(EXPIRES,), condition=HAS_EXPIRY)
+            for table, key, _ in self._records(complaint_id, at=0)
+        )
+        story = self.stories.read(complaint_id)
+        if story.hold is None:
+            # The hold may have been lifted before every expiry was taken, so what was taken late is given back.
+            self._resume_expiry(complaint_id, story, datetime.now(UTC))
+            return None
+        return kept
+
+    def _resume_expiry(self, complaint_id: str, story: StoredStory, now: datetime) -> int:
+        """Let every record expire again; return how many there are."""
+        selected_at = story.items.get(SELECTION, {}).get("selected_at")
+        at = expiry_after(selected_at, now=now, retention_days=self._environment.retention_days)
+        return sum(
+            table.update(*key, assign={EXPIRES: expires_at}, condition=EXISTS)
+            for table, key, expires_at in self._records(complaint_id, at=at)
+        )
+
+    def _records(self, complaint_id: str, *, at: int) -> Iterator[tuple[Table, tuple[str, ...], int]]:
+        """Yield the table and key of each record, and when it expires if the complaint expires `at`."""
+        yield self._complaints, (complaint_id,), at
+        for partition in (complaint_id, INBOX + complaint_id):
+            links = list(self._chain.query(partition))
+            first = began(links)
+            # A record that expired before its chain is old enough would look as if somebody had removed it.
+            expires_at = max(at, expiry(first, self._environment.retention_days)) if first else at
+            for item in self.stories.table.query(partition):
+                yield self.stories.table, (partition, str(item["entry"])), expires_at
+            for link in links:
+                yield self._chain, (partition, str(link["sequence"])), expires_at + KEPT_LONGER_DAYS * DAY

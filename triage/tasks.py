@@ -1,0 +1,54 @@
+"""The tasks whose answers an allocation is made of. Each is declared once, here.
+
+Models may be registered for any further task: their predictions are recorded and change nothing until it is listed.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from triage.contracts import TaskName
+
+LeadsTo = Literal["person", "specialist"]
+"""person: somebody looks at the allocation (route `review`). specialist: the journey of vulnerable customers."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """One question about a complaint, and what follows from its answer.
+
+    leads_to: what every reason of this task leads to: a doubt, a failed model, or the positive label.
+    positive, negative: the two labels of a task that looks for one thing; None where there are many labels.
+    confident: whether an answer below the model's threshold `auto` is a doubt. It is none for `vulnerable`, whose model
+    gives its label from the lower threshold `flag` on.
+    required: whether it is a doubt that no model of the task is registered.
+    """
+
+    name: TaskName
+    leads_to: LeadsTo
+    positive: str | None = None
+    negative: str | None = None
+    confident: bool = True
+    required: bool = False
+
+    def label(self, found: bool | None) -> str | None:
+        """Return the label that says so; None where nothing is known."""
+        return None if found is None else self.positive if found else self.negative
+
+    def found(self, label: str) -> bool | None:
+        """Return whether it is the positive label; None where it is neither of the two."""
+        return {self.positive: True, self.negative: False}.get(label)
+
+
+PRODUCT: Final = Task(name="product", leads_to="person", required=True)
+ISSUE: Final = Task(name="issue", leads_to="person", required=True)
+VULNERABLE: Final = Task(
+    name="vulnerable",
+    leads_to="specialist",
+    positive="vulnerable",
+    negative="not vulnerable",
+    confident=False,
+    required=True,
+)
+
+TASKS: Final[Mapping[TaskName, Task]] = {task.name: task for task in (PRODUCT, ISSUE, VULNERABLE)}
