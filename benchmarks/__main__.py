@@ -1,4 +1,4 @@
-"""`make bench`: from put to allocation, against the same models in a loop of `transformers.pipeline`."""
+"""`make bench`: compare the time from put to allocation with `transformers.pipeline` running the same models."""
 
 import os
 import tempfile
@@ -30,7 +30,7 @@ MODELS = ROOT / "build" / "models"
 
 @dataclass(frozen=True)
 class Measured:
-    """Seconds for each complaint, from its put to its allocation, and for all of them together."""
+    """latencies: seconds from put to allocation, for each complaint. seconds: for all complaints together."""
 
     name: str
     latencies: list[float]
@@ -63,7 +63,7 @@ def main() -> None:
 
 
 def in_a_loop(folders: Iterable[Path], letters: list[str]) -> Measured:
-    """The baseline: each model loaded once, each letter through all of them, one after the other."""
+    """Measure the baseline: each model is loaded once, and reads one letter after the other."""
     from transformers import pipeline
 
     models = [
@@ -89,7 +89,7 @@ def in_a_loop(folders: Iterable[Path], letters: list[str]) -> Measured:
 
 
 def put_and_wait(deployment: Deployment, name: str, letters: list[str], *, in_flight: int) -> Measured:
-    """Put letters so that at most `in_flight` of them have no allocation yet."""
+    """Put all letters, so that at most `in_flight` of them wait for their allocation, and measure their latencies."""
     waiting: dict[str, float] = {}
     latencies: list[float] = []
     started = time.time()

@@ -1,10 +1,11 @@
-"""Explanations beside `shap`.
+"""Compares explanations with those of `shap`.
 
     python -m benchmarks.explanation [--data EXPORT] [--rounds N] [--complaints N] [--checks N]
 
-Speed is that of one whole explanation, checks and words included, against `shap.Explainer` over a
-`transformers.pipeline` of the same bundle, in turn with it. Agreement is the rank correlation of sentence attributions
-with `shap.Explainer` over the served model. References take a minute each and are kept in `build/explanations`.
+Speed: the time for a whole explanation, with words and checks, and the time of `shap.Explainer` over a
+`transformers.pipeline` of the same bundle, measured in turn. Agreement: the rank correlation of the attributions of
+sentences with those of `shap.Explainer` over the served model. Each reference takes a minute, and is kept in
+`build/explanations`.
 """
 
 import argparse
@@ -36,10 +37,10 @@ from triage.text import clean
 BUNDLES = (ROOT / "build" / "measured", ROOT / "build" / "models")
 REFERENCES = ROOT / "build" / "explanations"
 WORDS = 200
-"""Speed is measured on the complaint nearest to this."""
+"""Speed is measured on the complaint whose number of words is nearest to this."""
 
-ALIKE = range(150, 261)
-"""Words of the complaints that are compared. Generated letters are shorter: of them, the longest stand in."""
+MEDIUM_LENGTH = range(150, 261)
+"""The number of words of the compared complaints. Generated letters are shorter, so the longest are used."""
 
 NEAREST_OF = 30
 PIPELINE_EVALUATIONS = 500
@@ -64,11 +65,11 @@ class Subject:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, help="an export of real complaints; by default they are generated")
+    parser.add_argument("--data", type=Path, help="an export of real complaints (default: generated ones)")
     parser.add_argument("--task", default="product")
-    parser.add_argument("--rounds", type=int, default=1, help="how often the two are timed")
-    parser.add_argument("--complaints", type=int, default=3, help="whose attributions are compared with shap's")
-    parser.add_argument("--checks", type=int, default=0, help="explain so many complaints of any length instead")
+    parser.add_argument("--rounds", type=int, default=1, help="how many times speed is measured")
+    parser.add_argument("--complaints", type=int, default=3, help="how many complaints are compared with shap")
+    parser.add_argument("--checks", type=int, default=0, help="instead, check this many explanations")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     folder = next(base / arguments.task for base in BUNDLES if (base / arguments.task).is_dir())
@@ -78,27 +79,29 @@ def main() -> None:
         report_checks(subject, list(islice(letters(arguments.data), arguments.checks)))
         return
     count = max(NEAREST_OF, arguments.complaints)
-    texts = alike(letters(arguments.data), words=lambda text: len(as_read(text, manifest).split()), count=count)
+    texts = texts_of_medium_length(
+        letters(arguments.data), words=lambda text: len(as_read(text, manifest).split()), count=count
+    )
     if not texts:
-        parser.error(f"{arguments.data} holds no narrative")
+        parser.error(f"{arguments.data} has no narrative; name an export with narratives")
     if arguments.rounds:
-        report_speed(subject, min(texts, key=from_middling), rounds=arguments.rounds)
+        report_speed(subject, min(texts, key=distance_from_words), rounds=arguments.rounds)
     report_agreement(subject, texts[: arguments.complaints])
 
 
-def alike(texts: Iterable[str], *, words: Callable[[str], int], count: int) -> list[str]:
-    """The first of them that are about as long, or those nearest to it."""
+def texts_of_medium_length(texts: Iterable[str], *, words: Callable[[str], int], count: int) -> list[str]:
+    """Return the first texts of medium length, or if there are none, those nearest to WORDS."""
     kept = list(texts)
-    fitting = list(islice((text for text in kept if words(text) in ALIKE), count))
-    return fitting or sorted(kept, key=from_middling)[:count]
+    fitting = list(islice((text for text in kept if words(text) in MEDIUM_LENGTH), count))
+    return fitting or sorted(kept, key=distance_from_words)[:count]
 
 
-def from_middling(text: str) -> int:
+def distance_from_words(text: str) -> int:
     return abs(len(text.split()) - WORDS)
 
 
 def letters(data: Path | None) -> Iterator[str]:
-    """Cleaned, each once, in an order by chance that is always the same."""
+    """Yield cleaned narratives, each once, in a random order that is always the same."""
     if data is None:
         yield from (clean(letter.narrative) for letter in generate(10_000, seed=8))
         return
@@ -107,11 +110,11 @@ def letters(data: Path | None) -> Iterator[str]:
 
 
 def report_speed(subject: Subject, text: str, *, rounds: int) -> None:
-    """Medians over the rounds, the ratio among them; each compares what ran one after the other."""
+    """Print the medians over the rounds. The ratio of each round compares two runs that followed each other."""
     import shap
     from transformers import pipeline
 
-    # Of the text as much as ours: without the length, the pipeline reads what the tokenizer's file says.
+    # It must read as much of the text as ours; its default is the length in the file of the tokenizer.
     model = pipeline(
         "text-classification",
         model=str(subject.folder),
@@ -169,7 +172,7 @@ def report_agreement(subject: Subject, texts: Sequence[str]) -> None:
 
 
 def reference(subject: Subject, text: str, explained: Explained) -> list[float]:
-    """shap's attributions of our sentences to our label: the sums of those of their tokens."""
+    """Return the attributions by shap of our sentences to our label: the sums of those of their tokens."""
     key = hashlib.sha256(f"{subject.manifest.weights_sha256} {REFERENCE_EVALUATIONS} {text}".encode()).hexdigest()
     kept = REFERENCES / f"{key}.json"
     if not kept.exists():
@@ -192,7 +195,7 @@ def attributed_by_shap(subject: Subject, text: str) -> dict[str, Any]:
     import shap
     from transformers import AutoTokenizer
 
-    # The whole text, as our engine reads it.
+    # It reads the whole text, as our engine does.
     tokenizer = AutoTokenizer.from_pretrained(str(subject.folder), model_max_length=10**6)
 
     def probabilities(texts: Sequence[str]) -> Any:
@@ -207,7 +210,7 @@ def attributed_by_shap(subject: Subject, text: str) -> dict[str, Any]:
 
 
 def report_checks(subject: Subject, texts: Sequence[str]) -> None:
-    """How explanations of complaints of any length fare."""
+    """Print how many explanations pass which checks, and how long they take."""
     found, took = list[Explained](), list[float]()
     with progress_bar() as bar:
         for text in bar.track(texts, description="explanations"):

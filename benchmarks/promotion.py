@@ -1,9 +1,9 @@
 """`make simulate`: how often the promotion engine is wrong although it looks again and again, and how soon it is right.
 
-Every run draws complaints that champion and challenger both answered, and looks at each 50 labels from the 200th on.
-For speed the counts of each kind of pair are drawn, and the counters that `bounds` takes are built from them without
-lists of `Labelled`; what a kind is worth comes from the real metrics. `judge` then sees the whole evidence. It is not
-asked where no bet on anything that promotes or rolls back has won, since it can then say neither (`is_open`).
+Every run draws complaints that champion and challenger both answered, and looks after every 50 labels from the 200th
+on. For speed, a run draws the counts of each kind of pair and builds the counters for `bounds` from them, without lists
+of `Labelled`; the differences of a kind come from the real metrics. `judge` then gets complete evidence. It is skipped
+where it can neither promote nor roll back, because no bet on either has won (`may_decide`).
 """
 
 import math
@@ -34,17 +34,17 @@ PICTURE = ROOT / "docs" / "pictures" / "promotion.svg"
 RUNS = 2_000
 SEED = 20_260_302
 EVERY, LAST = 50, 5_000
-"""Labels between two looks, and at the last one."""
+"""Labels between two looks, and labels at the last look."""
 
 RIGHT, DISCORDANT = 0.80, 0.12
-"""Of the champion, and of all pairs those of which one side alone is right; `docs/promotion.md` has their origin."""
+"""The champion's accuracy, and the share of pairs of which one side alone is right; see `docs/promotion.md`."""
 
 VULNERABLE = 0.15
 SURE = {True: 0.7125, False: 0.15}
 """How often a right and a wrong answer is given with high confidence: 60 % of the champion's, of which 95 % right."""
 
 ALIKE = 0.8
-"""How often both sides are sure of the same complaints, as models that were trained on the same ones are."""
+"""How often both sides are sure of the same complaints, as models trained on the same data are."""
 
 CONFIDENCE = {True: 0.95, False: 0.575}
 POWER_AT = (820, 1_500, 3_000, 5_000)
@@ -90,9 +90,9 @@ SCENARIOS = (
 
 
 class Outcome(NamedTuple):
-    """Labels at the first look that did so, None where none did. alone: the primary gate, whatever the others say.
+    """How many labels there were at the first look that did so; None where no look did.
 
-    naive: the challenger is ahead and McNemar's test is below 5 %.
+    alone: the primary gate alone was passed. naive: the challenger was ahead, with a McNemar test below 5 %.
     """
 
     promoted: int | None
@@ -109,7 +109,7 @@ def main() -> None:
 
 
 def simulate(scenarios: Sequence[Scenario], runs: int, processes: int = 2) -> dict[str, list[Outcome]]:
-    """The same whatever the processes: each run has a seed of its own."""
+    """Return the outcomes of each scenario. They do not depend on `processes`, because each run has its own seed."""
     jobs = [(scenario, number) for scenario in scenarios for number in range(runs)]
     outcomes: dict[str, list[Outcome]] = {scenario.name: [] for scenario in scenarios}
     with progress_bar() as bar, get_context("spawn").Pool(processes) as pool:
@@ -125,7 +125,7 @@ def _job(job: tuple[Scenario, int]) -> Outcome:
 
 
 def run(scenario: Scenario, number: int, last: int = LAST, *, thorough: bool = False) -> Outcome:
-    """thorough: judge every look, also those that cannot promote or roll back."""
+    """Return the outcome of one run. thorough: judge every look, also those that cannot promote or roll back."""
     promoted = rolled_back = alone = naive = None
     for labels, counts in looks(scenario, number, last):
         primary = differences(PRIMARY, counts)
@@ -133,7 +133,7 @@ def run(scenario: Scenario, number: int, last: int = LAST, *, thorough: bool = F
             alone = labels
         if naive is None and _naive(primary):
             naive = labels
-        if promoted is None and rolled_back is None and (thorough or is_open(scenario, counts)):
+        if promoted is None and rolled_back is None and (thorough or may_decide(scenario, counts)):
             verdict = judge(evidence(counts, scenario.gates), scenario.gates, Guardrails()).verdict
             promoted = labels if verdict == "promote" else None
             rolled_back = labels if verdict == "roll_back" else None
@@ -141,7 +141,7 @@ def run(scenario: Scenario, number: int, last: int = LAST, *, thorough: bool = F
 
 
 def looks(scenario: Scenario, number: int, last: int) -> Iterable[tuple[int, Counts]]:
-    """Labels, and how many of them are of each kind."""
+    """Yield the number of labels at each look, and how many of them are of each kind."""
     random = np.random.default_rng([SEED, int(1_000 * (1 + scenario.difference)), number])
     labels = range(scenario.gates.min_labels, last + 1, EVERY)
     first = random.multinomial(labels[0], shares(scenario.difference))
@@ -151,7 +151,7 @@ def looks(scenario: Scenario, number: int, last: int) -> Iterable[tuple[int, Cou
 
 @cache
 def shares(difference: float) -> tuple[float, ...]:
-    """How often a complaint is of each kind. The vulnerable are answered no better and no worse."""
+    """Return how often a complaint is of each kind. Both groups get equally good answers."""
     only_challenger, only_champion = (DISCORDANT + difference) / 2, (DISCORDANT - difference) / 2
     rights = {
         (True, True): RIGHT - only_champion,
@@ -168,7 +168,7 @@ def shares(difference: float) -> tuple[float, ...]:
 
 
 def _both(one: Said, other: Said) -> float:
-    """How often they are as sure as that, given who is right."""
+    """Return how often both are as sure as stated, given which of them is right."""
     apart = _sure(one) * _sure(other)
     a, b = SURE[one.right], SURE[other.right]
     together = {
@@ -202,8 +202,8 @@ def _labelled(kind: Kind) -> Labelled:
     )
 
 
-def _worth(metric: Metric) -> tuple[Weighted, ...]:
-    """By kind."""
+def _differences_by_kind(metric: Metric) -> tuple[Weighted, ...]:
+    """Return the difference of a metric for each kind."""
     pairs = [(one, one.champion, one.challenger) for one in map(_labelled, KINDS)]
     return tuple(
         Weighted(round(metric.value(one, challenger) - metric.value(one, champion), 6), 1.0)
@@ -213,19 +213,19 @@ def _worth(metric: Metric) -> tuple[Weighted, ...]:
 
 
 PRIMARY, *OTHERS = metrics(None, BETTER.human_accuracy)
-WORTH = {metric.name: _worth(metric) for metric in (PRIMARY, *OTHERS)}
+DIFFERENCES = {metric.name: _differences_by_kind(metric) for metric in (PRIMARY, *OTHERS)}
 
 
 def differences(metric: Metric, counts: Counts, group: str | None = None) -> Differences:
     found: Differences = Counter()
-    for kind, worth, count in zip(KINDS, WORTH[metric.name], counts.tolist(), strict=True):
+    for kind, difference, count in zip(KINDS, DIFFERENCES[metric.name], counts.tolist(), strict=True):
         if count and (group is None or kind.vulnerable == VULNERABILITY[group]):
-            found[worth] += count
+            found[difference] += count
     return found
 
 
-def is_open(scenario: Scenario, counts: Counts) -> bool:
-    """Whether anything is refuted that stands between the evidence and promoting or rolling back.
+def may_decide(scenario: Scenario, counts: Counts) -> bool:
+    """Whether the evidence may promote or roll back: at least one bet on either has won.
 
     The capital falls as the refuted mean grows, so a bound lies beyond a value only where the bet against it has won.
     """
@@ -242,7 +242,7 @@ def is_open(scenario: Scenario, counts: Counts) -> bool:
 
 
 def evidence(counts: Counts, gates: Gates) -> Evidence:
-    """As `weigh` makes it from a shadow's labels, a hundred of them a day."""
+    """Return evidence as `weigh` makes it from the labels of a shadow, a hundred a day."""
     labels = int(counts.sum())
     return Evidence(
         task="product",
@@ -297,7 +297,7 @@ def _naive(primary: Differences) -> bool:
 
 
 def by(labels: Iterable[int | None], last: int) -> int:
-    """How many happened until then."""
+    """Return how many happened by `last` labels."""
     return sum(one is not None and one <= last for one in labels)
 
 
@@ -330,7 +330,7 @@ def _row(name: str, found: Sequence[Outcome]) -> tuple[str, ...]:
         _share(rolled_back),
         _median(rolled_back),
         _share(alone),
-        # Its null hypothesis is that both are equal, so it says nothing about a margin.
+        # The null hypothesis of this test is equality, so it does not apply to a margin.
         _share(naive) if name.startswith("superiority") else "-",
     )
 
@@ -342,13 +342,13 @@ def _share(labels: Sequence[int | None]) -> str:
 
 
 def _median(labels: Sequence[int | None]) -> str:
-    """Of those that came to it."""
+    """The median of the runs in which it happened."""
     found = [one for one in labels if one is not None]
     return f"{median(found):,.0f}" if found else "-"
 
 
 def draw(outcomes: dict[str, list[Outcome]], path: Path) -> None:
-    """The same bytes for the same outcomes."""
+    """Draw the shares of promoted runs. The same outcomes give the same bytes."""
     import matplotlib
 
     matplotlib.use("Agg")

@@ -1,4 +1,4 @@
-"""The steps of `triage evaluate`, and what it shows. Imports what computes, so commands import it late."""
+"""The steps and the output of `triage evaluate`. It imports slow libraries, so the command imports it late."""
 
 from pathlib import Path
 
@@ -7,20 +7,22 @@ from cli.named_model import NamedModel
 from cli.output import err, out, print_table
 from cli.progress import Bar, Steps
 from training.data.dataset import load_labelled
-from training.evaluation.baseline_comparison import training_part
+from training.evaluation.baseline import training_part
 from training.evaluation.evaluation import Evaluation, beside_baselines, evaluate
 from training.evaluation.predictions import NothingToEvaluateError, Predictions, predict
-from training.evaluation.report import columns
-from training.evaluation.words import NAMES, comparison, figure, left_out, recall_of, shown, warnings
+from training.evaluation.report import NAMES, columns, comparison, figure, measured_on, recall_of, shown, warnings
 from triage.tasks import TASKS
 
 
 def evaluate_named(
     model: NamedModel, file: Path, *, task: str | None, train: Path | None, limit: int | None, bar: Bar
 ) -> Evaluation:
-    """Without baselines, and with a warning, where they cannot learn from `train`.
+    """Evaluate a model beside baselines trained on `train`; if they cannot learn from it, warn and leave them out.
 
-    Raises: WrongUsageError on the task, CommandError where there is nothing to measure, ExportError.
+    Raises:
+        WrongUsageError: the task does not fit the model or the export.
+        CommandError: there is nothing to measure.
+        ExportError: a file cannot be read.
     """
     chosen, steps = task_of(model, task), Steps(bar)
     steps.next(f"Reading {file.name}")
@@ -40,14 +42,18 @@ def evaluate_named(
 
 
 def task_of(model: NamedModel, asked: str | None) -> str:
-    """Raises: WrongUsageError where the model decides another task, none is known, or no export labels it."""
+    """Return the model's task, or the one that was requested if the model does not state it.
+
+    Raises:
+        WrongUsageError: the two differ, neither is known, or exports have no label for the task.
+    """
     if model.task is not None and asked not in {None, model.task}:
-        raise WrongUsageError(f"{model.name} decides {model.task}, not {asked}")
+        raise WrongUsageError(f"{model.name} decides {model.task}, not {asked}: leave --task out")
     task = model.task or asked
     if task is None:
-        raise WrongUsageError(f"{model.name} does not say what it decides; say it with --task")
+        raise WrongUsageError(f"{model.name} does not state what it decides: state it with --task")
     if task not in TASKS:
-        raise WrongUsageError(f"no export has a label for the task {task}, only for {', '.join(TASKS)}")
+        raise WrongUsageError(f"exports have no label for the task {task}: choose one of {', '.join(TASKS)}")
     return task
 
 
@@ -77,6 +83,6 @@ def show(evaluation: Evaluation) -> None:
             for name in shown(evaluation.measured)
         ),
     )
-    out.print(f"{left_out(evaluation)}. Recall and precision: of {recall_of(evaluation)}.", soft_wrap=True)
+    out.print(f"{measured_on(evaluation)}. Recall and precision: of {recall_of(evaluation)}.", soft_wrap=True)
     for human in evaluation.measured.humans:
         out.print(f"Beside people: {comparison(human)}.", soft_wrap=True)

@@ -30,37 +30,32 @@ class Entry:
     is_group: bool = False
 
 
-def _command(panel: str, help: str, *, module: str) -> Entry:
-    return Entry(panel, help, (module,))
-
-
-def _group(panel: str, help: str, *modules: str) -> Entry:
-    return Entry(panel, help, modules, is_group=True)
-
-
 ENVIRONMENT, COMPLAINTS, MODELS = "Environment", "Complaints", "Models"
 ENTRIES = {
-    "demo": _command(ENVIRONMENT, "Start everything, train three models and triage complaints.", module="demo"),
-    "up": _command(ENVIRONMENT, "Start the embedded AWS and Hub, and deploy what changed.", module="environment"),
-    "status": _command(ENVIRONMENT, "Show servers, models and the latest complaints.", module="environment"),
-    "down": _command(ENVIRONMENT, "Stop the embedded AWS and Hub; keep their data.", module="environment"),
-    "submit": _command(COMPLAINTS, "Submit complaints from a file.", module="submit"),
-    "show": _command(COMPLAINTS, "Show everything that happened to a complaint.", module="show"),
-    "feedback": _command(COMPLAINTS, "Confirm or correct an allocation.", module="feedback"),
-    "explain": _command(COMPLAINTS, "Show which sentences led to a decision.", module="explain"),
-    "replay": _command(COMPLAINTS, "Repeat a complaint's predictions and compare them.", module="replay"),
-    "verify": _command(COMPLAINTS, "Check that no record was changed afterwards.", module="verify"),
-    "hold": _command(COMPLAINTS, "Protect a complaint from erasure, or lift that protection.", module="hold"),
-    "erase": _command(COMPLAINTS, "Erase a complaint's text.", module="erase"),
-    "parked": _group(COMPLAINTS, "List and retry complaints that could not be allocated.", "parked"),
-    "train": _command(MODELS, "Train the models of a recipe.", module="train"),
-    "evaluate": _command(MODELS, "Measure a model on labelled complaints.", module="evaluate"),
-    "publish": _command(MODELS, "Publish a model to the Hub.", module="publish"),
-    "models": _group(MODELS, "Register models of the Hub, activate and retire them.", "models"),
-    "strategy": _group(
-        MODELS, "Decide which models share a task, and compare them.", "strategy", "promotion", "evidence", "simulate"
+    "demo": Entry(ENVIRONMENT, "Start everything, train three models and triage complaints.", ("demo",)),
+    "up": Entry(ENVIRONMENT, "Start the embedded AWS and Hub, and deploy what changed.", ("environment",)),
+    "status": Entry(ENVIRONMENT, "Show servers, models and the latest complaints.", ("environment",)),
+    "down": Entry(ENVIRONMENT, "Stop the embedded AWS and Hub; keep their data.", ("environment",)),
+    "submit": Entry(COMPLAINTS, "Submit complaints from a file.", ("submit",)),
+    "show": Entry(COMPLAINTS, "Show everything that happened to a complaint.", ("show",)),
+    "feedback": Entry(COMPLAINTS, "Confirm or correct an allocation.", ("feedback",)),
+    "explain": Entry(COMPLAINTS, "Show which sentences led to a decision.", ("explain",)),
+    "replay": Entry(COMPLAINTS, "Repeat a complaint's predictions and compare them.", ("replay",)),
+    "verify": Entry(COMPLAINTS, "Check that no record was changed afterwards.", ("verify",)),
+    "hold": Entry(COMPLAINTS, "Protect a complaint from erasure, or lift that protection.", ("hold",)),
+    "erase": Entry(COMPLAINTS, "Erase a complaint's text.", ("erase",)),
+    "parked": Entry(COMPLAINTS, "List and retry complaints that could not be allocated.", ("parked",), is_group=True),
+    "train": Entry(MODELS, "Train the models of a recipe.", ("train",)),
+    "evaluate": Entry(MODELS, "Measure a model on labelled complaints.", ("evaluate",)),
+    "publish": Entry(MODELS, "Publish a model to the Hub.", ("publish",)),
+    "models": Entry(MODELS, "Register models of the Hub, activate and retire them.", ("models",), is_group=True),
+    "strategy": Entry(
+        MODELS,
+        "Decide which models share a task, and compare them.",
+        ("strategy", "promotion", "evidence", "simulate"),
+        is_group=True,
     ),
-    "dataset": _group(MODELS, "Publish labelled complaints to the Hub.", "dataset"),
+    "dataset": Entry(MODELS, "Publish labelled complaints to the Hub.", ("dataset",), is_group=True),
 }
 
 

@@ -7,10 +7,8 @@ from typing import Annotated
 
 import typer
 
-from cli.environments import Environment
+from cli.environments import Environment as Environment
 from local.state import DEFAULT_STATE
-
-__all__ = ["DEFAULT", "AsJson", "BreakGlass", "Environment", "State", "operator"]
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines instead of tables.")]
 State = Annotated[

@@ -3,7 +3,6 @@
 import contextlib
 import fcntl
 import hashlib
-import json
 import os
 import signal
 import subprocess
@@ -13,11 +12,10 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import boto3
-from botocore.exceptions import ClientError
 from pydantic import BaseModel
 
 from local import processes
-from local.deployed import COMPLETE
+from local.deployed import deployed_stacks
 from local.dropped_properties import set_dropped_properties
 from local.processes import clean_environment, is_healthy
 from local.session import ACCOUNT, REGION, session
@@ -59,7 +57,8 @@ def deploy(instance: Instance, *, on_progress: Progress, app: str | None = None,
         on_progress("Deploying with cdk")
         _run_cdk(_command(instance, state, app), _environment(instance, state), root, state, on_progress)
         stacks = set_dropped_properties(aws, on_progress=on_progress)
-        _write_record(aws, Record(fingerprint=fingerprint, stacks=stacks))
+        record = Record(fingerprint=fingerprint, stacks=stacks).model_dump_json()
+        aws.client("ssm").put_parameter(Name=RECORD, Value=record, Type="String", Overwrite=True)
         _use_new_code(instance)
         checkpoint(instance)
         on_progress(f"Deployed {', '.join(stacks)}")
@@ -95,19 +94,7 @@ def is_current(aws: boto3.Session, fingerprint: str) -> bool:
     except aws.client("ssm").exceptions.ParameterNotFound:
         return False
     record = Record.model_validate_json(parameter["Value"])
-    statuses = [_status(aws, stack) for stack in record.stacks]
-    return record.fingerprint == fingerprint and all(status in COMPLETE for status in statuses)
-
-
-def _status(aws: boto3.Session, stack: str) -> str | None:
-    try:
-        return aws.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"]
-    except ClientError:
-        return None
-
-
-def _write_record(aws: boto3.Session, record: Record) -> None:
-    aws.client("ssm").put_parameter(Name=RECORD, Value=record.model_dump_json(), Type="String", Overwrite=True)
+    return record.fingerprint == fingerprint and set(record.stacks) <= set(deployed_stacks(aws))
 
 
 def _command(instance: Instance, state: State, app: str | None) -> list[str]:
@@ -118,19 +105,9 @@ def _command(instance: Instance, state: State, app: str | None) -> list[str]:
         *("--app", app or f"{sys.executable} app.py"),
         *("--context", "environment=local", "--context", f"hub_endpoint={instance.hub_endpoint}"),
         *("--output", str(state.deployment / "cdk.out")),
-        *("--outputs-file", str(outputs_file(state))),
+        *("--outputs-file", str(state.deployment / "outputs.json")),
         *("--progress", "events"),
     ]
-
-
-def outputs_file(state: State) -> Path:
-    return state.deployment / "outputs.json"
-
-
-def outputs(instance: Instance) -> dict[str, dict[str, str]]:
-    """The deployed stacks' outputs, by stack and name."""
-    written: dict[str, dict[str, str]] = json.loads(outputs_file(State(instance.state)).read_text())
-    return written
 
 
 def _environment(instance: Instance, state: State) -> dict[str, str]:

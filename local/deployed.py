@@ -3,17 +3,12 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import boto3
 
 from local.session import ACCOUNT, REGION
 from local.state import LocalError
-
-if TYPE_CHECKING:
-    from mypy_boto3_cloudformation.literals import StackStatusType
-
-COMPLETE: tuple["StackStatusType", ...] = ("CREATE_COMPLETE", "UPDATE_COMPLETE")
 
 
 class NotAppliedError(LocalError):
@@ -40,7 +35,9 @@ class Resource:
 
 
 def deployed_stacks(aws: boto3.Session) -> list[str]:
-    pages = aws.client("cloudformation").get_paginator("list_stacks").paginate(StackStatusFilter=list(COMPLETE))
+    """Return the names of the stacks whose last operation is complete."""
+    stacks = aws.client("cloudformation").get_paginator("list_stacks")
+    pages = stacks.paginate(StackStatusFilter=["CREATE_COMPLETE", "UPDATE_COMPLETE"])
     return [stack["StackName"] for page in pages for stack in page["StackSummaries"]]
 
 

@@ -6,7 +6,8 @@ refused with its name, so that it cannot be dropped again.
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import Any, cast
 
 import boto3
 from botocore.exceptions import ClientError
@@ -16,21 +17,14 @@ from local.session import REGION
 
 BUCKET, TABLE, FUNCTION = "AWS::S3::Bucket", "AWS::DynamoDB::GlobalTable", "AWS::Lambda::Function"
 
+Clients = Callable[[str], Any]
+"""Gives the client of a service; untyped, because the arguments of its calls come from templates."""
+
 _LIFECYCLE_KEYS = {"Status", "NoncurrentVersionExpiration", "AbortIncompleteMultipartUpload"}
 """The parts of a lifecycle rule that have the same name in CloudFormation and in the API."""
 
 _MAPPING_KEYS = {"EventSourceArn", "FunctionName", "StartingPosition", "Tags"}
 """The properties of an event source mapping that an update cannot change."""
-
-
-class Clients:
-    """Untyped clients, because the arguments of their calls come from templates."""
-
-    def __init__(self, aws: boto3.Session) -> None:
-        self.dynamodb: Any = aws.client("dynamodb")
-        self.functions: Any = aws.client("lambda")
-        self.logs: Any = aws.client("logs")
-        self.s3: Any = aws.client("s3")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +51,8 @@ def set_dropped_properties(aws: boto3.Session, *, on_progress: Callable[[str], N
     Raises: NotAppliedError naming the resource and the property.
     """
     stacks = deployed_stacks(aws)
-    applied = apply(Clients(aws), [resource for stack in stacks for resource in resources(aws, stack)])
+    clients = cast(Clients, cache(aws.client))
+    applied = apply(clients, [resource for stack in stacks for resource in resources(aws, stack)])
     on_progress(f"Set {applied} properties that MiniStack's CloudFormation leaves out")
     return stacks
 
@@ -150,38 +145,20 @@ def _found_or_none(read: Callable[[], Any], missing: str) -> Any:
         return None
 
 
-def _lifecycle_found(clients: Clients, bucket: Resource) -> Any:
-    return _found_or_none(
-        lambda: clients.s3.get_bucket_lifecycle_configuration(Bucket=bucket.physical_id)["Rules"],
-        "NoSuchLifecycleConfiguration",
-    )
-
-
-def _public_access_found(clients: Clients, bucket: Resource) -> Any:
-    return _found_or_none(
-        lambda: clients.s3.get_public_access_block(Bucket=bucket.physical_id)["PublicAccessBlockConfiguration"],
-        "NoSuchPublicAccessBlockConfiguration",
-    )
-
-
-def _bucket_encryption_found(clients: Clients, bucket: Resource) -> Any:
-    return clients.s3.get_bucket_encryption(Bucket=bucket.physical_id)["ServerSideEncryptionConfiguration"]["Rules"]
-
-
 def _time_to_live_found(clients: Clients, table: Resource) -> dict[str, Any]:
-    found = clients.dynamodb.describe_time_to_live(TableName=table.physical_id)["TimeToLiveDescription"]
+    found = clients("dynamodb").describe_time_to_live(TableName=table.physical_id)["TimeToLiveDescription"]
     enabled = found["TimeToLiveStatus"] in ("ENABLED", "ENABLING")
     return {"Enabled": enabled, "AttributeName": found.get("AttributeName")}
 
 
 def _recovery_found(clients: Clients, table: Resource) -> dict[str, bool]:
-    backups = clients.dynamodb.describe_continuous_backups(TableName=table.physical_id)
+    backups = clients("dynamodb").describe_continuous_backups(TableName=table.physical_id)
     found = backups["ContinuousBackupsDescription"]["PointInTimeRecoveryDescription"]
     return {"PointInTimeRecoveryEnabled": found["PointInTimeRecoveryStatus"] == "ENABLED"}
 
 
 def _described(clients: Clients, table: Resource) -> Any:
-    return clients.dynamodb.describe_table(TableName=table.physical_id)["Table"]
+    return clients("dynamodb").describe_table(TableName=table.physical_id)["Table"]
 
 
 def _table_encryption_found(clients: Clients, table: Resource) -> dict[str, Any]:
@@ -194,7 +171,7 @@ def _table_encryption_found(clients: Clients, table: Resource) -> dict[str, Any]
 
 
 def _retention_found(clients: Clients, group: Resource) -> Any:
-    groups = clients.logs.describe_log_groups(logGroupNamePrefix=group.physical_id)["logGroups"]
+    groups = clients("logs").describe_log_groups(logGroupNamePrefix=group.physical_id)["logGroups"]
     return next((found.get("retentionInDays") for found in groups if found["logGroupName"] == group.physical_id), None)
 
 
@@ -203,8 +180,11 @@ SETTINGS = [
         type=BUCKET,
         property="LifecycleConfiguration",
         wanted=lifecycle,
-        found=_lifecycle_found,
-        apply=lambda clients, bucket, wanted: clients.s3.put_bucket_lifecycle_configuration(
+        found=lambda clients, bucket: _found_or_none(
+            lambda: clients("s3").get_bucket_lifecycle_configuration(Bucket=bucket.physical_id)["Rules"],
+            "NoSuchLifecycleConfiguration",
+        ),
+        apply=lambda clients, bucket, wanted: clients("s3").put_bucket_lifecycle_configuration(
             Bucket=bucket.physical_id, LifecycleConfiguration={"Rules": wanted}
         ),
     ),
@@ -212,24 +192,29 @@ SETTINGS = [
         type=BUCKET,
         property="BucketEncryption",
         wanted=bucket_encryption,
-        found=_bucket_encryption_found,
-        apply=lambda clients, bucket, wanted: clients.s3.put_bucket_encryption(
+        found=lambda clients, bucket: clients("s3").get_bucket_encryption(Bucket=bucket.physical_id)[
+            "ServerSideEncryptionConfiguration"
+        ]["Rules"],
+        apply=lambda clients, bucket, wanted: clients("s3").put_bucket_encryption(
             Bucket=bucket.physical_id, ServerSideEncryptionConfiguration={"Rules": wanted}
         ),
     ),
     Setting(
         type=BUCKET,
         property="VersioningConfiguration",
-        found=lambda clients, bucket: clients.s3.get_bucket_versioning(Bucket=bucket.physical_id),
-        apply=lambda clients, bucket, wanted: clients.s3.put_bucket_versioning(
+        found=lambda clients, bucket: clients("s3").get_bucket_versioning(Bucket=bucket.physical_id),
+        apply=lambda clients, bucket, wanted: clients("s3").put_bucket_versioning(
             Bucket=bucket.physical_id, VersioningConfiguration=wanted
         ),
     ),
     Setting(
         type=BUCKET,
         property="PublicAccessBlockConfiguration",
-        found=_public_access_found,
-        apply=lambda clients, bucket, wanted: clients.s3.put_public_access_block(
+        found=lambda clients, bucket: _found_or_none(
+            lambda: clients("s3").get_public_access_block(Bucket=bucket.physical_id)["PublicAccessBlockConfiguration"],
+            "NoSuchPublicAccessBlockConfiguration",
+        ),
+        apply=lambda clients, bucket, wanted: clients("s3").put_public_access_block(
             Bucket=bucket.physical_id, PublicAccessBlockConfiguration=wanted
         ),
     ),
@@ -237,7 +222,7 @@ SETTINGS = [
         type=TABLE,
         property="TimeToLiveSpecification",
         found=_time_to_live_found,
-        apply=lambda clients, table, wanted: clients.dynamodb.update_time_to_live(
+        apply=lambda clients, table, wanted: clients("dynamodb").update_time_to_live(
             TableName=table.physical_id, TimeToLiveSpecification=wanted
         ),
     ),
@@ -246,7 +231,7 @@ SETTINGS = [
         property="PointInTimeRecoverySpecification",
         wanted=recovery,
         found=_recovery_found,
-        apply=lambda clients, table, wanted: clients.dynamodb.update_continuous_backups(
+        apply=lambda clients, table, wanted: clients("dynamodb").update_continuous_backups(
             TableName=table.physical_id, PointInTimeRecoverySpecification=wanted
         ),
     ),
@@ -255,7 +240,7 @@ SETTINGS = [
         property="DeletionProtectionEnabled",
         wanted=lambda table: bool(replica(table).get("DeletionProtectionEnabled")),
         found=lambda clients, table: _described(clients, table).get("DeletionProtectionEnabled", False),
-        apply=lambda clients, table, wanted: clients.dynamodb.update_table(
+        apply=lambda clients, table, wanted: clients("dynamodb").update_table(
             TableName=table.physical_id, DeletionProtectionEnabled=wanted
         ),
     ),
@@ -264,17 +249,19 @@ SETTINGS = [
         property="SSESpecification",
         wanted=table_encryption,
         found=_table_encryption_found,
-        apply=lambda clients, table, wanted: clients.dynamodb.update_table(
+        apply=lambda clients, table, wanted: clients("dynamodb").update_table(
             TableName=table.physical_id, SSESpecification=wanted
         ),
     ),
     Setting(
         type=FUNCTION,
         property="ReservedConcurrentExecutions",
-        found=lambda clients, function: clients.functions.get_function_concurrency(
-            FunctionName=function.physical_id
-        ).get("ReservedConcurrentExecutions"),
-        apply=lambda clients, function, wanted: clients.functions.put_function_concurrency(
+        found=lambda clients, function: (
+            clients("lambda")
+            .get_function_concurrency(FunctionName=function.physical_id)
+            .get("ReservedConcurrentExecutions")
+        ),
+        apply=lambda clients, function, wanted: clients("lambda").put_function_concurrency(
             FunctionName=function.physical_id, ReservedConcurrentExecutions=wanted
         ),
     ),
@@ -282,8 +269,8 @@ SETTINGS = [
         type="AWS::Lambda::EventSourceMapping",
         property="batching, retries and filters",
         wanted=lambda mapping: {name: mapping.get(name) for name in mapping.properties if name not in _MAPPING_KEYS},
-        found=lambda clients, mapping: clients.functions.get_event_source_mapping(UUID=mapping.physical_id),
-        apply=lambda clients, mapping, wanted: clients.functions.update_event_source_mapping(
+        found=lambda clients, mapping: clients("lambda").get_event_source_mapping(UUID=mapping.physical_id),
+        apply=lambda clients, mapping, wanted: clients("lambda").update_event_source_mapping(
             UUID=mapping.physical_id, **wanted
         ),
     ),
@@ -291,7 +278,7 @@ SETTINGS = [
         type="AWS::Logs::LogGroup",
         property="RetentionInDays",
         found=_retention_found,
-        apply=lambda clients, group, wanted: clients.logs.put_retention_policy(
+        apply=lambda clients, group, wanted: clients("logs").put_retention_policy(
             logGroupName=group.physical_id, retentionInDays=wanted
         ),
     ),

@@ -39,10 +39,6 @@ def die_with_parent(number: signal.Signals = signal.SIGTERM) -> None:
         _LIBC.prctl(_PR_SET_PDEATHSIG, number)
 
 
-def this_process() -> Process:
-    return process(os.getpid())
-
-
 def process(pid: int) -> Process:
     return Process(pid=pid, started=psutil.Process(pid).create_time())
 

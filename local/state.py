@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Self, TypeVar
 
@@ -132,15 +132,9 @@ def choose_ports(
     remembered: Ports | None, *, free: Callable[[int], bool] = is_free, other: Callable[[], int] = any_free_port
 ) -> Ports:
     """Return the remembered ports, or the default ones; a port that is in use is replaced by a free one."""
-
-    def distinct(wanted: Iterable[int]) -> Iterable[int]:
-        taken: set[int] = set()
-        for port in wanted:
-            while port in taken or not free(port):
-                port = other()
-            taken.add(port)
-            yield port
-
-    wanted = remembered or Ports()
-    aws, hub, models = distinct((wanted.aws, wanted.hub, wanted.models))
-    return Ports(aws=aws, hub=hub, models=models)
+    wanted, chosen = remembered or Ports(), list[int]()
+    for port in (wanted.aws, wanted.hub, wanted.models):
+        while port in chosen or not free(port):
+            port = other()
+        chosen.append(port)
+    return Ports(aws=chosen[0], hub=chosen[1], models=chosen[2])

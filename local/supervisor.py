@@ -155,7 +155,7 @@ class Supervisor:
         Instance(
             state=self._home.folder,
             ports=self._ports,
-            supervisor=processes.this_process(),
+            supervisor=processes.process(os.getpid()),
             children={name: process for name, process in running.items() if process},
         ).write()
 
@@ -176,12 +176,6 @@ def end_orphans(home: State) -> None:
     last = Instance.read(home.folder)
     for process in last.children.values() if last else ():
         processes.end(process)
-
-
-def empty(folder: Path) -> None:
-    """Remove the files that killed functions left in their temporary folder."""
-    shutil.rmtree(folder)
-    folder.mkdir()
 
 
 def detach() -> None:
@@ -208,7 +202,9 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     with only_one(home):
         end_orphans(home)
-        empty(home.temporary)
+        # Functions that were killed have left files there.
+        shutil.rmtree(home.temporary)
+        home.temporary.mkdir()
         ports = choose_ports(state.read(home.ports, Ports))
         state.write(home.ports, ports)
         Supervisor(home, children_of(home, ports), ports).run()

@@ -1,4 +1,4 @@
-"""Starts one execution for each complaint that the stream of `raw_complaints` reports as new."""
+"""Starts one execution for every new complaint that the stream of `raw_complaints` reports."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -31,10 +31,10 @@ def build(environment: IntakeEnvironment, session: boto3.Session) -> Handler:
 
 
 def _take(complaint_id: str, outbox: Outbox, executions: Executions) -> bool:
-    """Start the complaint unless it was started before.
+    """Start the complaint, and return whether that was done. A complaint that was started before is left alone.
 
-    Nothing is raised, since a raise would block the complaints behind it in the stream: the sweeper finds whatever was
-    not claimed, or was claimed and not started.
+    Errors are logged and not raised, because raising would block the complaints behind it in the stream. The sweeper
+    starts every complaint that was not claimed, or was claimed and not started.
     """
     try:
         name = outbox.claim(complaint_id, datetime.now(UTC))

@@ -6,7 +6,7 @@ A copy of the row is stored with the bundle. If somebody later edits an attribut
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import boto3
 from aws_lambda_powertools import Logger
@@ -27,6 +27,8 @@ from triage.strategies.registry import MirroredBundle, ModelInfo, fixed_attribut
 from triage.validation import problems
 
 logger = Logger(service="mirror")
+ABSENT: Final = Condition("attribute_not_exists(#id)", id="model_id")
+PRESENT: Final = Condition("attribute_exists(#id)", id="model_id")
 
 
 def build(environment: MirrorEnvironment, session: boto3.Session) -> Handler:
@@ -67,7 +69,7 @@ def _process(model_id: str, revision: str, models: Table, hub: Hub, bundles: S3B
     except BundleUnavailableError as error:
         if not unmirrored:
             raise
-        _note(model_id, revision, {"failure": f"{type(error).__name__}: {error}"}, models)
+        _store_outcome(model_id, revision, {"failure": f"{type(error).__name__}: {error}"}, models)
         return
     if registration is not None:
         _revert_edits(registration, row, models)
@@ -84,19 +86,14 @@ def _revert_edits(registration: ModelInfo, row: dict[str, Any] | None, models: T
     if not edited:
         return
     logger.error("edited row put back", extra={"model_id": model_id, "revision": revision, "edited": edited})
-    # An alarm watches this.
     measure(Metric.REGISTRY_EDITED)
     assign = {name: right[name] for name in edited if name in right and name not in ("model_id", "revision")}
     # Somebody who writes the row meanwhile starts this function again.
     if row is None:
-        models.update(
-            *key,
-            assign=assign | {"state": "registered"},
-            condition=Condition("attribute_not_exists(#id)", id="model_id"),
-        )
+        models.update(*key, assign=assign | {"state": "registered"}, condition=ABSENT)
     else:
         surplus = tuple(name for name in edited if name not in right)
-        models.update(*key, assign=assign, remove=surplus, condition=Condition("attribute_exists(#id)", id="model_id"))
+        models.update(*key, assign=assign, remove=surplus, condition=PRESENT)
 
 
 def _mirror_row(row: dict[str, Any], models: Table, hub: Hub, bundles: S3Bundles) -> None:
@@ -108,22 +105,22 @@ def _mirror_row(row: dict[str, Any], models: Table, hub: Hub, bundles: S3Bundles
         bundles.store_registration(model.model_copy(update={"bundle": bundle}))
         outcome: dict[str, Any] = {"bundle": bundle}
     except ValidationError as error:
-        outcome = {"failure": problems(error)}
+        outcome = {"failure": problems(error, "row")}
     except TriageError as error:
         outcome = {"failure": f"{type(error).__name__}: {error}"}
     except Exception as error:
         outcome = {"failure": f"unexpected {type(error).__name__}; the log of the mirror function has its trace"}
         logger.exception("mirroring failed", extra={"model_id": model_id, "revision": revision})
-    _note(model_id, revision, outcome, models)
+    _store_outcome(model_id, revision, outcome, models)
 
 
-def _note(model_id: str, revision: str, outcome: dict[str, Any], models: Table) -> None:
-    models.update(model_id, revision, assign=outcome, condition=Condition("attribute_exists(#id)", id="model_id"))
+def _store_outcome(model_id: str, revision: str, outcome: dict[str, Any], models: Table) -> None:
+    models.update(model_id, revision, assign=outcome, condition=PRESENT)
     logger.info("mirrored", extra={"model_id": model_id, "revision": revision, "failure": outcome.get("failure")})
 
 
 def mirror(model: ModelInfo, hub: Hub, bundles: S3Bundles) -> MirroredBundle:
-    """Copy one Hub commit into the bundles bucket.
+    """Copy the bundle of one Hub commit into the bundles bucket.
 
     Raises:
         RegistryError: the bundle is for another task.
@@ -135,7 +132,10 @@ def mirror(model: ModelInfo, hub: Hub, bundles: S3Bundles) -> MirroredBundle:
         hub.download(model.model_id, model.revision, folder)
         manifest = describe(folder)
         if manifest.task not in (None, model.task):
-            raise RegistryError(f"the bundle is for {manifest.task}, not for {model.task}")
+            raise RegistryError(
+                f"the bundle is of the task {manifest.task}, but was registered for {model.task}; "
+                f"register it for {manifest.task}"
+            )
         bundles.store(folder, manifest, model_id=model.model_id, revision=model.revision)
     return MirroredBundle(
         engine=manifest.engine,

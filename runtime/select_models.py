@@ -45,7 +45,8 @@ def build(environment: SelectModelsEnvironment, session: boto3.Session) -> Handl
         )
         found = strategies_in_force(strategies.scan(), active)
         for task, problem in found.refused.items():
-            _report(task, problem)
+            logger.error("bad strategy not followed", extra={"task": task, "problem": problem})
+            measure(Metric.STRATEGY_REFUSED)
         selection = select_models(
             complaint,
             active=active,
@@ -65,12 +66,6 @@ def build(environment: SelectModelsEnvironment, session: boto3.Session) -> Handl
 
 def _selected(selection: SelectionEntry) -> Selected:
     return Selected(complaint_id=selection.complaint_id, models=selection.models)
-
-
-def _report(task: str, problem: str) -> None:
-    """An alarm watches this metric."""
-    logger.error("bad strategy not followed", extra={"task": task, "problem": problem})
-    measure(Metric.STRATEGY_REFUSED)
 
 
 def _report_bad_row(row: Item, error: ValidationError) -> None:

@@ -1,4 +1,4 @@
-"""Starts whatever the intake missed or an execution did not finish, and parks what fails again and again."""
+"""Starts complaints that the intake missed or an execution did not finish, and parks those that fail repeatedly."""
 
 import json
 from collections import Counter
@@ -28,7 +28,7 @@ Found = TypeVar("Found")
 
 
 class SweepRequest(Contract):
-    """started: only what an index knows to be unfinished. all: the whole table too, for what no intake ever saw."""
+    """scope: `started` reads the index of unfinished complaints. `all` also reads the table, for what no intake saw."""
 
     scope: Literal["started", "all"] = "started"
 
@@ -44,24 +44,26 @@ def build(environment: SweepEnvironment, session: boto3.Session) -> Handler:
         request = SweepRequest.model_validate(event)
         found: Counter[str] = Counter()
 
-        def start_unseen(complaint_id: str) -> str:
-            name = outbox.claim(complaint_id, datetime.now(UTC))
+        def start(complaint_id: str, name: str | None, outcome: str) -> str:
             request = ExecutionInput(complaint_id=complaint_id)
-            return "unseen" if name is not None and executions.start(request, name) else "taken"
+            return outcome if name is not None and executions.start(request, name) else "taken"
+
+        def start_unseen(complaint_id: str) -> str:
+            return start(complaint_id, outbox.claim(complaint_id, datetime.now(UTC)), "unseen")
 
         def tend(item: dict[str, Any]) -> str:
             if executions.is_running(item["triage_execution"]):
                 return "running"
             if item["triage_attempts"] >= environment.max_attempts:
                 return _park(item, outbox, sqs, environment.parked_queue_url)
-            return _restart(item, outbox, executions)
+            name = outbox.reclaim(item, datetime.now(UTC), attempt=int(item["triage_attempts"]) + 1)
+            return start(item["complaint_id"], name, "restarted")
 
         if request.scope == "all":
-            found.update(_each(start_unseen, ((i, i) for i in outbox.unseen())))
+            found.update(_outcomes(start_unseen, ((i, i) for i in outbox.unseen())))
         started = outbox.started_before(datetime.now(UTC) - stale_after)
-        found.update(_each(tend, ((item["complaint_id"], item) for item in started)))
+        found.update(_outcomes(tend, ((item["complaint_id"], item) for item in started)))
         if found["failed"]:
-            # An alarm watches this.
             measure(Metric.SWEEP_FAILED, found["failed"])
         logger.info("swept", extra={"scope": request.scope, **found})
         return dict(found)
@@ -69,8 +71,8 @@ def build(environment: SweepEnvironment, session: boto3.Session) -> Handler:
     return sweep
 
 
-def _each(tend: Callable[[Found], str], complaints: Iterable[tuple[str, Found]]) -> Counter[str]:
-    """What became of each complaint. One that fails is left to the next sweep, and stops no other."""
+def _outcomes(tend: Callable[[Found], str], complaints: Iterable[tuple[str, Found]]) -> Counter[str]:
+    """Count what became of the complaints. One that fails is left to the next sweep and stops no other."""
     outcomes: Counter[str] = Counter()
     for complaint_id, found in complaints:
         try:
@@ -81,14 +83,8 @@ def _each(tend: Callable[[Found], str], complaints: Iterable[tuple[str, Found]])
     return outcomes
 
 
-def _restart(item: dict[str, Any], outbox: Outbox, executions: Executions) -> str:
-    name = outbox.reclaim(item, datetime.now(UTC), attempt=int(item["triage_attempts"]) + 1)
-    request = ExecutionInput(complaint_id=item["complaint_id"])
-    return "restarted" if name is not None and executions.start(request, name) else "taken"
-
-
 def _park(item: dict[str, Any], outbox: Outbox, sqs: "SQSClient", queue_url: str) -> str:
-    """The message tells people; the state in the outbox is what `triage parked replay` works on."""
+    """Park a complaint, and tell people by a message. `triage parked replay` reads the state in the outbox."""
     if not outbox.park(item):
         return "taken"
     body = {"complaint_id": item["complaint_id"], "attempts": int(item["triage_attempts"])}

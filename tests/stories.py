@@ -182,7 +182,7 @@ def whole_inbox() -> list[dict[str, Any]]:
         )
     )
     malformed = refused | {"entry": "f-3", "kind": "shout", "at": "yesterday"}
-    reasons = {"f-2": "it is about version 1; look again", "f-3": "kind: must be one of 'confirm'"}
+    reasons = {"f-2": "it is about version 1; look again", "f-3": "malformed: kind: must be one of 'confirm'"}
     return [
         *(row | {"outcome": "refused", "reason": reasons[str(row["entry"])]} for row in (refused, malformed)),
         waiting,

@@ -1,4 +1,4 @@
-"""What is trained, and how: a recipe is a file in `configs/`, and travels in the artefact by name and hash."""
+"""Recipes: all settings of a training run. A recipe is a file in `configs/`; a bundle names it with its hash."""
 
 import hashlib
 import json
@@ -6,29 +6,42 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from triage.contracts import Contract, TaskName
+from triage.validation import Matching, problems
 
 CONFIGS = Path(__file__).parent / "configs"
 
-Encoder = Annotated[str, StringConstraints(pattern=r"^([\w.\-]+==[\w.]+|[\w.\-]+/[\w.\-]+@[0-9a-f]{40})$")]
-"""`package==version` of a packaged encoder, or `organisation/name@revision` of the Hub, by commit sha."""
+Encoder = Annotated[
+    str,
+    Matching(
+        r"^([\w.\-]+==[\w.]+|[\w.\-]+/[\w.\-]+@[0-9a-f]{40})$",
+        "a pinned encoder: package==version, or organisation/name@sha with the 40-digit sha of a commit on the Hub",
+    ),
+]
+RecipeName = Annotated[
+    str,
+    Matching(
+        r"^[a-z][a-z0-9-]{0,47}$",
+        "at most 48 lower-case letters, digits and hyphens, beginning with a letter (it is the name of the file)",
+    ),
+]
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 ValidateOn = Literal["random", "latest"]
-"""random: whole near-duplicate groups by chance. latest: the groups that began last, as the future will."""
+"""random: whole near-duplicate groups drawn at random. latest: the groups whose first complaint came last."""
 
 
 class TaskRecipe(Contract):
-    """What one task asks of the training run that it shares.
+    """The settings of one task; all tasks share the encoder.
 
-    balance: classes weigh `frequency ** -balance`; at 0 by their number, at 1 all the same.
-    target_accuracy: what the predictions that no person sees have to reach.
-    positive_label, target_recall: for a task that looks for one label, and the share of it that has to be found.
-    wide_units: of the hidden layer of the wide part; with 0 it is a logistic regression.
-    wide_decay: strength of its penalty on large weights, the inverse of a regression's C.
+    balance: an example weighs `frequency ** -balance` of its label: at 0 all examples weigh the same, at 1 all labels.
+    target_accuracy: the accuracy that predictions without review by a person must reach.
+    positive_label, target_recall: the label that the task looks for, if any, and the share of it that must be found.
+    wide_units: units in the hidden layer of the wide part; 0 makes it a logistic regression.
+    wide_decay: the penalty on large weights of the wide part, the inverse of a regression's C.
     """
 
     balance: float = Field(ge=0, le=1)
@@ -41,15 +54,15 @@ class TaskRecipe(Contract):
     @model_validator(mode="after")
     def _looks_for_a_label_with_a_recall(self) -> Self:
         if (self.positive_label is None) != (self.target_recall is None):
-            raise ValueError("positive_label and target_recall belong together")
+            raise ValueError("positive_label and target_recall must be given together or not at all")
         return self
 
 
 class WideRecipe(Contract):
-    """The part beside the encoder: tokens and pairs of tokens, weighed by TF-IDF, in a small network for each task.
+    """The part beside the encoder: for each task, a small network on TF-IDF of tokens and pairs of tokens.
 
-    length: tokens that it reads of a text; the encoder reads fewer, since it costs a thousand times as much.
-    features: the most frequent tokens and pairs that are kept.
+    length: tokens that it reads of a text; the encoder reads fewer, because it costs a thousand times as much.
+    features: how many tokens and pairs are kept, the most frequent first.
     """
 
     length: int = Field(ge=8, le=8192)
@@ -60,21 +73,21 @@ class WideRecipe(Contract):
 
 
 class Recipe(Contract):
-    """One training run: an encoder that its tasks share, and a model for each of them.
+    """One training run: an encoder that all tasks share, and a model for each task.
 
-    examples: complaints that are generated where no data are given, for training and validation together.
+    examples: how many complaints are generated for training and validation together, if no data are given.
     validation: the share of the data that chooses the checkpoint, the calibration and the thresholds.
-    validate_on: which of the data they are; generated ones have no dates, so only `random` can be.
-    frozen_layers: encoder layers, from the embeddings up, that keep their weights.
-    max_length: tokens that the encoder reads, the first two thirds and the last third of a longer text.
-    learning_rate, head_learning_rate: of the encoder's upper layers, and of pooler and classifiers.
-    auxiliary: labels that the encoder learns besides, for what they teach it; no model is made of them.
-    mean: whether the heads read the mean of all tokens besides the first one; it is kept with the wide part.
-    label_smoothing: share of the truth that is spread over all labels, since some of the labels are wrong.
+    validate_on: how that share is chosen; generated complaints have no dates and allow only `random`.
+    frozen_layers: encoder layers, counted from the embeddings, that keep their weights.
+    max_length: tokens that the encoder reads; of a longer text, the first two thirds and the last third of that number.
+    learning_rate, head_learning_rate: for the encoder's upper layers, and for pooler and classifiers.
+    auxiliary: further labels that improve what the encoder learns; no model is made for them.
+    mean: whether the heads also read the mean of all tokens; that head is saved with the wide part.
+    label_smoothing: share of the probability that is spread over all labels, since some labels in the data are wrong.
     patience: epochs without a better validation loss after which training stops.
     """
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,47}$")
+    name: RecipeName
     encoder: Encoder
     seed: int = Field(ge=0, lt=2**32)
     examples: int = Field(ge=20)
@@ -98,17 +111,19 @@ class Recipe(Contract):
     @model_validator(mode="after")
     def _keeps_the_mean_with_the_wide_part(self) -> Self:
         if self.mean and self.wide is None:
-            raise ValueError("mean asks for a wide part, without which the safetensors are the whole model")
+            raise ValueError(
+                "mean = true needs a [wide] section, because the head on the mean is saved with the wide part"
+            )
         return self
 
     @property
     def learnt(self) -> tuple[TaskName, ...]:
-        """What the encoder learns: the tasks, then what is auxiliary."""
+        """The tasks that the encoder learns, followed by the auxiliary ones."""
         return (*self.tasks, *self.auxiliary)
 
     @property
     def length(self) -> int:
-        """Tokens that a model reads of a text, by either part."""
+        """How many tokens of a text a model reads, by either of its parts."""
         return self.max_length if self.wide is None else self.wide.length
 
     @property
@@ -117,7 +132,7 @@ class Recipe(Contract):
 
     @property
     def reference(self) -> str:
-        """How an artefact names its recipe: `name@` and the first 16 digits of the hash."""
+        """How a bundle names its recipe: `name@` and the first 16 digits of the hash."""
         return f"{self.name}@{self.sha256[:16]}"
 
 
@@ -126,7 +141,13 @@ def load_recipe(path: Path) -> Recipe:
 
     Raises:
         FileNotFoundError: there is no such file.
-        tomllib.TOMLDecodeError: it is not TOML.
-        pydantic.ValidationError: a setting is missing, unknown or out of range.
+        ValueError: it is not TOML, or a setting is missing, unknown or out of range.
     """
-    return Recipe.model_validate({"name": path.stem, **tomllib.loads(path.read_text(encoding="utf-8"))})
+    try:
+        return Recipe.model_validate({"name": path.stem, **tomllib.loads(path.read_text(encoding="utf-8"))})
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{path} is not TOML: {error}. Correct that line") from error
+    except ValidationError as error:
+        raise ValueError(
+            f"{path} is not a valid recipe: {problems(error, path.stem)}. Correct these settings"
+        ) from error

@@ -6,7 +6,7 @@ from typing import Literal
 
 from triage.complaint import timestamp
 from triage.contracts import TaskName
-from triage.reason import Reason
+from triage.reason import Code, Reason
 from triage.steps import AllocationRequest
 from triage.story import AllocationEntry, Decision, PredictionEntry, SelectionEntry
 from triage.tasks import ISSUE, PRODUCT, TASKS, VULNERABLE, Task
@@ -106,17 +106,17 @@ def _reason_of_the_complaint(request: AllocationRequest, selection: SelectionEnt
     if selection and selection.unreadable:
         return Reason.read(selection.unreadable)
     if request.selection_error:
-        return Reason.why("selection_failed", detail=request.selection_error)
+        return Reason.why(Code.SELECTION_FAILED, detail=request.selection_error)
     return None
 
 
 def _stated_reasons(selection: SelectionEntry | None) -> Iterator[Reason]:
     """What was said about vulnerability without a model, and which part of the complaint could not be read for it."""
     if selection is None:
-        yield Reason.why("not_recorded", VULNERABLE)
+        yield Reason.why(Code.NOT_RECORDED, VULNERABLE)
         return
     for source in selection.stated:
-        yield Reason.why("stated", VULNERABLE, detail=f"{source.source} ({source.what})")
+        yield Reason.why(Code.STATED, VULNERABLE, detail=f"{source.source} ({source.what})")
     yield from (reason for reason in map(Reason.read, selection.doubts) if reason.task == VULNERABLE.name)
 
 
@@ -128,24 +128,24 @@ def _reasons(
     if decision is None:
         errors = [outcome.error for outcome in request.outcomes if outcome.model.task == task.name and outcome.error]
         if errors:
-            yield Reason.why("model_failed", task, detail=errors[0])
+            yield Reason.why(Code.MODEL_FAILED, task, detail=errors[0])
         elif task.required and asked:
-            yield Reason.why("no_model", task)
+            yield Reason.why(Code.NO_MODEL, task)
         elif task.required and task.leads_to == "specialist":
             # The reason of the whole complaint asks a person already, and leads to no journey.
-            yield Reason.why("not_asked", task)
+            yield Reason.why(Code.NOT_ASKED, task)
         return
     product = decisions.get(PRODUCT.name)
     if task is PRODUCT and not taxonomy.has_product(decision.label):
-        yield Reason.why("unknown_product", task)
+        yield Reason.why(Code.UNKNOWN_PRODUCT, task)
     elif task is ISSUE and product is not None and not taxonomy.has_issue(product.label, decision.label):
-        yield Reason.why("foreign_issue", task)
+        yield Reason.why(Code.FOREIGN_ISSUE, task)
     elif task.confident and decision.auto_threshold is None:
-        yield Reason.why("no_threshold", task)
+        yield Reason.why(Code.NO_THRESHOLD, task)
     elif task.confident and decision.confidence < (decision.auto_threshold or 0.0):
-        yield Reason.why("low_confidence", task)
+        yield Reason.why(Code.LOW_CONFIDENCE, task)
     if task.positive is not None and decision.positive is not False:
-        yield Reason.why("found" if decision.positive else "no_positive_label", task)
+        yield Reason.why(Code.FOUND if decision.positive else Code.NO_POSITIVE_LABEL, task)
 
 
 def _milliseconds_since(started_at: str, now: datetime) -> int:

@@ -1,7 +1,7 @@
-"""Model bundles: the files of one Hub commit, and the manifest that says what they are and what they hash to.
+"""Model bundles: the files of one Hub commit, and the manifest that describes them and states their hashes.
 
-A bundle is a folder in the layout of `transformers` (`config.json`, `tokenizer.json`, weights). Bundles that we train
-carry their manifest as `triage.json`; for any other model of the Hub it is made from `config.json` at registration.
+A bundle is a folder in the layout of `transformers` (`config.json`, `tokenizer.json`, weights). A bundle that was
+trained here holds its manifest as `triage.json`; for any other model it is made from `config.json` at registration.
 """
 
 import hashlib
@@ -15,14 +15,15 @@ from pydantic import Field, ValidationError, model_validator
 
 from triage.contracts import Contract, Sha256, TaskName
 from triage.errors import BundleCorruptError, BundleUnsafeError
+from triage.validation import problems
 
 MANIFEST_FILE = "triage.json"
 
 WIDE_FILE = "wide.safetensors"
-"""What a model of ours has beside its encoder; its ONNX graph holds both."""
+"""The wide part of a model that was trained here, for training only: the ONNX graph holds encoder and wide part."""
 
 SEEN_FILE = "seen.safetensors"
-"""Digests of the texts that a model of ours was made from; nothing that serves reads it."""
+"""Digests of the texts that a model was trained on, for evaluation only."""
 
 ALLOWED_FILES = (
     "config.json",
@@ -44,7 +45,7 @@ ALLOWED_FILES = (
     SEEN_FILE,
     MANIFEST_FILE,
 )
-"""What is fetched from the Hub, and nothing else: no code, no pickles, no external data of an ONNX graph."""
+"""The only files that are fetched from the Hub: no code, no pickles, no external data of an ONNX graph."""
 
 ONNX_WEIGHTS = ("model.onnx", "onnx/model_quantized.onnx", "onnx/model.onnx")
 SAFETENSORS_WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
@@ -52,10 +53,10 @@ FORMATS = {".onnx", ".safetensors"}
 
 Engine = Literal["onnx", "transformers"]
 WEIGHTS: dict[Engine, tuple[str, ...]] = {"onnx": ONNX_WEIGHTS, "transformers": SAFETENSORS_WEIGHTS}
-"""What each engine loads, the preferred first."""
+"""The files that each engine can load, the preferred first."""
 
 DEFAULT_MAX_LENGTH = 512
-"""Tokens, where neither tokenizer nor config states a limit that makes sense."""
+"""Tokens. It applies where neither tokenizer nor config states a sensible limit."""
 
 
 class BundleFile(Contract):
@@ -71,9 +72,9 @@ class Calibration(Contract):
 
 
 class Thresholds(Contract):
-    """On calibrated probabilities.
+    """Thresholds on calibrated probabilities.
 
-    auto: a prediction at or above it needs no person; without one, every prediction is reviewed.
+    auto: a prediction at or above it needs no person; without one, a person reviews every prediction.
     flag: for a task that looks for one label, the probability from which that label is given.
     """
 
@@ -82,11 +83,12 @@ class Thresholds(Contract):
 
 
 class Manifest(Contract):
-    """What a bundle is. `labels[i]` is the name of logit `i`.
+    """Describes a bundle.
 
-    label_counts: training examples of each label. redaction_version: of the redactor that the training texts went
-    through, and that texts go through in serving; None where they were not redacted. data_fingerprint: sha256 of the
-    examples; source_fingerprint: of the whole export that they are a part of.
+    labels: `labels[i]` is the name of logit `i`. label_counts: training examples of each label. positive_label: the
+    label that the model looks for. max_length: tokens. redaction_version: of the redactor that texts go through, in
+    training and in serving; None where they are not redacted. data_fingerprint: sha256 of the training examples.
+    source_fingerprint: sha256 of the export that they are from. recipe: its name and hash.
     """
 
     task: TaskName | None = None
@@ -120,13 +122,13 @@ class Manifest(Contract):
 
     @property
     def weights_sha256(self) -> str:
-        """Of the weights' file; for sharded weights, of the hashes of index and shards."""
+        """The hash of the weights' file; for sharded weights, of the hashes of index and shards."""
         hashes = [file.sha256 for file in self.files if self._is_weights(file)]
         return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
 
     @property
     def served(self) -> tuple[BundleFile, ...]:
-        """The files that its engine reads: weights in another format are kept for replay elsewhere, not loaded."""
+        """The files that its engine loads: all but the weights in another format."""
         return tuple(file for file in self.files if self._is_weights(file) or Path(file.path).suffix not in FORMATS)
 
     def _is_weights(self, file: BundleFile) -> bool:
@@ -135,13 +137,13 @@ class Manifest(Contract):
 
     @property
     def size(self) -> int:
-        """Bytes of all files."""
+        """Bytes."""
         return sum(file.size for file in self.files)
 
     def document(self) -> bytes:
-        """The canonical bytes, whose hash pins the bundle.
+        """Return the canonical bytes, whose hash identifies the bundle.
 
-        Of what was stated alone: a field that this class gains later changes no document that exists.
+        Only fields that were stated are written, so a field that this class gains later changes no document.
         """
         stated = self.model_dump(mode="json", exclude_unset=True)
         return json.dumps(stated, sort_keys=True, ensure_ascii=False).encode()
@@ -157,7 +159,7 @@ def sha256_of(path: Path) -> str:
 
 
 def hash_files(folder: Path) -> tuple[BundleFile, ...]:
-    """Hash every allowed file below `folder`, except the manifest itself, in the order of their names."""
+    """Return every allowed file below `folder`, except the manifest itself, in the order of their names."""
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     return tuple(
         BundleFile(path=name, sha256=sha256_of(folder / name), size=(folder / name).stat().st_size)
@@ -167,7 +169,8 @@ def hash_files(folder: Path) -> tuple[BundleFile, ...]:
 
 
 def is_allowed(name: str) -> bool:
-    """Only in the folder that the pattern names: fnmatch's star would match a slash."""
+    """Whether the file may be loaded. A pattern allows files in the folder that it names only."""
+    # The star of fnmatch also matches a slash.
     return any(fnmatch(name, pattern) and name.count("/") == pattern.count("/") for pattern in ALLOWED_FILES)
 
 
@@ -175,15 +178,17 @@ def read_manifest(document: bytes, *, expected_sha256: str | None = None) -> Man
     """Parse a manifest.
 
     Raises:
-        BundleCorruptError: it is not one, or its hash is not the expected one.
-        BundleUnsafeError: it names a file that may not be loaded, and that nobody should even fetch.
+        BundleCorruptError: the document is no manifest, or has another hash than expected.
+        BundleUnsafeError: it names a file that may not be loaded.
     """
     try:
         manifest = Manifest.model_validate_json(document)
     except ValidationError as error:
-        raise BundleCorruptError(f"{MANIFEST_FILE} is not a manifest: {error.errors()[0]['msg']}") from error
+        raise BundleCorruptError(f"{MANIFEST_FILE} is not a manifest: {problems(error, 'manifest')}") from error
     if expected_sha256 is not None and manifest.sha256 != expected_sha256:
-        raise BundleCorruptError(f"{MANIFEST_FILE} is {manifest.sha256}, registered was {expected_sha256}")
+        raise BundleCorruptError(
+            f"{MANIFEST_FILE} has the hash {manifest.sha256}, and {expected_sha256} was registered"
+        )
     for file in manifest.files:
         _refuse_unless_allowed(file.path)
     return manifest
@@ -195,7 +200,7 @@ def _refuse_unless_allowed(name: str) -> None:
 
 
 def verify(folder: Path, files: Iterable[BundleFile]) -> None:
-    """Check files of a manifest: all of them, or those that are served.
+    """Compare files of a folder with their manifest: all files, or those that are served.
 
     Raises:
         BundleCorruptError: a file is missing, or its size or hash differs.
@@ -211,10 +216,10 @@ def verify(folder: Path, files: Iterable[BundleFile]) -> None:
 
 
 def describe(folder: Path) -> Manifest:
-    """The manifest of a downloaded bundle: its own `triage.json`, verified, or one made from `config.json`.
+    """Return the manifest of a downloaded bundle: its own `triage.json`, verified, or one made from `config.json`.
 
     Raises:
-        BundleUnsafeError: it needs remote code, or has neither safetensors nor ONNX weights.
+        BundleUnsafeError: the bundle needs remote code, or has neither safetensors nor ONNX weights.
         BundleCorruptError: `config.json` is missing or unreadable, or files differ from `triage.json`.
     """
     config = _read_json(folder / "config.json")
@@ -248,7 +253,7 @@ def _manifest_from(config: dict[str, object], folder: Path) -> Manifest:
 
 
 def _choose_engine(names: set[str]) -> tuple[Engine, str]:
-    """ONNX where the bundle has a graph and the fast tokenizer that goes with it, else transformers."""
+    """Choose ONNX where the bundle has a graph and its fast tokenizer, else transformers."""
     if "tokenizer.json" in names:
         for weights in ONNX_WEIGHTS:
             if weights in names:
@@ -260,7 +265,7 @@ def _choose_engine(names: set[str]) -> tuple[Engine, str]:
 
 
 def _max_length(config: dict[str, object], folder: Path) -> int:
-    """Tokens the model can read: the smaller of what tokenizer and position embeddings allow."""
+    """Return how many tokens the model can read: the least of what tokenizer, position embeddings and default allow."""
     tokenizer = folder / "tokenizer_config.json"
     stated = (
         config.get("max_position_embeddings"),

@@ -1,4 +1,4 @@
-"""A complaint as operations put it into `raw_complaints`, read so that nothing in it can stop triage."""
+"""A complaint as operations put it into `raw_complaints`. An item of any shape can be read."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -12,11 +12,11 @@ MAX_ITEM_BYTES = 400 * 1024
 
 
 class RawComplaint(Contract):
-    """What operations write. Only the id and the narrative are needed; the rest sharpens the answer.
+    """The attributes of an item. Operations must write the id and the narrative, and may write the next seven.
 
-    `tags` are stated on the form (`Older American`, `Servicemember`); `account_vulnerable` is the account's flag.
-    The `triage_*` and `expires_at` attributes are the outbox, kept by intake, sweeper and state machine: absent before
-    the intake has seen the complaint, then `started`, and at last `allocated` or `parked`.
+    tags: as stated on the form, such as `Older American` or `Servicemember`. account_vulnerable: the account's flag.
+    triage_state: absent before the intake has seen the complaint, then `started`, at last `allocated` or `parked`. The
+    other `triage_*` attributes and `expires_at` belong to it; intake, sweeper and state machine write them.
     """
 
     complaint_id: str
@@ -37,10 +37,11 @@ class RawComplaint(Contract):
 
 
 class Complaint(Contract):
-    """A raw item as far as it could be read.
+    """What could be read of an item.
 
-    received_at: ISO 8601, None where operations state no such time. unreadable: why no model may judge it, or None.
-    doubts: what was ill-formed beside the narrative; a doubt on vulnerability makes the journey specialist.
+    subject: the customer's id, else the complaint's; arms of a strategy are drawn by it. received_at: ISO 8601, None
+    where operations state no such time. unreadable: why no model can judge the narrative, or None. doubts: which other
+    attributes could not be read.
     """
 
     complaint_id: str
@@ -54,7 +55,7 @@ class Complaint(Contract):
 
     @classmethod
     def read(cls, item: Mapping[str, Any]) -> Self:
-        """Read an item of any shape. The reasons it gives name attributes, never their values.
+        """Read an item of any shape. `unreadable` and `doubts` name attributes, never their values.
 
         >>> Complaint.read({"complaint_id": "7", "narrative": 3}).unreadable
         'narrative is not text'
@@ -93,7 +94,7 @@ def _read_text(item: Mapping[str, Any], name: str, doubts: list[str]) -> str | N
 
 
 def _read_time(value: Any) -> str | None:
-    """Nothing depends on it, so that what is no time is left out without a doubt."""
+    """Return valid ISO 8601 text, else None. Nothing is decided by it, so anything else is no doubt."""
     try:
         return value if isinstance(value, str) and datetime.fromisoformat(value) else None
     except ValueError:
@@ -101,7 +102,7 @@ def _read_time(value: Any) -> str | None:
 
 
 def _read_tags(item: Mapping[str, Any], doubts: list[str]) -> tuple[str, ...]:
-    """A list or set of strings, or one comma-separated string as CFPB exports it."""
+    """Read a list or set of strings, or one comma-separated string as CFPB exports it."""
     value = item.get("tags")
     if value is None:
         return ()
@@ -121,7 +122,7 @@ def _read_flag(item: Mapping[str, Any], name: str, doubts: list[str]) -> bool:
 
 
 def timestamp(moment: datetime) -> str:
-    """ISO 8601 in UTC with milliseconds: sorts as text.
+    """Return ISO 8601 text in UTC with milliseconds. The texts sort as the times do.
 
     >>> timestamp(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
     '2026-01-02T03:04:05.000Z'

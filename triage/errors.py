@@ -1,30 +1,30 @@
-"""What can go wrong, as names that `Retry` and `Catch` can match.
+"""The errors of the domain. `Retry` and `Catch` of the state machines match their names.
 
 TriageError
 ├── TransientError                the same call may succeed later: retried with jitter
 │   ├── BundleUnavailableError    the bundle store, or the Hub, did not answer
-│   └── NotServedError            after a change, another strategy is in force than the one that was written
-├── BundleRefusedError            the files are not those that were registered, or may not be loaded
+│   └── NotServedError            after a change, the strategy that was written is not in force
+├── BundleRefusedError            the files are not the registered ones, or may not be loaded
 │   ├── BundleCorruptError        a hash or size differs from the manifest
 │   └── BundleUnsafeError         code, pickles, or no safetensors or ONNX weights
 ├── ComplaintMissingError         no such item in `raw_complaints`: there is nothing to allocate
-├── FeedbackRefusedError          names no label of the taxonomy, or is not about the current allocation
-├── HeldError                     a legal hold keeps what was to be erased
+├── FeedbackRefusedError          the feedback names an unknown label, or is not about the current allocation
+├── HeldError                     a legal hold keeps what should be erased
 ├── HoldRefusedError              there is no hold to lift, or no complaint to hold
-├── ModelFailedError              the model raised, or returned what is no distribution over its labels
-├── NothingToExplainError         no model decided that, or what decided cannot be asked without a part of the text
+├── ModelFailedError              the model raised an error, or gave no probabilities over its labels
+├── NothingToExplainError         no model decided the task, or its model cannot be asked with parts of a text hidden
 ├── RegistryError                 `model_info` refuses: not mirrored, or in the wrong state
 │   └── UnknownModelError         no such row
-├── StillTriagedError             what is being triaged cannot be erased yet
-├── StrategyRefusedError          a strategy that names unknown models, or that somebody else changed
-├── TextChangedError              a complaint, or its redaction, is not what was explained
-├── UnknownNameError              a name in an export that the crosswalk does not map
-└── UnknownProductError           a product that is not in the taxonomy
+├── StillTriagedError             a complaint cannot be erased while it is triaged
+├── StrategyRefusedError          the strategy names unknown models, or somebody else changed it meanwhile
+├── TextChangedError              the complaint, or its redaction, has changed since it was explained
+├── UnknownNameError              the crosswalk does not map a name of an export
+└── UnknownProductError           the taxonomy does not list the product
 """
 
 
 class TriageError(Exception):
-    """Base of all. Messages never carry a narrative."""
+    """The base of all. No message holds any part of a narrative."""
 
 
 class TransientError(TriageError):
@@ -36,7 +36,7 @@ class BundleUnavailableError(TransientError):
 
 
 class NotServedError(TransientError):
-    """Indexes and scans show a change a moment late; only what stays so is wrong."""
+    """Indexes and scans show a change a moment late, so it is an error only if it persists."""
 
 
 class BundleRefusedError(TriageError):
@@ -96,16 +96,16 @@ class TextChangedError(TriageError):
 
 
 LONGEST_NAME = 150
-"""Characters. No name of a form is longer; what is longer is not repeated."""
+"""Characters. No name of a form is longer, so a longer text is not shown."""
 
 
 class UnknownNameError(TriageError, LookupError):
-    """A name that no form since 2011 had at this place: the field, the value and the nearest known name."""
+    """A name that no form since 2011 has in this field. The message names field, value and nearest known name."""
 
     def __init__(self, field: str, value: str, *, nearest: str, under: str | None = None) -> None:
         place = f" under {under!r}" if under else ""
         if len(value) > LONGEST_NAME:
-            # In a file whose columns are shifted it is a narrative.
+            # Where columns are shifted, it is a narrative.
             said = f"a text of {len(value):,} characters is no {field}{place}"
         else:
             said = f"{field} {value!r} is unknown{place}; the nearest known name is {nearest!r}"
@@ -115,15 +115,15 @@ class UnknownNameError(TriageError, LookupError):
 
 
 class UnknownProductError(TriageError, LookupError):
-    """An older form's name, another bank's, or a slip."""
+    """A name of an older form or of another bank, or a misspelled one."""
 
 
 CONTRACT_ERROR = "ValidationError"
-"""What pydantic raises where a payload, a record or an environment is not what its contract says."""
+"""Raised by pydantic where a payload, a record or an environment breaks its contract."""
 
 
 def permanent() -> tuple[str, ...]:
-    """Names of the errors that another try cannot mend: all of this module but those below TransientError."""
+    """Return the names of the errors for which a retry is useless: all but TransientError and those below it."""
     ours = {error for error in globals().values() if isinstance(error, type) and issubclass(error, TriageError)}
-    mendable = {error for error in ours if issubclass(error, TransientError)}
-    return tuple(sorted({error.__name__ for error in ours - mendable - {TriageError}} | {CONTRACT_ERROR}))
+    transient = {error for error in ours if issubclass(error, TransientError)}
+    return tuple(sorted({error.__name__ for error in ours - transient - {TriageError}} | {CONTRACT_ERROR}))

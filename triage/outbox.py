@@ -1,4 +1,4 @@
-"""The outbox on `raw_complaints`: what was started, and under which name, so that whatever is lost heals by itself."""
+"""The outbox on `raw_complaints`: which executions were started, so that the sweeper starts again what was lost."""
 
 import hashlib
 import re
@@ -10,7 +10,7 @@ ALLOCATED: Final = "allocated"
 PARKED: Final = "parked"
 
 DAY: Final = 86_400
-"""In seconds."""
+"""Seconds."""
 
 ATTRIBUTES: Final = (
     "triage_state",
@@ -19,15 +19,16 @@ ATTRIBUTES: Final = (
     "triage_attempts",
     "expires_at",
 )
-"""What intake and sweeper may see and change of a raw complaint, beside its id."""
+"""The only attributes of a raw complaint, with its id, that intake and sweeper may read and change."""
 
 _EXECUTION_NAME = re.compile(r"[A-Za-z0-9_-]{1,60}")
 
 
 def execution_name(complaint_id: str, *, again_at: datetime | None = None) -> str:
-    """The execution's name: the complaint's id, or its hash where Step Functions would refuse the id.
+    """Return the execution's name: the complaint's id, or its hash where Step Functions would refuse the id.
 
-    Equal names make a second start of the same complaint fail. `again_at` makes a new name for a further attempt.
+    Step Functions refuses a second execution of the same name. again_at: the time of a further attempt, which makes a
+    new name.
 
     >>> execution_name("8123456")
     '8123456'
@@ -38,5 +39,5 @@ def execution_name(complaint_id: str, *, again_at: datetime | None = None) -> st
 
 
 def expiry(now: datetime, retention_days: int) -> int:
-    """Seconds since the epoch, as DynamoDB's time to live wants it."""
+    """Return when an item expires, in seconds since the epoch, as DynamoDB's time to live needs it."""
     return round(now.timestamp()) + retention_days * DAY

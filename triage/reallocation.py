@@ -9,7 +9,7 @@ from triage.complaint import timestamp
 from triage.contracts import TaskName
 from triage.errors import FeedbackRefusedError
 from triage.feedback import Feedback
-from triage.reason import Reason
+from triage.reason import Code, Reason
 from triage.story import AllocationEntry, FeedbackEntry, SupersededEntry
 from triage.tasks import ISSUE, PRODUCT, VULNERABLE
 from triage.taxonomy import Taxonomy
@@ -142,12 +142,12 @@ def _reasons(current: AllocationEntry, feedback: Feedback, *, issue: str | None,
             return decided >= {PRODUCT.name, ISSUE.name}
         if reason.task == ISSUE.name and feedback.kind == "reallocate":
             # An issue that went with its product takes its reasons along; one that stays now belongs to the product.
-            return issue is None or reason.code == "foreign_issue" or feedback.issue is not None
+            return issue is None or reason.code is Code.FOREIGN_ISSUE or feedback.issue is not None
         return reason.task in decided and feedback.kind != "set_vulnerable"
 
     added = []
     if feedback.kind == "reallocate" and issue is None:
-        added = [Reason.why("issue_not_named", ISSUE)]
+        added = [Reason.why(Code.ISSUE_NOT_NAMED, ISSUE)]
     if feedback.kind == "set_vulnerable":
-        added = [Reason.why("set_by_person", VULNERABLE)]
+        added = [Reason.why(Code.SET_BY_PERSON, VULNERABLE)]
     return tuple(dict.fromkeys([*(reason for reason in current.reasons if not is_cleared(reason)), *added]))

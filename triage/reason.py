@@ -1,132 +1,110 @@
 """Why a person is asked, or why the journey is specialist: every reason that an allocation can have, with its meaning.
 
-`docs/operations.md` shows `REASONS` and `ERRORS`, and `triage show` explains each reason of a complaint by them.
+`docs/operations.md` shows `Code` and `ERRORS`, and `triage show` explains each reason of a complaint by them.
 """
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final, Literal, Self
+from enum import Enum
+from typing import Any, Final, Self
 
 from pydantic import model_serializer, model_validator
 
 from triage.contracts import Contract, TaskName
 from triage.tasks import TASKS, VULNERABLE, LeadsTo, Task
 
-Code = Literal[
-    "narrative_missing",
-    "narrative_not_text",
-    "narrative_empty",
-    "selection_failed",
-    "tags_not_texts",
-    "account_flag_not_boolean",
-    "not_recorded",
-    "not_asked",
-    "no_model",
-    "no_threshold",
-    "low_confidence",
-    "unknown_product",
-    "foreign_issue",
-    "issue_not_named",
-    "no_positive_label",
-    "found",
-    "set_by_person",
-    "stated",
-    "model_failed",
-    "unknown",
-]
+TASK_NAME: Final = r"[a-z][a-z0-9-]{0,47}"
 
 
-@dataclass(frozen=True)
-class Meaning:
-    """wording: the reason's text, with `{task}` and `{detail}`. explanation: what happened, and what to do.
+class Code(Enum):
+    """The kind of a reason. A stored text is compared with the wordings in this order.
 
-    task: whom the wording is about, where it does not name the task itself. detail: what `{detail}` may be, as a
-    regular expression.
+    wording: the reason's text, with `{task}` and `{detail}`. explanation: what happened, and what to do.
+    task: whom a wording without `{task}` is about. detail: what `{detail}` may be, as a regular expression.
     """
 
-    wording: str
-    explanation: str
-    task: TaskName | None = None
-    detail: str = r".+"
-
-    @property
-    def pattern(self) -> re.Pattern[str]:
-        named = re.escape(self.wording).replace(r"\{task\}", r"(?P<task>[a-z][a-z0-9-]{0,47})")
-        return re.compile(named.replace(r"\{detail\}", f"(?:{self.detail})"), re.DOTALL)
-
-
-REASONS: Final[Mapping[Code, Meaning]] = {
-    "narrative_missing": Meaning(
-        "narrative is missing", "The complaint has no narrative, so no model was asked. Read it in the source system."
-    ),
-    "narrative_not_text": Meaning(
-        "narrative is not text", "The narrative is no string, so no model was asked. Correct the system that writes it."
-    ),
-    "narrative_empty": Meaning(
-        "narrative is empty", "The narrative has no characters that can be read, so no model was asked."
-    ),
-    "selection_failed": Meaning(
+    NARRATIVE_MISSING = (
+        "narrative is missing",
+        "The complaint has no narrative, so no model was asked. Read it in the source system.",
+    )
+    NARRATIVE_NOT_TEXT = (
+        "narrative is not text",
+        "The narrative is no string, so no model was asked. Correct the system that writes it.",
+    )
+    NARRATIVE_EMPTY = ("narrative is empty", "The narrative has no characters that can be read, so no model was asked.")
+    SELECTION_FAILED = (
         "selection: {detail}",
         "The models could not be chosen, so none was asked. The error is named; see the log of `select_models`.",
-    ),
-    "tags_not_texts": Meaning(
+    )
+    TAGS_NOT_TEXTS = (
         "tags are not a list of texts",
         "The tags of the form could not be read, so the customer may be vulnerable.",
-        task=VULNERABLE.name,
-    ),
-    "account_flag_not_boolean": Meaning(
+        VULNERABLE.name,
+    )
+    ACCOUNT_FLAG_NOT_BOOLEAN = (
         "account_vulnerable is not a boolean",
         "The flag of the account could not be read, so the customer may be vulnerable.",
-        task=VULNERABLE.name,
-    ),
-    "not_recorded": Meaning(
+        VULNERABLE.name,
+    )
+    NOT_RECORDED = (
         "{task}: what the complaint states was not recorded",
         "Choosing the models failed before tags, flag and words of the customer were recorded.",
-    ),
-    "not_asked": Meaning(
-        "{task}: not asked", "No model was asked, because the narrative could not be read or no model could be chosen."
-    ),
-    "no_model": Meaning(
-        "{task}: no model answered", "No model of the task is active and mirrored. Register one, or activate it."
-    ),
-    "no_threshold": Meaning(
+    )
+    NOT_ASKED = (
+        "{task}: not asked",
+        "No model was asked, because the narrative could not be read or no model could be chosen.",
+    )
+    NO_MODEL = (
+        "{task}: no model answered",
+        "No model of the task is active and mirrored. Register one, or activate it.",
+    )
+    NO_THRESHOLD = (
         "{task}: the model states no threshold",
         "The model never acts alone: its bundle has no `triage.json`, or training reached no threshold.",
-    ),
-    "low_confidence": Meaning(
-        "{task}: confidence below threshold", "The model was not sure enough to act without a person."
-    ),
-    "unknown_product": Meaning(
+    )
+    LOW_CONFIDENCE = ("{task}: confidence below threshold", "The model was not sure enough to act without a person.")
+    UNKNOWN_PRODUCT = (
         "{task}: the label is not in the taxonomy",
         "The model knows other products than `triage/taxonomy.json`, so no team owns its answer.",
-    ),
-    "foreign_issue": Meaning(
-        "{task}: not one of the product's issues", "The models of product and issue contradict each other."
-    ),
-    "issue_not_named": Meaning(
+    )
+    FOREIGN_ISSUE = (
+        "{task}: not one of the product's issues",
+        "The models of product and issue contradict each other.",
+    )
+    ISSUE_NOT_NAMED = (
         "{task}: not named since the re-allocation",
         "A person named another product, which does not have the issue, and no issue. Name it with `correct_issue`.",
-    ),
-    "no_positive_label": Meaning(
+    )
+    NO_POSITIVE_LABEL = (
         "{task}: the model does not say which label is the positive one",
         "Its bundle names no positive label, and its labels are not those of `triage/tasks.py`.",
-    ),
-    "found": Meaning("{task}: model", "The model gave the label that the task looks for."),
-    "set_by_person": Meaning("{task}: set by a person", "A person said so in feedback of the kind `set_vulnerable`."),
-    "stated": Meaning(
+    )
+    FOUND = ("{task}: model", "The model gave the label that the task looks for.")
+    SET_BY_PERSON = ("{task}: set by a person", "A person said so in feedback of the kind `set_vulnerable`.")
+    STATED = (
         "{task}: {detail}",
         "A source other than a model says so: `tag` of the form, flag of the `account`, or what the customer `said`.",
-        detail=r"\w+ \(.+\)",
-    ),
-    "model_failed": Meaning(
+        None,
+        r"\w+ \(.+\)",
+    )
+    MODEL_FAILED = (
         "{task}: {detail}",
         "The model of the task, and its stand-in if it has one, ended with the error that is named.",
-        detail=r"\w+(?:\.\w+)*",
-    ),
-    "unknown": Meaning("{detail}", "The text is none of those that this version writes; it may be of another version."),
-}
-"""By code, in the order in which a text is compared with the wordings."""
+        None,
+        r"\w+(?:\.\w+)*",
+    )
+    UNKNOWN = (
+        "{detail}",
+        "The text is none of those that this version writes; it may be of another version.",
+        None,
+        ".*",
+    )
+
+    def __init__(self, wording: str, explanation: str, task: TaskName | None = None, detail: str = ".+") -> None:
+        self.wording, self.explanation, self.task = wording, explanation, task
+        pattern = re.escape(wording).replace(r"\{task\}", f"(?P<task>{TASK_NAME})")
+        self.pattern = re.compile(pattern.replace(r"\{detail\}", f"(?:{detail})"), re.DOTALL)
+
 
 ERRORS: Final[Mapping[str, str]] = {
     "ModelFailedError": "The model raised an error, or gave no probabilities over its labels.",
@@ -156,21 +134,19 @@ class Reason(Contract):
 
     @classmethod
     def why(cls, code: Code, task: Task | None = None, *, detail: str = "") -> Self:
-        """Return the reason in the words of `REASONS`."""
-        meaning = REASONS[code]
-        text = meaning.wording.format(task=task and task.name, detail=detail)
-        return cls(task=task.name if task else meaning.task, code=code, text=text)
+        """Return the reason in the wording of its code."""
+        text = code.wording.format(task=task and task.name, detail=detail)
+        return cls(task=task.name if task else code.task, code=code, text=text)
 
     @classmethod
     def read(cls, text: str) -> Self:
-        """Read a stored text. A text of no known wording is `unknown`, about the task that it begins with, if any."""
-        for code, meaning in REASONS.items():
-            if (match := meaning.pattern.fullmatch(text)) and code != "unknown":
-                return cls(task=match.groupdict().get("task", meaning.task), code=code, text=text)
-        if text.startswith(("tags", "account_vulnerable")):
-            return cls(task=VULNERABLE.name, code="unknown", text=text)
-        task = re.match(r"([a-z][a-z0-9-]{0,47}): ", text)
-        return cls(task=task and task[1], code="unknown", text=text)
+        """Read a stored text. A text of no known wording is about the task that it begins with, if any."""
+        code, match = next((code, match) for code in Code if (match := code.pattern.fullmatch(text)))
+        task = match.groupdict().get("task", code.task)
+        if code is Code.UNKNOWN:
+            named = re.match(rf"(?:tags|account_vulnerable|({TASK_NAME}): )", text)
+            task = named and (named[1] or VULNERABLE.name)
+        return cls(task=task, code=code, text=text)
 
     @model_validator(mode="before")
     @classmethod
@@ -191,4 +167,4 @@ class Reason(Contract):
     def explanation(self) -> str:
         """What happened and what to do, with the meaning of the error that the reason names."""
         error = self.text.rpartition(": ")[2]
-        return " ".join(filter(None, (REASONS[self.code].explanation, ERRORS.get(error))))
+        return " ".join(filter(None, (self.code.explanation, ERRORS.get(error))))

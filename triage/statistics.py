@@ -49,20 +49,15 @@ def calibration(answers: Iterable[tuple[float, bool, float]]) -> Calibration:
     filled: dict[int, list[tuple[float, bool, float]]] = {}
     for answer in answers:
         filled.setdefault(min(int(answer[0] * BINS), BINS - 1), []).append(answer)
-    bins = tuple(_bin(number, filled[number]) for number in sorted(filled))
+    bins = []
+    for number, inside in sorted(filled.items()):
+        weight = sum(w for _, _, w in inside)
+        confidence = sum(c * w for c, _, w in inside) / weight
+        accuracy = sum(right * w for _, right, w in inside) / weight
+        bins.append(Bin(low=number / BINS, weight=weight, confidence=confidence, accuracy=accuracy))
     total = sum(b.weight for b in bins)
     error = sum(b.weight * abs(b.confidence - b.accuracy) for b in bins) / total if total else None
-    return Calibration(error=error, bins=bins)
-
-
-def _bin(number: int, answers: list[tuple[float, bool, float]]) -> Bin:
-    weight = sum(w for _, _, w in answers)
-    return Bin(
-        low=number / BINS,
-        weight=weight,
-        confidence=sum(c * w for c, _, w in answers) / weight,
-        accuracy=sum(right * w for _, right, w in answers) / weight,
-    )
+    return Calibration(error=error, bins=tuple(bins))
 
 
 def mismatch_p_value(counts: Mapping[str, int], intended: Mapping[str, float]) -> float:

@@ -1,7 +1,7 @@
-"""A complaint's story: what `complaints_allocation` holds under its id."""
+"""A complaint's story: the entries that `complaints_allocation` holds under its id."""
 
 import hashlib
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, model_validator
 
@@ -11,13 +11,14 @@ from triage.explanation.record import Explained
 from triage.feedback import Feedback
 from triage.reason import Reason
 from triage.steps import Allocated, ExplanationRequest, ModelReference
+from triage.validation import Matching
 from triage.vulnerability import Stated
 
 SELECTION: Final = "SELECTION"
 ALLOCATION: Final = "ALLOCATION"
 PREDICTION: Final = "PREDICTION#"
 SHADOW: Final = f"{PREDICTION}SHADOW#"
-"""No task is spelled in capitals, so no prediction of a model that answers begins like this."""
+"""Task names have no capitals, so no prediction of a model that answers has a key that begins like this."""
 FAILED: Final = "FAILED#"
 SHADOW_FAILURE: Final = f"{FAILED}SHADOW#"
 FEEDBACK: Final = "FEEDBACK#"
@@ -30,7 +31,7 @@ ERASURE: Final = "ERASURE#"
 
 
 class Entry(Contract):
-    """One entry of a complaint's story in `complaints_allocation`; `entry` sorts the story."""
+    """entry: the key in the story. code_version: of the program that wrote it. expires_at: seconds since the epoch."""
 
     complaint_id: str
     entry: str
@@ -39,11 +40,11 @@ class Entry(Contract):
 
 
 class SelectionEntry(Entry):
-    """Written once, before inference: a retry replays it, whatever has happened to strategies since.
+    """Which models were selected. Written once, before inference, and used again by every retry.
 
-    received_at: as operations state it. text_sha256: of the cleaned narrative; it outlives the text.
-    shadows: sampled to predict once the complaint is allocated. missing_shadows: `task/arm` of those that were sampled
-    too, and whose model is not active or not mirrored.
+    received_at: as operations state it. text_sha256: of the cleaned narrative, and kept when the text is erased.
+    subject: see `Complaint`. shadows: models that predict once the complaint is allocated. missing_shadows: `task/arm`
+    of shadows that were sampled and whose model is not active. stated, unreadable, doubts: see `Complaint`.
     """
 
     entry: Literal["SELECTION"] = SELECTION
@@ -65,10 +66,10 @@ class Probability(Contract):
 
 
 class PredictionEntry(Entry):
-    """What one model version said, and everything needed to say it again.
+    """The prediction of one model version, and everything that is needed to repeat it.
 
-    confidence: calibrated probability of `label`. tokens_total - tokens_seen tokens were cut off.
-    milliseconds: of tokenizing and inference, without loading.
+    confidence: calibrated probability of `label`. top: the most probable labels. tokens_seen: tokens that the model
+    read, of `tokens_total` in the text. milliseconds: of tokenizing and inference, without loading.
     """
 
     model: ModelReference
@@ -92,9 +93,9 @@ class PredictionEntry(Entry):
 
 
 class FailureEntry(Entry):
-    """That a model was asked and gave no prediction, and the name of the error that stopped it.
+    """A model was asked and gave no prediction.
 
-    failed_version: of the model, so that an index counts its failures.
+    error: its name. failed_version: the model's version, by which an index counts failures.
     """
 
     model: ModelReference
@@ -104,8 +105,8 @@ class FailureEntry(Entry):
 
     @model_validator(mode="before")
     @classmethod
-    def _as_once_recorded(cls, item: Any) -> Any:
-        """The first failures of shadows were recorded without a version beside the model."""
+    def _add_failed_version(cls, item: Any) -> Any:
+        """Accept entries that were written before there was a `failed_version`."""
         if isinstance(item, dict) and "failed_version" not in item:
             return {**item, "failed_version": ModelReference.model_validate(item.get("model")).version}
         return item
@@ -116,9 +117,10 @@ class FailureEntry(Entry):
 
 
 class Decision(Contract):
-    """What was taken over from one prediction, with the threshold it was held against.
+    """What the allocation took from one prediction.
 
-    positive: for a model that looks for one label, whether it found it.
+    auto_threshold: a lower confidence asks a person. positive: whether the label is the one that the model looks for;
+    None where it looks for none.
     """
 
     task: TaskName
@@ -134,11 +136,12 @@ class Decision(Contract):
 class AllocationEntry(Entry):
     """The current allocation: exactly one for each complaint.
 
-    reasons: why a person is asked, or why the journey is specialist; empty where neither.
+    reasons: why a person is asked, or why the journey is specialist; empty where neither is so. Stored as texts.
+    decisions: what was taken from each model. stated: who called the customer vulnerable without a model.
     milliseconds: from the start of the execution to the first allocation.
-    shadows: announced with the first version, and without part in it.
-    version: counts from 1; each feedback that is applied makes the next. decided_by: who made this version.
-    feedback_id: of the feedback that made it. Allocations written before there was feedback are of version 1.
+    shadows: models that predict after the first version, which announces them; nothing is decided by them.
+    version: counts from 1; each applied feedback makes the next. An allocation written before there was feedback states
+    none, and is the first. decided_by: who made this version. feedback_id: of the feedback that made it.
     """
 
     entry: Literal["ALLOCATION"] = ALLOCATION
@@ -168,7 +171,7 @@ class AllocationEntry(Entry):
 
 
 class SupersededEntry(Entry):
-    """An allocation that feedback has replaced, as it was. Nested, so that the index by team shows the current one."""
+    """An allocation that feedback has replaced. It is nested, so that the index by team holds current ones only."""
 
     superseded_at: str
     allocation: AllocationEntry
@@ -179,15 +182,14 @@ class SupersededEntry(Entry):
 
 
 class FeedbackEntry(Entry):
-    """Feedback that was applied, filed under the version that it made.
+    """Feedback that was applied, under the version that it made.
 
-    labels: what it says is true, by task. labelled_on: the day of `applied_at`, in UTC, so that labels since a moment
-    are read day by day from an index.
+    labels: the label that it says is true, by task. labelled_on: the day of `applied_at` in UTC, the key of an index.
     """
 
     made_version: int = Field(ge=2)
     applied_at: str
-    labelled_on: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$")
+    labelled_on: Annotated[str, Matching(r"^\d{4}-\d{2}-\d{2}$", "a day such as 2026-11-01")]
     labels: dict[TaskName, str]
     feedback: Feedback
 
@@ -197,12 +199,12 @@ class FeedbackEntry(Entry):
 
 
 class ExplanationEntry(Entry):
-    """Why a model decided as it did: everything but the words, which stay in `raw_complaints`.
+    """Why a model decided as it did, without the customer's words, which stay in `raw_complaints`.
 
-    text_sha256: of the cleaned complaint. read_sha256: of the text as the model read it, whose characters `explained`
-    counts. redaction_version: of the redactor that made it; None where the model reads it unredacted.
-    prediction: the decision as it was recorded, with all its versions. people: what persons said about it until then.
-    retained_until: ISO 8601, the day after which the record expires.
+    text_sha256: of the cleaned narrative. read_sha256: of the text that the model read; `explained` counts its
+    characters. redaction_version: of the redactor; None where the model read the text unredacted.
+    prediction: the prediction that is explained. people: the feedback until then.
+    retained_until: the day after which the record expires, ISO 8601.
     """
 
     request: ExplanationRequest
@@ -218,24 +220,24 @@ class ExplanationEntry(Entry):
     retained_until: str
 
     @staticmethod
-    def key(task: str, request_id: str) -> str:
+    def key(task: TaskName, request_id: str) -> str:
         return f"{EXPLANATION}{task}#{request_id}"
 
 
 class DeliveryEntry(Entry):
-    """That an explanation was handed out: to whom, and when."""
+    """An explanation was handed out. explanation: the key of its entry."""
 
     explanation: str
     requester: str
     delivered_at: str
 
     @staticmethod
-    def key(task: str, request_id: str, delivered_at: str) -> str:
+    def key(task: TaskName, request_id: str, delivered_at: str) -> str:
         return f"{DELIVERY}{task}#{request_id}#{delivered_at}"
 
 
 class ReadingEntry(Entry):
-    """That a person had the narrative read, and what for. Written before it is handed out."""
+    """A person read the narrative. Written before it is handed out."""
 
     read_at: str
     read_by: str
@@ -247,9 +249,9 @@ class ReadingEntry(Entry):
 
 
 class HoldEntry(Entry):
-    """That a complaint is kept whatever its age, from when it was placed until somebody lifts it.
+    """A legal hold: the complaint is kept whatever its age, until somebody lifts the hold.
 
-    held: there while in force, so that an index lists the complaints that are held.
+    held: present while it is in force, so that an index lists the held complaints.
     """
 
     held: Literal["yes"] | None = None
@@ -266,9 +268,10 @@ class HoldEntry(Entry):
 
 
 class ErasureEntry(Entry):
-    """What was removed on request: text and derived text. Written before it goes.
+    """What was erased on request. Written before anything is removed.
 
-    text: whether the complaint itself was still there. entries: of this story. snapshots: rows removed, by dataset.
+    text: whether the complaint still existed. entries: of this story. refused_feedback: by id. snapshots: rows that
+    were removed, by dataset.
     """
 
     erased_at: str

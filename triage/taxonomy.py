@@ -1,8 +1,8 @@
-"""The one taxonomy: what a complaint can be about, and which team of the bank owns it.
+"""The taxonomy: what a complaint can be about, and which team of the bank owns it.
 
 Products and issues are those of CFPB's complaint form since 24 August 2023, as published in its database. Six issues
-about credit reports occur under every product that is reported to the bureaus, so an issue is a label only together
-with its product. Near-synonyms of the form (`... didn't receive the money`, `... didn't receive money`) are kept.
+about credit reports occur under several products, so an issue is a label only together with its product. Issues that
+mean nearly the same (`... didn't receive the money`, `... didn't receive money`) are kept, as the form has both.
 """
 
 from difflib import get_close_matches
@@ -14,13 +14,14 @@ from pydantic import Field, StringConstraints, model_validator
 
 from triage.contracts import Contract
 from triage.errors import UnknownProductError
+from triage.validation import Matching
 
 Name = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
-Team = Annotated[str, StringConstraints(pattern=r"^[a-z]+(-[a-z]+)*$")]
+Team = Annotated[str, Matching(r"^[a-z]+(-[a-z]+)*$", "a team: lower-case words joined by hyphens")]
 
 
 class Product(Contract):
-    """name: the label a model gives. team: who receives the complaint. issues: the labels that may follow the name."""
+    """name: the label a model gives. team: who receives the complaint. issues: the labels that go with the product."""
 
     name: Name
     team: Team
@@ -33,7 +34,7 @@ class Product(Contract):
 
 
 class Taxonomy(Contract):
-    """version: the day the names came into force; it travels with every model and allocation."""
+    """version: the day on which the names came into force; every model and allocation states it."""
 
     version: Name
     products: tuple[Product, ...] = Field(min_length=1)
@@ -53,7 +54,10 @@ class Taxonomy(Contract):
         for product in self.products:
             if product.name == name:
                 return product
-        raise UnknownProductError(self._unknown(name))
+        names = [product.name for product in self.products]
+        near = get_close_matches(name, names, n=1)
+        advice = f"did you mean {near[0]!r}?" if near else f"it lists: {'; '.join(names)}"
+        raise UnknownProductError(f"taxonomy {self.version} has no product {name!r}; {advice}")
 
     def has_product(self, name: str) -> bool:
         return any(product.name == name for product in self.products)
@@ -67,19 +71,13 @@ class Taxonomy(Contract):
         return self.product(name).issues
 
     def has_issue(self, product: str, issue: str) -> bool:
-        """Whether the pair is a label; False also for a product the taxonomy does not list."""
+        """Whether the issue is one of the product's; False for a product that the taxonomy does not list."""
         return any(known.name == product and issue in known.issues for known in self.products)
-
-    def _unknown(self, name: str) -> str:
-        names = [product.name for product in self.products]
-        near = get_close_matches(name, names, n=1)
-        advice = f"did you mean {near[0]!r}?" if near else f"it lists: {'; '.join(names)}"
-        return f"taxonomy {self.version} has no product {name!r}; {advice}"
 
 
 @cache
 def load_taxonomy() -> Taxonomy:
-    """The taxonomy this code was released with."""
+    """Return the taxonomy that was released with this code."""
     return Taxonomy.model_validate_json(Path(__file__).with_name("taxonomy.json").read_text(encoding="utf-8"))
 
 

@@ -1,4 +1,4 @@
-"""Preprocessing, shared by training and serving so that they cannot differ."""
+"""How a narrative is cleaned. Training and serving share it, so that models read the same text in both."""
 
 import re
 import unicodedata
@@ -8,7 +8,9 @@ _SPACE = re.compile(r"\s+")
 
 
 def clean(narrative: str) -> str:
-    """NFC, without control characters or lone surrogates, and with every run of white space as one space.
+    """Return the text in Unicode's form NFC, without control characters, with one space for each run of white space.
+
+    A lone surrogate becomes a question mark.
 
     >>> clean("  two\\x00 \\n words ")
     'two words'

@@ -1,4 +1,4 @@
-"""Putting rows of feedback as product teams do, and waiting for what becomes of them."""
+"""Putting rows of feedback as product teams do, and waiting for their outcomes."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -17,7 +17,7 @@ def key_of(said: Feedback) -> Key:
 
 
 def put(deployment: Deployment, said: Feedback) -> None:
-    """What was handed in under this id before stays as it is."""
+    """Hand in feedback. If its id was used before, nothing is written."""
     deployment.story.put_if_absent(FeedbackRow.of(said))
 
 
@@ -28,7 +28,7 @@ def wait(
     timeout_seconds: float,
     on_outcome: Callable[[int], None] = lambda count: None,
 ) -> dict[Key, dict[str, Any]]:
-    """The rows with an outcome; those that have none when the time is up are left out."""
+    """Return the rows with an outcome; without those that have none when the time is up."""
     waiting = {key_of(one) for one in said}
     found: dict[Key, dict[str, Any]] = {}
     deadline = time.monotonic() + timeout_seconds

@@ -1,4 +1,4 @@
-"""Submitting complaints as operations do, with a put into `raw_complaints`, and waiting for their allocations."""
+"""Putting complaints into `raw_complaints`, as operations do, and waiting for their allocations."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -20,14 +20,14 @@ from triage.story import ALLOCATION, AllocationEntry
 WRITERS = 8
 POLL_SECONDS = 0.25
 MAX_ID_BYTES = 2048
-"""Of a partition key."""
+"""DynamoDB's limit for a partition key."""
 
 OUTBOX_BYTES = 1024
-"""Kept free for what the intake writes beside a complaint."""
+"""Kept free for the attributes that the intake adds."""
 
 
 class Totals(BaseModel):
-    """What became of a submission. Milliseconds run from the put to the allocation; None where nothing was new."""
+    """Counts of a submission. Milliseconds run from the put to the allocation; None where no complaint was new."""
 
     submitted: int
     allocated: int
@@ -52,7 +52,7 @@ class Rejection:
 
 @dataclass
 class Submission:
-    """put_at: seconds since the epoch of each new complaint's put; ids that were there before are in `duplicates`."""
+    """put_at: when each new complaint was put, in seconds since the epoch. duplicates: ids that existed before."""
 
     put_at: dict[str, float] = field(default_factory=dict)
     duplicates: list[str] = field(default_factory=list)
@@ -92,7 +92,7 @@ def percentile_95(values: list[float]) -> float:
 
 
 def raw_item(row: ExportRow) -> dict[str, Any]:
-    """The item that operations would put: what the bank knows when it arrives, so no product and no issue."""
+    """Return the item that operations would put: what a bank knows on arrival, so neither product nor issue."""
     item = {
         "complaint_id": row.complaint_id,
         "narrative": row.narrative,
@@ -110,10 +110,10 @@ def raw_item(row: ExportRow) -> dict[str, Any]:
 def put_all(
     deployment: Deployment, items: Iterable[tuple[int, dict[str, Any]]], *, on_put: Callable[[], None]
 ) -> Submission:
-    """Put numbered items; what cannot be put is kept aside with its reason. Items already there stay untouched."""
+    """Put numbered items. Those that DynamoDB would refuse become rejections; existing items stay as they are."""
     submission = Submission()
     with ThreadPoolExecutor(WRITERS) as writers:
-        # Chunks bound what is read ahead: an export may be larger than memory.
+        # An export may be larger than memory, so it is read in chunks.
         for chunk in batched(items, 1000):
             for row, item, problem, put_at in writers.map(lambda pair: _put(deployment, *pair), chunk):
                 submission.submitted += 1
@@ -144,16 +144,16 @@ def _refusal(item: dict[str, Any]) -> str | None:
     try:
         size = _size(item)
     except UnicodeEncodeError:
-        return "it holds characters that are no Unicode text"
+        return "it has characters that are not valid Unicode"
     if complaint_id.startswith(INBOX):
-        return f"its complaint_id begins with {INBOX}, where feedback is handed in"
+        return f"its complaint_id begins with {INBOX}, which is reserved for feedback"
     if len(complaint_id.encode()) > MAX_ID_BYTES:
         return f"its complaint_id is longer than {MAX_ID_BYTES:,} bytes"
     return f"it is larger than {MAX_ITEM_BYTES // 1024} KB" if size > MAX_ITEM_BYTES - OUTBOX_BYTES else None
 
 
 def _size(value: Any) -> int:
-    """Bytes as DynamoDB counts them: of names and values, with a little for each value of a list or map."""
+    """Return bytes as DynamoDB counts them: of names and values, and a few for each list or map and its elements."""
     if isinstance(value, dict):
         return sum(_size(name) + _size(part) for name, part in value.items()) + 3
     if isinstance(value, list):
@@ -164,7 +164,7 @@ def _size(value: Any) -> int:
 def wait_for(
     deployment: Deployment, submission: Submission, *, timeout_seconds: float, on_allocated: Callable[[int], None]
 ) -> set[str]:
-    """Collect the allocations of a submission; the ids that have none when the time is up."""
+    """Collect the allocations of a submission. Return the ids that have none when the time is up."""
     open_ids = set(submission.ids)
     deadline = time.monotonic() + timeout_seconds
     while open_ids and time.monotonic() < deadline:
@@ -178,7 +178,7 @@ def wait_for(
 
 
 def allocations(deployment: Deployment, ids: Iterable[str]) -> dict[str, AllocationEntry]:
-    """The current allocations among these complaints."""
+    """Return the current allocation of each of these complaints that has one."""
     items = deployment.story.get_many((complaint_id, ALLOCATION) for complaint_id in ids)
     return {item["complaint_id"]: AllocationEntry.model_validate(item) for item in items}
 

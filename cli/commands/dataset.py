@@ -45,7 +45,7 @@ def publish(
 ) -> None:
     """Publish labelled complaints as a Parquet dataset with card, configs and splits, as one commit."""
     endpoint = hub_endpoint(env, state)
-    # Only now: what splits and uploads takes a second to import, and no other command should wait for it.
+    # Imported here, because it takes a second and no other command should wait for it.
     from training.snapshot import PublicationError, Terms, publish_snapshot
 
     path = readable(file, endpoint=lambda: endpoint)

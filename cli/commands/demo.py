@@ -63,7 +63,8 @@ def demo(
             _print_alone(title, allocation, submission)
     if burst.allocations:
         allocation_table(burst)
-        totals_table(burst.totals(), title=f"{burst.submitted} complaints at once: each waits for those before it")
+        totals_table(burst.totals(), title=f"{burst.submitted} complaints at once")
+        out.print("Each of them waited for those before it: one alone takes the time shown above.", soft_wrap=True)
     allocations = {**first.allocations, **alone.allocations, **burst.allocations}
     if data is None:
         review(deployment, rows, allocations, seed=seed)

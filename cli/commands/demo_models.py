@@ -9,7 +9,7 @@ from cli.commands.models import wait_until_mirrored
 from cli.progress import Steps, progress_bar
 from local.state import Instance
 from runtime.adapters.registry import Registry
-from training.bundle.current import is_current
+from training.bundle.folder import is_current
 from training.data.prepare import prepare
 from training.recipe import Recipe
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from cli.aws import feedback_inbox
 from cli.aws.deployment import Deployment
-from cli.output import print_table
+from cli.output import out, print_table
 from cli.progress import progress_bar
 from training.data.complaint_files import ExportRow
 from training.reviewer import Reviewer, Truth
@@ -38,9 +38,13 @@ def review(
             deployment, said, timeout_seconds=TIMEOUT_SECONDS, on_outcome=lambda count: bar.advance(reviewing, count)
         )
     first = [(one, allocations[one.complaint_id]) for one in said]
+    out.print(
+        f"A simulated reviewer, wrong in {ERROR_RATE:.0%} of cases, labelled {len(first)} complaints at random.",
+        soft_wrap=True,
+    )
     print_table(
-        f"{len(said)} complaints, labelled by a simulated reviewer who is wrong in {ERROR_RATE:.0%} of cases",
-        ("the models agree on", "complaints"),
+        "Were the models right?",
+        ("label", "right"),
         (
             ("product", f"{sum(one.product == was.product for one, was in first)} of {len(first)}"),
             ("issue", f"{sum(one.issue == was.issue for one, was in first)} of {len(first)}"),

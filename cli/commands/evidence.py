@@ -1,7 +1,6 @@
 """`triage strategy evidence`"""
 
 import hashlib
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,7 +18,7 @@ from cli.pages import evidence_case as words
 from cli.pages.evidence_case import Case, left_out
 from runtime.adapters.experiments import Experiments
 from triage.promotion.engine import judge, opinions
-from triage.promotion.evidence import Comparison, Evidence, Operations
+from triage.promotion.evidence import Evidence
 from triage.strategies.ledger import EvidenceReference, LedgerEntry
 from triage.validation import problems
 
@@ -133,13 +132,8 @@ def _arm(version: str, history: list[LedgerEntry]) -> str:
 
 
 def _plain(case: Case) -> dict[str, Any]:
-    known = {
-        "challenger": case.challenger,
-        "evidence": case.evidence,
-        "judgement": case.judgement,
-        "course": case.course,
-    }
-    return known | ({"change": case.change} if case.change else {})
+    shown = ("challenger", "evidence", "judgement", "course", *(["change"] if case.change else []))
+    return {name: getattr(case, name) for name in shown}
 
 
 def _show(case: Case) -> None:
@@ -159,61 +153,52 @@ def _show(case: Case) -> None:
         ("gate", "", "figures"),
         ((gate.name, words.PASSED[gate.passed], gate.detail) for gate in judgement.gates),
     )
+    compared = [(one, one.name) for one in evidence.comparisons]
+    if evidence.assisted is not None:
+        compared.append((evidence.assisted, f"{evidence.assisted.name} {words.ASSISTED}"))
     print_table(
         f"Comparisons on {evidence.labels:,} labels, in points",
         ("metric", "champion", "challenger", "difference", "bounds, at every look", "n", "p, one look only"),
-        _comparisons(case),
+        (
+            (
+                name,
+                words.percent(one.champion),
+                words.percent(one.challenger),
+                words.points(one.difference),
+                words.interval(one),
+                one.n,
+                words.fixed_test(one),
+            )
+            for one, name in compared
+        ),
     )
     reasons = left_out(case)
     if reasons:
         print_table("Labels that do not count", ("why", "labels"), reasons.items())
-    _operations(evidence)
-    _delivered(evidence)
-
-
-def _comparisons(case: Case) -> Iterator[tuple[object, ...]]:
-    for one in case.evidence.comparisons:
-        yield _compared(one, one.name)
-    assisted = case.evidence.assisted
-    if assisted is not None:
-        yield _compared(assisted, f"{assisted.name} {words.ASSISTED}")
-
-
-def _compared(comparison: Comparison, name: str) -> tuple[object, ...]:
-    return (
-        name,
-        words.percent(comparison.champion),
-        words.percent(comparison.challenger),
-        words.points(comparison.difference),
-        words.interval(comparison),
-        comparison.n,
-        words.fixed_test(comparison),
+    sides = (
+        ("champion", evidence.champion_operations, words.number(evidence.champion_calibration.error, ".3f")),
+        ("challenger", evidence.challenger_operations, words.number(evidence.challenger_calibration.error, ".3f")),
     )
-
-
-def _operations(evidence: Evidence) -> None:
-    def ran(name: str, operations: Operations, error: float | None) -> tuple[object, ...]:
-        commonest = words.percent(operations.commonest_share)
-        counts = (operations.predictions, operations.failures, operations.p95_ms)
-        return name, *counts, commonest, None if error is None else f"{error:.3f}"
-
     print_table(
         "How they ran since the stage began",
         ("", "predictions", "failures", "p95 ms", "commonest label", "calibration error"),
         (
-            ran("champion", evidence.champion_operations, evidence.champion_calibration.error),
-            ran("challenger", evidence.challenger_operations, evidence.challenger_calibration.error),
+            (
+                name,
+                ran.predictions,
+                ran.failures,
+                ran.p95_ms,
+                words.percent(ran.commonest_share),
+                error,
+            )
+            for name, ran, error in sides
         ),
     )
-
-
-def _delivered(evidence: Evidence) -> None:
     delivered = evidence.delivered
-    if delivered is None:
-        return
-    empty = ", ".join(delivered.empty) or "none"
-    print_table(
-        f"Delivered (sample ratio p = {delivered.p_value:.3g}, strays {delivered.strays}, empty arms: {empty})",
-        ("arm", "intended", "buckets answered"),
-        ((name, f"{share / 100:g} %", delivered.counted[name]) for name, share in delivered.intended.items()),
-    )
+    if delivered is not None:
+        empty = ", ".join(delivered.empty) or "none"
+        print_table(
+            f"Delivered (sample ratio p = {delivered.p_value:.3g}, strays {delivered.strays}, empty arms: {empty})",
+            ("arm", "intended", "buckets answered"),
+            ((name, f"{share / 100:g} %", delivered.counted[name]) for name, share in delivered.intended.items()),
+        )

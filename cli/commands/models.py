@@ -1,6 +1,7 @@
 """`triage models`"""
 
 import time
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -50,32 +51,25 @@ def register(
     _report(model, as_json)
 
 
-@app.command()
-def activate(
-    model_id: ModelId,
-    revision: Revision,
-    env: options.Environment = "local",
-    as_json: options.AsJson = False,
-    state: options.State = options.DEFAULT,
-) -> None:
-    """Let a mirrored model take part from the next complaint on."""
-    registry = find(env, state=state).registry
-    registry.activate(model_id, revision, by=options.operator())
-    _report(registry.get(model_id, revision), as_json)
+def _changing(name: str, summary: str, change: Callable[..., None]) -> None:
+    """Add a command that changes the state of a registered model."""
+
+    def command(
+        model_id: ModelId,
+        revision: Revision,
+        env: options.Environment = "local",
+        as_json: options.AsJson = False,
+        state: options.State = options.DEFAULT,
+    ) -> None:
+        registry = find(env, state=state).registry
+        change(registry, model_id, revision, by=options.operator())
+        _report(registry.get(model_id, revision), as_json)
+
+    app.command(name, help=summary)(command)
 
 
-@app.command()
-def retire(
-    model_id: ModelId,
-    revision: Revision,
-    env: options.Environment = "local",
-    as_json: options.AsJson = False,
-    state: options.State = options.DEFAULT,
-) -> None:
-    """Take a model out of triage. Its bundle stays, for replay."""
-    registry = find(env, state=state).registry
-    registry.retire(model_id, revision, by=options.operator())
-    _report(registry.get(model_id, revision), as_json)
+_changing("activate", "Let a mirrored model take part from the next complaint on.", Registry.activate)
+_changing("retire", "Take a model out of triage. Its bundle stays, for replay.", Registry.retire)
 
 
 def wait_until_mirrored(registry: Registry, model_id: str, revision: str) -> ModelInfo:

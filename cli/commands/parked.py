@@ -1,4 +1,4 @@
-"""`triage parked`: complaints that failed again and again."""
+"""`triage parked`: complaints whose every attempt failed."""
 
 import json
 from datetime import UTC, datetime
@@ -13,7 +13,7 @@ from cli.output import out, print_json, print_table
 from runtime.adapters.executions import Executions
 from triage.steps import ExecutionInput
 
-app = typer.Typer(no_args_is_help=True, help="Complaints that no attempt could allocate.")
+app = typer.Typer(no_args_is_help=True, help="Complaints that could not be allocated in any attempt.")
 
 
 @app.command("list")
@@ -31,11 +31,13 @@ def list_(
 
 @app.command()
 def replay(
-    complaint_ids: Annotated[list[str] | None, typer.Argument(help="Which ones; by default all.")] = None,
+    complaint_ids: Annotated[
+        list[str] | None, typer.Argument(help="The complaints to start again; by default all.")
+    ] = None,
     env: options.Environment = "local",
     state: options.State = options.DEFAULT,
 ) -> None:
-    """Start parked complaints again, once what stopped them is mended."""
+    """Start parked complaints again, after the cause of their failure is removed."""
     deployment = find(env, state=state)
     outbox = deployment.outbox()
     executions = Executions(deployment.session.client("stepfunctions"), deployment.name("state-machine"))
@@ -43,7 +45,7 @@ def replay(
     chosen = complaint_ids or list(parked)
     for complaint_id in chosen:
         if complaint_id not in parked:
-            raise NotFoundError(f"{complaint_id} is not parked; `triage parked list` shows what is")
+            raise NotFoundError(f"{complaint_id} is not parked; `triage parked list` shows the parked complaints")
         name = outbox.reclaim(parked[complaint_id], datetime.now(UTC), attempt=1)
         if name is not None and executions.start(ExecutionInput(complaint_id=complaint_id), name):
             out.print(f"{complaint_id} started again")
@@ -51,12 +53,11 @@ def replay(
 
 
 def _dismiss(deployment: Deployment, complaint_ids: set[str]) -> None:
-    """Take the messages of these complaints from the queue, which would keep the alarm on. Those about feedback stay:
-    nothing has put it right yet."""
+    """Delete these complaints' messages from the queue, so that the alarm ends. Messages about feedback stay."""
     sqs, queue = deployment.session.client("sqs"), deployment.name("parked-queue")
-    # Each message is received once within the visibility time-out, so this ends.
+    # No message is received twice within the visibility timeout, so the loop ends.
     while messages := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, VisibilityTimeout=30).get("Messages"):
         for message in messages:
-            told = json.loads(message["Body"])
-            if told["complaint_id"] in complaint_ids and "feedback_id" not in told:
+            body = json.loads(message["Body"])
+            if body["complaint_id"] in complaint_ids and "feedback_id" not in body:
                 sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])

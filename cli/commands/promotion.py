@@ -61,28 +61,29 @@ def rollback(
     _make(deployment, change_by_hand("roll_back", strategy, reason), current, as_json)
 
 
-@app.command("freeze")
-def freeze(
-    task: Task,
-    reason: Reason = "",
-    env: options.Environment = "local",
-    as_json: options.AsJson = False,
-    state: options.State = options.DEFAULT,
-) -> None:
-    """Forbid the promotion engine to widen and promote. It may still roll back."""
-    _note("freeze", task, reason, find(env, state=state), as_json)
+def _noting(kind: Kind, summary: str) -> None:
+    """Add a command that notes something on the strategy and leaves it in force."""
+
+    def command(
+        task: Task,
+        reason: Reason = "",
+        env: options.Environment = "local",
+        as_json: options.AsJson = False,
+        state: options.State = options.DEFAULT,
+    ) -> None:
+        deployment = find(env, state=state)
+        current = in_force(deployment, task)
+        _needs_reason(reason)
+        if kind == "decline" and current.proposal is None:
+            raise CommandError(f"nothing is proposed for {task}")
+        _make(deployment, change_by_hand(kind, current.strategy, reason), current, as_json)
+
+    app.command(kind, help=summary)(command)
 
 
-@app.command("unfreeze")
-def unfreeze(
-    task: Task,
-    reason: Reason = "",
-    env: options.Environment = "local",
-    as_json: options.AsJson = False,
-    state: options.State = options.DEFAULT,
-) -> None:
-    """Allow the promotion engine to widen and promote again."""
-    _note("unfreeze", task, reason, find(env, state=state), as_json)
+_noting("freeze", "Forbid the promotion engine to widen and promote. It may still roll back.")
+_noting("unfreeze", "Allow the promotion engine to widen and promote again.")
+_noting("decline", "Refuse the proposed change. The strategy stays as it is, frozen until somebody unfreezes it.")
 
 
 @app.command("approve")
@@ -97,21 +98,6 @@ def approve_(
     current = in_force(deployment, task)
     change = approve(current, by=options.operator(), change_id=uuid4().hex)
     _make(deployment, change, current, as_json)
-
-
-@app.command("decline")
-def decline(
-    task: Task,
-    reason: Reason = "",
-    env: options.Environment = "local",
-    as_json: options.AsJson = False,
-    state: options.State = options.DEFAULT,
-) -> None:
-    """Refuse the proposed change. The strategy stays as it is, and is frozen until somebody unfreezes it."""
-    deployment = find(env, state=state)
-    if in_force(deployment, task).proposal is None:
-        raise CommandError(f"nothing is proposed for {task}")
-    _note("decline", task, reason, deployment, as_json)
 
 
 @app.command("history")
@@ -146,12 +132,6 @@ def _challenger(strategy: Strategy, name: str | None) -> str:
         return challenger_named(strategy, name or "").name
     except LookupError as error:
         raise WrongUsageError(f"name one of the challengers: {', '.join(names) or 'there are none'}") from error
-
-
-def _note(kind: Kind, task: str, reason: str, deployment: Deployment, as_json: bool) -> None:
-    current = in_force(deployment, task)
-    _needs_reason(reason)
-    _make(deployment, change_by_hand(kind, current.strategy, reason), current, as_json)
 
 
 def _needs_reason(reason: str) -> None:

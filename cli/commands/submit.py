@@ -19,19 +19,19 @@ from training.data.complaint_files import read_export
 
 def submit(
     file: Annotated[
-        str, typer.Argument(help="CSV, Parquet, JSON or JSON lines, also zipped, or hf://organisation/name@sha.")
+        str, typer.Argument(help="CSV, Parquet, JSON or JSON lines, zipped or not, or hf://organisation/name@sha.")
     ],
     limit: Annotated[int | None, typer.Option(min=1, help="Submit the first N complaints only.")] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for the allocations and show them.")] = False,
     timeout: Annotated[float, typer.Option(help="Seconds to wait at most.")] = 900.0,
     rejects: Annotated[
-        Path, typer.Option(help="Where refused rows are kept, to be mended and submitted again.")
+        Path, typer.Option(help="Where refused rows are written, to correct them and submit them again.")
     ] = Path("rejected.jsonl"),
     env: options.Environment = "local",
     as_json: options.AsJson = False,
     state: options.State = options.DEFAULT,
 ) -> None:
-    """Put complaints of an export into raw_complaints, as operations do."""
+    """Put the complaints of an export into raw_complaints, as operations do."""
     path = readable(file, endpoint=lambda: hub_endpoint(env, state))
     deployment = find(env, state=state)
     with progress_bar() as bar:
@@ -53,18 +53,18 @@ def submit(
             allocation_table(submission)
         totals_table(totals)
         if not wait:
-            out.print("Watch them with `triage status`, or one with `triage show COMPLAINT_ID`.")
+            out.print("Next: `triage status` for all of them, or `triage show COMPLAINT_ID` for one.")
     if late:
         raise CommandError(
-            f"{len(late)} complaints had no allocation after {timeout:g} s, {sorted(late)[0]} among them; "
-            "the sweeper goes on with them: look again with `triage status`"
+            f"{len(late)} complaints had no allocation after {timeout:g} s, such as {sorted(late)[0]}; "
+            "the sweeper starts them again, so look again with `triage status`"
         )
 
 
 def _keep(rejections: list[Rejection], path: Path) -> None:
     if not rejections:
         return
-    # They are complaints: nobody else on the machine may read them.
+    # They hold narratives, so no other user of the machine may read them.
     with open(
         path, "a", encoding="utf-8", errors="replace", opener=lambda name, how: os.open(name, how, 0o600)
     ) as file:
@@ -72,4 +72,4 @@ def _keep(rejections: list[Rejection], path: Path) -> None:
             file.write(json.dumps(rejection.item, ensure_ascii=False, default=str) + "\n")
     for rejection in rejections[:10]:
         err.print(f"row {rejection.row} refused: {rejection.reason}")
-    err.print(f"{len(rejections)} refused rows are in {path}; mend them and submit that file")
+    err.print(f"{len(rejections)} refused rows are in {path}; correct them and submit that file")

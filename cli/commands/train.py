@@ -64,8 +64,8 @@ def train(
     # Only now: torch takes seconds to import, and no other command should wait for it.
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
-    from training.bundle.export import ExportFailedError
     from training.model.encoder import EncoderError
+    from training.pipeline import ExportFailedError
 
     try:
         bundles = _trained(_recipe(recipe, validate_on), output, data, keep, test_from, checkpoints, curve=curve)
@@ -96,8 +96,7 @@ def _trained(
     curve: bool,
 ) -> "Bundles":
     from training.data.dataset import load_labelled
-    from training.evaluation.held_back import measure, part, prepared_from
-    from training.evaluation.own_curve import points_of_fewer
+    from training.evaluation.held_back import measure, part, points_of_fewer, prepared_from
     from training.pipeline import train_models
 
     with progress_bar() as bar:
@@ -140,7 +139,7 @@ def _shown(steps: Steps, run: str) -> "OnProgress":
 
 
 def _report(bundles: "Bundles", as_json: bool) -> None:
-    from training.pipeline import REPORTS
+    from training.bundle.folder import PAGE, REPORTS
     from triage.bundle import describe
 
     manifests = {task: describe(folder) for task, folder in bundles.items()}
@@ -157,7 +156,7 @@ def _report(bundles: "Bundles", as_json: bool) -> None:
         ),
     )
     for task, folder in bundles.items():
-        page = folder.parent / REPORTS / task / "report.html"
+        page = folder.parent / REPORTS / task / PAGE
         if page.is_file():
             out.print(f"The report of {task} is {page}", soft_wrap=True)
     err.print("Publish with `triage publish FOLDER ORGANISATION/NAME`.", soft_wrap=True)

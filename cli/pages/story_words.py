@@ -9,6 +9,8 @@ from triage.steps import ModelReference
 from triage.story import Decision, Probability
 from triage.timeline.timeline import Moment
 
+LEADS_TO: Final = {"person": "a person looks at it", "specialist": "the specialist journey"}
+
 
 def title(moment: Moment) -> str:
     return moment.kind.replace("_", " ")
@@ -19,9 +21,6 @@ def facts(moment: Moment) -> dict[str, str]:
     told = Moment.model_fields.keys() | moment.IN_DETAIL
     values = {name: in_words(getattr(moment, name)) for name in type(moment).model_fields if name not in told}
     return {name.replace("_", " "): words for name, words in values.items() if words}
-
-
-LEADS_TO: Final = {"person": "a person looks at it", "specialist": "the specialist journey"}
 
 
 def explained_reasons(reasons: Iterable[Reason]) -> list[tuple[str, str, str]]:

@@ -1,6 +1,7 @@
-"""Mirrored bundles in S3: `model_id/revision/file`, with the manifest and the registration beside the files."""
+"""Mirrored bundles in S3, as `model_id/revision/file`, each with its manifest and registration beside the files."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,80 +18,69 @@ if TYPE_CHECKING:
 
 REGISTRATION_FILE = "registration.json"
 
-_FAILURES = (BotoCoreError, ClientError, Boto3Error)
-"""botocore's own, and those of boto3's transfers, which derive from neither."""
-
 
 class S3Bundles:
+    """Every method raises BundleUnavailableError where S3 does not answer."""
+
     def __init__(self, client: "S3Client", bucket: str) -> None:
         self._client = client
         self._bucket = bucket
 
     def manifest(self, model: ModelReference) -> Manifest:
-        key = _key(model.model_id, model.revision, MANIFEST_FILE)
-        try:
-            document = self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
-        except _FAILURES as error:
-            raise BundleUnavailableError(f"{key}: {type(error).__name__}") from error
+        """Raises: BundleUnavailableError; BundleCorruptError where it is not the manifest that was registered."""
+        document = self._get(_key(model.model_id, model.revision, MANIFEST_FILE))
         return read_manifest(document, expected_sha256=model.manifest_sha256)
 
     def fetch(self, model: ModelReference, manifest: Manifest, folder: Path) -> None:
-        """Copy the served files."""
+        """Copy the files that a server needs into `folder`."""
         self.fetch_files(model, manifest.served, folder)
 
     def fetch_files(self, model: ModelReference, files: Iterable[BundleFile], folder: Path) -> None:
-        """What lies in `folder` already, from an earlier load, is kept: it is verified by whoever loads it.
-
-        Raises: BundleUnavailableError.
-        """
+        """Copy files into `folder`. A file of the same size from an earlier copy is kept; the caller verifies all."""
         for file in files:
             target = folder / file.path
             if target.is_file() and target.stat().st_size == file.size:
                 continue
             target.parent.mkdir(parents=True, exist_ok=True)
             key = _key(model.model_id, model.revision, file.path)
-            try:
+            with _available(key):
                 self._client.download_file(self._bucket, key, str(target))
-            except _FAILURES as error:
-                raise BundleUnavailableError(f"{key}: {type(error).__name__}") from error
 
     def store(self, folder: Path, manifest: Manifest, *, model_id: str, revision: str) -> None:
-        """The manifest goes last: where it lies, the bundle is complete.
-
-        Raises: BundleUnavailableError.
-        """
-        try:
+        """Copy a bundle to S3. The manifest goes last, so that a bundle with a manifest is complete."""
+        with _available(f"{model_id}@{revision}"):
             for file in manifest.files:
                 self._client.upload_file(str(folder / file.path), self._bucket, _key(model_id, revision, file.path))
             key = _key(model_id, revision, MANIFEST_FILE)
             self._client.put_object(Bucket=self._bucket, Key=key, Body=manifest.document())
-        except _FAILURES as error:
-            raise BundleUnavailableError(f"{model_id}@{revision}: {type(error).__name__}") from error
 
     def store_registration(self, model: ModelInfo) -> None:
-        """The row of a mirrored model as it was then, for whoever compares.
-
-        Raises: BundleUnavailableError.
-        """
+        """Keep the row of a mirrored model as it is now, so that later edits of it are found."""
         key = _key(model.model_id, model.revision, REGISTRATION_FILE)
-        try:
+        with _available(key):
             self._client.put_object(Bucket=self._bucket, Key=key, Body=model.model_dump_json().encode())
-        except _FAILURES as error:
-            raise BundleUnavailableError(f"{key}: {type(error).__name__}") from error
 
     def registration(self, model_id: str, revision: str) -> ModelInfo | None:
-        """None for what was not mirrored.
-
-        Raises: BundleUnavailableError.
-        """
-        key = _key(model_id, revision, REGISTRATION_FILE)
+        """Return the row that `store_registration` kept, or None for a model that was not mirrored."""
         try:
-            document = self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
-        except self._client.exceptions.NoSuchKey:
-            return None
-        except _FAILURES as error:
-            raise BundleUnavailableError(f"{key}: {type(error).__name__}") from error
-        return ModelInfo.model_validate_json(document)
+            return ModelInfo.model_validate_json(self._get(_key(model_id, revision, REGISTRATION_FILE)))
+        except BundleUnavailableError as error:
+            if isinstance(error.__cause__, self._client.exceptions.NoSuchKey):
+                return None
+            raise
+
+    def _get(self, key: str) -> bytes:
+        with _available(key):
+            return self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+
+
+@contextmanager
+def _available(what: str) -> Iterator[None]:
+    """Turn every failure of S3 into a BundleUnavailableError. boto3's transfers raise errors of their own family."""
+    try:
+        yield
+    except (BotoCoreError, ClientError, Boto3Error) as error:
+        raise BundleUnavailableError(f"{what} cannot be read from or written to S3: {type(error).__name__}") from error
 
 
 def _key(model_id: str, revision: str, name: str) -> str:

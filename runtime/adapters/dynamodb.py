@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
 from itertools import islice
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from pydantic import BaseModel, ValidationError
@@ -18,14 +18,14 @@ Element = TypeVar("Element")
 M = TypeVar("M", bound=BaseModel)
 Item = Mapping[str, Any]
 Write = dict[str, Any]
-"""One part of a transaction, as `TransactWriteItems` takes it."""
+"""One write of a transaction, in the form of `TransactWriteItems`."""
 
 _serialize = TypeSerializer().serialize
 _deserialize = TypeDeserializer().deserialize
 
 
 class Table:
-    """One deployed table. Items go in and come out as plain values or as the spec's models."""
+    """One deployed table. It takes models or mappings, and returns items as mappings of plain values."""
 
     def __init__(self, client: "DynamoDBClient", spec: TableSpec, name: str) -> None:
         self.client = client
@@ -33,7 +33,7 @@ class Table:
         self._name = name
 
     def put(self, item: BaseModel | Mapping[str, Any], *, condition: "Condition | None" = None) -> bool:
-        """Write the whole item; False where the condition does not hold, and then nothing is written."""
+        """Write the whole item. Return False, and write nothing, where the condition does not hold."""
         try:
             self.client.put_item(TableName=self._name, Item=to_item(item), **(condition.options() if condition else {}))
         except self.client.exceptions.ConditionalCheckFailedException:
@@ -41,26 +41,23 @@ class Table:
         return True
 
     def put_if_absent(self, item: BaseModel | Mapping[str, Any]) -> bool:
-        """False where an item with this key is there already."""
+        """Write the item. Return False, and write nothing, where an item has its key already."""
         return self.put(item, condition=Condition("attribute_not_exists(#key)", key=self._spec.partition_key))
 
     def put_together(self, *items: "tuple[BaseModel, Condition]") -> bool:
-        """Write all of these items or, where a condition does not hold or another writer is at work, none: False."""
+        """Write all of these items, or none of them: see `write_together`."""
         return write_together(self.client, [self.to_put(item, condition) for item, condition in items])
 
     def get(self, *key: str, attributes: tuple[str, ...] = ()) -> dict[str, Any] | None:
-        """The item with this partition key (and sort key), or chosen attributes of it, read consistently."""
-        options: dict[str, Any] = {}
-        if attributes:
-            options["ProjectionExpression"] = ", ".join(f"#{name}" for name in attributes)
-            options["ExpressionAttributeNames"] = {f"#{name}": name for name in attributes}
+        """Return the item with this partition key (and sort key), or the chosen attributes of it, read consistently."""
+        options = _projection(attributes)
         found = self.client.get_item(TableName=self._name, Key=self._key(key), ConsistentRead=True, **options)
         return from_item(found["Item"]) if "Item" in found else None
 
     def update(
         self, *key: str, assign: Mapping[str, Any], condition: "Condition", remove: tuple[str, ...] = ()
     ) -> bool:
-        """Set and remove attributes; False where the condition does not hold, and then nothing is written."""
+        """Set and remove attributes. Return False, and write nothing, where the condition does not hold."""
         try:
             self.client.update_item(**self._updating(key, assign, remove, condition))
         except self.client.exceptions.ConditionalCheckFailedException:
@@ -68,7 +65,7 @@ class Table:
         return True
 
     def delete(self, *key: str) -> None:
-        """Also where it is gone already."""
+        """Delete an item, if it is there."""
         self.client.delete_item(TableName=self._name, Key=self._key(key))
 
     def _updating(
@@ -85,20 +82,20 @@ class Table:
         }
 
     def to_put(self, item: BaseModel | Mapping[str, Any], condition: "Condition | None" = None) -> "Write":
-        """For `write_together`."""
+        """Return the write of an item, for `write_together`."""
         options = condition.options() if condition else {}
         return {"Put": {"TableName": self._name, "Item": to_item(item), **options}}
 
     def to_update(self, *key: str, assign: Mapping[str, Any], condition: "Condition") -> "Write":
-        """For `write_together`."""
+        """Return a change of attributes, for `write_together`."""
         return {"Update": self._updating(key, assign, (), condition)}
 
     def to_check(self, *key: str, condition: "Condition") -> "Write":
-        """For `write_together`: nothing is written where the condition does not hold."""
+        """Return a condition on an item that is not written itself, for `write_together`."""
         return {"ConditionCheck": {"TableName": self._name, "Key": self._key(key), **condition.options()}}
 
     def get_many(self, keys: Iterable[tuple[str, ...]], *, consistent: bool = False) -> Iterator[dict[str, Any]]:
-        """The items that exist among these keys, in no order."""
+        """Yield the items that exist under these keys, in no particular order."""
         for batch in batched(dict.fromkeys(keys), 100):
             wanted = {"Keys": [self._key(key) for key in batch], "ConsistentRead": consistent}
             requests: Any = {self._name: wanted}
@@ -107,85 +104,54 @@ class Table:
                 yield from map(from_item, answer["Responses"].get(self._name, []))
                 requests = answer["UnprocessedKeys"]
 
-    def query(self, value: str, *, index: str | None = None, newest: int | None = None) -> Iterator[dict[str, Any]]:
-        """Items with this partition key, in the order of their sort key; with `newest`, that many from the end."""
-        key = self._spec.index(index).partition_key if index else self._spec.partition_key
-        options: dict[str, Any] = {"IndexName": index} if index else {"ConsistentRead": True}
+    def query(
+        self,
+        value: str,
+        *,
+        index: str | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        newest: int | None = None,
+        attributes: tuple[str, ...] = (),
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the items with this partition key in the order of their sort key, from the table or an index of it.
+
+        since: the lowest sort key; or until: the highest. newest: that many items from the end, the last one first.
+        attributes: those to read, by default all.
+        """
+        keys = self._spec.index(index) if index else self._spec
+        options = _projection(attributes) | ({"IndexName": index} if index else {"ConsistentRead": True})
         if newest is not None:
-            options |= {"ScanIndexForward": False, "Limit": newest}
-        pages = self.client.get_paginator("query").paginate(
-            TableName=self._name,
-            KeyConditionExpression="#key = :key",
-            ExpressionAttributeNames={"#key": key},
-            ExpressionAttributeValues={":key": {"S": value}},
-            PaginationConfig={"MaxItems": newest} if newest is not None else {},
-            **options,
-        )
-        for page in pages:
-            yield from map(from_item, page["Items"])
+            options |= {"ScanIndexForward": False, "Limit": newest, "PaginationConfig": {"MaxItems": newest}}
+        condition, names, values = "#key = :key", {"#key": keys.partition_key}, {":key": {"S": value}}
+        bound = until if since is None else since
+        if bound is not None:
+            condition += f" AND #sort {'<=' if since is None else '>='} :bound"
+            names["#sort"], values[":bound"] = str(keys.sort_key), {"S": bound}
+        options["ExpressionAttributeNames"] = names | options.get("ExpressionAttributeNames", {})
+        yield from self._pages("query", KeyConditionExpression=condition, ExpressionAttributeValues=values, **options)
 
     def latest(self, value: str, until: str) -> dict[str, Any] | None:
-        """Of the items with this partition key, the one with the largest sort key that is at most `until`."""
-        found = self.client.query(
-            TableName=self._name,
-            KeyConditionExpression="#key = :key AND #sort <= :until",
-            ExpressionAttributeNames={"#key": self._spec.partition_key, "#sort": str(self._spec.sort_key)},
-            ExpressionAttributeValues={":key": {"S": value}, ":until": {"S": until}},
-            ScanIndexForward=False,
-            Limit=1,
-            ConsistentRead=True,
-        )
-        return from_item(found["Items"][0]) if found["Items"] else None
+        """Return the item with this partition key and the highest sort key that is at most `until`."""
+        return next(self.query(value, until=until, newest=1), None)
 
-    def query_since(self, value: str, first: str, *, index: str, newest: int | None = None) -> Iterator[dict[str, Any]]:
-        """Items of an index with this partition key and a sort key of at least `first`, the latest first."""
-        keys = self._spec.index(index)
-        pages = self.client.get_paginator("query").paginate(
-            TableName=self._name,
-            IndexName=index,
-            KeyConditionExpression="#key = :key AND #sort >= :first",
-            ExpressionAttributeNames={"#key": keys.partition_key, "#sort": keys.sort_key},
-            ExpressionAttributeValues={":key": {"S": value}, ":first": {"S": first}},
-            ScanIndexForward=False,
-            PaginationConfig={"MaxItems": newest} if newest is not None else {},
-        )
-        for page in pages:
-            yield from map(from_item, page["Items"])
-
-    def query_until(
-        self, value: str, last: str, *, index: str, attributes: tuple[str, ...]
-    ) -> Iterator[dict[str, Any]]:
-        """Chosen attributes of an index's items with this partition key and a sort key of at most `last`."""
-        keys = self._spec.index(index)
-        pages = self.client.get_paginator("query").paginate(
-            TableName=self._name,
-            IndexName=index,
-            KeyConditionExpression="#key = :key AND #sort <= :last",
-            ProjectionExpression=", ".join(f"#{name}" for name in attributes),
-            ExpressionAttributeNames={
-                "#key": keys.partition_key,
-                "#sort": keys.sort_key,
-                **{f"#{name}": name for name in attributes},
-            },
-            ExpressionAttributeValues={":key": {"S": value}, ":last": {"S": last}},
-        )
-        for page in pages:
-            yield from map(from_item, page["Items"])
-
-    def scan_without(self, attribute: str, *, attributes: tuple[str, ...]) -> Iterator[dict[str, Any]]:
-        """Chosen attributes of every item that lacks `attribute`. Reads the whole table."""
-        pages = self.client.get_paginator("scan").paginate(
-            TableName=self._name,
-            FilterExpression="attribute_not_exists(#absent)",
-            ProjectionExpression=", ".join(f"#{name}" for name in attributes),
-            ExpressionAttributeNames={"#absent": attribute, **{f"#{name}": name for name in attributes}},
-        )
-        for page in pages:
-            yield from map(from_item, page["Items"])
+    def query_since(self, value: str, first: str, *, index: str, newest: int) -> Iterator[dict[str, Any]]:
+        """Yield the newest items of an index with this partition key and a sort key of at least `first`."""
+        return self.query(value, index=index, since=first, newest=newest)
 
     def scan(self) -> Iterator[dict[str, Any]]:
-        """Every item, read consistently. For tables of a few rows, such as `model_info`."""
-        for page in self.client.get_paginator("scan").paginate(TableName=self._name, ConsistentRead=True):
+        """Yield every item, read consistently. For tables of a few rows, such as `model_info`."""
+        return self._pages("scan", ConsistentRead=True)
+
+    def scan_without(self, attribute: str, *, attributes: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+        """Yield chosen attributes of every item that lacks `attribute`. Reads the whole table."""
+        options = _projection(attributes)
+        options["ExpressionAttributeNames"]["#absent"] = attribute
+        return self._pages("scan", FilterExpression="attribute_not_exists(#absent)", **options)
+
+    def _pages(self, operation: Literal["query", "scan"], **options: Any) -> Iterator[dict[str, Any]]:
+        paginator: Any = self.client.get_paginator(operation)
+        for page in paginator.paginate(TableName=self._name, **options):
             yield from map(from_item, page["Items"])
 
     def _key(self, key: tuple[str, ...]) -> dict[str, Any]:
@@ -194,7 +160,7 @@ class Table:
 
 
 def write_together(client: "DynamoDBClient", writes: Iterable["Write"]) -> bool:
-    """All of these writes or, where a condition does not hold or another writer is at work, none: False."""
+    """Do all of these writes. Return False, and do none, where a condition fails or another writer interferes."""
     prepared: Any = list(writes)
     try:
         client.transact_write_items(TransactItems=prepared)
@@ -207,7 +173,7 @@ def write_together(client: "DynamoDBClient", writes: Iterable["Write"]) -> bool:
 
 
 class Condition:
-    """A condition expression over `#placeholders` of attribute names and `:placeholders` of values.
+    """A condition expression, with `#placeholders` for attribute names and `:placeholders` for values.
 
     Condition("#state = :old", state="state").comparing(old="active")
     """
@@ -222,14 +188,14 @@ class Condition:
         return self
 
     def joined(self, other: "Condition") -> "Condition":
-        """This expression, with the other's placeholders beside its own."""
+        """Return this expression, with the placeholders of both."""
         joined = Condition(self._expression)
         joined._names = self._names | other._names
         joined._values = self._values | other._values
         return joined
 
     def options(self) -> dict[str, Any]:
-        """As keyword arguments of a write; DynamoDB refuses empty ones."""
+        """Return the keyword arguments of a write, without empty ones, which DynamoDB refuses."""
         options = {
             "ConditionExpression": self._expression,
             "ExpressionAttributeNames": self._names,
@@ -238,8 +204,16 @@ class Condition:
         return {name: value for name, value in options.items() if value}
 
 
+def _projection(attributes: tuple[str, ...]) -> dict[str, Any]:
+    """Return the options of a read that ask for these attributes alone; no attributes ask for all of them."""
+    if not attributes:
+        return {}
+    names = {f"#{name}": name for name in attributes}
+    return {"ProjectionExpression": ", ".join(names), "ExpressionAttributeNames": names}
+
+
 def to_item(item: BaseModel | Mapping[str, Any]) -> dict[str, Any]:
-    """DynamoDB's typed attributes; None is absent, a float a decimal."""
+    """Return DynamoDB's typed attributes. None values are left out, and floats become decimals."""
     plain = _plain(item)
     return {name: _serialize(value) for name, value in plain.items() if value is not None}
 
@@ -249,7 +223,7 @@ def from_item(item: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """What the serializer takes: models as JSON objects, floats as decimals, no nulls."""
+    """Return what the serializer accepts: models become mappings without nulls, and floats decimals."""
     if isinstance(value, BaseModel):
         return json.loads(value.model_dump_json(exclude_none=True), parse_float=_decimal)
     if isinstance(value, float):
@@ -262,7 +236,7 @@ def _plain(value: Any) -> Any:
 
 
 def _decimal(text: str) -> Decimal:
-    """DynamoDB knows no number between zero and 1E-130."""
+    """Return the number, or zero where it is smaller than 1E-130, which DynamoDB cannot store."""
     number = Decimal(text)
     return number if number.adjusted() > -130 else Decimal(0)
 
@@ -285,7 +259,7 @@ def valid_rows(
 
 
 def batched(elements: Iterable[Element], size: int) -> Iterator[list[Element]]:
-    """Lists of at most `size` elements. (itertools has it from Python 3.12.)"""
+    """Yield lists of at most `size` elements. itertools has this from Python 3.12 on."""
     rest = iter(elements)
     while batch := list(islice(rest, size)):
         yield batch

@@ -14,7 +14,7 @@ class Executions:
         self._state_machine_arn = state_machine_arn
 
     def start(self, request: Contract, name: str) -> bool:
-        """False where an execution of this name exists already, running or not."""
+        """Start an execution. Return False where one of this name exists already, running or ended."""
         try:
             self._client.start_execution(
                 stateMachineArn=self._state_machine_arn,

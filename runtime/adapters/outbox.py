@@ -1,4 +1,4 @@
-"""The outbox attributes of `raw_complaints`, each change conditional so that of two writers one wins."""
+"""The outbox attributes of `raw_complaints`. Every change is conditional, so that one of two writers wins."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -17,7 +17,7 @@ class Outbox:
         self._retention_days = retention_days
 
     def claim(self, complaint_id: str, now: datetime) -> str | None:
-        """Take an unseen complaint; the name of the execution to start, or None if somebody has it already."""
+        """Claim an unseen complaint. Return the name of the execution to start, or None where another claimed it."""
         name = execution_name(complaint_id)
         condition = Condition(
             "attribute_exists(#id) AND attribute_not_exists(#state)", id="complaint_id", state="triage_state"
@@ -25,7 +25,7 @@ class Outbox:
         return name if self._start(complaint_id, name, 1, now, condition) else None
 
     def reclaim(self, item: dict[str, Any], now: datetime, *, attempt: int) -> str | None:
-        """Take a complaint whose execution ended without an allocation, under a new name."""
+        """Claim a complaint whose execution ended without an allocation, under a new name, as `claim` does."""
         name = execution_name(item["complaint_id"], again_at=now)
         return name if self._start(item["complaint_id"], name, attempt, now, _unchanged(item)) else None
 
@@ -35,21 +35,24 @@ class Outbox:
         )
 
     def unpark(self, item: dict[str, Any]) -> None:
-        """Back to the next sweep: nobody could be told."""
+        """Leave a parked complaint to the next sweep, because nobody could be told of it."""
         parked = _unchanged({**item, "triage_state": PARKED})
         self._complaints.update(item["complaint_id"], assign={"triage_state": STARTED}, condition=parked)
 
     def unseen(self) -> Iterator[str]:
-        """Ids of complaints that no intake has taken: reads the whole table."""
+        """Yield the ids of complaints that no intake has claimed. Reads the whole table."""
         for item in self._complaints.scan_without("triage_state", attributes=("complaint_id",)):
             yield item["complaint_id"]
 
     def started_before(self, moment: datetime) -> Iterator[dict[str, Any]]:
-        """Complaints started before `moment` and not allocated since."""
-        return self._complaints.query_until(STARTED, timestamp(moment), index="by_triage_state", attributes=_ATTRIBUTES)
+        """Yield the complaints that were started before `moment` and are not allocated."""
+        return self._in_state(STARTED, until=timestamp(moment))
 
     def parked(self) -> Iterator[dict[str, Any]]:
-        return self._complaints.query_until(PARKED, "~", index="by_triage_state", attributes=_ATTRIBUTES)
+        return self._in_state(PARKED)
+
+    def _in_state(self, state: str, *, until: str | None = None) -> Iterator[dict[str, Any]]:
+        return self._complaints.query(state, until=until, index="by_triage_state", attributes=_ATTRIBUTES)
 
     def _start(self, complaint_id: str, name: str, attempt: int, now: datetime, condition: Condition) -> bool:
         return self._complaints.update(
@@ -66,7 +69,7 @@ class Outbox:
 
 
 def _unchanged(item: dict[str, Any]) -> Condition:
-    """Nobody has settled, restarted or parked the complaint since the item was read."""
+    """Return the condition that the complaint was neither allocated, restarted nor parked since the item was read."""
     condition = Condition(
         "#execution = :execution AND #state = :state", execution="triage_execution", state="triage_state"
     )

@@ -84,7 +84,7 @@ def test_a_dataset_is_private_unless_asked_otherwise(triage, export, endpoint):
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["hf://bank/data@main", REPO], 1, "is no commit sha of 40 digits"),
+        (["hf://bank/data@main", REPO], 1, "is not the 40-digit sha of a commit"),
         (["missing.csv", REPO], 2, "does not exist"),
         (["EXPORT", REPO, "--test-from", "2031-01-01"], 2, "cannot be split: the test part is empty"),
         (["EXPORT", REPO, "--test-from", "soon"], 2, "Invalid value"),
@@ -135,7 +135,7 @@ def test_what_was_received_too_long_ago_is_removed_and_what_is_just_in_time_stay
         ([REPO], 2, "Say what to remove"),
         ([REPO, "--older-than", "-1"], 2, "Invalid value"),
         (["megabank/nowhere", "--complaint", "1"], 1, "the Hub refused megabank/nowhere"),
-        (["megabank/foreign", "--complaint", "1"], 1, "megabank/foreign is no snapshot"),
+        (["megabank/foreign", "--complaint", "1"], 1, "megabank/foreign is not a snapshot"),
     ],
 )
 def test_what_cannot_be_pruned_is_refused_with_the_reason(triage, endpoint, arguments, code, message):

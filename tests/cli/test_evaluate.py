@@ -87,14 +87,14 @@ def test_figures_are_the_only_thing_on_standard_output(triage, bundle, export):
     assert (told["task"], told["n"], told["model"]) == ("product", 80, str(bundle))
     assert told["intervals"]["accuracy"][0] <= told["accuracy"] <= told["intervals"]["accuracy"][1]
     assert "Predicting product" in err
-    assert "is none that the model can give" in err
+    assert "The model does not know the label of" in err
 
 
 def test_people_see_tables_warnings_and_what_was_not_reached(triage, bundle, export):
     code, out, err = triage(bundle, "--data", export)
     assert code == 0
     assert "macro-F1" in out and "not reached" in out
-    assert "is none that the model can give" in err
+    assert "The model does not know the label of" in err
 
 
 def test_a_report_is_written_where_it_is_asked_for(triage, bundle, export, tmp_path):
@@ -155,8 +155,8 @@ def test_a_model_of_another_publisher_is_told_its_task(triage, export, tmp_path)
     ("task", "asked", "problem"),
     [
         ("product", "issue", "decides product, not issue"),
-        (None, None, "say it with --task"),
-        (None, "urgency", "no export has a label for the task urgency"),
+        (None, None, "state it with --task"),
+        (None, "urgency", "exports have no label for the task urgency"),
     ],
 )
 def test_a_task_that_does_not_fit_is_wrong_usage(triage, export, tmp_path, task, asked, problem):

@@ -70,14 +70,14 @@ def test_a_person_promotes_the_only_challenger(triage, deployment):
     assert answers(deployment) == NEXT
 
 
-def test_the_ledger_wants_to_know_why(triage, deployment):
+def test_a_change_without_a_reason_is_refused(triage, deployment):
     for verb in ("promote", "rollback", "freeze", "unfreeze"):
         code, _, err = triage(verb, "product")
         assert (code, "--reason" in err) == (2, True)
     assert kinds(deployment) == ["set"]
 
 
-def test_a_challenger_that_is_none_is_refused_with_those_that_are(triage, deployment):
+def test_an_unknown_challenger_is_refused_with_the_known_ones(triage, deployment):
     code, _, err = triage("promote", "product", "champion", *REASON)
     assert code == 2 and "one of the challengers: next" in err
 
@@ -106,7 +106,7 @@ def test_what_is_declined_stays_as_it_was(triage, deployment):
 
 
 @pytest.mark.usefixtures("two_people")
-def test_breaking_the_glass_is_told_for_ever(triage, deployment):
+def test_the_ledger_shows_a_break_glass_change(triage, deployment):
     assert triage("promote", "product", *REASON, "--break-glass")[0] == 0
     assert answers(deployment) == NEXT
     assert "break-glass" in triage("history", "product")[1]
@@ -150,7 +150,7 @@ def test_a_task_without_a_ledger_is_not_found(triage, deployment):
     assert triage("promote", "issue", *REASON)[0] == 3
 
 
-def test_whoever_was_overtaken_looks_again(triage, deployment, monkeypatch):
+def test_a_change_of_a_strategy_that_changed_meanwhile_is_refused(triage, deployment, monkeypatch):
     strategies = deployment.registry.strategies
     row = strategies.get("product")
     strategies.change(any_change(SHADOWED, actor="bob"), replaces=row.version)

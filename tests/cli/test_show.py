@@ -118,8 +118,7 @@ def test_the_decision_is_shown_with_its_reasons_and_the_answers_it_rests_on(tria
     entry = any_allocation(route="review", decisions=(decision,), reasons=("product: confidence below threshold",))
     deployment.story.put(entry)
     told = triage(ID, *ENV)
-    assert "Reasons for the standard journey and the review route" in told
-    assert "product: confidence below threshold" in told
+    assert "Reasons" in told and "product: confidence below threshold" in told
     assert f"product Mortgage 0.620 against 0.8 by {decision.model.version}" in told
 
 

@@ -173,7 +173,7 @@ def test_a_challenger_of_the_past_answered_complaints_too(simulate, deployment):
     assert simulate(None, "--threshold", "0.5")["present"]["complaints"] == 2
 
 
-def test_who_answered_before_there_was_a_strategy_answered_too(simulate, deployment):
+def test_complaints_answered_before_there_was_a_strategy_are_replayed(simulate, deployment):
     entry = LedgerEntry(
         task="product",
         valid_from=timestamp(NOW - timedelta(days=3)),
@@ -254,7 +254,7 @@ def test_a_task_that_looks_for_one_label_shows_recall_and_precision(simulate, tr
     assert "recall (95 %)" in out and "accuracy (95 %)" not in out and "specialist journey" in out
 
 
-def test_what_is_not_read_is_told(simulate, triage, shadowed, monkeypatch):
+def test_predictions_that_were_not_read_are_mentioned(simulate, triage, shadowed, monkeypatch):
     """And nothing older than it is half-read of one version."""
     monkeypatch.setattr(replays, "REPLAYED", 3)
     stored(shadowed, *(pairs([number], days=number) for number in range(1, 6)))

@@ -89,7 +89,7 @@ def test_the_automatic_part_is_judged_by_itself():
     assert found.automatic_interval == wilson(1.0, 2)
 
 
-def test_reviews_cost_what_people_cost():
+def test_the_cost_of_reviews_follows_from_volume_minutes_and_pence():
     answers = {CHAMPION: any_answer(automatic=False)}
     found = expected([past(answers=answers)], ALONE, Assumed(volume=1_000, minutes=2, pence=30))
     assert (found.reviews_a_day, found.pounds_a_year) == (1_000, 365 * 1_000 * 0.6)

@@ -120,7 +120,7 @@ def test_reports_of_somebody_else_are_not_replaced(trained, tmp_path):
     mine.parent.mkdir(parents=True)
     mine.write_text("precious")
     arguments = ["train", str(models.parent / "quick.toml"), "--output", str(tmp_path / "models")]
-    assert "holds reports: give a folder of its own" in str(CliRunner().invoke(app, arguments).exception)
+    assert "reports in it is not from a training run" in str(CliRunner().invoke(app, arguments).exception)
     assert mine.read_text() == "precious"
 
 

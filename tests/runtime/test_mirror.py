@@ -116,7 +116,7 @@ def test_pickles_alone_are_refused(cloud, hub_endpoint, publish, tmp_path):
     assert str(mirror(cloud, hub_endpoint, *publish(tmp_path)).failure).startswith("BundleUnsafeError")
 
 
-def test_a_file_that_its_manifest_does_not_know_so_is_corrupt(cloud, hub_endpoint, publish, tmp_path):
+def test_a_file_that_differs_from_its_manifest_is_corrupt(cloud, hub_endpoint, publish, tmp_path):
     any_bundle(tmp_path)
     (tmp_path / "tokenizer.json").write_text("{}")
     assert str(mirror(cloud, hub_endpoint, *publish(tmp_path)).failure).startswith("BundleCorruptError")
@@ -139,7 +139,9 @@ def test_what_is_not_fetched_does_not_count_as_large(cloud, hub_endpoint, publis
 def test_a_bundle_for_another_task_is_refused(cloud, hub_endpoint, publish, tmp_path):
     any_bundle(tmp_path, task="issue")
     row = mirror(cloud, hub_endpoint, *publish(tmp_path), task="product")
-    assert row.failure == "RegistryError: the bundle is for issue, not for product"
+    assert row.failure == (
+        "RegistryError: the bundle is of the task issue, but was registered for product; register it for issue"
+    )
     assert stored(cloud) == []
 
 

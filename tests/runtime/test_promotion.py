@@ -210,7 +210,7 @@ def test_where_two_people_are_asked_for_a_new_champion_is_proposed_once(cloud, r
     assert again.course.kind == "promote" and not again.acts
 
 
-def test_a_letting_in_needs_no_second_person(cloud, registry):
+def test_letting_in_a_challenger_needs_no_second_person(cloud, registry):
     put_in_force(registry, SHADOWED, by="ann", replaces=0)
     observe(cloud, 60, champion="Student loan", challenger="Mortgage")
     assert change(cloud, weigh(cloud), second_approver=True).kind == "widen"
@@ -226,7 +226,7 @@ def test_evidence_about_a_strategy_that_is_not_in_force_any_more_changes_nothing
     assert in_force(registry) == SHADOWED
 
 
-def test_a_switch_that_triage_would_not_see_is_an_error(cloud, registry):
+def test_a_change_that_is_not_in_force_is_an_error(cloud, registry):
     put_in_force(registry, CANARY, by="ann", replaces=0)
     failed(cloud, 6)
     changed = change(cloud, weigh(cloud))

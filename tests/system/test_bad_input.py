@@ -38,7 +38,7 @@ def test_awkward_complaints_get_one_allocation_each_and_block_nothing(machine: M
         assert machine.current_allocations(item["complaint_id"]) == 1, name
         if name in UNREADABLE:
             assert (allocation.route, allocation.journey) == ("manual", "specialist"), name
-            assert allocation.reasons[0].code.startswith("narrative_"), name
+            assert allocation.reasons[0].code.name.startswith("NARRATIVE_"), name
         else:
             assert allocation.product is not None, name
         if name in VULNERABILITY_UNCLEAR:

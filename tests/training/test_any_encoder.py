@@ -26,12 +26,10 @@ from transformers import (
 
 from training import pipeline
 from training.data.prepare import prepare
-from training.model.classifiers import load, quiet
+from training.model.classifiers import Heads, load, quiet
 from training.model.encoder import locate
-from training.model.fine_tune import fine_tune
-from training.model.frozen_layers import _compact
-from training.model.heads import Heads
-from training.model.learner import learning, padding_with
+from training.model.fine_tune import fine_tune, learning
+from training.model.frozen_layers import _compact, padded
 from training.pipeline import train_models
 from training.recipe import CONFIGS, TaskRecipe, WideRecipe, load_recipe
 from triage.bundle import describe
@@ -117,7 +115,7 @@ def test_a_checkpoint_holds_the_encoder_once(tmp_path):
 
 def test_layers_that_are_not_shown_cannot_be_frozen(tmp_path):
     config = AlbertConfig(embedding_size=32, **SMALL, **TOKENS)
-    with pytest.raises(ValueError, match="the layers of a albert are not known: only 0 can be frozen"):
+    with pytest.raises(ValueError, match="the layers of a albert encoder are not known, so none can be frozen"):
         trained(config, tmp_path)
     trained(config, tmp_path, frozen_layers=0)
 
@@ -127,7 +125,7 @@ def test_layers_that_are_not_shown_cannot_be_frozen(tmp_path):
 )
 def test_more_tokens_than_the_encoder_has_places_for_are_refused(architecture, places, tmp_path):
     config = {"bert": BERT, **CONFIGS_OF}[architecture]
-    with pytest.raises(ValueError, match=f"has places for {places} tokens, the recipe reads {places + 1}"):
+    with pytest.raises(ValueError, match=f"is {places + 1}, but the encoder has positions for {places} tokens"):
         trained(config, tmp_path, max_length=places + 1)
 
 
@@ -151,7 +149,7 @@ def test_heads_give_what_each_classifier_gives(tmp_path):
             for task, labels in (("product", 3), ("issue", 5))
         }
     models["issue"].mpnet = models["product"].mpnet
-    batch = padding_with(0)([[101, 2000, 3000, 102], [101, 102]])
+    batch = padded([[101, 2000, 3000, 102], [101, 102]], padding=0)
     with torch.inference_mode():
         both = Heads(models, {})(**batch)
         for logits, model in zip(both, models.values(), strict=True):
@@ -159,7 +157,7 @@ def test_heads_give_what_each_classifier_gives(tmp_path):
 
 
 def test_a_batch_is_padded_with_the_token_that_the_encoder_knows_as_padding():
-    batch = padding_with(7)([[1, 2, 3], [4]])
+    batch = padded([[1, 2, 3], [4]], padding=7)
     assert batch["input_ids"].tolist() == [[1, 2, 3], [4, 7, 7]]
     assert batch["attention_mask"].tolist() == [[1, 1, 1], [1, 0, 0]]
 

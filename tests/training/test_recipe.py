@@ -32,13 +32,13 @@ def test_the_reference_names_recipe_and_hash():
 def test_a_setting_that_does_not_exist_is_refused(tmp_path):
     path = tmp_path / "slip.toml"
     path.write_text("learning_rat = 1.0\n" + (CONFIGS / "tiny.toml").read_text())
-    with pytest.raises(ValidationError, match="learning_rat"):
+    with pytest.raises(ValueError, match="learning_rat: is not a known field"):
         load_recipe(path)
 
 
 @pytest.mark.parametrize("encoder", ["sentence-transformers/all-MiniLM-L6-v2@main", "some-package", "org/name"])
 def test_an_encoder_that_is_not_pinned_is_refused(encoder):
-    with pytest.raises(ValidationError, match="encoder"):
+    with pytest.raises(ValidationError, match="must be a pinned encoder"):
         Recipe.model_validate({**TINY.model_dump(), "encoder": encoder})
 
 
@@ -48,12 +48,12 @@ def test_an_encoder_of_the_hub_is_pinned_by_its_commit():
 
 
 def test_a_label_that_is_looked_for_needs_a_recall():
-    with pytest.raises(ValidationError, match="belong together"):
+    with pytest.raises(ValidationError, match="must be given together"):
         TaskRecipe(balance=0.0, target_accuracy=0.9, positive_label="vulnerable")
 
 
 def test_a_head_on_the_mean_needs_a_file_to_be_kept_in():
-    with pytest.raises(ValidationError, match="mean asks for a wide part"):
+    with pytest.raises(ValidationError, match=r"mean = true needs a \[wide\] section"):
         Recipe.model_validate({**TINY.model_dump(), "mean": True})
 
 

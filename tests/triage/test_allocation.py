@@ -15,6 +15,7 @@ from tests.factories import (
     any_selection,
 )
 from triage.allocation import MANUAL_TEAM, allocate
+from triage.reason import Code
 from triage.steps import AllocationRequest, Failure, Outcome
 from triage.story import AllocationEntry, PredictionEntry, SelectionEntry
 from triage.taxonomy import load_taxonomy
@@ -341,8 +342,8 @@ def test_whatever_happened_exactly_one_well_formed_allocation_protects_the_custo
     assert (allocation.journey == "specialist") == any(r.leads_to == "specialist" for r in allocation.reasons)
     assert (allocation.route == "auto") == (not any(r.leads_to == "person" for r in allocation.reasons))
     if selection_error or (selection and selection.unreadable):
-        assert not any(reason.code == "no_model" for reason in allocation.reasons)
-    assert not any(reason.code == "unknown" for reason in allocation.reasons)
+        assert not any(reason.code is Code.NO_MODEL for reason in allocation.reasons)
+    assert not any(reason.code is Code.UNKNOWN for reason in allocation.reasons)
     assert (allocation.route == "manual") == (allocation.product_team == MANUAL_TEAM)
     assert allocation.product_team in {MANUAL_TEAM, *TAXONOMY.teams}
     if allocation.route == "auto":

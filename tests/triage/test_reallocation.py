@@ -7,6 +7,7 @@ from triage.allocation import MANUAL_TEAM
 from triage.errors import FeedbackRefusedError
 from triage.feedback import Feedback
 from triage.reallocation import labels, reallocate
+from triage.reason import Code
 from triage.story import AllocationEntry
 from triage.taxonomy import load_taxonomy
 
@@ -235,8 +236,8 @@ def test_no_feedback_removes_a_reason_of_a_task_that_it_did_not_decide(current, 
         if reason.task is None:
             assert reason in made.reasons or decided >= {"product", "issue"}
         elif reason.task == "issue" and feedback.kind == "reallocate" and reason not in made.reasons:
-            contradiction_solved = reason.code == "foreign_issue" and made.issue is not None
-            assert "issue" in decided or contradiction_solved or "issue_not_named" in {r.code for r in made.reasons}
+            contradiction_solved = reason.code is Code.FOREIGN_ISSUE and made.issue is not None
+            assert "issue" in decided or contradiction_solved or Code.ISSUE_NOT_NAMED in {r.code for r in made.reasons}
         else:
             assert reason in made.reasons or reason.task in decided
     asked = any(reason.leads_to == "person" for reason in made.reasons)

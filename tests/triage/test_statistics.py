@@ -96,7 +96,7 @@ def test_a_canary_that_gets_a_tenth_of_its_share_is_found():
     assert mismatch_p_value({"champion": 9_890, "canary": 110}, {"champion": 0.9, "canary": 0.1}) < 1e-6
 
 
-def test_so_many_that_the_evidence_is_no_number_any_more_are_found_too():
+def test_counts_whose_evidence_overflows_are_a_mismatch():
     assert mismatch_p_value({"champion": 10**7, "canary": 10}, {"champion": 0.5, "canary": 0.5}) == 0
 
 
@@ -105,7 +105,7 @@ def test_a_single_complaint_in_an_arm_without_a_share_is_a_mismatch(intended):
     assert mismatch_p_value({"champion": 10_000, "canary": 1}, intended) == 0
 
 
-def test_an_arm_without_a_share_that_answers_nobody_is_none():
+def test_an_arm_without_a_share_that_answers_nobody_is_no_mismatch():
     assert mismatch_p_value({"champion": 10_000, "canary": 0}, {"champion": 1.0, "canary": 0.0}) == 1
 
 

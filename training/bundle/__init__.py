@@ -1,1 +1,1 @@
-"""From trained classifiers to a published bundle."""
+"""Everything between trained classifiers and a published bundle."""

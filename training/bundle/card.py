@@ -1,4 +1,4 @@
-"""The model card that the Hub shows, made from the run alone."""
+"""The model card that the Hub shows, made from manifest and recipe."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,22 +15,22 @@ SEEN = "`seen.safetensors` holds digests of the texts that it was made from;"
 
 
 def model_card(manifest: Manifest, recipe: Recipe) -> str:
-    """The card that the Hub shows, made from the run alone."""
     return f"""---
 {_card_data(manifest, recipe).to_yaml()}
 ---
 
 # {recipe.name}: {manifest.task}
 
-Gives the **{manifest.task}** of a complaint to a bank: {len(manifest.labels)} labels. Its lowest {recipe.frozen_layers}
-layers are those of `{recipe.encoder}`, the others were trained, for {_and(recipe.tasks)} together.
+Predicts the **{manifest.task}** of a complaint to a bank, one of {len(manifest.labels)} labels. Its lowest
+{recipe.frozen_layers} layers are those of `{recipe.encoder}`; the others were trained for
+{_and(recipe.tasks)} together.
 {_parts(recipe)} `triage.json` holds the labels, the calibration, the thresholds and the hashes of all files.
 
 ## Use
 
-Only behind a person: a prediction below the automatic threshold is reviewed, a sample of the others is audited, and a
-prediction of vulnerability may only ever add protection. The text is read up to {manifest.max_length} tokens, after
-redaction {manifest.redaction_version}.
+Use it only together with people: they review every prediction below the automatic threshold and audit a sample of the
+others, and a prediction of vulnerability may only add protection. The model reads up to {manifest.max_length} tokens of
+a text, after redaction {manifest.redaction_version}.
 
 | | |
 |---|---|
@@ -40,8 +40,8 @@ redaction {manifest.redaction_version}.
 
 {VALIDATION_HEADING}
 
-On {manifest.metrics["validation_examples"]:.0f} complaints that were not trained on, but that chose checkpoint,
-calibration and thresholds, and measured on the file that serves.{_of_generated(manifest)}
+Measured with the file that serves, on {manifest.metrics["validation_examples"]:.0f} complaints that were not trained on
+but chose checkpoint, calibration and thresholds.{_of_generated(manifest)}
 
 | measure | value |
 |---|---|
@@ -59,7 +59,7 @@ taxonomy {manifest.taxonomy_version or "not used"}.
 
 
 def state_figures(bundle: Path, section: str) -> None:
-    """Put the figures of an evaluation in the card, in place of earlier ones, before those of the validation part."""
+    """Insert the figures of an evaluation into the card, in place of earlier ones."""
     card = bundle / CARD_FILE
     before, heading, after = card.read_text(encoding="utf-8").partition(VALIDATION_HEADING)
     before = before.partition(section.partition("\n")[0])[0]
@@ -94,10 +94,10 @@ def _card_data(manifest: Manifest, recipe: Recipe) -> ModelCardData:
 
 def _parts(recipe: Recipe) -> str:
     if recipe.wide is None:
-        return f"`model.onnx` is what serves, `model.safetensors` the same model in float32 for `transformers`;\n{SEEN}"
+        return f"`model.onnx` serves; `model.safetensors` is the same model in float32 for `transformers`.\n{SEEN}"
     return (
-        "`model.onnx` is what serves: the encoder, which reads a window of the text, and a small model of its tokens\n"
-        "and pairs of tokens. `model.safetensors` is the encoder alone in float32, `wide.safetensors` the rest;\n"
+        "`model.onnx` serves: it holds the encoder, which reads a window of the text, and a small network on tokens\n"
+        "and pairs of tokens. `model.safetensors` is the encoder alone in float32, `wide.safetensors` is the rest.\n"
         f"{SEEN}"
     )
 

@@ -1,29 +1,121 @@
-"""The served graph: the encoder's logits and the wide part's scores, weighed and added, from one list of token ids.
+"""The ONNX graphs of a model: the encoder alone, and the served graph that adds the scores of the wide part.
 
     input_ids, attention_mask ─┬─ window ── encoder ──────────── * deep ─┐
                                └─ n-grams ── TF-IDF ── network ── * wide ─ + ── logits
 
-The window is cut by the graph, so that the tokenizer may hand over the whole text.
+The served graph cuts the window itself, so that the tokenizer can hand over the whole text.
 """
 
+import logging
+import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import cast
 
 import numpy as np
 import onnx
+import torch
 from onnx import NodeProto, TensorProto, compose, helper, numpy_helper
+from onnxruntime.quantization import QuantType, quantize_dynamic
+from onnxruntime.quantization.shape_inference import quant_pre_process
+from torch import Tensor, nn
+from torch.export import Dim
+from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
-from training.model.blend import Blend
-from training.model.encoding import head_of
-from training.model.wide import WidePart
+from training.model.classifiers import Heads, quiet
+from training.model.fine_tune import head_of
+from training.model.wide import Blend, WidePart
 
 TO_THE_END = np.iinfo(np.int64).max
 INPUTS = ("input_ids", "attention_mask")
 
+ONNX_FILE, ENCODER_FILE = "model.onnx", "encoder.onnx"
+"""The graph that serves, and that of the encoder alone."""
+
+
+class Logits(nn.Module):
+    """One classifier as a module that takes `input_ids` and `attention_mask` and returns the logits alone."""
+
+    def __init__(self, model: PreTrainedModel, mean: nn.Linear | None) -> None:
+        super().__init__()
+        self.heads = Heads({"task": model}, {} if mean is None else {"task": mean})
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        (logits,) = self.heads(input_ids, attention_mask)
+        return cast(Tensor, logits)
+
+
+def export_onnx(folder: Path, target: Path, *, max_length: int, mean: nn.Linear | None = None) -> None:
+    """Write the model saved in `folder` as a float32 graph that takes any batch size and sequence length.
+
+    Attention is exported as plain matrix products: with the fused operator, int8 would be a quarter slower.
+    """
+    with quiet():
+        model = AutoModelForSequenceClassification.from_pretrained(folder, attn_implementation="eager")
+    example = torch.ones((2, 8), dtype=torch.long)
+    sizes = {0: Dim("batch"), 1: Dim("sequence", max=max_length)}
+    with _quiet_export():
+        torch.onnx.export(
+            Logits(model, mean).eval(),
+            (example, torch.ones_like(example)),
+            target,
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+            input_names=list(INPUTS),
+            output_names=["logits"],
+            # The mask has the same sizes as the ids, but the exporter warns if its axes get the same names.
+            dynamic_shapes={"input_ids": sizes, "attention_mask": {0: Dim.DYNAMIC, 1: Dim.DYNAMIC}},
+        )
+    graph = onnx.load(target)
+    _forget_origin(graph)
+    onnx.save(graph, target)
+
+
+def _forget_origin(graph: onnx.ModelProto) -> None:
+    """Remove the exporter's stack traces, which contain paths of this machine."""
+    for node in [*graph.graph.node, *(node for function in graph.functions for node in function.node)]:
+        del node.metadata_props[:]
+        node.doc_string = ""
+
+
+@contextmanager
+def _quiet_export() -> Iterator[None]:
+    """Silence the exporter's notes on operators of torchvision, which no text classifier uses."""
+    logger = logging.getLogger("torch.onnx._internal.exporter._registration")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            # torch.export calls a deprecated function of torch.
+            warnings.filterwarnings("ignore", message=r"`isinstance\(treespec, LeafSpec\)`", category=FutureWarning)
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+def quantise(source: Path, target: Path, *, workspace: Path) -> None:
+    """Write the graph with signed int8 weights, scaled per channel; activations are scaled per text at run time.
+
+    Unsigned weights would be no faster than float32, and one scale per tensor would cost a tenth of the issues.
+    """
+    shaped = workspace / "shaped.onnx"
+    # The exporter has already optimised the graph, and symbolic inference would take longer than the export.
+    quant_pre_process(source, shaped, skip_optimization=True, skip_symbolic_shape=True)
+    quantize_dynamic(shaped, target, per_channel=True, weight_type=QuantType.QInt8)
+
+
+def assemble(folder: Path, wide: WidePart | None, blend: Blend, *, window: int) -> None:
+    """Write the graph that serves beside the encoder's graph. window: how many tokens the encoder reads."""
+    graph = onnx.load(folder / ENCODER_FILE)
+    onnx.save(graph if wide is None else combine(graph, wide, blend, window=window), folder / ONNX_FILE)
+
 
 def combine(encoder: onnx.ModelProto, wide: WidePart, blend: Blend, *, window: int) -> onnx.ModelProto:
-    """encoder: a graph from `INPUTS` to `logits`, as `training.bundle.onnx_graph` writes it.
+    """Return the served graph of both parts.
 
-    window: tokens that it reads.
+    encoder: a graph from `INPUTS` to `logits`, as `export_onnx` writes it. window: how many tokens the encoder reads.
     """
     head = head_of(window)
     nodes = [node for name in INPUTS for node in _window(name, head=head)]
@@ -35,7 +127,7 @@ def combine(encoder: onnx.ModelProto, wide: WidePart, blend: Blend, *, window: i
     nodes.append(helper.make_node("Identity", ["input_ids"], ["ids"]))
     front = _model(helper.make_graph(nodes, "window", both, [*cut, ids], constants), like=encoder)
     deep = compose.add_prefix(encoder, "deep_")
-    # The prefix also renames the named sizes of the inputs, which then are those of the window.
+    # The prefix also renames the sizes of the encoder's inputs, so that they are those of the window.
     joined = compose.merge_models(
         front, deep, [(f"window_{name}", f"deep_{name}") for name in INPUTS], outputs=["ids", "deep_logits"]
     )
@@ -46,7 +138,7 @@ def combine(encoder: onnx.ModelProto, wide: WidePart, blend: Blend, *, window: i
 
 
 def _window(name: str, *, head: int) -> Iterator[NodeProto]:
-    """The first `head` of a row and what of its end fits behind them."""
+    """Cut a row to its first `head` tokens and as many of its last ones as the window has room for."""
     yield helper.make_node("Slice", [name, "at_0", "at_head", "axis"], [f"{name}_head"])
     yield helper.make_node("Slice", [name, "at_head", "at_end", "axis"], [f"{name}_rest"])
     yield helper.make_node("Slice", [f"{name}_rest", "at_tail", "at_end", "axis"], [f"{name}_tail"])
@@ -68,7 +160,7 @@ def _blended(wide: WidePart, blend: Blend, *, labels: int) -> onnx.GraphProto:
             ngram_indexes=list(range(len(vocabulary.ngrams))),
             pool_int64s=[token for ngram in vocabulary.ngrams for token in ngram],
         ),
-        # 1 + log(count) of what occurs, 0 of what does not: log(max(count, 1)) + min(count, 1).
+        # 1 + log(count) for n-grams that occur, 0 for others: log(max(count, 1)) + min(count, 1).
         helper.make_node("Max", ["counts", "one"], ["at_least_one"]),
         helper.make_node("Log", ["at_least_one"], ["logarithms"]),
         helper.make_node("Min", ["counts", "one"], ["occurs"]),
@@ -92,7 +184,7 @@ def _blended(wide: WidePart, blend: Blend, *, labels: int) -> onnx.GraphProto:
     }
     constants = [numpy_helper.from_array(np.asarray(value, dtype=np.float32), name) for name, value in floats.items()]
     for number, layer in enumerate(wide.layers):
-        # Half precision halves the file; a score changes by about a thousandth.
+        # Half precision halves the file and changes a score by about a thousandth.
         constants.append(numpy_helper.from_array(layer.weights.astype(np.float16), f"halves_{number}"))
     constants += _constants({"row": [1]})
     inputs = [
@@ -104,7 +196,7 @@ def _blended(wide: WidePart, blend: Blend, *, labels: int) -> onnx.GraphProto:
 
 
 def _network(layers: int) -> Iterator[NodeProto]:
-    """From `features` to `scores`, with rectified units between the layers."""
+    """Compute `scores` from `features`, with rectified units between the layers."""
     given = "features"
     for number in range(layers):
         yield helper.make_node("Cast", [f"halves_{number}"], [f"weights_{number}"], to=TensorProto.FLOAT)
@@ -123,5 +215,5 @@ def _constants(values: dict[str, list[int]]) -> list[TensorProto]:
 
 
 def _model(graph: onnx.GraphProto, *, like: onnx.ModelProto) -> onnx.ModelProto:
-    """Of the same operator sets, which merging asks for."""
+    """Wrap a graph as a model with the operator sets of `like`, because only such models can be merged."""
     return helper.make_model(graph, opset_imports=list(like.opset_import), ir_version=like.ir_version)

@@ -1,4 +1,4 @@
-"""A folder as one commit of a repository on the Hub, made only where the Hub does not hold it already."""
+"""Uploads a folder as one commit of a repository on the Hub, unless the Hub already has the same content."""
 
 import hashlib
 from collections.abc import Collection, Iterable
@@ -27,13 +27,13 @@ def commit_folder(
     message: str,
     private: bool | None = None,
 ) -> str:
-    """Upload the files `names` of `folder` to a repository, made if need be, and return the commit's sha.
+    """Upload the files `names` of `folder` to a repository and return the sha of the commit.
 
-    The commit holds these files and nothing else; content that is there already makes no commit. It is refused if
-    somebody else commits meanwhile. `private` holds for a repository that is made, not for one that exists.
+    The commit has these files and no others. If the repository already has them, no commit is made. A repository that
+    does not exist is made; `private` applies only then.
 
     Raises:
-        huggingface_hub.errors.HfHubHTTPError: the Hub refused.
+        huggingface_hub.errors.HfHubHTTPError: the Hub refused, for instance because somebody else committed meanwhile.
     """
     api.create_repo(repository, repo_type=repo_type, private=private, exist_ok=True)
     describe = api.dataset_info if repo_type == "dataset" else api.model_info
@@ -55,10 +55,10 @@ def upload(
     message: str,
     parent: str | None,
 ) -> str:
-    """Make the files `names` of `folder` all that a repository holds, where it still stands at the commit `parent`.
+    """Replace the content of a repository by the files `names` of `folder`, and return the sha of the commit.
 
     Raises:
-        huggingface_hub.errors.HfHubHTTPError: the Hub refused.
+        huggingface_hub.errors.HfHubHTTPError: the Hub refused, or the repository is no longer at the commit `parent`.
     """
     commit = api.upload_folder(
         repo_id=repository,
@@ -73,7 +73,7 @@ def upload(
 
 
 def _holds(siblings: Iterable[RepoSibling], folder: Path, names: Collection[str]) -> bool:
-    """Whether the repository's files are exactly the folder's: LFS files by sha256, small ones by their git blob."""
+    """Return whether the repository has exactly these files; LFS files are compared by sha256, others by git blob."""
     remote = {file.rfilename: file for file in siblings if file.rfilename != MADE_BY_THE_HUB}
     return remote.keys() == set(names) and all(_is_same(file, folder / name) for name, file in remote.items())
 

@@ -1,4 +1,4 @@
-"""Whether int8 gives what float32 gives."""
+"""Whether the int8 graph answers like the float32 graph."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from training.bundle.thresholds import Floats, Integers, probabilities
 from training.data.groups import Groups
-from training.evaluation.intervals import percentile_interval, redraws
+from training.evaluation.intervals import bootstrap
 
 INT8_MAY_COST = 0.005
 """Accuracy on the validation part. A model that loses more in int8 is served in float32, four times as large."""
@@ -17,7 +17,7 @@ class Parity:
     """What int8 changes on the validation part.
 
     agreement: share of texts with the same most probable label. probability_difference: the largest of any label.
-    accuracy_change: of int8 over float32, with the ends of its 95 % interval.
+    accuracy_change: int8 minus float32, with the bounds of its 95 % interval.
     """
 
     agreement: float
@@ -32,12 +32,11 @@ class Parity:
 
 
 def compare(exact: Floats, quantised: Floats, truth: Integers, groups: Groups) -> Parity:
-    """Logits of shape (n, labels) from both graphs, the true labels and the near-duplicate groups of shape (n,)."""
+    """Compare logits of shape (n, labels); true labels and near-duplicate groups are of shape (n,)."""
     difference = np.abs(probabilities(exact, 1.0) - probabilities(quantised, 1.0)).max()
     right = [(logits.argmax(axis=1) == truth).astype(float) for logits in (exact, quantised)]
     change = right[1] - right[0]
-    drawn = np.concatenate([(weights @ change) / weights.sum(axis=1) for weights in redraws(groups)])
-    interval = percentile_interval(drawn)
+    interval = bootstrap({"change": lambda weights: (weights @ change) / weights.sum(axis=1)}, groups)["change"]
     low, high = interval if interval is not None else (float("nan"), float("nan"))
     return Parity(
         agreement=float((exact.argmax(axis=1) == quantised.argmax(axis=1)).mean()),

@@ -1,4 +1,4 @@
-"""Publication: a verified bundle becomes one commit on the Hub, and its sha is the model's version."""
+"""Publishes a verified bundle as one commit on the Hub, whose sha is the version of the model."""
 
 from pathlib import Path
 
@@ -9,15 +9,15 @@ from triage.bundle import MANIFEST_FILE, read_manifest, verify
 
 
 def publish(folder: Path, *, model_id: str, endpoint: str | None, token: str | None = None) -> str:
-    """Upload the bundle in `folder` to the repository `model_id`, made if need be, and return the commit's sha.
+    """Upload the bundle in `folder` to the repository `model_id` and return the sha of the commit.
 
-    The commit holds the bundle and nothing else; content that is there already makes no commit. It is refused if
-    somebody else commits meanwhile.
+    The commit has the files of the bundle and no others. If the repository already has them, no commit is made.
 
     Raises:
         FileNotFoundError: the folder has no `triage.json`.
-        BundleCorruptError, BundleUnsafeError: the files are not those of `triage.json`.
-        huggingface_hub.errors.HfHubHTTPError: the Hub refused.
+        BundleCorruptError: a file is missing or differs from `triage.json`.
+        BundleUnsafeError: `triage.json` names a file that may not be loaded.
+        huggingface_hub.errors.HfHubHTTPError: the Hub refused, for instance because somebody else committed meanwhile.
     """
     manifest = read_manifest((folder / MANIFEST_FILE).read_bytes())
     verify(folder, manifest.files)

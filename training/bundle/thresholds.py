@@ -1,4 +1,4 @@
-"""Calibration and thresholds, set on the validation logits of the very model that serves."""
+"""Calibration and thresholds, chosen from the validation logits of the model that serves."""
 
 import math
 
@@ -12,10 +12,10 @@ from training.recipe import TaskRecipe
 from triage.bundle import Calibration, Thresholds
 
 CONFIDENCE = 0.95
-"""With which a target accuracy has to be met, one-sided."""
+"""One-sided confidence with which a target accuracy must be proven."""
 
 TEMPERATURES = (0.05, 20.0)
-"""Beyond these a model is broken, not badly calibrated."""
+"""Smallest and largest temperature; a model that needs another one is broken, not badly calibrated."""
 
 Floats = npt.NDArray[np.floating]
 Integers = npt.NDArray[np.integer]
@@ -23,10 +23,10 @@ Booleans = npt.NDArray[np.bool_]
 
 
 def fit_temperature(logits: Floats, truth: Integers) -> float:
-    """The temperature at which the most probable labels are as probable, on average, as they are true.
+    """Return the temperature at which the mean probability of the most probable label equals the accuracy.
 
-    logits: shape (n, labels); truth: shape (n,). The least cross entropy would leave issues too sure by four points,
-    since it also weighs how the other eighty labels share the rest, which no threshold reads.
+    logits: shape (n, labels); truth: shape (n,). The temperature with the smallest cross entropy would leave issues too
+    confident by four points, because it also depends on the other eighty labels, which no threshold uses.
     Clarté et al., Expectation consistency for calibration of neural networks, 2023.
     """
     accuracy = float((logits.argmax(axis=1) == truth).mean())
@@ -41,26 +41,26 @@ def fit_temperature(logits: Floats, truth: Integers) -> float:
 
 
 def probabilities(logits: Floats, temperature: float) -> Floats:
-    """Calibrated probabilities, of the shape of the logits."""
+    """Return calibrated probabilities, in the shape of the logits."""
     calibrated: Floats = softmax(np.asarray(logits, dtype=np.float64) / temperature, axis=1)
     return calibrated
 
 
 def accuracy_at_least(correct: int, total: int, *, confidence: float = CONFIDENCE) -> float:
-    """The accuracy that `correct` of `total` proves with one-sided `confidence` (Clopper and Pearson, 1934)."""
+    """Return the accuracy that `correct` of `total` prove with one-sided `confidence` (Clopper and Pearson, 1934)."""
     return float(beta.ppf(1 - confidence, correct, total - correct + 1)) if correct else 0.0
 
 
 def auto_threshold(confidence: Floats, correct: Booleans, *, target: float) -> float | None:
-    """The smallest confidence from which on the predictions prove the target accuracy, or None if none does.
+    """Return the smallest threshold at which the automatic predictions prove the target accuracy, None if none does.
 
-    confidence, correct: shape (n,), of the label that was given.
+    confidence, correct: shape (n,), of the predicted label.
     """
     order = np.argsort(-confidence, kind="stable")
     ranked = confidence[order]
     right = np.cumsum(correct[order])
     totals = np.arange(1, len(ranked) + 1)
-    # A threshold takes all predictions of the same confidence, so only the last of them counts.
+    # A threshold includes all predictions of the same confidence, so only the last of them counts.
     last = np.append(ranked[:-1] != ranked[1:], True)
     proven = np.where(right > 0, beta.ppf(1 - CONFIDENCE, np.maximum(right, 1), totals - right + 1), 0.0)
     sufficient = np.flatnonzero(last & (proven >= target))
@@ -68,21 +68,21 @@ def auto_threshold(confidence: Floats, correct: Booleans, *, target: float) -> f
 
 
 def flag_threshold(probability: Floats, positive: Booleans, *, target_recall: float) -> float:
-    """The largest probability from which on at least `target_recall` of the positives are found.
+    """Return the largest probability at which at least `target_recall` of the positives are found.
 
-    Recall comes first: what it costs in precision is reported, not traded.
+    The precision that results is reported but does not influence the choice.
 
     Raises:
-        ValueError: there is no positive to find.
+        ValueError: there is no positive example.
     """
     found = np.sort(probability[positive])[::-1]
     if not len(found):
-        raise ValueError("no positive example is left to choose a threshold on")
+        raise ValueError("there is no positive example to choose a threshold on: give more complaints with the label")
     return float(found[math.ceil(target_recall * len(found)) - 1])
 
 
 def confidence_of_answers(probability: Floats, *, positive: int | None, flag: float | None) -> tuple[Integers, Floats]:
-    """The label that is given to each row, as `triage.inference.classify` gives it, and its probability; shape (n,)."""
+    """Return label and probability of each row's answer, chosen as in `triage.inference.classify`; shape (n,)."""
     given = probability.argmax(axis=1)
     if positive is not None and flag is not None:
         others = np.where(np.arange(probability.shape[1]) == positive, -1.0, probability)
@@ -93,10 +93,10 @@ def confidence_of_answers(probability: Floats, *, positive: int | None, flag: fl
 def choose(
     logits: Floats, truth: Integers, *, labels: tuple[str, ...], aim: TaskRecipe
 ) -> tuple[Calibration, Thresholds]:
-    """Calibration and thresholds for validation logits of shape (n, labels) and their true labels of shape (n,).
+    """Choose calibration and thresholds for validation logits of shape (n, labels) and true labels of shape (n,).
 
-    The automatic part is chosen on the very examples on which it proves its accuracy, which favours it a little:
-    what it really reaches is for the audit stratum to say.
+    The automatic threshold is chosen on the same examples on which its accuracy is proven, which favours it a little;
+    the audit stratum shows what it really reaches.
     """
     calibration = Calibration(temperature=fit_temperature(logits, truth))
     probability = probabilities(logits, calibration.temperature)

@@ -1,6 +1,6 @@
-"""Values of an export's cells, whatever wrote them: text, labels, moments, tags, flags.
+"""Converts the cells of an export to text, labels, times, tags and flags; a missing value becomes None.
 
-None is a value that is missing. Each raises ValueError with what is wrong, and never with the value.
+Every function raises ValueError for a wrong value. The message never contains the value.
 """
 
 import math
@@ -8,19 +8,19 @@ import re
 from datetime import date, datetime
 
 BLANKS = frozenset({"", "None", "N/A"})
-"""How exports write the absence of a value in any column but the narrative."""
+"""How exports write a missing value, in every column except the narrative."""
 
 FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
 def to_text(value: object) -> str | None:
-    """Numbers become text as they were before a spreadsheet or a data frame made them floats."""
+    """Return text. A whole number that a spreadsheet or data frame made a float loses its `.0`."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return None
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     if isinstance(value, bool) or not isinstance(value, str | int):
-        raise ValueError(f"holds a {type(value).__name__}, not text")
+        raise ValueError(f"must be text, not a value of type {type(value).__name__}")
     return str(value) or None
 
 
@@ -30,7 +30,7 @@ def to_label(value: object) -> str | None:
 
 
 def to_moment(value: object) -> str | None:
-    """ISO 8601, or the month/day/year of older exports, which becomes ISO."""
+    """Return ISO 8601 text from ISO 8601 or from the month/day/year of older exports."""
     if isinstance(value, date):
         return value.isoformat()
     text = to_label(value)
@@ -47,26 +47,26 @@ def _american_day(text: str) -> str:
     try:
         return datetime.strptime(text, "%m/%d/%Y").date().isoformat()
     except ValueError:
-        raise ValueError("is no date: neither YYYY-MM-DD nor MM/DD/YYYY") from None
+        raise ValueError("is not a date: it must be YYYY-MM-DD or MM/DD/YYYY") from None
 
 
 def to_tags(value: object) -> tuple[str, ...] | None:
-    """A list, or one text separated by commas or semicolons. Null means that the source does not say."""
+    """Read a list, or one text with commas or semicolons. None means that the source does not contain tags."""
     if value is None:
         return None
     parts = re.split("[,;]", value) if isinstance(value, str) else value
     if not isinstance(parts, list | tuple) or not all(isinstance(part, str) for part in parts):
-        raise ValueError("holds neither text nor a list of texts")
+        raise ValueError("must be text or a list of texts")
     return tuple(tag for part in parts if (tag := part.strip()) not in BLANKS)
 
 
 def to_tags_of_the_api(value: object) -> tuple[str, ...]:
-    """CFPB's API writes null where the consumer stated no tag."""
+    """Read tags of CFPB's API, which writes null if the consumer stated none."""
     return to_tags(value) or ()
 
 
 def to_flag(value: object) -> bool | None:
     text = str(value).strip().lower() if isinstance(value, bool) else (to_label(value) or "").lower()
     if text and text not in FLAGS:
-        raise ValueError("is neither true nor false")
+        raise ValueError("must be true or false")
     return FLAGS.get(text)

@@ -1,7 +1,7 @@
 """Complaint exports, row by row: CFPB's CSV, JSON and Parquet, archives of them, and JSON lines of `raw_complaints`.
 
-A missing value is a row like any other: what to do about it is the reader's business. A file that is not what it
-claims to be raises ExportError at the row where that shows; the rows before it have been handed out.
+A missing value is not an error here; the caller decides about it. A malformed file raises ExportError at the first
+wrong row, after the rows before it have been returned.
 """
 
 import csv
@@ -23,7 +23,7 @@ import pyarrow.parquet
 from training.data.cell_values import to_flag, to_label, to_moment, to_tags, to_tags_of_the_api, to_text
 
 MAX_FIELD_CHARACTERS = 10_000_000
-"""The csv module stops at 131,072, which an export with pasted documents exceeds."""
+"""Longest CSV field. The default of the csv module, 131,072, is too short for pasted documents."""
 
 PARQUET_BATCH_ROWS = 1024
 
@@ -42,13 +42,13 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "tags": ("tags",),
     "account_vulnerable": ("account_vulnerable",),
 }
-"""The names of each field in the known exports, lower case and with underscores; the first one present is read."""
+"""The names of each field in the known exports, in lower case with underscores; the first one present is used."""
 
 EXPLAINING = frozenset({".txt", ".md", ".pdf", ".html"})
-"""What lies in an archive beside its exports."""
+"""Suffixes of files in an archive that explain the exports and are skipped."""
 
 TRACES = frozenset({"Thumbs.db", "desktop.ini"})
-"""What Windows leaves in a folder."""
+"""Files that Windows adds to folders and that are skipped."""
 
 Record = Mapping[str, Any]
 
@@ -57,10 +57,10 @@ Record = Mapping[str, Any]
 class ExportRow:
     """One complaint as exported.
 
-    row: its number in the export, from 1; the header and blank lines do not count. member, member_row: of an archive of
-    several files, the file and the number there.
-    received_at: ISO 8601, a day or a moment. product, issue: as the form named them that year.
-    tags: () when the consumer stated none, None when the export does not say.
+    row: its number in the export, from 1; the header and blank lines do not count. member, member_row: in an archive of
+    several files, the file and the number in it.
+    received_at: ISO 8601, a day or a time. product, issue: in the names of that year's form.
+    tags: () if the consumer stated none, None if the export does not contain tags.
     """
 
     row: int
@@ -82,7 +82,7 @@ class ExportRow:
 
 
 class ExportError(Exception):
-    """An export that cannot be read: where, why, and what to do next. Never quotes a narrative."""
+    """An export cannot be read. The message says where, why and what to do, and never quotes a narrative."""
 
     def __init__(
         self,
@@ -104,14 +104,14 @@ class ExportError(Exception):
 
 @dataclass
 class _Place:
-    """Where in an export the reader is: the file inside, where the export is an archive, and the row in that file."""
+    """The reader's position: the file inside an archive, if the export is one, and the row in that file."""
 
     member: str | None = None
     row: int = 1
 
 
 class _UnreadableError(Exception):
-    """An ExportError in the making, where path and row are not known; `whole` when no row is to blame."""
+    """Becomes an ExportError where path and row are known. whole: no single row is wrong."""
 
     def __init__(self, problem: str, *, advice: str, column: str | None = None, whole: bool = False) -> None:
         super().__init__(problem)
@@ -124,12 +124,12 @@ class _UnreadableError(Exception):
 def read_export(path: Path, *, limit: int | None = None) -> Iterator[ExportRow]:
     """Yield the rows of an export, at most `limit` of them; raises ExportError while iterating.
 
-    The format follows the name: .csv, .json, .jsonl, .ndjson, .parquet, or .zip with such files inside, which are read
-    one after the other in the order of their names, as one. CSV, JSON lines and Parquet are streamed; a JSON array or
-    API answer is held in memory. Text is UTF-8, with or without BOM.
+    The suffix states the format: .csv, .json, .jsonl, .ndjson, .parquet, or .zip with such files inside, which are read
+    as one export in the order of their names. CSV, JSON lines and Parquet are streamed; a JSON array or an answer of
+    the API is held in memory. Text is UTF-8, with or without BOM.
     """
     if limit is not None and limit < 0:
-        raise ValueError(f"limit is a number of rows, not {limit}")
+        raise ValueError(f"limit must be 0 or more, not {limit}")
     return islice(_rows(path), limit)
 
 
@@ -163,7 +163,7 @@ def _records(path: Path, place: _Place) -> Generator[Record, None, None]:
 
 
 def _members(archive: ZipFile) -> list[str]:
-    """The exports in an archive; what only explains them, or is a trace of the program that packed them, is none."""
+    """Return the exports in an archive, without explanations and without files that packing programs add."""
     names = [name for name in archive.namelist() if not name.endswith("/") and not name.startswith("__MACOSX/")]
     names = [name for name in names if not Path(name).name.startswith(".") and Path(name).name not in TRACES]
     members = sorted(name for name in names if Path(name).suffix.lower() not in EXPLAINING)
@@ -182,7 +182,7 @@ def _kind(name: str) -> str:
 
 @contextmanager
 def _located(path: Path, place: _Place) -> Iterator[None]:
-    """Raise what goes wrong in reading a row as an ExportError."""
+    """Turn every error of reading a row into an ExportError."""
 
     def failed(problem: str, advice: str, *, whole: bool = False, column: str | None = None) -> ExportError:
         row = None if whole else place.row
@@ -210,7 +210,7 @@ def _located(path: Path, place: _Place) -> Iterator[None]:
 
 
 def _read_csv(file: IO[bytes]) -> Iterator[Record]:
-    csv.field_size_limit(MAX_FIELD_CHARACTERS)  # one for the whole interpreter: csv.reader takes no limit of its own
+    csv.field_size_limit(MAX_FIELD_CHARACTERS)  # for the whole interpreter: csv.reader has no such option
     lines = csv.reader(_decoded(file), strict=True)
     header = next(lines, None)
     if not header:
@@ -231,7 +231,7 @@ def _read_json_lines(file: IO[bytes]) -> Iterator[Record]:
 
 
 def _read_json(file: IO[bytes]) -> Iterator[Record]:
-    """An array, an answer of CFPB's API, one object, or JSON lines under another name."""
+    """Read an array, an answer of CFPB's API, one object, or JSON lines with the suffix .json."""
     lines = _decoded(file)
     first = next(filter(str.strip, lines), "")
     if first.lstrip().startswith("{") and (record := _complete(first)) is not None and "hits" not in record:
@@ -267,7 +267,7 @@ READERS: Mapping[str, Callable[[IO[bytes]], Iterator[Record]]] = {
 
 
 def _decoded(file: IO[bytes]) -> Iterator[str]:
-    """Decode line by line, so that a wrong byte is reported at its own row and not a buffer early."""
+    """Decode line by line, so that a wrong byte is reported in its own row."""
     for number, line in enumerate(file):
         yield line.decode("utf-8" if number else "utf-8-sig")
 
@@ -281,7 +281,7 @@ def _complete(line: str) -> dict[str, Any] | None:
 
 
 def _array(text: str) -> Iterator[Any]:
-    """Decode an array element by element: an error then belongs to a row."""
+    """Decode an array element by element, so that an error belongs to a row."""
     decoder, blank = json.JSONDecoder(), re.compile(r"\s*")
 
     def after_blanks(position: int) -> int:
@@ -316,7 +316,7 @@ def _objects(values: Iterable[Any]) -> Iterator[Record]:
 
 
 def _require_id(names: Iterable[str]) -> None:
-    """Fail unless one column holds the complaint's id. In JSON the first object stands for the header."""
+    """Require a column with the complaint's id. In JSON, the first object takes the place of the header."""
     columns = _columns(tuple(names))
     if columns["complaint_id"] is None:
         known = ", ".join(field for field, column in columns.items() if column) or "none"
@@ -334,7 +334,7 @@ def _require_id(names: Iterable[str]) -> None:
 
 @lru_cache(maxsize=1024)
 def _columns(names: tuple[str, ...]) -> Mapping[str, str | None]:
-    """Which column, if any, holds each field."""
+    """Return the column of each field, None if there is none."""
     spelled: dict[str, list[str]] = {}
     for name in names:
         spelled.setdefault(re.sub(r"\W+", "_", name.strip().lower()), []).append(name)

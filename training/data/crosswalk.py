@@ -1,7 +1,7 @@
-"""From the names of any complaint form since 2011 to the one taxonomy.
+"""Maps the names of every complaint form since 2011 to the taxonomy.
 
-CFPB renamed products and issues on 24 April 2017 and 24 August 2023, so the same thing has up to three names. The rules
-are data, each with its reason, in `crosswalk.toml`; the names are those of the forms and of the published database.
+CFPB renamed products and issues on 24 April 2017 and 24 August 2023, so that one of them can have three names. The
+rules are in `crosswalk.toml`, each with its reason; their names are those of the forms and of the published database.
 """
 
 import tomllib
@@ -21,18 +21,18 @@ from triage.taxonomy import Name, load_taxonomy
 Names = tuple[Name, ...]
 
 ABSENT = frozenset({"", "n/a", "na", "nan", "none", "null"})
-"""How exports write that the form asked for no sub-product or sub-issue."""
+"""How exports write that the form did not ask for a sub-product or sub-issue."""
 
 
 class Label(Contract):
-    """What a complaint is about, in names of the taxonomy: `issue` is one of the issues of `product`."""
+    """What a complaint is about, in the names of the taxonomy. issue: one of the issues of `product`."""
 
     product: Name
     issue: Name
 
 
 class _Rule(Contract):
-    """Fits where every condition does; a condition without names fits anything, also an absent value."""
+    """A rule fits if all its conditions fit; a condition without names fits every value, also a missing one."""
 
     to: Name
     reason: Name
@@ -49,7 +49,7 @@ class _Rule(Contract):
         return all(not keys or _key(value) in keys for keys, value in zip(self._keys, values, strict=True))
 
     def covers(self, other: "_Rule") -> bool:
-        """Whether it fits wherever the other does, so that the other is never reached behind it."""
+        """Return whether this rule fits wherever `other` does; a later `other` would then never apply."""
         return all(
             not mine or (theirs and theirs <= mine) for mine, theirs in zip(self._keys, other._keys, strict=True)
         )
@@ -66,7 +66,7 @@ class ProductRule(_Rule):
 
 
 class IssueRule(_Rule):
-    """under: products of the taxonomy, by default all that have the issue `to`."""
+    """under: products of the taxonomy to which it applies, by default all that have the issue `to`."""
 
     under: Names = ()
     issues: Names = Field(min_length=1)
@@ -75,7 +75,7 @@ class IssueRule(_Rule):
     @model_validator(mode="after")
     def _leads_into_the_taxonomy(self) -> Self:
         if missing := [product for product in self.under if not load_taxonomy().has_issue(product, self.to)]:
-            raise ValueError(f"{self.to!r} is no issue of {', '.join(missing)}")
+            raise ValueError(f"{self.to!r} is not an issue of {', '.join(missing)}")
         return self
 
     @property
@@ -84,7 +84,7 @@ class IssueRule(_Rule):
 
 
 class KnownNames(Contract):
-    """Names that were on a form without a rule of their own."""
+    """Names on the forms that need no rule of their own."""
 
     sub_products: Names
     sub_issues: Names
@@ -92,12 +92,12 @@ class KnownNames(Contract):
 
 def _same_as_the_taxonomy(version: str) -> str:
     if version != load_taxonomy().version:
-        raise ValueError(f"leads to taxonomy {version}, this code has {load_taxonomy().version}")
+        raise ValueError(f"maps to taxonomy {version}, but this code has taxonomy {load_taxonomy().version}")
     return version
 
 
 class Crosswalk(Contract):
-    """version: of the rules; it travels with every label beside the version of the taxonomy they lead to."""
+    """All rules. version: of the rules; it is stored with the labels, beside the version of the taxonomy."""
 
     version: Name
     taxonomy: Annotated[Name, BeforeValidator(_same_as_the_taxonomy)]
@@ -116,12 +116,12 @@ class Crosswalk(Contract):
         return self
 
     def label(self, product: str, *, issue: str, sub_product: str | None = None, sub_issue: str | None = None) -> Label:
-        """Raises UnknownNameError."""
+        """Return product and issue in the names of the taxonomy. Raises UnknownNameError."""
         mapped = self.product(product, sub_product, issue)
         return Label(product=mapped, issue=self._issue_under(mapped, issue, sub_issue))
 
     def product(self, product: str, sub_product: str | None = None, issue: str | None = None) -> str:
-        """The taxonomy's product. The issue decides where a form had one product for two and no sub-product is given.
+        """Return the product of the taxonomy. Where it became two, sub-product or else issue decides.
 
         Raises UnknownNameError.
         """
@@ -132,7 +132,7 @@ class Crosswalk(Contract):
         return next(fitting, None) or _spelled(product, self.known_products)
 
     def issue(self, product: str, sub_product: str | None, issue: str, sub_issue: str | None = None) -> str:
-        """The taxonomy's issue under the product that `product` maps to. Raises UnknownNameError."""
+        """Return the issue of the taxonomy, under the product that `product` maps to. Raises UnknownNameError."""
         return self.label(product, sub_product=sub_product, issue=issue, sub_issue=sub_issue).issue
 
     def _issue_under(self, mapped: str, issue: str, sub_issue: str | None) -> str:
@@ -149,7 +149,7 @@ class Crosswalk(Contract):
         return tuple(dict.fromkeys((*(product.name for product in load_taxonomy().products), *older)))
 
     def known_issues(self, product: str) -> Iterator[str]:
-        """Every name that leads to an issue of this product of the taxonomy. Raises UnknownProductError."""
+        """Yield every name that maps to an issue of this product of the taxonomy. Raises UnknownProductError."""
         yield from load_taxonomy().issues_of(product)
         for rule in self.issues:
             if product in rule.conditions[0]:
@@ -158,7 +158,7 @@ class Crosswalk(Contract):
 
 @cache
 def load_crosswalk() -> Crosswalk:
-    """The crosswalk this code was released with."""
+    """Load the crosswalk of this code."""
     rules = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
     return Crosswalk.model_validate(rules)
 
@@ -169,7 +169,7 @@ def _products_with(issue: str) -> Names:
 
 
 def _key(name: str | None) -> str:
-    """Exports differ in case, spaces and apostrophes of what is the same name."""
+    """Return a name without differences of case, spaces and apostrophes, which vary between exports."""
     return " ".join((name or "").replace("\N{RIGHT SINGLE QUOTATION MARK}", "'").split()).casefold()
 
 
@@ -183,7 +183,7 @@ def _require(field: str, value: str | None, known: Names, *, under: str | None =
 
 
 def _spelled(name: str, known: Names) -> str:
-    """The name as the taxonomy writes it."""
+    """Return the name in the spelling of the taxonomy."""
     return next(other for other in known if _key(other) == _key(name))
 
 

@@ -1,4 +1,4 @@
-"""Labelled complaints out of a real export: cleaned as in serving, named by the crosswalk, grouped, fingerprinted."""
+"""Labelled complaints of a real export: cleaned as in serving, with names of the taxonomy and near-duplicate groups."""
 
 import hashlib
 import json
@@ -22,8 +22,8 @@ from triage.vulnerability import vulnerable_tags
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelledRow:
-    """narrative: cleaned. sub_product, sub_issue: as the form of that year named them. vulnerable: by the tags stated
-    on the form, None where the export does not say."""
+    """One complaint. narrative: cleaned. sub_product, sub_issue: in the names of that year's form. vulnerable: by the
+    tags stated on the form, None if the export does not contain tags."""
 
     row: int
     complaint_id: str | None
@@ -37,7 +37,7 @@ class LabelledRow:
     channel: str | None
 
     def label(self, task: TaskName) -> str | None:
-        """Return the label for a task of `triage.tasks`; None where the export does not say."""
+        """Return the label for a task of `triage.tasks`, None if the export does not state it."""
         if task not in TASKS:
             raise ValueError(f"exports have labels for the tasks {', '.join(TASKS)}, not for {task!r}")
         return LABELS[task](self)
@@ -45,7 +45,7 @@ class LabelledRow:
 
 @dataclass(frozen=True, kw_only=True)
 class LabelledData:
-    """groups[i]: the near-duplicate group of rows[i]. without_narrative: rows of the export that were left out."""
+    """groups[i]: the near-duplicate group of rows[i]. without_narrative: number of rows left out."""
 
     rows: tuple[LabelledRow, ...]
     groups: Groups = field(repr=False)
@@ -54,15 +54,15 @@ class LabelledData:
     taxonomy: str
 
     def label_space(self, task: TaskName) -> tuple[str, ...]:
-        """The labels that occur, in alphabetical order: the order of a model's logits."""
+        """Return the labels that occur in alphabetical order, which is the order of a model's logits."""
         return tuple(sorted(self.counts(task)))
 
     def counts(self, task: TaskName) -> Mapping[str, int]:
-        """Complaints of each label, the most frequent first. Rows whose label is unknown are not counted."""
+        """Count the complaints of each label, the most frequent first; rows without a label are not counted."""
         return _counted(label for row in self.rows if (label := row.label(task)) is not None)
 
     def at(self, places: Groups) -> "LabelledData":
-        """Some of the rows, by their places."""
+        """Return the rows at these places."""
         return replace(self, rows=tuple(self.rows[place] for place in places), groups=self.groups[places])
 
     @property
@@ -71,7 +71,7 @@ class LabelledData:
 
     @property
     def fingerprint(self) -> str:
-        """sha256 over all a model can learn from, in any order of the rows, and the crosswalk's version."""
+        """sha256 of everything a model can learn from and of the crosswalk's version, in any order of rows."""
         lines = sorted(_line(row) for row in self.rows)
         return hashlib.sha256("\n".join([self.taxonomy, self.crosswalk, *lines]).encode()).hexdigest()
 
@@ -79,11 +79,11 @@ class LabelledData:
 def load_labelled(path: Path, *, min_products: int = 2) -> LabelledData:
     """Read an export with CFPB's column names, in any format of `training.data.complaint_files`.
 
-    Rows without a narrative, which most of CFPB's are, are left out and counted.
+    Rows without a narrative, as most of CFPB's rows are, are left out and counted.
 
     Raises:
-        ExportError: the file cannot be read, is empty, or has fewer than `min_products` products; a row lacks a
-            product, issue or date, or has a name that no form since 2011 had. Names row and column.
+        ExportError: the file cannot be read, is empty, or has fewer than `min_products` products; or a row lacks a
+            product, issue or date, or has a name that no form since 2011 has used.
     """
     crosswalk = load_crosswalk()
     exported = list(read_export(path))
@@ -134,7 +134,7 @@ def _needed(path: Path, row: ExportRow, column: str) -> str:
     value: str | None = getattr(row, column)
     if value is None:
         known = " or ".join(COLUMNS[column])
-        advice = f"Fill it, or leave the row out; the column is called {known}"
+        advice = f"Fill it, or remove the row; the column is called {known}"
         raise _at(path, row, "is empty", advice=advice, column=column)
     return value
 
@@ -145,7 +145,7 @@ def _at(path: Path, row: ExportRow, problem: str, *, advice: str, column: str) -
 
 @cache
 def _crossed(product: str, sub_product: str | None, issue: str, sub_issue: str | None) -> Label:
-    """A few hundred combinations of names make up any export."""
+    """Cached, because an export has only a few hundred combinations of names."""
     return load_crosswalk().label(product, sub_product=sub_product, issue=issue, sub_issue=sub_issue)
 
 

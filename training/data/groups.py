@@ -1,8 +1,8 @@
-"""Near-duplicate groups: letters from one template share a group, so that no split can put them on both sides.
+"""Near-duplicate groups: letters on one template have the same group, so that a split cannot separate them.
 
 MinHash over shingles of words, candidates by banding, then the share of equal minima (Broder, On the resemblance and
-containment of documents, 1997; Leskovec et al., Mining of Massive Datasets, 2014). In numpy rather than datasketch:
-the arithmetic is ten lines on whole arrays, needs no further package and loops over no shingle in Python.
+containment of documents, 1997; Leskovec et al., Mining of Massive Datasets, 2014). Written in numpy, because ten lines
+on whole arrays are faster than a package that loops over shingles in Python.
 """
 
 import hashlib
@@ -18,12 +18,12 @@ from scipy.sparse.csgraph import connected_components
 
 SHINGLE_WORDS = 3
 BANDS, ROWS = 42, 3
-"""Two texts are compared when one of 42 bands of 3 minima agrees: 94 % of the pairs at a resemblance of 0.4, all but a
-few in 10,000 at 0.6, and 4 % at 0.1."""
+"""Two texts are compared if one of 42 bands of 3 minima is equal: 94 % of the pairs with a resemblance of 0.4 are, all
+but a few in 10,000 at 0.6, and 4 % at 0.1."""
 
 THRESHOLD = 0.4
-"""Share of shingles in common from which on two texts are near-duplicates. Real letters on one template, reworded here
-and there, lie above it; two that merely quote the same statute lie below."""
+"""Two texts are near-duplicates if they share at least this part of their shingles. Real letters on one template share
+more, also with some rewording; letters that only quote the same statute share less."""
 
 SEED = 20170424
 
@@ -37,10 +37,10 @@ Groups = npt.NDArray[np.int64]
 
 
 def near_duplicate_groups(texts: Sequence[str], *, threshold: float = THRESHOLD) -> Groups:
-    """The group of each text, shape (n,), numbered in the order of each group's first text in the alphabet.
+    """Return the group of each text, shape (n,), numbered by the alphabetical order of each group's first text.
 
-    Equal texts share a group, and so do texts that are linked by a chain of near-duplicates. Neither the groups nor
-    their numbers depend on the order of the texts. 15,000 complaints take ten seconds on one core.
+    Equal texts have the same group, and so do texts that a chain of near-duplicates links. The order of the texts does
+    not matter. 15,000 complaints take ten seconds on one core.
     """
     distinct = sorted(set(texts))
     groups = _components(signatures(distinct), threshold=threshold)
@@ -49,22 +49,22 @@ def near_duplicate_groups(texts: Sequence[str], *, threshold: float = THRESHOLD)
 
 
 def signatures(texts: Sequence[str]) -> Signatures:
-    """MinHash signatures, shape (n, BANDS * ROWS)."""
+    """Return MinHash signatures, shape (n, BANDS * ROWS)."""
     chance = np.random.default_rng(SEED)
     factors = chance.integers(0, 2**63, size=(BANDS * ROWS, 1), dtype=np.uint64) * np.uint64(2) + np.uint64(1)
     offsets = chance.integers(0, 2**63, size=(BANDS * ROWS, 1), dtype=np.uint64)
     result = np.empty((len(texts), BANDS * ROWS), dtype=np.uint32)
     for row, text in enumerate(texts):
-        # Multiply and shift: the upper half of an odd multiple is as good as a random permutation of 32 bits.
+        # Multiply and shift: the upper half of an odd multiple acts as a random permutation of 32 bits.
         result[row] = ((shingles(text) * factors + offsets) >> np.uint64(32)).min(axis=1)
     return result
 
 
 def shingles(text: str) -> Hashes:
-    """Hashes of the distinct runs of SHINGLE_WORDS words, shape (m,), m >= 1.
+    """Return hashes of the distinct runs of SHINGLE_WORDS words, shape (m,), m >= 1.
 
-    Numbers and what CFPB scrubbed (`XXXX`) are left out: they are what differs between two copies of a template. A text
-    with fewer words is one shingle, and one without any word stands for itself.
+    Numbers and words that CFPB scrubbed (`XXXX`) are ignored, because they differ between two copies of a template. A
+    text with fewer words is a single shingle; a text without words is a shingle of all its characters.
     """
     words = [word for word in _WORD.findall(text.lower()) if not _SCRUBBED.fullmatch(word)]
     if len(words) < SHINGLE_WORDS:
@@ -79,7 +79,7 @@ def shingles(text: str) -> Hashes:
 
 @lru_cache(maxsize=100_000)
 def _hash(word: str) -> int:
-    """Stable over runs, which Python's own hash is not."""
+    """Return a hash that is the same in every run, unlike Python's own."""
     digest = hashlib.blake2b(word.encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest, "big")
 
@@ -93,7 +93,7 @@ def _components(minima: Signatures, *, threshold: float) -> Groups:
 
 
 def _buckets(minima: Signatures) -> Iterator[list[int]]:
-    """Rows that agree in a whole band. A set of rows that several bands put together is given once."""
+    """Yield rows with an equal band. Rows that are together in several bands are yielded once."""
     seen: set[tuple[int, ...]] = set()
     for band in range(BANDS):
         rows = np.ascontiguousarray(minima[:, band * ROWS : (band + 1) * ROWS])
@@ -107,7 +107,7 @@ def _buckets(minima: Signatures) -> Iterator[list[int]]:
 
 
 def _links(minima: Signatures, bucket: Sequence[int], *, threshold: float) -> Iterator[tuple[int, int]]:
-    """Pairs whose estimated resemblance reaches the threshold."""
+    """Yield the pairs whose estimated resemblance reaches the threshold."""
     rows = np.asarray(bucket)
     for position, row in enumerate(bucket[:-1]):
         others = rows[position + 1 :]

@@ -1,4 +1,4 @@
-"""Examples: complaints with the labels that the tasks want, as they read in serving, split and fingerprinted."""
+"""Prepares training data: complaints become examples with labels for the tasks, cleaned and redacted as in serving."""
 
 import hashlib
 import json
@@ -7,6 +7,9 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
 
 from training.generator import generate
 from training.recipe import Recipe
@@ -18,7 +21,8 @@ from triage.text import clean
 
 @dataclass(frozen=True)
 class Example:
-    """labels: by task; a task whose label is not known is absent. group: near-duplicates share one, None is alone."""
+    """One text. labels: by task, without the tasks whose label is not known. group: near-duplicates have the same one;
+    None means that the text has none."""
 
     text: str
     labels: Mapping[str, str]
@@ -27,10 +31,10 @@ class Example:
 
 @dataclass(frozen=True)
 class Prepared:
-    """What one run reads.
+    """The data of one run.
 
-    labels[task][i]: the name of logit `i`. fingerprint: sha256 of all examples and of the part each is in.
-    source: sha256 of the whole export that they come from, None where they were generated.
+    labels[task][i]: the name of logit `i`. fingerprint: sha256 of all examples with the part that each is in.
+    source: sha256 of the whole export that they come from, None if they were generated.
     """
 
     labels: Mapping[str, tuple[str, ...]]
@@ -40,9 +44,31 @@ class Prepared:
     source: str | None = None
 
     def counts(self, task: str) -> Mapping[str, int]:
-        """Training examples of each label of a task, in the order of the logits."""
+        """Return the number of training examples of each label, in the order of the logits."""
         counted = Counter(example.labels[task] for example in self.train if task in example.labels)
         return {label: counted[label] for label in self.labels[task]}
+
+
+@dataclass(frozen=True)
+class TaskExamples:
+    """Examples whose label a task knows, n of each: texts, places of the labels, numbers of near-duplicate groups."""
+
+    texts: tuple[str, ...]
+    truth: npt.NDArray[np.integer]
+    groups: npt.NDArray[np.int64]
+
+
+def task_examples(examples: Iterable[Example], task: str, labels: Sequence[str]) -> TaskExamples:
+    """Return the examples whose label for the task is one of `labels`, in their order."""
+    places = {label: place for place, label in enumerate(labels)}
+    known = [example for example in examples if example.labels.get(task) in places]
+    # An example without a group counts as a group of its own.
+    names = [f"alone {row}" if each.group is None else f"group {each.group}" for row, each in enumerate(known)]
+    return TaskExamples(
+        texts=tuple(example.text for example in known),
+        truth=np.array([places[example.labels[task]] for example in known]),
+        groups=np.unique(names, return_inverse=True)[1].astype(np.int64),
+    )
 
 
 class Labelled(Protocol):
@@ -69,7 +95,7 @@ LABELS: Mapping[TaskName, Callable[[Labelled], str | None]] = {
     "sub-product": lambda complaint: _joined(complaint.product, complaint.sub_product),
     "sub-issue": lambda complaint: _joined(complaint.product, complaint.issue, complaint.sub_issue),
 }
-"""How the label of each task is read off a complaint. The last two are auxiliary: models learn them and never serve."""
+"""How each task gets its label from a complaint. A new task adds a line; the last two are only auxiliary."""
 
 
 def _joined(*names: str | None) -> str:
@@ -85,14 +111,16 @@ def prepare(
 ) -> Prepared:
     """Clean, redact, deduplicate and split `examples`, by default the generated complaints that the recipe asks for.
 
-    validation: examples of other groups, chosen already; then nothing is split.
+    validation: the validation part, if it is already chosen; its groups must not occur in `examples`.
 
     Raises:
-        ValueError: nothing is known of a task's labels, fewer than two of its labels are left to learn, or generated
-            complaints should be split by time.
+        ValueError: a task has no known labels or fewer than two to learn, or generated complaints should be split by
+            time.
     """
     if examples is None and recipe.validate_on == "latest":
-        raise ValueError("generated complaints have no dates: validate on the latest of real ones, or on random groups")
+        raise ValueError(
+            "generated complaints have no dates, so none are the latest: use --validate-on random, or give --data"
+        )
     distinct = _distinct(generated_examples(recipe) if examples is None else examples)
     if validation is None:
         train, held = split(distinct, share=recipe.validation, seed=recipe.seed, tasks=tuple(recipe.tasks))
@@ -103,29 +131,31 @@ def prepare(
 
 
 def require_validated(prepared: Prepared, recipe: Recipe) -> None:
-    """Find now what would else end a run when everything is trained.
+    """Check before training what would otherwise fail after it.
 
     Raises:
-        ValueError: nothing to validate a task on is left, or the label that it looks for is not in both parts.
+        ValueError: a task has no validation examples, or the label that it looks for is missing in one of both parts.
     """
     for task, aim in recipe.tasks.items():
         known = [example.labels[task] for example in prepared.validation if task in example.labels]
         wanted, among = aim.positive_label, "none of the complaints to validate on"
         if not known:
-            raise ValueError(f"{among} has a label for {task}: give more, or validate on others")
+            raise ValueError(f"{among} has a label for {task}: give more complaints, or change --validate-on")
         if wanted is not None and wanted not in prepared.labels[task]:
             names = ", ".join(prepared.labels[task])
-            raise ValueError(f"{task} looks for {wanted!r}, and no complaint is labelled so, only: {names}")
+            raise ValueError(
+                f"{task} looks for {wanted!r}, but no complaint has that label, only {names}: give more complaints"
+            )
         if wanted is not None and wanted not in known:
             raise ValueError(
-                f"{among} is labelled {wanted!r}, which {task} looks for: give more, or validate on others"
+                f"{among} is labelled {wanted!r}, which {task} looks for: give more complaints, or change --validate-on"
             )
 
 
 def _label_space(task: str, train: Iterable[Example]) -> tuple[str, ...]:
     labels = tuple(sorted({example.labels[task] for example in train if task in example.labels}))
     if len(labels) < 2:
-        raise ValueError(f"a classifier of the {task} needs two labels, the examples have {len(labels)}")
+        raise ValueError(f"a classifier of the {task} needs two labels, but the examples have {len(labels)}: give more")
     return labels
 
 
@@ -136,9 +166,9 @@ def generated_examples(recipe: Recipe) -> list[Example]:
 def examples_of(
     complaints: Iterable[Labelled], *, tasks: Iterable[str], groups: Iterable[int | None] | None = None
 ) -> list[Example]:
-    """`groups`: of each complaint, in their order."""
+    """Return an example for each complaint. groups: the near-duplicate group of each complaint, in the same order."""
     if unknown := sorted(set(tasks) - set(LABELS)):
-        raise ValueError(f"no label is known for the task {unknown[0]!r}, only for {', '.join(LABELS)}")
+        raise ValueError(f"no label is known for the task {unknown[0]!r}: choose from {', '.join(LABELS)}")
     readers = {task: LABELS[task] for task in tasks}
     paired = zip(complaints, groups, strict=True) if groups is not None else ((each, None) for each in complaints)
     return [
@@ -152,18 +182,18 @@ def examples_of(
 
 
 def as_served(narrative: str) -> str:
-    """What a model that was trained here is given to read, in training and in serving."""
+    """Return the text as a model reads it, in training and in serving: cleaned and redacted."""
     return redact_text(clean(narrative))
 
 
 def _distinct(examples: Iterable[Example]) -> list[Example]:
-    """Each text once: on both sides of the split it would flatter the model."""
+    """Return each text once: in both parts it would make the figures too good."""
     read = (Example(as_served(example.text), example.labels, example.group) for example in examples)
     return list({example.text: example for example in read if example.text}.values())
 
 
 def _apart(examples: Iterable[Example], *, known: Iterable[Example]) -> tuple[Example, ...]:
-    """Those whose text is not known; what differed only by what is redacted reads the same."""
+    """Return the examples whose text is not in `known`. Redaction can make texts of different groups equal."""
     texts = {example.text for example in known}
     return tuple(example for example in examples if example.text not in texts)
 
@@ -171,8 +201,10 @@ def _apart(examples: Iterable[Example], *, known: Iterable[Example]) -> tuple[Ex
 def split(
     examples: Sequence[Example], *, share: float, seed: int, tasks: Sequence[str]
 ) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
-    """Train and validation in whole groups, so that each combination of the tasks' labels keeps its share; one that
-    only a single group has is trained on."""
+    """Split into train and validation by whole groups, with the same share of each combination of the tasks' labels.
+
+    A combination that only one group has is in the training part.
+    """
     by_labels: defaultdict[str, list[list[Example]]] = defaultdict(list)
     for group in _groups(examples):
         by_labels[json.dumps([group[0].labels.get(task) for task in sorted(tasks)])].append(group)
@@ -189,7 +221,7 @@ def split(
 
 
 def _groups(examples: Iterable[Example]) -> list[list[Example]]:
-    """In an order that does not depend on that of the examples."""
+    """Return the groups in an order that does not depend on the order of the examples."""
     groups: defaultdict[object, list[Example]] = defaultdict(list)
     for example in sorted(examples, key=lambda example: example.text):
         groups[example.text if example.group is None else example.group].append(example)
@@ -197,13 +229,13 @@ def _groups(examples: Iterable[Example]) -> list[list[Example]]:
 
 
 def _rounded(number: float, chance: random.Random) -> int:
-    """Up or down by chance, so that many small combinations of labels give their share together."""
+    """Round up or down at random, so that many small combinations of labels together keep their share."""
     whole = int(number)
     return whole + (chance.random() < number - whole)
 
 
 def fingerprint(train: Iterable[Example], validation: Iterable[Example]) -> str:
-    """sha256 over every example in order, with the part it is in."""
+    """Return the sha256 of every example in order, with the part that it is in."""
     digest = hashlib.sha256()
     for part, examples in (("train", train), ("validation", validation)):
         for example in examples:

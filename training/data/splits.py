@@ -1,7 +1,7 @@
-"""Train, validation and test, such that what is measured is what will be served: later letters, on templates not seen.
+"""Splits data into train, validation and test, by time or at random.
 
-Both splits keep near-duplicate groups whole. The time split is the honest one; the grouped random split differs from it
-only in ignoring dates, so the difference between their figures is what time costs.
+Both splits keep near-duplicate groups whole. The time split tests as in service, on later letters with new templates.
+The grouped random split differs only in ignoring dates, so the difference between their figures is what time costs.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 GAP = timedelta(days=30)
-"""A complaint and its follow-up, or a campaign of letters, spread over weeks."""
+"""Left out before the test period, because follow-ups and campaigns of letters spread over weeks."""
 
 PARTS = ("train", "validation", "test")
 
@@ -24,8 +24,8 @@ Booleans = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Split:
-    """Row numbers of each part, ascending, and of what is in none: `purged` within the gap, `straddling` in a group
-    that the training period already knows."""
+    """Row numbers of each part, ascending, and of the rows in no part: `purged` rows are within the gap, `straddling`
+    rows belong to a group that also occurs on the other side."""
 
     train: Indices
     validation: Indices
@@ -39,7 +39,7 @@ class Split:
 
     @property
     def shares(self) -> Mapping[str, float]:
-        """Of the rows that are in a part."""
+        """Each part's share of the rows that are in a part."""
         kept = sum(len(getattr(self, part)) for part in PARTS)
         return {part: len(getattr(self, part)) / kept for part in PARTS}
 
@@ -47,11 +47,11 @@ class Split:
 def time_split(
     received: Sequence[date], groups: Numbers, *, test_from: date, gap: timedelta = GAP, validation: float = 0.1
 ) -> Split:
-    """Train before the gap, test from `test_from` on; the gap's rows are purged.
+    """Train on rows before the gap and test on rows from `test_from` on; rows in the gap are purged.
 
-    A group belongs wholly to the side of its first complaint: its rows on the other side are left out, since a template
-    once trained on is nothing to be tested with, and later rows may not be trained on. Validation is the latest
-    `validation` share of the training period, again by each group's first complaint.
+    A group belongs to the side of its first complaint, and its rows on the other side are left out: a template that was
+    trained on cannot be tested with, and later rows must not be trained on. The latest `validation` share of the
+    training period, by the first complaint of each group, is the validation part.
 
     Raises:
         ValueError: a part would be empty, or the sequences differ in length.
@@ -64,14 +64,14 @@ def time_split(
     early = days < border
     late = (days >= start) & (first >= border)
     if not early.any():
-        raise ValueError("nothing was received before the gap: choose a later test_from")
+        raise ValueError("no complaint was received before the gap: choose a later day to test from")
     validated = early & (first >= _start_of_latest(first[early], share=validation))
     purged = (days >= border) & (days < start)
     return _checked(early & ~validated, validated, late, purged=purged)
 
 
 def grouped_split(groups: Numbers, *, test: float = 0.2, validation: float = 0.1, seed: int) -> Split:
-    """Whole groups at random; `test` and `validation` are shares of all rows, exceeded by one group at most.
+    """Assign whole groups at random. test, validation: shares of all rows, exceeded by one group at most.
 
     Raises:
         ValueError: a part would be empty, or the shares leave nothing to train on.
@@ -84,13 +84,13 @@ def grouped_split(groups: Numbers, *, test: float = 0.2, validation: float = 0.1
 
 
 def latest(received: Sequence[date], *, share: float) -> date:
-    """The day from which on the latest `share` of the rows was received, or more where many came on that day."""
+    """Return the first day of the latest `share` of the rows; if many came on that day, the share is larger."""
     _require_share(share=share)
     return sorted(received)[int(len(received) * (1 - share))]
 
 
 def latest_groups(received: Sequence[date], groups: Numbers, *, share: float) -> Booleans:
-    """Which rows are in the groups that began last, `share` of the rows or more; shape (n,)."""
+    """Return which rows are in the groups that began last, `share` of all rows or more; shape (n,)."""
     _require_share(share=share)
     first = _first_days(np.array(received, dtype="datetime64[D]"), _numbered(groups, rows=len(received)))
     late: Booleans = first >= _start_of_latest(first, share=share)
@@ -98,14 +98,16 @@ def latest_groups(received: Sequence[date], groups: Numbers, *, share: float) ->
 
 
 def some_groups(groups: Numbers, *, rows: int, seed: int) -> Indices:
-    """Places of whole groups at random, ascending: so many rows, or as many more as the last group has. What is chosen
-    for fewer rows is a part of what is chosen for more."""
+    """Draw whole groups at random until they have `rows` rows or more, and return their places, ascending.
+
+    With the same seed, a draw for fewer rows is a part of a draw for more.
+    """
     groups = _numbered(groups, rows=len(groups))
     return np.flatnonzero((_rows_before(groups, seed=seed) < rows)[groups])
 
 
 def _rows_before(groups: Numbers, *, seed: int) -> Indices:
-    """With the groups in random order: how many rows the groups before each of them have, shape (groups,)."""
+    """Put the groups in random order and return how many rows come before each group, shape (groups,)."""
     sizes = np.bincount(groups)
     shuffled = np.random.default_rng(seed).permutation(len(sizes))
     before = np.empty(len(sizes), dtype=np.int64)
@@ -114,21 +116,21 @@ def _rows_before(groups: Numbers, *, seed: int) -> Indices:
 
 
 def _numbered(groups: Numbers, *, rows: int) -> Numbers:
-    """Groups as 0, 1, 2 … in the order of their numbers."""
+    """Renumber the groups as 0, 1, 2 … in the order of their numbers."""
     if len(groups) != rows:
         raise ValueError(f"{rows} rows have {len(groups)} groups")
     return np.unique(groups, return_inverse=True)[1]
 
 
 def _first_days(days: Days, groups: Numbers) -> Days:
-    """The day of the first complaint of each row's group."""
+    """Return for each row the day of the first complaint of its group."""
     first = np.full(int(groups.max(initial=-1)) + 1, np.datetime64("9999-12-31"))
     np.minimum.at(first, groups, days)
     return first[groups]
 
 
 def _start_of_latest(first: Days, *, share: float) -> Days:
-    """The latest first days, as an array of shape (): from there on `share` of them lie, or more."""
+    """Return the day, as an array of shape (), from which on `share` of the first days lie, or more."""
     start: Days = np.sort(first)[np.array(int(len(first) * (1 - share)))]
     return start
 
@@ -136,7 +138,7 @@ def _start_of_latest(first: Days, *, share: float) -> Days:
 def _checked(train: Booleans, validation: Booleans, test: Booleans, *, purged: Booleans) -> Split:
     for name, rows in zip(PARTS, (train, validation, test), strict=True):
         if not rows.any():
-            raise ValueError(f"the {name} part is empty: there are too few rows or groups for this split")
+            raise ValueError(f"the {name} part is empty: give more complaints, or choose another split")
     straddling = ~(train | validation | test | purged)
     return Split(*(np.flatnonzero(rows) for rows in (train, validation, test, purged, straddling)))
 
@@ -144,4 +146,4 @@ def _checked(train: Booleans, validation: Booleans, test: Booleans, *, purged: B
 def _require_share(**shares: float) -> None:
     for name, share in shares.items():
         if not 0 < share < 1:
-            raise ValueError(f"{name} is a share between 0 and 1, not {share}")
+            raise ValueError(f"{name} must be a share between 0 and 1, not {share}")

@@ -1,4 +1,4 @@
-"""Accuracy against coverage, and confidence against accuracy: what a threshold buys, and whether confidence is true."""
+"""Two curves: accuracy against coverage, for choosing a threshold, and accuracy against confidence."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,17 +6,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from training.evaluation.humans import HUMANS
-from training.evaluation.measures import BINS, TARGET_ACCURACY, bins
-from training.evaluation.ranking import coverage_at, coverage_curve
+from training.evaluation.measures import BINS, TARGET_ACCURACY, bins, coverage_at, coverage_curve
 from training.evaluation.scored_answers import Judged
 
 POINTS = 200
-"""Of the curve that is drawn."""
+"""Points of the curve in the picture."""
 
 
 @dataclass(frozen=True)
 class Covered:
-    """accuracy: of the answers that are at least as confident as `threshold`; coverage: their share."""
+    """accuracy: of the answers with at least the confidence `threshold`; coverage: the share of these answers."""
 
     threshold: float
     coverage: float
@@ -25,7 +24,7 @@ class Covered:
 
 @dataclass(frozen=True)
 class Bin:
-    """Answers of about the same confidence; confidence and accuracy are their means."""
+    """n answers of similar confidence, with the means of their confidence and accuracy."""
 
     n: int
     confidence: float
@@ -33,7 +32,7 @@ class Bin:
 
 
 def covered(judged: Judged) -> tuple[Covered, ...]:
-    """From the most confident answer to all of them, thinned to POINTS."""
+    """Return accuracy and coverage from the most confident answer to all of them, at most at POINTS thresholds."""
     coverage, accuracy = (curve[0] for curve in coverage_curve(judged.confidence, judged.correct, _once(judged)))
     thresholds = -np.unique(-judged.confidence)
     kept = np.unique(np.linspace(0, len(thresholds) - 1, POINTS).round().astype(int))
@@ -42,7 +41,7 @@ def covered(judged: Judged) -> tuple[Covered, ...]:
 
 
 def coverage_levels(judged: Judged, *, task: str) -> Mapping[str, float]:
-    """The share of answers, most confident first, that reaches each accuracy: the target, and what people reach."""
+    """Return the largest share of answers, the most confident first, whose accuracy is the target or that of people."""
     people = {human.level for human in HUMANS if human.task == task and human.measure == "accuracy"}
     return {
         f"{level:.2f}": float(coverage_at(judged.confidence, judged.correct, _once(judged), target=level)[0])
@@ -51,7 +50,7 @@ def coverage_levels(judged: Judged, *, task: str) -> Mapping[str, float]:
 
 
 def reliability(judged: Judged) -> tuple[Bin, ...]:
-    """Bins of equal width that hold an answer."""
+    """Return the bins of equal width that contain an answer."""
     place = bins(judged.confidence)
     return tuple(
         Bin(int(rows.sum()), float(judged.confidence[rows].mean()), float(judged.correct[rows].mean()))

@@ -1,5 +1,4 @@
-"""How pictures look: SVG that stands in a page by itself. Colours are those of Okabe and Ito, which people who see few
-colours can tell apart."""
+"""The style of pictures: self-contained SVG, with the colours of Okabe and Ito for colour-blind readers."""
 
 import re
 from io import StringIO
@@ -15,7 +14,7 @@ BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#595959"
 
 STYLE: Any = {
     "svg.fonttype": "none",
-    # So that the same figures give the same bytes.
+    # Makes equal figures give equal bytes.
     "svg.hashsalt": "evaluation",
     "font.family": "sans-serif",
     "font.sans-serif": ["Arial", "Helvetica", "DejaVu Sans"],
@@ -29,7 +28,7 @@ STYLE: Any = {
 
 
 def svg(figure: Figure) -> str:
-    """The element alone, without prologue and without a date."""
+    """Return the SVG element, without prologue and date."""
     buffer = StringIO()
     with mpl.rc_context(STYLE):
         figure.savefig(buffer, format="svg", bbox_inches="tight", metadata={"Date": None, "Creator": None})
@@ -45,10 +44,10 @@ def axes(*, width: float = 6.4, height: float = 3.6) -> tuple[Figure, Axes]:
 
 def in_percent(*along: Axis) -> None:
     for axis in along:
-        # As many decimals as the axis needs: 67.5 must not be shown as 68.
+        # With as many decimals as the axis needs: 67.5 must not be shown as 68.
         axis.set_major_formatter(PercentFormatter(xmax=1, decimals=None, symbol=" %"))
 
 
 def short(label: str, width: int = 34) -> str:
-    """A label of any origin, as text: a dollar would begin a formula."""
+    """Shorten a label and escape its dollar signs, which would begin a formula."""
     return (label if len(label) <= width else label[: width - 1] + "…").replace("$", r"\$")

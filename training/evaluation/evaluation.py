@@ -1,22 +1,22 @@
-"""Everything that is found out about one model on one export, and the document that machines read."""
+"""The evaluation of one model on one export, and its JSON document."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
 from training.bundle.seen import Digests, is_seen
-from training.data.dataset import LabelledData
+from training.data.dataset import LabelledData, LabelledRow
 from training.data.groups import Groups
-from training.evaluation.baseline_comparison import LINEAR, Step, TrainingPart, baseline_curve, baselines_beside
+from training.evaluation.baseline import LINEAR, Step, TrainingPart, baseline_curve, baselines_beside
 from training.evaluation.curves import Bin, Covered, coverage_levels, covered, reliability
 from training.evaluation.humans import Comparison, compare
 from training.evaluation.intervals import Intervals, intervals
 from training.evaluation.learning import LearningCurve, Point, extrapolate, followed
-from training.evaluation.measures import Figures, figures
+from training.evaluation.measures import Figures, figures, precision_at_recalls
 from training.evaluation.mixes import Mix, bank_like
 from training.evaluation.predictions import Predictions
-from training.evaluation.ranking import precision_at_recalls
-from training.evaluation.rule import with_rule
 from training.evaluation.scored_answers import Judged
 from training.evaluation.slices import (
     ClassFigures,
@@ -28,13 +28,15 @@ from training.evaluation.slices import (
     slices,
 )
 from triage.bundle import Manifest
+from triage.complaint import Complaint
 from triage.tasks import VULNERABLE
+from triage.vulnerability import stated
 
 MODEL = "model"
-"""How the evaluated model is called beside its baselines."""
+"""The name of the evaluated model beside those of its baselines."""
 
 MACRO = "macro average"
-"""Of the labels that occur, as true or as an answer."""
+"""The mean over the labels that occur, as true label or as answer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,8 +48,8 @@ class Measured:
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """model: as it was asked for. seen: complaints whose very text the model was made from; None where its bundle does
-    not say what it was made from."""
+    """What was evaluated. model: the name by which it was requested. seen: how many of the complaints the model was
+    trained on or chosen by; None if its bundle does not say."""
 
     model: str
     weights_sha256: str
@@ -60,9 +62,11 @@ class Subject:
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """recall_of: the label that recall and precision are of, or MACRO. unknown: complaints whose label the
-    model does not know. baseline_dropped: rows to train on that resemble an evaluated complaint. learning: of the
-    model and of the linear baseline, as far as they were trained on fewer examples too.
+    """All results.
+
+    recall_of: the label of which recall and precision are given, or MACRO. unknown: complaints whose label the model
+    does not know. baseline_dropped: rows left out of the baselines' training because they resemble an evaluated
+    complaint. learning: learning curves of the model and of the linear baseline, if they were measured.
     """
 
     subject: Subject
@@ -95,7 +99,7 @@ class Evaluation:
 def evaluate(
     predictions: Predictions, manifest: Manifest, data: LabelledData, *, model: str, seen: Digests | None
 ) -> Evaluation:
-    """model: as it was asked for. seen: of the texts that it was made from, None where that is not known."""
+    """model: the name by which it was requested. seen: digests of the texts it was made from, None if not known."""
     judged, groups = predictions.judged, predictions.groups
     rule = predictions.task == VULNERABLE.name and judged.positive is not None
     bank = bank_like(judged, groups, predictions.products())
@@ -133,13 +137,38 @@ def evaluate(
     )
 
 
+def with_rule(predictions: Predictions) -> Judged:
+    """Return the answers of the rule that sends a customer on the specialist journey.
+
+    Its answer is the positive label if the model gives it or the narrative itself states the vulnerability. The tags of
+    the form, which the deployed rule also reads, are left out: they are the label that is measured here, so with them
+    every tagged customer would be found by definition.
+
+    Raises:
+        ValueError: the task does not look for a label.
+    """
+    judged = predictions.judged
+    place = judged.positive_place
+    if place is None:
+        raise ValueError(f"the task {predictions.task} does not look for a label, so the rule does not apply to it")
+    certain = np.eye(len(judged.labels))[place]
+    said = np.array([says_so(row) for row in predictions.rows], dtype=np.bool_)
+    return replace(judged, probability=np.where(said[:, None], certain, judged.probability))
+
+
+def says_so(row: LabelledRow) -> bool:
+    """Return whether the narrative itself states that its writer is vulnerable."""
+    complaint = Complaint.read({"complaint_id": str(row.row), "narrative": row.narrative})
+    return any(source.source == "said" for source in stated(complaint))
+
+
 def beside_baselines(
     evaluation: Evaluation, predictions: Predictions, part: TrainingPart, *, step: Step = lambda _: None
 ) -> Evaluation:
-    """With the baselines, trained on `part`, and the learning curve of the linear one.
+    """Add the baselines, trained on `part`, and the learning curve of the linear one.
 
     Raises:
-        ValueError: the part has one label only.
+        ValueError: the part has only one label.
     """
     step("Baselines")
     judged = baselines_beside(predictions, part)
@@ -156,14 +185,14 @@ def beside_baselines(
 def with_own_curve(
     evaluation: Evaluation, points: Sequence[Point], *, examples: int, positive: str | None
 ) -> Evaluation:
-    """With the learning curve of the model itself.
+    """Add the learning curve of the model itself.
 
-    points: what the same recipe reached on fewer examples, asked about the same complaints. examples: what this model
-    was made from.
+    points: the figures of the same recipe on fewer examples, for the same complaints. examples: how many this model was
+    trained on.
     """
     measure = followed(positive)
     value = evaluation.measured.figures[measure]
-    # Without a positive there is nothing to find, and nothing is found.
+    # No positive examples: the score is 0.
     own = extrapolate([*points, Point(examples, value or 0.0)], measure=measure)
     return replace(evaluation, learning={MODEL: own, **evaluation.learning})
 
@@ -177,7 +206,7 @@ def measured(judged: Judged, groups: Groups, *, task: str) -> Measured:
 
 
 def document(evaluation: Evaluation) -> dict[str, Any]:
-    """For JSON: the figures of the model at the top, everything else below its name. Intervals are [low, high]."""
+    """Return the evaluation for JSON, with the model's figures at the top level. Intervals are [low, high]."""
     everything = asdict(evaluation)
     subject_, own, mixes = (everything.pop(name) for name in ("subject", "measured", "mixes"))
     natural = {"figures": own["figures"], "intervals": own["intervals"]}

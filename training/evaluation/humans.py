@@ -1,4 +1,4 @@
-"""What people reached at the same work, and whether a model is as good, give or take three points."""
+"""The accuracy of people at the same work, and whether a model is as good within a margin of three points."""
 
 from dataclasses import dataclass
 from math import ceil
@@ -8,17 +8,17 @@ from training.evaluation.intervals import Interval, Intervals
 from training.evaluation.measures import Figures
 
 MARGIN = 0.03
-"""By which a model may be worse and still count as good."""
+"""A model that is worse than people by at most this counts as equally good."""
 
 Z = 1.96
-"""Of the normal distribution, for an interval of 95 %."""
+"""Quantile of the normal distribution for a 95 % interval."""
 
 Verdict = Literal["reached", "not reached", "undecided"]
 
 
 @dataclass(frozen=True)
 class Human:
-    """A measured level of the triage team, from the business's own figures."""
+    """A level that the triage team reaches, according to the business's own figures."""
 
     who: str
     task: str
@@ -36,7 +36,10 @@ HUMANS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """n: complaints on which the figure rests. needed: how many a figure of this level needs for ±MARGIN."""
+    """The model beside one level of people.
+
+    n: complaints from which the figure is computed. needed: how many are needed for an interval of ±MARGIN.
+    """
 
     who: str
     measure: str
@@ -49,7 +52,7 @@ class Comparison:
 
 
 def compare(task: str, figures: Figures, intervals: Intervals, *, n: int, positives: int) -> tuple[Comparison, ...]:
-    """Beside every human level of the task. positives: complaints with the label that the task looks for."""
+    """Compare with every level of people at the task. positives: complaints with the label that the task looks for."""
     return tuple(
         Comparison(
             who=human.who,
@@ -67,7 +70,7 @@ def compare(task: str, figures: Figures, intervals: Intervals, *, n: int, positi
 
 
 def verdict(interval: Interval | None, level: float, *, margin: float = MARGIN) -> Verdict:
-    """Reached if the whole interval lies above the level less the margin, not reached if it lies below.
+    """Reached if the whole interval lies above the level minus the margin, not reached if it lies below that.
 
     >>> verdict(Interval(0.78, 0.83), 0.80), verdict(Interval(0.70, 0.76), 0.80), verdict(Interval(0.75, 0.80), 0.80)
     ('reached', 'not reached', 'undecided')

@@ -1,10 +1,10 @@
-"""Intervals by bootstrap over near-duplicate groups: ten copies of one letter are one observation.
+"""95 % intervals by bootstrap over near-duplicate groups: ten copies of one letter count as one observation.
 
 Percentile bootstrap (Efron and Tibshirani, An Introduction to the Bootstrap, 1993), with whole groups drawn as in the
 cluster bootstrap of Field and Welsh (2007).
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -19,7 +19,7 @@ DRAWS = 1000
 SEED = 20260101
 
 CHUNK = 1_000_000
-"""Weights held at once, so that memory does not grow with draws times complaints."""
+"""Weights held in memory at once."""
 
 WITH_INTERVAL = (
     "accuracy",
@@ -51,25 +51,33 @@ def intervals(
     draws: int = DRAWS,
     seed: int = SEED,
 ) -> Intervals:
-    """Of each named measure; None where it is not defined. groups, weights: shape (n,).
+    """Return the interval of each named measure, None where it is not defined. groups, weights: shape (n,)."""
 
-    The same groups and seed give the same draws, whatever model is measured.
+    def weighted(name: str) -> Callable[[Floats], Floats]:
+        return lambda redrawn: MEASURES[name](judged, redrawn if weights is None else redrawn * weights)
+
+    found = bootstrap({name: weighted(name) for name in names}, groups, draws=draws, seed=seed)
+    return {name: _widened(around, _observations(name, judged, groups)) for name, around in found.items()}
+
+
+def bootstrap(
+    measures: Mapping[str, Callable[[Floats], Floats]], groups: Groups, *, draws: int = DRAWS, seed: int = SEED
+) -> Intervals:
+    """Return the interval of each measure, which takes weights of shape (draws, n) and returns shape (draws,).
+
+    The same groups and seed give the same draws, whatever is measured.
     """
-    drawn: dict[str, list[Floats]] = {name: [] for name in names}
-    for redrawn in redraws(groups, draws=draws, seed=seed):
-        weighted = redrawn if weights is None else redrawn * weights
+    drawn: dict[str, list[Floats]] = {name: [] for name in measures}
+    for weights in redraws(groups, draws=draws, seed=seed):
         for name, values in drawn.items():
-            values.append(MEASURES[name](judged, weighted))
-    return {
-        name: _widened(percentile_interval(np.concatenate(values)), _observations(name, judged, groups))
-        for name, values in drawn.items()
-    }
+            values.append(measures[name](weights))
+    return {name: percentile_interval(np.concatenate(values)) for name, values in drawn.items()}
 
 
 def _observations(name: str, judged: Judged, groups: Groups) -> int:
-    """Groups that a measure rests on."""
+    """Return the number of groups that a measure is computed from."""
     if name == "coverage" and judged.thresholds.auto is None:
-        # It covers nothing by definition.
+        # Without a threshold it is 0 by definition, not by observation.
         return 0
     rows = np.ones(len(judged), dtype=np.bool_)
     if name == "auto_accuracy":
@@ -81,21 +89,21 @@ def _observations(name: str, judged: Judged, groups: Groups) -> int:
 
 
 def _widened(interval: Interval | None, observations: int) -> Interval | None:
-    """Where all are right or all are wrong, every draw is the same, which proves less the fewer there are.
+    """Widen the interval of a share of 0 or 1 to the exact one, since every draw of it is the same.
 
     Clopper and Pearson, The use of confidence or fiducial limits, 1934.
     """
     if interval is None or not observations:
         return interval
     least = ((1 - LEVEL) / 2) ** (1 / observations)
-    # Weighted shares are rounded.
+    # The tolerance is for the rounding of weighted shares.
     if np.allclose(interval, 1.0, rtol=0, atol=1e-9):
         return Interval(least, 1.0)
     return Interval(0.0, 1.0 - least) if np.allclose(interval, 0.0, rtol=0, atol=1e-9) else interval
 
 
 def redraws(groups: Groups, *, draws: int = DRAWS, seed: int = SEED) -> Iterator[Floats]:
-    """How often each row is drawn when groups are drawn with replacement, in parts of shape (some draws, n)."""
+    """Draw groups with replacement and yield how often each row was drawn, in parts of shape (some draws, n)."""
     _, numbered = np.unique(groups, return_inverse=True)
     count = int(numbered.max()) + 1
     chance = np.random.default_rng(seed)
@@ -106,7 +114,7 @@ def redraws(groups: Groups, *, draws: int = DRAWS, seed: int = SEED) -> Iterator
 
 
 def percentile_interval(values: Floats) -> Interval | None:
-    """Of values of shape (draws,); draws in which the measure is not defined say nothing."""
+    """Return the middle 95 % of values of shape (draws,), without NaN; None if all are NaN."""
     known = values[~np.isnan(values)]
     if not len(known):
         return None

@@ -1,6 +1,6 @@
-"""How a figure grows with the examples that are trained on, and what more of them would bring.
+"""Learning curves: how a figure grows with the number of training examples, and what more examples would bring.
 
-A power law, value = limit - gap * n ** -rate, is what such curves follow where they can be followed (Hestness et al.,
+Where such curves are regular, they follow a power law, value = limit - gap * n ** -rate (Hestness et al.,
 Deep Learning Scaling is Predictable, Empirically, 2017; Viering and Loog, The Shape of Learning Curves, 2022).
 """
 
@@ -15,17 +15,17 @@ from training.bundle.thresholds import Floats
 from training.evaluation.intervals import Interval, percentile_interval
 
 LEAST_POINTS = 5
-"""Three parameters are fitted, and something has to be left to judge the fit by."""
+"""Points needed for a forecast: three parameters are fitted, and the others show how well the curve fits."""
 
 AHEAD = (2, 4)
-"""Times the examples that there are: further than that no extrapolation is shown."""
+"""Forecasts are made for these multiples of the examples, and for no more."""
 
 WIDEST = 0.1
-"""An interval wider than this at the first step ahead says nothing."""
+"""A curve whose first forecast has a wider interval is not extrapolated."""
 
 DRAWS = 300
 BOUNDS = ((0.0, 0.0, 0.02), (1.0, np.inf, 2.0))
-"""Of limit, gap and rate."""
+"""Lower and upper bounds of limit, gap and rate."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,9 @@ class Forecast:
 
 @dataclass(frozen=True, kw_only=True)
 class LearningCurve:
-    """forecasts: empty where the curve cannot be extrapolated; `refusal` then says why.
+    """Measured points and forecasts of one measure.
 
-    measure: what the values are of. fitted: limit, gap and rate of the power law, where it was fitted.
+    fitted: limit, gap and rate of the power law, if it was fitted. refusal: why there are no forecasts, if so.
     """
 
     measure: str
@@ -56,38 +56,41 @@ class LearningCurve:
 
 
 def followed(positive: str | None) -> str:
-    """The measure that a curve is of: average precision where one label is looked for, since accuracy would only follow
-    the threshold."""
+    """Return the measure of a curve: accuracy, or average precision for a task that looks for one label.
+
+    For such a task, accuracy depends mainly on the threshold.
+    """
     return "accuracy" if positive is None else "average_precision"
 
 
 def learning_curve(sizes: Sequence[int], score: Callable[[int], float], *, measure: str) -> LearningCurve:
-    """Fit and score at each size, then look ahead. score: trains on so many examples, and returns a share."""
+    """Measure at each size and extrapolate. score: trains on that many examples and returns the figure."""
     return extrapolate([Point(size, score(size)) for size in sizes], measure=measure)
 
 
 def doubling_sizes(examples: int, *, least: int = 100, most: int = 6) -> tuple[int, ...]:
-    """All examples, half of them and so on, ascending; at most `most` sizes, none below `least` but the whole."""
+    """Return all examples, half of them and so on, ascending: at most `most` sizes, none below `least` except all."""
     halves = (examples // 2**step for step in range(most))
     return tuple(sorted({size for size in halves if size >= least} | {examples}))
 
 
 def extrapolate(points: Sequence[Point], *, measure: str, draws: int = DRAWS, seed: int = 0) -> LearningCurve:
-    """The interval is that of the curve, by refitting on redrawn residuals; chance in the test part is not in it."""
+    """Fit the power law and forecast. The intervals come from refitting on redrawn residuals; they do not include the
+    chance of which complaints were in the test part."""
     measured = tuple(sorted(points, key=lambda point: point.examples))
     curve = LearningCurve(measure=measure, points=measured)
     examples, values = _columns(measured)
     if len(set(examples.tolist())) < LEAST_POINTS:
-        return replace(curve, refusal=f"{len(measured)} points are too few, {LEAST_POINTS} are needed")
+        return replace(curve, refusal=f"there are {len(measured)} points, but at least {LEAST_POINTS} are needed")
     if values[-1] <= values[0]:
-        return replace(curve, refusal="the figure does not grow with the examples")
+        return replace(curve, refusal="the figure does not grow with the number of examples")
     fitted = fit(examples, values)
     if fitted is None:
         return replace(curve, refusal="no power law fits the points")
     forecasts = _forecasts(examples, values, fitted, draws=draws, seed=seed)
     width = forecasts[0].interval.high - forecasts[0].interval.low
     if width > WIDEST:
-        refusal = f"at {forecasts[0].examples:,} examples the interval would be {100 * width:.0f} points wide"
+        refusal = f"at {forecasts[0].examples:,} examples the interval is too wide, {100 * width:.0f} points"
         return replace(curve, fitted=fitted, refusal=refusal)
     return replace(curve, fitted=fitted, forecasts=forecasts)
 
@@ -97,11 +100,11 @@ def power_law(examples: Floats, limit: float, gap: float, rate: float) -> Floats
 
 
 def fit(examples: Floats, values: Floats) -> tuple[float, float, float] | None:
-    """Limit, gap and rate, or None where the search ends nowhere. examples, values: shape (points,)."""
+    """Return limit, gap and rate, or None if no power law fits. examples, values: shape (points,)."""
     start = (min(1.0, float(values.max()) + 0.05), 1.0, 0.5)
     try:
         with warnings.catch_warnings():
-            # The covariance is not used, so that it cannot be estimated does not matter.
+            # It warns that the covariance cannot be estimated, which is not used here.
             warnings.simplefilter("ignore", OptimizeWarning)
             found, _ = curve_fit(power_law, examples, values, p0=start, bounds=BOUNDS, max_nfev=5000)
     except RuntimeError:
@@ -115,7 +118,7 @@ def _forecasts(
 ) -> tuple[Forecast, ...]:
     ahead = examples.max() * np.array(AHEAD, dtype=float)
     smooth = power_law(examples, *fitted)
-    # Three parameters take up part of the scatter.
+    # The three fitted parameters absorb part of the scatter, which this factor restores.
     residuals = (values - smooth) * np.sqrt(len(values) / (len(values) - 3))
     chance = np.random.default_rng(seed)
     refitted = [fit(examples, smooth + chance.choice(residuals, size=len(values))) for _ in range(draws)]

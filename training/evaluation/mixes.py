@@ -1,4 +1,4 @@
-"""What the figures would be on another mix of products, by weighting the complaints that there are."""
+"""Estimates of the figures on another mix of products, by weighting the complaints of the file."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -25,17 +25,19 @@ BANK: Mapping[str, float] = {
     "Student loan": 0.01,
     "Debt or credit management": 0.01,
 }
-"""A retail bank's, assumed and not measured: most complaints are about accounts and cards, then lending.
+"""An assumed mix for a retail bank: most complaints are about accounts and cards, then lending. Replace it by the
+bank's own counts.
 
-Credit reporting, most of what CFPB receives, all but falls away: those complaints are about bureaus, and a bank is only
-asked about what it reported. To be replaced by the bank's own counts."""
+It has hardly any credit reporting, although most complaints to CFPB are about it: they concern credit bureaus, while a
+bank is only asked about what it reported to them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Mix:
-    """absent: share of the mix in products of which the file has no complaint; the others take it over.
+    """Figures on another mix.
 
-    effective: complaints of equal weight that would be worth as much (Kish, Survey Sampling, 1965).
+    absent: share of the mix in products without a complaint in the file; it is distributed over the others.
+    effective: how many complaints of equal weight would give the same precision (Kish, Survey Sampling, 1965).
     """
 
     name: str
@@ -46,7 +48,7 @@ class Mix:
 
 
 def bank_like(judged: Judged, groups: Groups, products: Sequence[str]) -> Mix | None:
-    """None where the file has no complaint about a product of the mix."""
+    """Return the figures on the mix BANK, or None if the file has no complaint about its products."""
     counts = Counter(products)
     present = sum(share for product, share in BANK.items() if counts[product])
     if not present:
@@ -62,7 +64,7 @@ def bank_like(judged: Judged, groups: Groups, products: Sequence[str]) -> Mix | 
 
 
 def mix_weights(products: Sequence[str], mix: Mapping[str, float]) -> Floats:
-    """The weight of each complaint, shape (n,), such that products have the mix's shares and weights sum to n."""
+    """Return the weight of each complaint, shape (n,): products get their shares in the mix, and the sum is n."""
     counts = Counter(products)
     weights: Floats = np.array([mix.get(product, 0.0) / counts[product] for product in products])
     weights *= len(products) / weights.sum()

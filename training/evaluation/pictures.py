@@ -1,4 +1,4 @@
-"""The pictures of an evaluation, each as SVG. Nothing is told by colour alone."""
+"""The pictures of an evaluation as SVG. Every difference in colour is also a difference in shape or text."""
 
 from collections.abc import Mapping, Sequence
 
@@ -13,13 +13,13 @@ from training.evaluation.learning import LearningCurve, power_law
 from training.evaluation.slices import SMALL, Slice
 
 MOST_CLASSES = 15
-"""A matrix of more cannot be read."""
+"""Labels of the largest matrix that is still readable."""
 
 Values = Mapping[str, tuple[float, Interval | None]]
 
 
 def beside(values: Values, humans: Sequence[Comparison], *, measure: str) -> str:
-    """Each model's figure with its interval, and the levels of people as lines."""
+    """Draw each model's figure with its interval, and the levels of people as dashed lines."""
     figure, axis = axes(height=1.1 + 0.45 * len(values))
     places = np.arange(len(values))[::-1]
     for place, (value, interval) in zip(places, values.values(), strict=True):
@@ -48,7 +48,7 @@ def beside(values: Values, humans: Sequence[Comparison], *, measure: str) -> str
 
 
 def coverage(curve: Sequence[Covered], humans: Sequence[Comparison], *, auto: float | None) -> str:
-    """Accuracy of the most confident answers, against how many they are."""
+    """Draw the accuracy of the most confident answers against their share."""
     figure, axis = axes()
     axis.plot([point.coverage for point in curve], [point.accuracy for point in curve], color=BLUE, linewidth=2)
     for level in sorted({human.level for human in humans if human.measure == "accuracy"} | {0.9}):
@@ -60,7 +60,7 @@ def coverage(curve: Sequence[Covered], humans: Sequence[Comparison], *, auto: fl
         axis.plot(last.coverage, last.accuracy, "D", color=GREEN, markersize=8, label="the model's own threshold")
         axis.legend(loc="lower left", frameon=False)
     axis.set_xlim(0, 1)
-    # The first answers alone jump between none and all.
+    # The accuracy of the first few answers jumps between 0 and 1.
     settled = [point.accuracy for point in curve if point.coverage >= 0.02]
     axis.set_ylim(max(0.0, min(settled, default=0.0) - 0.1), 1.02)
     in_percent(axis.xaxis, axis.yaxis)
@@ -70,10 +70,10 @@ def coverage(curve: Sequence[Covered], humans: Sequence[Comparison], *, auto: fl
 
 
 def reliability(bins: Sequence[Bin]) -> str:
-    """Accuracy against confidence; the area of a point is its number of answers."""
+    """Draw accuracy against confidence; the area of a point shows its number of answers."""
     figure, axis = axes(width=4.6, height=4.2)
     total = sum(bin_.n for bin_ in bins)
-    axis.plot((0, 1), (0, 1), color=GREY, linestyle="--", linewidth=1, label="confidence is true")
+    axis.plot((0, 1), (0, 1), color=GREY, linestyle="--", linewidth=1, label="confidence equals accuracy")
     axis.plot([bin_.confidence for bin_ in bins], [bin_.accuracy for bin_ in bins], color=BLUE, linewidth=1)
     axis.scatter(
         [bin_.confidence for bin_ in bins],
@@ -96,7 +96,7 @@ def reliability(bins: Sequence[Bin]) -> str:
 
 
 def confusion(labels: Sequence[str], matrix: Sequence[Sequence[int]]) -> str | None:
-    """Shares of each true label; None where there are too many labels to be read."""
+    """Draw the predicted labels as shares of each true label; None if there are more than MOST_CLASSES labels."""
     counts = np.array(matrix)
     occurs = np.flatnonzero(counts.sum(axis=0) + counts.sum(axis=1))
     if len(occurs) > MOST_CLASSES:
@@ -120,7 +120,7 @@ def confusion(labels: Sequence[str], matrix: Sequence[Sequence[int]]) -> str | N
 
 
 def learning(curves: Mapping[str, LearningCurve]) -> str:
-    """Of one measure, by name of the model; hollow what is extrapolated."""
+    """Draw learning curves by name of the model; forecasts have hollow markers."""
     figure, axis = axes()
     axis.set_xscale("log")
     for (name, curve), (colour, marker) in zip(curves.items(), ((BLUE, "o"), (ORANGE, "s")), strict=False):
@@ -161,7 +161,7 @@ def _curve(axis: Axes, curve: LearningCurve, *, name: str, colour: str, marker: 
 
 
 def sliced(slices: Sequence[Slice], *, overall: float | None) -> str:
-    """Accuracy of each slice with its interval; hollow where the slice is too small."""
+    """Draw the accuracy of each slice with its interval; slices that are too small have hollow markers."""
     figure, axis = axes(height=0.9 + 0.28 * len(slices))
     places = np.arange(len(slices))[::-1]
     for place, slice_ in zip(places, slices, strict=True):

@@ -1,26 +1,21 @@
-"""Answers of the very engine that serves, to the rows of a labelled export."""
+"""A model's predictions for the rows of a labelled export, computed by the engine that serves."""
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from training.bundle.thresholds import Floats, Integers
+from training.bundle.thresholds import Integers
 from training.data.dataset import LabelledData, LabelledRow
 from training.data.groups import Groups
-from training.evaluation.scored_answers import Judged
+from training.evaluation.scored_answers import Judged, logits
 from triage.bundle import Manifest
-from triage.errors import ModelFailedError
 from triage.inference.classify import as_read, softmax
 from triage.inference.engine import Engine
 from triage.tasks import TASKS
 
-THREADS = 2
-"""One thread of the engine for each text, two texts at a time."""
-
 Progress = Callable[[int], None]
-"""Told how many more texts are scored."""
+"""Called with the number of texts that were scored since the last call."""
 
 
 class NothingToEvaluateError(Exception):
@@ -29,11 +24,11 @@ class NothingToEvaluateError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Predictions:
-    """One model's answers to the labelled rows of one export.
+    """One model's answers to labelled rows of one export.
 
-    rows, texts, groups: of each answer; texts are what the model read, groups those of near-duplicates. labelled: rows
-    of the export that have a label, of which the answered ones are a sample or all. unlabelled: rows of which it does
-    not say what is true.
+    rows, texts, groups: the row, the text as the model read it, and the near-duplicate group of each answer.
+    labelled: how many rows of the export have a label for the task; the answers are a sample of them, or all.
+    unlabelled: how many rows have none.
     """
 
     task: str
@@ -49,7 +44,7 @@ class Predictions:
 
     @property
     def unknown(self) -> int:
-        """Rows whose true label the model does not know: it cannot be right about them."""
+        """The number of rows whose true label the model does not know and therefore cannot predict."""
         return int((self.judged.true >= len(self.judged.labels)).sum())
 
     def products(self) -> tuple[str, ...]:
@@ -68,14 +63,14 @@ def predict(
     """Answer every row that has a label for the task, or `limit` of them drawn at random.
 
     Raises:
-        NothingToEvaluateError: no row has one.
-        ModelFailedError: the engine gave what is no distribution over the labels.
+        NothingToEvaluateError: no row has a label for the task.
+        ModelFailedError: the engine returned scores that do not fit the labels.
     """
     places = labelled_places(data, task=task)
     asked = places if limit is None else sample(places, size=limit)
     rows = tuple(data.rows[place] for place in asked)
     texts = tuple(as_read(row.narrative, manifest) for row in rows)
-    scored = logits(engine, texts, labels=len(manifest.labels), progress=progress)
+    scored = logits(engine, texts, labels=len(manifest.labels), on_scored=lambda scored: progress(1))
     judged = Judged(
         labels=manifest.labels,
         probability=np.array([softmax(tuple(row), manifest.calibration.temperature) for row in scored.tolist()]),
@@ -95,39 +90,27 @@ def predict(
 
 
 def labelled_places(data: LabelledData, *, task: str) -> Integers:
-    """Places of the rows that have a label, ascending. Raises NothingToEvaluateError."""
+    """Return the places of the rows that have a label for the task, ascending.
+
+    Raises:
+        NothingToEvaluateError: no row has one.
+    """
     places = np.array([place for place, row in enumerate(data.rows) if row.label(task) is not None], dtype=np.int64)
     if not len(places):
-        raise NothingToEvaluateError(f"none of the {len(data.rows)} complaints has a label for {task}")
+        raise NothingToEvaluateError(
+            f"none of the {len(data.rows)} complaints has a label for {task}: give an export that has its column"
+        )
     return places
 
 
 def sample(places: Integers, *, size: int, seed: int = 0) -> Integers:
-    """So many places at random, ascending: the first rows of an export are often of one product or year."""
+    """Draw `size` places at random, ascending. The first rows would often be of one product or year."""
     if size >= len(places):
         return places
     return np.sort(np.random.default_rng(seed).choice(places, size=size, replace=False))
 
 
 def positive_label(manifest: Manifest, *, task: str) -> str | None:
-    """A model of another publisher does not say which label it looks for."""
+    """Return the label that the model looks for; models of other publishers do not state it in their manifest."""
     usual = TASKS[task].positive if task in TASKS else None
     return manifest.positive_label or (usual if usual in manifest.labels else None)
-
-
-def logits(
-    engine: Engine, texts: Sequence[str], *, labels: int, threads: int = THREADS, progress: Progress = lambda _: None
-) -> Floats:
-    """Scores of cleaned texts, shape (n, labels), one text at a time as in serving.
-
-    Raises:
-        ModelFailedError: another count of scores than of labels, or one that is not finite.
-    """
-    rows = []
-    with ThreadPoolExecutor(threads) as pool:
-        for number, scores in enumerate(pool.map(engine.score, texts), start=1):
-            if len(scores.logits) != labels or not np.isfinite(scores.logits).all():
-                raise ModelFailedError(f"the scores of text {number} are no distribution over {labels} labels")
-            rows.append(scores.logits)
-            progress(1)
-    return np.array(rows, dtype=np.float64)

@@ -1,4 +1,4 @@
-"""Where a model is good and where it is not: by class, by product, and by what else is known of a complaint."""
+"""Figures of parts of the complaints: by label, by product, and by other facts such as year, length and channel."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -8,24 +8,23 @@ import numpy as np
 
 from training.data.dataset import LabelledRow
 from training.evaluation.intervals import Interval, intervals
-from training.evaluation.measures import defined, figures, hits_given_true
+from training.evaluation.measures import defined, figures, hits_given_true, ratio
 from training.evaluation.predictions import Predictions
-from training.evaluation.ranking import ratio
 from training.evaluation.scored_answers import Judged
 from triage.tasks import VULNERABLE
 
 SMALL = 30
-"""Complaints below which a figure says little, and is marked."""
+"""A figure from fewer complaints is marked as too small to rely on."""
 
 LENGTHS = (250, 500, 1000, 2000)
-"""Characters that bound the bands, the same for every file so that reports can be compared."""
+"""Upper bounds of the length bands in characters; fixed, so that reports can be compared."""
 
 NOT_STATED = "not stated"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Slice:
-    """recall: for a task that looks for one label."""
+    """Figures of one value of a fact. recall: only for a task that looks for one label."""
 
     by: str
     value: str
@@ -41,7 +40,7 @@ class Slice:
 
 @dataclass(frozen=True, kw_only=True)
 class ClassFigures:
-    """support: complaints that have the label. given: complaints to which it was given. None where undefined."""
+    """Figures of one label, None if undefined. support: complaints that have it. given: complaints answered with it."""
 
     label: str
     support: int
@@ -53,7 +52,7 @@ class ClassFigures:
 
 @dataclass(frozen=True)
 class Confusion:
-    """How often one label was given for another, and for which share of that product's complaints."""
+    """How often one label was given instead of another. share: of the product's complaints."""
 
     product: str
     truth: str
@@ -100,7 +99,7 @@ def _slices(predictions: Predictions, by: str, value_of: Callable[[LabelledRow],
 
 
 def _in_order(by: str, values: list[str]) -> list[str]:
-    """Years and lengths by their size, everything else by its number of complaints."""
+    """Sort years and lengths by value, and everything else by number of complaints."""
     counts = Counter(values)
     if by == "year":
         return sorted(counts)
@@ -110,7 +109,7 @@ def _in_order(by: str, values: list[str]) -> list[str]:
 
 
 def class_figures(judged: Judged) -> tuple[ClassFigures, ...]:
-    """Of every label that occurs, as true or as an answer; the most frequent first."""
+    """Return the figures of every label that occurs, as true label or as answer; the most frequent first."""
     hits, given, true = (counts[0] for counts in hits_given_true(judged, np.ones((1, len(judged)))))
     precision, recall, f1 = ratio(hits, given), ratio(hits, true), ratio(2 * hits, given + true)
     order = sorted(range(len(judged.classes)), key=lambda place: (-true[place], judged.classes[place]))
@@ -129,7 +128,7 @@ def class_figures(judged: Judged) -> tuple[ClassFigures, ...]:
 
 
 def confusions(predictions: Predictions, *, most: int = 3) -> tuple[Confusion, ...]:
-    """For each product, the confusions that are most frequent there."""
+    """Return the most frequent confusions of each product."""
     judged, products = predictions.judged, predictions.products()
     counts = Counter(products)
     wrong: dict[str, Counter[tuple[str, str]]] = {product: Counter() for product in counts}
@@ -143,6 +142,6 @@ def confusions(predictions: Predictions, *, most: int = 3) -> tuple[Confusion, .
 
 
 def confusion_matrix(judged: Judged) -> np.ndarray:
-    """Complaints by true and given place among `judged.classes`, shape (classes, classes)."""
+    """Count complaints by true and predicted label, in the order of `judged.classes`; shape (classes, classes)."""
     size = len(judged.classes)
     return np.bincount(judged.true * size + judged.given, minlength=size**2).reshape(size, size)

@@ -1,1 +1,1 @@
-"""The encoder, the heads over it, and how they are trained."""
+"""The encoder, the classifiers over it, the wide part beside it, and how they are trained."""

@@ -1,14 +1,18 @@
-"""Fine-tuning of one encoder for all tasks.
+"""Fine-tuning of one encoder for all tasks of a recipe.
 
-The lower layers are run once, and the upper ones and the heads are trained on what they gave. The results are plain
-classifiers of `transformers`, one for each task.
+The frozen layers are run once. The layers above them and the heads learn from that stored output, and the results are
+plain classifiers of `transformers`, one for each task.
 """
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 import transformers
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 from transformers import (
     EarlyStoppingCallback,
     PrinterCallback,
@@ -21,57 +25,183 @@ from transformers import (
 from transformers.trainer_utils import get_last_checkpoint
 
 from training.data.prepare import Prepared
-from training.model.classifiers import Trained, load, quiet
-from training.model.encoding import Progress, mixes_precision
-from training.model.learner import Learner, Learning, learning
+from training.model.classifiers import Heads, Trained, load, new_head, quiet, sibling_of
+from training.model.frozen_layers import LowerLayers, Progress, mixes_precision, padded
 from training.recipe import Recipe
 
 THREADS = 2
-"""Of torch and of onnxruntime: what the smallest machine that trains has, and sums then come out the same anywhere."""
+"""Threads of torch: as many as the smallest machine that trains has, so that sums are the same on every machine."""
+
+UNKNOWN = -100
+"""The label number of an example without a label for a task; cross entropy ignores it."""
+
+Features = list[dict[str, Any]]
+Outputs = dict[str, Tensor | tuple[Tensor, ...]]
+"""What the Trainer reads: `loss`, a scalar, and `logits`, of shape (n, labels) for each task."""
 
 
 def fine_tune(prepared: Prepared, recipe: Recipe, *, encoder: Path, checkpoints: Path, progress: Progress) -> Trained:
-    """Train on `prepared.train`, keep the epoch with the smallest loss on `prepared.validation`.
+    """Train on `prepared.train` and keep the epoch with the smallest loss on `prepared.validation`.
 
-    checkpoints: a folder for them; a run that was cut off goes on from the last one in it.
+    checkpoints: their folder; an interrupted run continues from the last one in it.
 
     Raises:
-        ValueError: the recipe freezes more layers than the encoder has, reads more tokens than it can, or there is no
-            tokenizer that tells places.
+        ValueError: the recipe does not fit the encoder, see `training.model.classifiers.load`.
     """
     torch.set_num_threads(THREADS)
     transformers.set_seed(recipe.seed)
     with quiet():
         trained = load(encoder, prepared, recipe)
-        material = learning(trained, prepared, recipe, _part(progress, 0.0))
-        trainer = _trainer(material, recipe, checkpoints, _part(progress, 0.5))
-        trainer.train(resume_from_checkpoint=_last_of(checkpoints))
+        material = learning(trained, prepared, recipe, lambda done: progress(done / 2))
+        trainer = Trainer(
+            model=material.learner,
+            args=_arguments(recipe, checkpoints),
+            data_collator=material.collate,
+            train_dataset=material.train,
+            eval_dataset=material.validation,
+            optimizers=(_optimizer(material.learner, recipe), None),
+            callbacks=[EarlyStoppingCallback(recipe.patience), _Report(lambda done: progress(0.5 + done / 2))],
+        )
+        trainer.remove_callback(PrinterCallback)
+        last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None  # type: ignore[no-untyped-call]
+        trainer.train(resume_from_checkpoint=last)
         material.learner.to("cpu")
     return trained
 
 
-def _last_of(checkpoints: Path) -> str | None:
-    last: str | None = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None  # type: ignore[no-untyped-call]
-    return last
+class Losses(nn.Module):
+    """The loss of all tasks together. class_weights: of each task, shape (labels,), in the order of the logits."""
+
+    def __init__(self, class_weights: Mapping[str, Tensor], *, label_smoothing: float = 0.0) -> None:
+        super().__init__()
+        self.tasks, self.label_smoothing = tuple(class_weights), label_smoothing
+        for task, weights in class_weights.items():
+            self.register_buffer(f"weights_of_{task}", weights, persistent=False)
+
+    def forward(self, logits: tuple[Tensor, ...], labels: Tensor) -> Outputs:
+        """logits: (n, labels) of each task; labels: (n, tasks).
+
+        The loss is the sum over the tasks of the mean over the examples whose label is known.
+        """
+        losses = [
+            self._loss(task, scores, labels[:, column])
+            for column, (task, scores) in enumerate(zip(self.tasks, logits, strict=True))
+        ]
+        return {"loss": torch.stack(losses).sum(), "logits": logits}
+
+    def _loss(self, task: str, logits: Tensor, labels: Tensor) -> Tensor:
+        if bool((labels == UNKNOWN).all()):
+            return logits.sum() * 0.0
+        weights = cast(Tensor, getattr(self, f"weights_of_{task}"))
+        return nn.functional.cross_entropy(
+            logits, labels, weight=weights, ignore_index=UNKNOWN, label_smoothing=self.label_smoothing
+        )
 
 
-def _part(progress: Progress, start: float) -> Progress:
-    """Progress within one half of a step."""
-    return lambda done: progress(start + done / 2)
+class Learner(nn.Module):
+    """What the Trainer trains: encoder and heads of all tasks, with their loss."""
+
+    def __init__(self, heads: Heads, lower: LowerLayers, losses: Losses) -> None:
+        super().__init__()
+        self.heads, self.lower, self.losses = heads, lower, losses
+
+    def forward(
+        self, input_ids: Tensor, attention_mask: Tensor, labels: Tensor, hidden: Tensor | None = None
+    ) -> Outputs:
+        """input_ids, attention_mask: (n, tokens); labels: (n, tasks); hidden: (n, tokens, size), the stored output of
+        the frozen layers, which are run if it is None."""
+        with self.lower.replaced_by(hidden):
+            return cast(Outputs, self.losses(self.heads(input_ids, attention_mask), labels))
+
+    def learning(self) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+        """Return the parameters that learn: those of the pretrained layers, and those that start at random."""
+        starting = [
+            parameter
+            for part in (self.heads.pooler, self.heads.heads, self.heads.means)
+            for parameter in (() if part is None else part.parameters())
+        ]
+        new = {id(parameter) for parameter in starting}
+        encoder = [each for each in self.heads.encoder.parameters() if each.requires_grad and id(each) not in new]
+        return encoder, starting
 
 
-def _trainer(material: Learning, recipe: Recipe, checkpoints: Path, progress: Progress) -> Trainer:
-    trainer = Trainer(
-        model=material.learner,
-        args=_arguments(recipe, checkpoints),
-        data_collator=material.collate,
-        train_dataset=material.train,
-        eval_dataset=material.validation,
-        optimizers=(_optimizer(material.learner, recipe), None),
-        callbacks=[EarlyStoppingCallback(recipe.patience), _Report(progress)],
-    )
-    trainer.remove_callback(PrinterCallback)
-    return trainer
+@dataclass(frozen=True)
+class Learning:
+    """What the Trainer needs. train, validation: the inputs of each example, from which `collate` makes batches."""
+
+    learner: Learner
+    train: Features
+    validation: Features
+    padding: int
+
+    def collate(self, features: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
+        batch = padded([feature["input_ids"] for feature in features], padding=self.padding)
+        batch["labels"] = torch.tensor([feature["labels"] for feature in features])
+        stored = [feature["hidden"] for feature in features]
+        if stored[0] is not None:
+            batch["hidden"] = pad_sequence([hidden.float() for hidden in stored], batch_first=True)
+        return batch
+
+
+def learning(trained: Trained, prepared: Prepared, recipe: Recipe, progress: Progress) -> Learning:
+    """Tokenise the examples and run the frozen layers on them; `progress` is told of the latter."""
+    examples = (*prepared.train, *prepared.validation)
+    tokenizer = trained.tokenizer.backend_tokenizer
+    tokenizer.no_truncation()
+    whole = tokenizer.encode_batch([example.text for example in examples])
+    tokenizer.enable_truncation(max_length=recipe.max_length)
+    tokens = [window(encoding.ids, recipe.max_length) for encoding in whole]
+    numbers = {task: {label: number for number, label in enumerate(prepared.labels[task])} for task in recipe.learnt}
+    labels = [
+        [known.get(example.labels.get(task, ""), UNKNOWN) for task, known in numbers.items()] for example in examples
+    ]
+    shared = next(iter(trained.models.values()))
+    auxiliary = {task: sibling_of(shared, prepared.labels[task]) for task in recipe.auxiliary}
+    auxiliary_means = {task: new_head(shared, len(prepared.labels[task])) for task in recipe.auxiliary if recipe.mean}
+    heads = Heads({**trained.models, **auxiliary}, {**trained.means, **auxiliary_means})
+    lower = LowerLayers(heads.encoder, recipe.frozen_layers)
+    learnt = len(prepared.train)
+    weights = {
+        task: class_weights(
+            [row[column] for row in labels[:learnt]],
+            count=len(prepared.labels[task]),
+            balance=recipe.tasks[task].balance if task in recipe.tasks else 0.0,
+        )
+        for column, task in enumerate(recipe.learnt)
+    }
+    learner = Learner(heads, lower, Losses(weights, label_smoothing=recipe.label_smoothing))
+    padding = trained.tokenizer.pad_token_id
+    stored = lower.run_once(tokens, padding=padding, progress=progress)
+    features = [
+        {"input_ids": ids, "hidden": hidden, "labels": known}
+        for ids, hidden, known in zip(tokens, stored, labels, strict=True)
+    ]
+    return Learning(learner, features[:learnt], features[learnt:], padding)
+
+
+def window(tokens: Sequence[int], length: int) -> Sequence[int]:
+    """Return the tokens that the encoder reads: of a longer text the first two thirds of `length`, and its end.
+
+    The end of a complaint often says what the customer wants.
+
+    >>> window([1, 2, 3, 4, 5, 6, 7, 8], 6)
+    [1, 2, 3, 4, 7, 8]
+    """
+    head = head_of(length)
+    return list(tokens) if len(tokens) <= length else [*tokens[:head], *tokens[-(length - head) :]]
+
+
+def head_of(length: int) -> int:
+    """Return how many tokens of a window are from the beginning of the text."""
+    return length - length // 3
+
+
+def class_weights(labels: Sequence[int], *, count: int, balance: float) -> Tensor:
+    """Return `frequency ** -balance`, scaled so that the mean over the examples is 1. Shape (count,)."""
+    known = torch.tensor([label for label in labels if label != UNKNOWN])
+    frequency = torch.bincount(known, minlength=count).clamp(min=1).float()
+    weights = frequency**-balance
+    return weights * frequency.sum() / (weights * frequency).sum()
 
 
 def _arguments(recipe: Recipe, checkpoints: Path) -> TrainingArguments:
@@ -102,7 +232,7 @@ def _arguments(recipe: Recipe, checkpoints: Path) -> TrainingArguments:
 
 
 def _optimizer(learner: Learner, recipe: Recipe) -> torch.optim.Optimizer:
-    """AdamW with a rate of its own for the heads, which start from nothing."""
+    """Return AdamW with one learning rate for the pretrained layers and one for what starts at random."""
     encoder, heads = learner.learning()
     groups = [{"params": encoder, "lr": recipe.learning_rate}, {"params": heads, "lr": recipe.head_learning_rate}]
     return torch.optim.AdamW(groups, weight_decay=recipe.weight_decay)

@@ -1,4 +1,4 @@
-"""The encoder's lower layers, whose weights stay: they are run once, and what they gave is what the upper ones read."""
+"""The frozen lower layers of an encoder: they are run once, and their stored output replaces them in training."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -7,31 +7,32 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 from transformers import PreTrainedModel
-
-from training.model.encoding import Progress, mixes_precision
 
 BATCH = 32
 
-CollateIds = Callable[[Sequence[Sequence[int]]], dict[str, Tensor]]
+Progress = Callable[[float], None]
+"""Called with the share of a step that is done, 0 to 1."""
 
 
 class LowerLayers:
-    """The `frozen` layers of an encoder that are next to its embeddings; they and all below do not learn.
+    """The `frozen` layers next to the embeddings of an encoder; neither they nor anything below them learns.
 
     Raises:
-        ValueError: layers are to be frozen, and the architecture does not show them.
+        ValueError: layers are to be frozen, but the list of layers of this architecture is not known.
     """
 
     def __init__(self, encoder: PreTrainedModel, frozen: int) -> None:
         self._encoder, self._layers = encoder, _freeze(encoder, frozen)
-        self._companions: tuple[None, ...] | None = None
+        self._other_outputs: tuple[None, ...] | None = None
 
     @torch.no_grad()
-    def run_once(
-        self, tokens: Sequence[Sequence[int]], collate_ids: CollateIds, progress: Progress
-    ) -> list[Tensor | None]:
-        """What the uppermost of them gives for each text, of shape (tokens, size); None where there are no layers."""
+    def run_once(self, tokens: Sequence[Sequence[int]], *, padding: int, progress: Progress) -> list[Tensor | None]:
+        """Return the output of the uppermost frozen layer for each text, of shape (tokens, size); None without layers.
+
+        padding: the id of the padding token.
+        """
         found: list[Tensor | None] = [None] * len(tokens)
         if not self._layers:
             return found
@@ -39,19 +40,19 @@ class LowerLayers:
         order = np.argsort([-len(ids) for ids in tokens], kind="stable")
         for start in range(0, len(order), BATCH):
             batch = order[start : start + BATCH]
-            hidden = self._run(collate_ids([tokens[index] for index in batch]))
+            hidden = self._run(padded([tokens[index] for index in batch], padding=padding))
             for row, index in enumerate(batch):
                 found[index] = _compact(hidden[row, : len(tokens[index])])
             progress(min(1.0, (start + BATCH) / len(order)))
         return found
 
     @contextmanager
-    def giving(self, hidden: Tensor | None) -> Iterator[None]:
-        """Within it the layers compute nothing and give `hidden`, of shape (n, tokens, size)."""
+    def replaced_by(self, hidden: Tensor | None) -> Iterator[None]:
+        """Make the layers return `hidden`, of shape (n, tokens, size), without computing; None changes nothing."""
         if hidden is None:
             yield
             return
-        answer = hidden if self._companions is None else (hidden, *self._companions)
+        answer = hidden if self._other_outputs is None else (hidden, *self._other_outputs)
         for layer in self._layers:
             layer.forward = lambda *_inputs, **_options: answer
         try:
@@ -62,49 +63,51 @@ class LowerLayers:
 
     def _run(self, inputs: dict[str, Tensor]) -> Tensor:
         device = self._encoder.device
-        hook = self._layers[-1].register_forward_hook(_reach)
+        hook = self._layers[-1].register_forward_hook(_stop)
         try:
             with torch.autocast(device.type, dtype=torch.bfloat16, enabled=mixes_precision()):
                 self._encoder(**{name: values.to(device) for name, values in inputs.items()})
-        except _ReachedError as reached:
-            output = reached.output
+        except _StopError as stopped:
+            output = stopped.output
         finally:
             hook.remove()
         if isinstance(output, Tensor):
             return output
-        # Some give a tuple, whose other elements are attentions that nobody asked for.
-        self._companions = (None,) * (len(output) - 1)
+        # Some architectures return a tuple, whose other elements are attentions that were not asked for.
+        self._other_outputs = (None,) * (len(output) - 1)
         hidden: Tensor = output[0]
         return hidden
 
 
-class _ReachedError(Exception):
-    """Not an error: what lies above need not be run."""
+class _StopError(Exception):
+    """Ends a forward pass after the frozen layers: the layers above need not run."""
 
     def __init__(self, output: Any) -> None:
         self.output = output
 
 
-def _reach(_layer: nn.Module, _inputs: Any, output: Any) -> None:
-    raise _ReachedError(output)
+def _stop(_layer: nn.Module, _inputs: Any, output: Any) -> None:
+    raise _StopError(output)
 
 
 def _compact(hidden: Tensor) -> Tensor:
-    """In half precision, for half the memory; architectures that do not norm their layers' output may exceed it."""
+    """Return the values in half precision, which halves the memory, unless one of them is too large for it."""
     half = hidden.half()
     return (half if bool(half.isfinite().all()) else hidden.float()).cpu()
 
 
 def _freeze(encoder: PreTrainedModel, frozen: int) -> list[nn.Module]:
-    """Freeze the embeddings and the lowest `frozen` layers, and return those layers.
-
-    Parameters of an encoder are ordered: embeddings, layers, then what some have behind the layers, such as a pooler.
-    """
-    layers = _layers(encoder)
+    """Freeze all parameters below the first layer that learns, and return the frozen layers."""
+    lists = (module for module in encoder.modules() if isinstance(module, nn.ModuleList))
+    layers = next((found for found in lists if len(found) == encoder.config.num_hidden_layers), None)
     if layers is None:
         if frozen:
-            raise ValueError(f"the layers of a {encoder.config.model_type} are not known: only 0 can be frozen")
+            kind = encoder.config.model_type
+            raise ValueError(
+                f"the layers of a {kind} encoder are not known, so none can be frozen: set frozen_layers = 0"
+            )
         return []
+    # Parameters come in order: embeddings before the layers, pooler and final norm after them.
     parameters = list(encoder.parameters())
     places = {id(parameter): place for place, parameter in enumerate(parameters)}
     if frozen < len(layers):
@@ -116,6 +119,20 @@ def _freeze(encoder: PreTrainedModel, frozen: int) -> list[nn.Module]:
     return list(layers[:frozen])
 
 
-def _layers(encoder: PreTrainedModel) -> nn.ModuleList | None:
-    lists = (module for module in encoder.modules() if isinstance(module, nn.ModuleList))
-    return next((found for found in lists if len(found) == encoder.config.num_hidden_layers), None)
+def padded(texts: Sequence[Sequence[int]], *, padding: int) -> dict[str, Tensor]:
+    """Return ids and attention mask of shape (n, tokens), padded with the token `padding` to the longest text."""
+    ids = [torch.tensor(text) for text in texts]
+    return {
+        "input_ids": pad_sequence(ids, batch_first=True, padding_value=padding),
+        "attention_mask": pad_sequence([torch.ones_like(each) for each in ids], batch_first=True),
+    }
+
+
+def mixes_precision() -> bool:
+    """Return whether bfloat16 is faster than float32 on this machine.
+
+    It is on GPUs that support it and on processors with AMX; on processors with AVX alone it is several times slower.
+    """
+    if torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported())
+    return bool(torch.cpu.get_capabilities().get("amx_bf16", False))

@@ -1,10 +1,12 @@
-"""The wide part: a small network on tokens and pairs of tokens, which knows the words that an encoder blurs.
+"""The wide part: a small network on single tokens and pairs of tokens, and how it is blended with the encoder.
 
-It reads the ids of the encoder's own tokenizer, so that one graph holds both parts (see `training.bundle.graph`).
+It sees exact words, which an encoder represents only roughly. It reads the token ids of the encoder's tokenizer, so
+that one graph can hold both parts (see `training.bundle.graph`).
 """
 
+import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -14,6 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse
 from safetensors.numpy import save_file
+from scipy.optimize import minimize
+from scipy.special import log_softmax
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
@@ -21,7 +25,8 @@ from sklearn.neural_network import MLPClassifier
 from tokenizers import Tokenizer
 
 from training.bundle.thresholds import Floats, Integers
-from training.recipe import TaskRecipe, WideRecipe
+from training.data.prepare import Prepared, task_examples
+from training.recipe import Recipe, TaskRecipe, WideRecipe
 
 Ngram = tuple[int, ...]
 
@@ -31,13 +36,16 @@ Features: TypeAlias = scipy.sparse.csr_matrix
 
 NO_TOKEN = -1
 
-SEEN_TWICE = 2
-"""What only one text has teaches nothing about others."""
+LEAST_TEXTS = 2
+"""Texts in which a token or pair must occur: one that occurs in a single text says nothing about others."""
+
+BLEND_START = (0.5, 0.5)
+"""Either part alone can predict the labels, so each of the two is expected to count about half."""
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """ngrams: single tokens first, then pairs; idf: the weight of each, shape (features,)."""
+    """ngrams: single tokens first, then pairs. idf: the weight of each, shape (features,)."""
 
     ngrams: tuple[Ngram, ...]
     idf: npt.NDArray[np.float32]
@@ -57,13 +65,13 @@ class Layer:
 
 @dataclass(frozen=True)
 class WidePart:
-    """One layer, or a hidden one with rectified outputs and one more."""
+    """A network of one layer, or of a hidden layer with rectified outputs and an output layer."""
 
     vocabulary: Vocabulary
     layers: tuple[Layer, ...]
 
     def scores(self, features: Any) -> Floats:
-        """Shape (n, labels), for features of shape (n, features)."""
+        """Return scores of shape (n, labels) for features of shape (n, features)."""
         *hidden, last = self.layers
         for layer in hidden:
             features = np.maximum(features @ layer.weights + layer.bias, 0.0)
@@ -72,7 +80,7 @@ class WidePart:
 
 
 def read(tokenizer: Tokenizer, texts: Sequence[str], *, length: int) -> list[Ids]:
-    """Token ids, at most `length` of each text."""
+    """Return the first token ids of each text, at most `length` of them."""
     own = Tokenizer.from_str(tokenizer.to_str())
     own.no_padding()
     own.enable_truncation(length)
@@ -80,17 +88,32 @@ def read(tokenizer: Tokenizer, texts: Sequence[str], *, length: int) -> list[Ids
 
 
 def learn_vocabulary(texts: Sequence[Ids], recipe: WideRecipe) -> Vocabulary:
-    vectorizer = _vectorizer(max_features=recipe.features, min_df=SEEN_TWICE).fit(texts)
+    vectorizer = _vectorizer(max_features=recipe.features, min_df=LEAST_TEXTS).fit(texts)
     ngrams = sorted(vectorizer.vocabulary_, key=lambda ngram: (len(ngram), ngram))
     columns = [vectorizer.vocabulary_[ngram] for ngram in ngrams]
     return Vocabulary(tuple(ngrams), vectorizer.idf_[columns].astype(np.float32))
 
 
 def features_of(texts: Sequence[Ids], vocabulary: Vocabulary) -> Features:
-    """TF-IDF with logarithmic counts and rows of length one; shape (n, features)."""
+    """Return TF-IDF with logarithmic counts, each row scaled to length one; shape (n, features)."""
     vectorizer = _vectorizer(vocabulary={ngram: column for column, ngram in enumerate(vocabulary.ngrams)})
     vectorizer.idf_ = vocabulary.idf
     return scipy.sparse.csr_matrix(vectorizer.transform(texts))
+
+
+def fit_wide(task: str, tokenizer: Tokenizer, prepared: Prepared, recipe: Recipe, settings: WideRecipe) -> WidePart:
+    """Train the wide part of one task on the training part. settings: the recipe's, for the wide part."""
+    train = task_examples(prepared.train, task, prepared.labels[task])
+    texts = read(tokenizer, train.texts, length=settings.length)
+    vocabulary = learn_vocabulary(texts, settings)
+    return fit(
+        features_of(texts, vocabulary),
+        train.truth,
+        vocabulary=vocabulary,
+        aim=recipe.tasks[task],
+        recipe=settings,
+        seed=recipe.seed,
+    )
 
 
 def fit(
@@ -102,58 +125,39 @@ def fit(
     recipe: WideRecipe,
     seed: int,
 ) -> WidePart:
-    """labels: (n,), each of 0 … k - 1 among them."""
-    learn = _network if aim.wide_units else _regression
-    *below, last = learn(features, labels, aim=aim, recipe=recipe, seed=seed)
-    return WidePart(vocabulary, (*below, _for_each_label(last)))
+    """Train the wide part of one task. labels: shape (n,); each of 0 … k - 1 must occur."""
+    if aim.wide_units:
+        network = MLPClassifier(
+            hidden_layer_sizes=(aim.wide_units,),
+            learning_rate_init=recipe.learning_rate,
+            batch_size=min(recipe.batch_size, len(labels)),
+            alpha=aim.wide_decay,
+            max_iter=recipe.epochs,
+            random_state=seed,
+        )
+        with warnings.catch_warnings():
+            # It is stopped early on purpose: with more epochs it would memorise the texts.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            network.fit(features, labels)
+        layers = [Layer(*layer) for layer in zip(network.coefs_, network.intercepts_, strict=True)]
+    else:
+        regression = LogisticRegression(C=1 / aim.wide_decay, max_iter=1000, random_state=seed).fit(features, labels)
+        layers = [Layer(regression.coef_.T, regression.intercept_)]
+    *below, last = layers
+    return WidePart(vocabulary, (*below, _one_output_per_label(last)))
 
 
-def _network(
-    features: Features,
-    labels: Integers,
-    *,
-    aim: TaskRecipe,
-    recipe: WideRecipe,
-    seed: int,
-) -> Iterator[Layer]:
-    network = MLPClassifier(
-        hidden_layer_sizes=(aim.wide_units,),
-        learning_rate_init=recipe.learning_rate,
-        batch_size=min(recipe.batch_size, len(labels)),
-        alpha=aim.wide_decay,
-        max_iter=recipe.epochs,
-        random_state=seed,
-    )
-    with warnings.catch_warnings():
-        # Few epochs are meant: on more, it learns the texts by heart.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        network.fit(features, labels)
-    yield from map(Layer, network.coefs_, network.intercepts_)
-
-
-def _regression(
-    features: Features,
-    labels: Integers,
-    *,
-    aim: TaskRecipe,
-    recipe: WideRecipe,
-    seed: int,
-) -> Iterator[Layer]:
-    regression = LogisticRegression(C=1 / aim.wide_decay, max_iter=1000, random_state=seed).fit(features, labels)
-    yield Layer(regression.coef_.T, regression.intercept_)
-
-
-def _for_each_label(last: Layer) -> Layer:
-    """For two labels the network has one output, the logit of the second."""
+def _one_output_per_label(last: Layer) -> Layer:
+    """Return a layer with an output for each label: for two labels scikit-learn gives only that of the second."""
     if len(last.bias) > 1:
         return last
     return Layer(np.hstack([np.zeros_like(last.weights), last.weights]), np.concatenate([[0.0], last.bias]))
 
 
 def save(wide: WidePart, path: Path, *, mean: Layer | None = None) -> None:
-    """Write safetensors: `ngrams` of shape (features, 2), -1 where there is no second token, `idf`, and each layer.
+    """Write safetensors: `ngrams` of shape (features, 2), with -1 for a missing second token, `idf`, and each layer.
 
-    mean: the encoder's head on the mean of all tokens, for which the layout of its own safetensors has no place.
+    mean: the encoder's head on the mean of all tokens; the encoder's own safetensors have no place for it.
     """
     ngrams = [(*ngram, NO_TOKEN) if len(ngram) == 1 else ngram for ngram in wide.vocabulary.ngrams]
     tensors = {"ngrams": np.array(ngrams, dtype=np.int32), "idf": wide.vocabulary.idf}
@@ -170,3 +174,34 @@ def _vectorizer(**options: Any) -> TfidfVectorizer:
 
 def _ngrams(ids: Ids) -> list[Ngram]:
     return [*((token,) for token in ids), *pairwise(ids)]
+
+
+@dataclass(frozen=True)
+class Blend:
+    """The weights of both parts in the sum that is served."""
+
+    deep: float
+    wide: float
+
+    def of(self, logits: Floats, scores: Floats) -> Floats:
+        """Return the weighted sum; both of shape (n, labels)."""
+        return self.deep * logits + self.wide * scores
+
+
+ENCODER_ALONE = Blend(deep=1.0, wide=0.0)
+
+
+def fit_blend(logits: Floats, scores: Floats, truth: Integers) -> Blend:
+    """Return the positive weights with the smallest cross entropy, for true labels of shape (n,).
+
+    A logarithmic opinion pool: Heskes, Selecting weighting factors in logarithmic opinion pools, 1998.
+    """
+    rows = np.arange(len(truth))
+
+    def loss(logarithms: Floats) -> float:
+        blend = Blend(*np.exp(logarithms))
+        return -float(log_softmax(blend.of(logits, scores), axis=1)[rows, truth].mean())
+
+    found = minimize(loss, x0=np.log(BLEND_START), method="Nelder-Mead", bounds=[(math.log(1e-3), math.log(1e3))] * 2)
+    deep, wide = np.exp(found.x)
+    return Blend(deep=float(deep), wide=float(wide))

@@ -1,5 +1,5 @@
-"""Training under SageMaker's container contract, and the request that starts such a job.
+"""Training in a container of SageMaker, and the request that starts such a job.
 
-The contract is folders below `/opt/ml`, a file of hyperparameters, and `SM_*` variables where the training toolkit is
-in the image; it works without the toolkit. `python -m training.sagemaker run` emulates it on any machine.
+SageMaker passes folders below `/opt/ml` and a file of hyperparameters; if its training toolkit is in the image, also
+`SM_*` variables. `python -m training.sagemaker run` emulates this on any machine.
 """

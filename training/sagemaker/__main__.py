@@ -8,28 +8,34 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 
 from training.sagemaker.contract import FAILURE, MODEL, ROOT, ContractError
+from triage.validation import problems
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 
 
 @app.command()
-def train(root: Annotated[Path, typer.Option(help="Another folder than SageMaker's, for a local run.")] = ROOT) -> None:
-    """Train as SageMaker tells the container: its command."""
-    from training.sagemaker.entry import train as train_as_told
+def train(
+    root: Annotated[Path, typer.Option(help="Folder to use instead of SageMaker's, for a local run.")] = ROOT,
+) -> None:
+    """Train with SageMaker's folders and hyperparameters; this is the container's command."""
+    from training.sagemaker.entry import train as train_in_container
 
-    sys.exit(train_as_told(os.environ, root=root))
+    sys.exit(train_in_container(os.environ, root=root))
 
 
 @app.command()
 def run(
-    data: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="The export of the channel.")],
+    data: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="The export to train on.")],
     recipe: Annotated[str, typer.Option(help="Name of a recipe in training/configs.")],
-    root: Annotated[Path, typer.Option(help="Folder that stands for /opt/ml.")],
-    override: Annotated[list[str] | None, typer.Option("--set", help="name=value, as hyperparameters.")] = None,
+    root: Annotated[Path, typer.Option(help="Folder to use instead of /opt/ml.")],
+    override: Annotated[
+        list[str] | None, typer.Option("--set", help="A hyperparameter, name=value; may be repeated.")
+    ] = None,
 ) -> None:
-    """Lay out SageMaker's folders below ROOT and run the container's command on them."""
+    """Make SageMaker's folders below ROOT and run the container's command on them."""
     from training.sagemaker import local
 
     pairs = dict(_pair(text) for text in override or [])
@@ -38,24 +44,28 @@ def run(
     except ContractError as error:
         sys.exit(f"error: {error}")
     if code := local.run(root.resolve()):
-        print(f"failed; the reason is in {root / FAILURE}", file=sys.stderr)
+        print(f"The run failed. The reason is in {root / FAILURE}.", file=sys.stderr)
         sys.exit(code)
-    print(f"the bundle is in {root / MODEL}")
+    print(f"The bundle is in {root / MODEL}.")
 
 
 @app.command()
 def request(
-    job: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Like training/sagemaker/job.toml.")],
-    recipe: Annotated[str | None, typer.Option(help="Instead of the file's.")] = None,
-    name: Annotated[str | None, typer.Option(help="Instead of the file's; a job's name is used once.")] = None,
+    job: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A file like training/sagemaker/job.toml.")],
+    recipe: Annotated[str | None, typer.Option(help="Recipe to use instead of the file's.")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Name to use instead of the file's; each job needs a new name.")
+    ] = None,
 ) -> None:
-    """Print a job's request as JSON, for `aws sagemaker create-training-job --cli-input-json`."""
+    """Print the request of a job as JSON, for `aws sagemaker create-training-job --cli-input-json`."""
     from training.sagemaker.request import TrainingJob
 
     given = {key: value for key, value in {"recipe": recipe, "name": name}.items() if value is not None}
     try:
         settings = {**tomllib.loads(job.read_text(encoding="utf-8")), **given}
         print(json.dumps(TrainingJob.model_validate(settings).request(), indent=2))
+    except ValidationError as error:
+        sys.exit(f"error: {job} is not a valid job: {problems(error, 'job')}")
     except (ContractError, ValueError) as error:
         sys.exit(f"error: {error}")
 
@@ -63,7 +73,7 @@ def request(
 def _pair(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals:
-        raise typer.BadParameter(f"{text!r} is not name=value")
+        raise typer.BadParameter(f"{text!r} has no equals sign: write name=value")
     return name, value
 
 

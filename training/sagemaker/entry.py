@@ -1,4 +1,4 @@
-"""The container's entry point: from hyperparameters and one channel to a bundle, or to a reason."""
+"""The container's entry point: trains on the export of the channel and writes bundles, or the reason of a failure."""
 
 import json
 import shutil
@@ -11,25 +11,23 @@ from tempfile import TemporaryDirectory
 from training.data.complaint_files import ExportError
 from training.model.encoder import EncoderError
 from training.recipe import Recipe
-from training.sagemaker.contract import FAILURE, Container, ContractError, read_container
-from training.sagemaker.hyperparameters import recipe_of
-from training.sagemaker.metrics import metric_lines
+from training.sagemaker.contract import FAILURE, Container, ContractError, metric_lines, read_container, recipe_of
 from triage.bundle import MANIFEST_FILE, Manifest, describe
 from triage.errors import TriageError
 
 SUMMARY_FILE = "training.json"
 
 REASON_CHARACTERS = 1024
-"""SageMaker shows the beginning of a failure."""
+"""SageMaker shows only the first characters of a failure."""
 
 QUIET = (ContractError, EncoderError, ExportError, TriageError)
-"""Errors whose messages never quote a narrative. Of any other, name and place are told and the message is not."""
+"""Errors whose messages never quote a narrative. Of any other error, only its type and place are written."""
 
 OnProgress = Callable[[str, float], None]
 
 
 def train(variables: Mapping[str, str], *, root: Path) -> int:
-    """Train as the container is told; the exit code. A failure is written below `root`, where SageMaker reads it."""
+    """Train and return the exit code. The reason of a failure is written below `root`, where SageMaker reads it."""
     try:
         manifests = train_in(read_container(variables, root=root), on_progress=_Tenths())
     except Exception as error:
@@ -42,17 +40,20 @@ def train(variables: Mapping[str, str], *, root: Path) -> int:
 
 
 def train_in(container: Container, *, on_progress: OnProgress) -> Mapping[str, Manifest]:
-    """Fill the model folder with the bundles, and the output folder with a summary of the run; manifests by task.
+    """Write the bundles to the model folder and a summary to the output folder, and return the manifests by task.
 
     Raises:
-        ContractError, ExportError, EncoderError, ValueError: as the reason says.
+        ContractError: the hyperparameters or the channel are wrong.
+        ExportError: the export cannot be read.
+        EncoderError: the encoder is missing or has other weights.
+        ValueError: the data do not fit the recipe.
     """
     recipe, export = recipe_of(container.hyperparameters), container.export()
     container.checkpoints.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory() as work:
         trained = Path(work, "trained")
         fit(recipe, export, output=trained, checkpoints=container.checkpoints, on_progress=on_progress)
-        # Copied, not moved: SageMaker may have mounted the model folder, which can then not be replaced.
+        # Copied, because SageMaker may have mounted the model folder, which then cannot be replaced.
         shutil.copytree(trained, container.model_dir, dirs_exist_ok=True)
     manifests = bundles(container.model_dir)
     summary = {
@@ -65,11 +66,8 @@ def train_in(container: Container, *, on_progress: OnProgress) -> Mapping[str, M
 
 
 def fit(recipe: Recipe, export: Path, *, output: Path, checkpoints: Path, on_progress: OnProgress) -> None:
-    """Train on an export into `output`. The only place that knows how the pipeline is called.
-
-    checkpoints: a job that was interrupted goes on from the last one.
-    """
-    # Only now: torch takes seconds to import, and a wrong hyperparameter should be told at once.
+    """Train on an export and write the bundles to `output`; an interrupted job continues from `checkpoints`."""
+    # Imported here, because torch takes seconds and a wrong hyperparameter should be reported at once.
     from training.data.dataset import load_labelled
     from training.evaluation.held_back import part, prepared_from
     from training.pipeline import train_models
@@ -80,7 +78,7 @@ def fit(recipe: Recipe, export: Path, *, output: Path, checkpoints: Path, on_pro
 
 
 def bundles(folder: Path) -> Mapping[str, Manifest]:
-    """Every bundle below a folder, by its task."""
+    """Return the manifest of every bundle below a folder, by task."""
     found = (describe(path.parent) for path in sorted(folder.rglob(MANIFEST_FILE)))
     return {manifest.task or manifest.recipe or "model": manifest for manifest in found}
 
@@ -88,13 +86,13 @@ def bundles(folder: Path) -> Mapping[str, Manifest]:
 def reason(error: Exception) -> str:
     if isinstance(error, QUIET):
         return f"{type(error).__name__}: {error}"[:REASON_CHARACTERS]
-    # Lines of source hold no values; the message might.
+    # The message might quote a narrative; lines of source code cannot.
     frames = "".join(traceback.format_tb(error.__traceback__)[-4:])
     return f"{type(error).__name__}, raised at\n{frames}"[:REASON_CHARACTERS]
 
 
 class _Tenths:
-    """Prints a step's progress at each tenth: a job's log is read afterwards, and kept."""
+    """Prints a line for each tenth of a step, because the log of a job is kept and read afterwards."""
 
     def __init__(self) -> None:
         self._printed: dict[str, int] = {}

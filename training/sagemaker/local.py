@@ -1,4 +1,4 @@
-"""SageMaker's folders on this machine, and the container's own command in a process of its own."""
+"""Emulates a job on this machine: makes SageMaker's folders and runs the container's command in its own process."""
 
 import json
 import os
@@ -22,15 +22,17 @@ from training.sagemaker.contract import (
 
 
 def lay_out(root: Path, *, export: Path, hyperparameters: Mapping[str, str]) -> None:
-    """Make what a job finds at its start. What an earlier run left is removed, but for its checkpoints.
+    """Make the folders that a job finds at its start. Results of an earlier run are removed, except its checkpoints.
 
     Raises:
-        ContractError: there is something in `root`, and no earlier run left it.
+        ContractError: `root` holds files that are not from an earlier run.
     """
     if root.is_dir() and any(root.iterdir()) and not (root / HYPERPARAMETERS).is_file():
-        raise ContractError(f"{root} holds what no run has left there, and would be emptied: give a folder of its own")
+        raise ContractError(
+            f"{root} would be emptied, but holds files that are not from an earlier run: choose another folder"
+        )
     with TemporaryDirectory() as aside:
-        # The export may lie where the channel is laid out.
+        # The export may be in the folder that is removed below.
         kept = shutil.copy(export, aside)
         for folder in (MODEL, DATA, "output"):
             shutil.rmtree(root / folder, ignore_errors=True)
@@ -41,9 +43,9 @@ def lay_out(root: Path, *, export: Path, hyperparameters: Mapping[str, str]) -> 
 
 
 def run(root: Path) -> int:
-    """Run the container's command on the folders below `root`, with the variables that a toolkit would set."""
-    told = {"model_dir": root / MODEL, "channel": root / DATA, "output_data_dir": root / OUTPUT_DATA, "gpus": 0}
-    variables = {VARIABLES[field]: str(value) for field, value in told.items()}
+    """Run the container's command on the folders below `root`, with the toolkit's variables; return its exit code."""
+    folders = {"model_dir": root / MODEL, "channel": root / DATA, "output_data_dir": root / OUTPUT_DATA, "gpus": 0}
+    variables = {VARIABLES[field]: str(value) for field, value in folders.items()}
     variables["SM_CHANNELS"] = json.dumps([CHANNEL])
     command = [sys.executable, "-m", "training.sagemaker", "train", "--root", str(root)]
     return subprocess.run(command, env={**os.environ, **variables}, check=False).returncode

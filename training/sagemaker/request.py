@@ -1,4 +1,4 @@
-"""The request that starts a training job: typed settings become what `CreateTrainingJob` takes."""
+"""The request that starts a training job, made from typed settings: the parameters of `CreateTrainingJob`."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
@@ -6,22 +6,37 @@ from typing import Annotated, Any, Self
 from pydantic import Field, PositiveInt, StringConstraints, model_validator
 
 from training.recipe import Recipe
-from training.sagemaker.contract import CHANNEL, CHECKPOINTS, ROOT
-from training.sagemaker.hyperparameters import encoded, overridden
-from training.sagemaker.metrics import metric_definitions
+from training.sagemaker.contract import CHANNEL, CHECKPOINTS, ROOT, encoded, metric_definitions, overridden
 from triage.contracts import Contract
+from triage.validation import Matching
 
-S3Uri = Annotated[str, StringConstraints(pattern=r"^s3://[a-z0-9][a-z0-9.\-]{1,61}[a-z0-9](/.*)?$", max_length=1024)]
-RoleArn = Annotated[str, StringConstraints(pattern=r"^arn:aws[a-z\-]*:iam::\d{12}:role/[\w+=,.@\-/]+$")]
-KmsKey = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9:/_\-]+$", max_length=2048)]
-JobName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$")]
-Image = Annotated[str, StringConstraints(pattern=r"^[^\s@]+@sha256:[0-9a-f]{64}$", max_length=255)]
-"""By digest: tags move."""
+S3Uri = Annotated[
+    str,
+    Matching(r"^s3://[a-z0-9][a-z0-9.\-]{1,61}[a-z0-9](/.*)?$", "an S3 address such as s3://bucket/folder/"),
+    StringConstraints(max_length=1024),
+]
+RoleArn = Annotated[
+    str,
+    Matching(r"^arn:aws[a-z\-]*:iam::\d{12}:role/[\w+=,.@\-/]+$", "the ARN of a role, arn:aws:iam::ACCOUNT:role/NAME"),
+]
+KmsKey = Annotated[
+    str, Matching(r"^[a-zA-Z0-9:/_\-]+$", "the id or ARN of a KMS key"), StringConstraints(max_length=2048)
+]
+JobName = Annotated[
+    str,
+    Matching(r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$", "at most 63 letters, digits and hyphens, with no hyphen at an end"),
+]
+Image = Annotated[
+    str,
+    Matching(r"^[^\s@]+@sha256:[0-9a-f]{64}$", "an image by digest, NAME@sha256:DIGEST, since tags can move"),
+    StringConstraints(max_length=255),
+]
+InstanceType = Annotated[str, Matching(r"^ml\.[a-z0-9\-]+\.[a-z0-9]+$", "an instance type such as ml.g5.xlarge")]
 
 COMMAND = ("python", "-m", "training.sagemaker")
 
 LOCAL_STORAGE = ("g4dn", "g5", "g6", "g6e", "g7", "g7e", "p3dn", "p4d", "p4de", "p5", "p5e", "p5en", "r5d", "trn1")
-"""Families of instances with disks of their own, which the hardware encrypts; a key for a volume is refused there."""
+"""Instance families with local disks, which the hardware encrypts; SageMaker refuses a volume key for them."""
 
 
 class Vpc(Contract):
@@ -30,15 +45,15 @@ class Vpc(Contract):
 
 
 class TrainingJob(Contract):
-    """One job.
+    """The settings of one job.
 
-    overrides: settings that differ from the recipe's file.
-    training: the folder, or the one object, that holds the export. output: where `model.tar.gz` goes.
-    volume_key: of the EBS volume, where the instance has one. output_key: of the model; checkpoints are encrypted as
-        their bucket does by default.
-    spot: spare capacity, which may be taken away; the job then goes on from its checkpoints.
-    max_seconds: of training. max_wait_seconds: of training and of waiting for spare capacity together.
-    network_isolation: the container reaches nothing; SageMaker itself fetches and stores.
+    overrides: settings of the recipe that are replaced.
+    training: the folder, or the one object, that holds the export. output: where `model.tar.gz` is stored.
+    volume_key: encrypts the EBS volume, if the instance has one. output_key: encrypts the model. Checkpoints have the
+        default encryption of their bucket.
+    spot: use spare capacity, which AWS may take back; the job then continues from its checkpoints.
+    max_seconds: for training. max_wait_seconds: for training and for waiting for spare capacity together.
+    network_isolation: the container has no network; SageMaker itself downloads the data and stores the model.
     """
 
     name: JobName
@@ -51,7 +66,7 @@ class TrainingJob(Contract):
     checkpoints: S3Uri
     volume_key: KmsKey
     output_key: KmsKey
-    instance_type: str = Field(default="ml.g5.xlarge", pattern=r"^ml\.[a-z0-9\-]+\.[a-z0-9]+$")
+    instance_type: InstanceType = "ml.g5.xlarge"
     volume_gigabytes: PositiveInt = 50
     max_seconds: PositiveInt = 4 * 3600
     max_wait_seconds: PositiveInt = 8 * 3600
@@ -62,12 +77,15 @@ class TrainingJob(Contract):
 
     @model_validator(mode="after")
     def _can_be_trained_as_asked(self) -> Self:
-        # Raises ContractError itself: a wrong recipe is found before a machine is paid for.
+        # A wrong recipe raises ContractError here, before a machine is paid for.
         encoder = self.trained.encoder
         if self.network_isolation and "@" in encoder:
-            raise ValueError(f"the encoder {encoder} is fetched from the Hub, which network_isolation forbids")
+            raise ValueError(
+                f"the encoder {encoder} is downloaded from the Hub, but network_isolation is on: use one from a "
+                "package, or set network_isolation = false"
+            )
         if self.spot and self.max_wait_seconds < self.max_seconds:
-            raise ValueError("max_wait_seconds includes max_seconds")
+            raise ValueError("max_wait_seconds must be at least max_seconds, which it includes")
         return self
 
     @property
@@ -75,7 +93,7 @@ class TrainingJob(Contract):
         return overridden(self.recipe, self.overrides)
 
     def request(self) -> dict[str, Any]:
-        """Parameters of `CreateTrainingJob`."""
+        """Return the parameters of `CreateTrainingJob`."""
         optional: dict[str, Any] = {}
         if self.vpc is not None:
             optional["VpcConfig"] = {

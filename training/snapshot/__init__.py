@@ -1,9 +1,8 @@
-"""A frozen dataset for the Hub: labelled complaints, redacted and split, as Parquet with a card."""
+"""Snapshots: datasets of labelled complaints for the Hub, redacted and split, as Parquet files with a card."""
 
 from training.snapshot.contents import Part, Snapshot, Terms
-from training.snapshot.finding import Published, describe, published
 from training.snapshot.pruning import Pruned, prune
-from training.snapshot.publish import PublicationError, publish_snapshot
+from training.snapshot.publish import PublicationError, Published, describe, publish_snapshot, published
 from training.snapshot.read import NotASnapshotError
 from training.snapshot.write import splits_of, stated_tags, write_snapshot
 

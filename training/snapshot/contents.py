@@ -1,4 +1,4 @@
-"""What a snapshot holds, and on which terms."""
+"""The contents of a snapshot and its terms of use."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -13,10 +13,10 @@ from training.data.dataset import LabelledData
 from training.data.splits import Booleans, Indices, Split
 
 TAG = "complaints-triage"
-"""Of every snapshot's card: what was published can be found by it."""
+"""Tag in the card of every snapshot, by which published ones are found."""
 
 DEFAULT_CONFIG = "time"
-"""The honest one: what is tested came later, on templates that were not trained on."""
+"""Its test part is later than the training part and has other letter templates, as in service."""
 
 
 SCHEMA = pyarrow.schema(
@@ -31,12 +31,12 @@ SCHEMA = pyarrow.schema(
         "group": pyarrow.int64(),
     }
 )
-"""CFPB's names, so that `training.data.complaint_files` reads the files back; `group` is ours."""
+"""The columns have CFPB's names, so that `training.data.complaint_files` can read the files; only `group` is added."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Terms:
-    """licence, language: as the Hub spells them. redaction: the version of what was done to the narratives."""
+    """licence, language: as the Hub spells them. redaction: version of the redactor that was applied to narratives."""
 
     licence: str
     language: str
@@ -45,7 +45,7 @@ class Terms:
 
 @dataclass(frozen=True)
 class Pruning:
-    """rows: complaints that were removed from the snapshot on that day."""
+    """rows: how many complaints were removed from the snapshot on that day."""
 
     day: date
     rows: int
@@ -53,10 +53,10 @@ class Pruning:
 
 @dataclass(frozen=True, kw_only=True)
 class Contents:
-    """All that the files of a snapshot are written from, and that can be read from them again.
+    """Everything that the files of a snapshot contain: they are written from it, and it can be read from them.
 
-    data: as redacted. table: its rows, as they are written. splits: of these rows.
-    source_fingerprint: of the complaints before redaction, splitting and pruning.
+    data: after redaction. table: the same rows as written to Parquet. splits: places of these rows.
+    source_fingerprint: hash of the complaints before redaction, splitting and pruning.
     """
 
     data: LabelledData
@@ -67,7 +67,7 @@ class Contents:
     prunings: tuple[Pruning, ...] = ()
 
     def keeping(self, kept: Booleans, prunings: tuple[Pruning, ...]) -> "Contents":
-        """Those rows that are True in `kept`, each in the part where it was."""
+        """Return the contents with only the rows that are True in `kept`; each stays in its part."""
         moved = np.cumsum(kept) - 1
 
         def still(rows: Indices) -> Indices:
@@ -84,7 +84,7 @@ class Contents:
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """One Parquet file. file_bytes: on disk; memory_bytes: read into Arrow."""
+    """One Parquet file. file_bytes: its size on disk. memory_bytes: its size when read into Arrow."""
 
     path: str
     rows: int
@@ -94,11 +94,10 @@ class Part:
 
 @dataclass(frozen=True, kw_only=True)
 class Snapshot:
-    """A folder ready for the Hub.
+    """A folder that is ready for the Hub.
 
-    configs: the parts of each config, by name of the split.
-    fingerprints: of each config, as `training.data.dataset` computes it for whoever reads the config back.
-    source_fingerprint: of the complaints before redaction and splitting.
+    configs: the parts of each config, by name of the split. fingerprints: of each config, equal to the fingerprint of
+    the data that `load_labelled` reads from it. source_fingerprint: see Contents.
     """
 
     folder: Path

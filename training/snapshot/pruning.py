@@ -1,4 +1,4 @@
-"""Complaints are removed from a published snapshot, and from all that was its history."""
+"""Removes complaints from a published snapshot and from all of its earlier revisions."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -22,8 +22,11 @@ Drop = Callable[[LabelledRow], bool]
 
 @dataclass(frozen=True, kw_only=True)
 class Pruned:
-    """rows: complaints that the dataset lost; one that stands in several configs is one complaint.
-    revision: of `main`, as it is now. erased: files of earlier revisions that are gone for good."""
+    """What was removed.
+
+    rows: how many complaints the dataset lost; a complaint in several configs counts once. revision: the commit of
+    `main` afterwards. erased: how many files of earlier revisions were deleted.
+    """
 
     dataset: str
     rows: int
@@ -34,19 +37,19 @@ class Pruned:
 def prune(
     dataset_id: str, *, drop: Drop, endpoint: str | None, token: str | None = None, today: date | None = None
 ) -> Pruned:
-    """Remove the rows that `drop` chooses from `main`, in one commit, and then every earlier revision.
+    """Remove the rows for which `drop` is true from `main`, in one commit, and then delete every earlier revision.
 
-    Nothing is changed where no revision holds such a row. It may be called again after any failure, and ends what was
-    begun. Pinned revisions, tags and other branches lose their Parquet files.
+    Pinned revisions, tags and other branches lose their Parquet files. If no revision contains such a row, nothing is
+    changed. After a failure, call it again: it completes what was begun.
 
     Raises:
-        NotASnapshotError: the dataset is not what `publish_snapshot` made; nothing was changed.
-        PublicationError: the Hub refused, did not answer, or still has a file that was to go.
+        NotASnapshotError: the dataset was not made by `publish_snapshot`; nothing was changed.
+        PublicationError: the Hub refused, did not answer, or still has a file that should be deleted.
     """
     api = HfApi(endpoint=endpoint, token=token)
     with answering(dataset_id), TemporaryDirectory() as temporary:
         head = api.dataset_info(dataset_id, files_metadata=True)
-        # Listed before anything is uploaded: what somebody else sends meanwhile is not ours to erase.
+        # Listed before the upload, so that files that others upload meanwhile are not deleted.
         stored = list(api.list_lfs_files(dataset_id, repo_type="dataset"))
         folder = Path(temporary, "main")
         contents = _fetched(api, head, folder)
@@ -63,10 +66,10 @@ def prune(
 
 
 def _fetched(api: HfApi, head: DatasetInfo, folder: Path) -> Contents:
-    """Into a folder of its own, not the cache: what is removed must not stay behind on this machine.
+    """Download the revision to `folder`, not to the cache, where removed complaints would stay on this machine.
 
     Raises:
-        NotASnapshotError: the dataset holds what its card does not name; rows might be in there.
+        NotASnapshotError: the dataset has files that its card does not name; they might contain rows to remove.
     """
     present = {file.rfilename for file in head.siblings or ()} - {MADE_BY_THE_HUB}
     if CARD_FILE in present:
@@ -75,7 +78,7 @@ def _fetched(api: HfApi, head: DatasetInfo, folder: Path) -> Contents:
     named = {CARD_FILE} | {path for parts in files.values() for path in parts.values()}
     if present != named:
         differing = ", ".join(sorted(present ^ named))
-        raise NotASnapshotError(head.id, f"the files it holds and those that its card names differ in {differing}")
+        raise NotASnapshotError(head.id, f"the files it has and those that its card names differ in {differing}")
     api.snapshot_download(head.id, repo_type="dataset", revision=head.sha, allow_patterns=[*named], local_dir=folder)
     return read_contents(folder, dataset_id=head.id)
 
@@ -94,7 +97,7 @@ def _commit(api: HfApi, head: DatasetInfo, contents: Contents, folder: Path, row
 
 
 def _is_in_history(api: HfApi, head: DatasetInfo, older: Sequence[LFSFileInfo], drop: Drop, folder: Path) -> bool:
-    """Whether a file that `main` no longer has holds a row to drop, or may hold one because it cannot be read."""
+    """Return whether a file outside `main` contains a row to drop, or cannot be read and may therefore contain one."""
     unread = {file.file_oid: file for file in older}
     for revision in _revisions(api, head.id) if unread else ():
         for file in api.list_repo_tree(head.id, repo_type="dataset", recursive=True, revision=revision):
@@ -126,7 +129,7 @@ def _may_hold(path: Path, drop: Drop, dataset_id: str) -> bool:
 
 
 def _erase_history(api: HfApi, dataset_id: str, stored: Sequence[LFSFileInfo]) -> int:
-    """Make one commit of `main`, and erase those of the stored files that it does not have; says how many they were."""
+    """Squash `main` to one commit, delete the stored files that it does not have, and return their number."""
     message = "Forget what was pruned"
     api.super_squash_history(dataset_id, repo_type="dataset", commit_message=message)
     old = _without(stored, api.dataset_info(dataset_id, files_metadata=True))
@@ -138,13 +141,13 @@ def _erase_history(api: HfApi, dataset_id: str, stored: Sequence[LFSFileInfo]) -
 
 
 def _require_gone(api: HfApi, before: DatasetInfo) -> None:
-    """Raises: PublicationError, where the revision of which rows were to go can still be fetched."""
+    """Raise PublicationError if files of the earlier revision can still be downloaded."""
     for file in before.siblings or ():
         if file.lfs and api.file_exists(before.id, file.rfilename, repo_type="dataset", revision=before.sha):
-            raise PublicationError(f"the Hub still hands out {file.rfilename} of {before.id} as it was: prune it again")
+            raise PublicationError(f"the Hub still serves the earlier {file.rfilename} of {before.id}: prune it again")
 
 
 def _without(stored: Sequence[LFSFileInfo], head: DatasetInfo) -> list[LFSFileInfo]:
-    """Those that the revision `head` does not have."""
+    """Return the stored files that the revision `head` does not have."""
     current = {file.lfs.sha256 for file in head.siblings or () if file.lfs}
     return [file for file in stored if not current & {file.file_oid, file.oid}]

@@ -1,4 +1,4 @@
-"""The folder of a snapshot becomes again what it was written from."""
+"""Reads the contents of a snapshot from its folder."""
 
 import re
 from collections import Counter
@@ -24,35 +24,38 @@ Files = Mapping[str, Mapping[str, str]]
 Tables = Mapping[str, Mapping[str, pyarrow.Table]]
 
 ORIGIN = "complaints_triage"
-"""The field of a card's metadata that says what the snapshot was made of."""
+"""Field of a card's metadata that states what the snapshot was made from."""
 
-SAID = {"taxonomy", "crosswalk", "redaction", "source_fingerprint"}
-"""What it says in every card."""
+REQUIRED = {"taxonomy", "crosswalk", "redaction", "source_fingerprint"}
+"""Entries of that field in every card."""
 
 WITHOUT_NARRATIVE = re.compile(r"Another ([\d,]+) rows of the export had no narrative")
-"""The first cards said it to people alone."""
+"""The first cards state this number only in their text."""
 
 
 class NotASnapshotError(Exception):
-    """Something on the Hub that `training.snapshot` did not publish, or not as it is now: which dataset, and why."""
+    """A dataset on the Hub is not a snapshot, or was changed after it was published."""
 
     def __init__(self, dataset_id: str, problem: str) -> None:
-        super().__init__(f"{dataset_id} is no snapshot that `triage dataset publish` made: {problem}.")
+        super().__init__(
+            f"{dataset_id} is not a snapshot that `triage dataset publish` made: {problem}. Publish it again, or name "
+            "another dataset."
+        )
         self.dataset_id = dataset_id
 
 
 def files_of(card: Path, *, dataset_id: str) -> Files:
-    """Raises: NotASnapshotError."""
+    """Return the files that a card names. Raises: NotASnapshotError."""
     return _files(_loaded(card, dataset_id).data, dataset_id)
 
 
 def read_contents(folder: Path, *, dataset_id: str) -> Contents:
-    """Read the files that the card in `folder` names. A row that stands in several configs is one row.
+    """Read the files that the card in `folder` names. A row that is in several configs becomes one row.
 
-    Labels stay as they are, whatever the crosswalk says today.
+    Labels are read as they are, even if the crosswalk has changed since.
 
     Raises:
-        NotASnapshotError: the card lacks what a snapshot's says, or a file is not a part of one.
+        NotASnapshotError: the card lacks required metadata, or a file is not a part of a snapshot.
     """
     card = _loaded(folder / CARD_FILE, dataset_id)
     metadata = card.data
@@ -79,11 +82,11 @@ def read_contents(folder: Path, *, dataset_id: str) -> Contents:
 
 
 def read_part(path: Path, *, dataset_id: str) -> pyarrow.Table:
-    """Raises: NotASnapshotError."""
+    """Read one Parquet file. Raises: NotASnapshotError."""
     try:
         table = pyarrow.parquet.ParquetFile(path).read()
     except pyarrow.ArrowException as error:
-        raise NotASnapshotError(dataset_id, f"{path.name} is no Parquet: {error}") from error
+        raise NotASnapshotError(dataset_id, f"{path.name} is not a Parquet file: {error}") from error
     if missing := set(SCHEMA.names) - set(table.schema.names):
         raise NotASnapshotError(dataset_id, f"{path.name} lacks the columns {', '.join(sorted(missing))}")
     if not table.schema.equals(SCHEMA):
@@ -92,7 +95,7 @@ def read_part(path: Path, *, dataset_id: str) -> pyarrow.Table:
 
 
 def rows_of(table: pyarrow.Table) -> Iterator[LabelledRow]:
-    """The rows of a part; what their numbers were in the export is not known."""
+    """Yield the rows of a part. Their number in the original export is not known and is 0."""
     for record in table.to_pylist():
         yield LabelledRow(
             row=0,
@@ -112,9 +115,9 @@ def _loaded(path: Path, dataset_id: str) -> DatasetCard:
     card: DatasetCard = DatasetCard.load(path, ignore_metadata_errors=True)
     told = card.data.get(ORIGIN)
     if not isinstance(told, dict):
-        raise NotASnapshotError(dataset_id, f"its card does not say {ORIGIN}")
-    if missing := SAID - told.keys():
-        raise NotASnapshotError(dataset_id, f"its card does not say {', '.join(sorted(missing))} of {ORIGIN}")
+        raise NotASnapshotError(dataset_id, f"its card has no metadata {ORIGIN}")
+    if missing := REQUIRED - told.keys():
+        raise NotASnapshotError(dataset_id, f"the metadata {ORIGIN} of its card lack {', '.join(sorted(missing))}")
     return card
 
 
@@ -135,7 +138,7 @@ def _files(metadata: CardData, dataset_id: str) -> Files:
 
 
 def _united(parts: Tables) -> tuple[pyarrow.Table, Mapping[str, Mapping[str, Indices]]]:
-    """Each row once, and where the rows of each part are among them. A row that a config holds twice is two rows."""
+    """Return every row once, and the places of the rows of each part. Equal rows of one config stay separate."""
     known: dict[tuple[object, ...], int] = {}
     firsts: list[pyarrow.Table] = [SCHEMA.empty_table()]
     places: dict[str, dict[str, Indices]] = {}
@@ -158,7 +161,7 @@ def _united(parts: Tables) -> tuple[pyarrow.Table, Mapping[str, Mapping[str, Ind
 
 
 def _split(places: Mapping[str, Indices], *, rows: int) -> Split:
-    """What is in no part was purged or straddled; which of both cannot be told any more."""
+    """Return the split. Rows in no part are counted as purged: whether they straddled is not stored."""
     none = np.array([], dtype=np.int64)
     train, validation, test = (places.get(part, none) for part in PARTS)
     left_out = np.setdiff1d(np.arange(rows), np.concatenate([train, validation, test]))

@@ -58,22 +58,8 @@ def _brier(labelled: Labelled, answer: Answer) -> float:
     return 1.0 - (answer.confidence - _right(labelled, answer)) ** 2
 
 
-@dataclass
-class _Side:
-    total: float = 0.0
-    weight: float = 0.0
-    n: int = 0
-    right: int = 0
-
-    def add(self, value: float, weight: float) -> None:
-        self.total += value * weight
-        self.weight += weight
-        self.n += 1
-        self.right += value == 1.0
-
-    @property
-    def mean(self) -> float | None:
-        return self.total / self.weight if self.weight else None
+Valued = tuple[float, float]
+"""The metric's value of an answer, and the weight of its complaint."""
 
 
 @dataclass
@@ -84,10 +70,10 @@ class _Seen:
     paired: int = 0
     better: int = 0
     worse: int = 0
-    champion: _Side = field(default_factory=_Side)
-    challenger: _Side = field(default_factory=_Side)
-    champion_alone: _Side = field(default_factory=_Side)
-    challenger_alone: _Side = field(default_factory=_Side)
+    champion: list[Valued] = field(default_factory=list)
+    challenger: list[Valued] = field(default_factory=list)
+    champion_alone: list[Valued] = field(default_factory=list)
+    challenger_alone: list[Valued] = field(default_factory=list)
 
 
 def compare(
@@ -106,8 +92,8 @@ def compare(
         group=group,
         n=seen.differences.total(),
         paired=seen.paired,
-        champion=seen.champion.mean,
-        challenger=seen.challenger.mean,
+        champion=_mean(seen.champion),
+        challenger=_mean(seen.challenger),
         difference=mean(seen.differences),
         lower=lower,
         upper=upper,
@@ -117,26 +103,26 @@ def compare(
 
 def _differences(labelled: Sequence[Labelled], metric: Metric, min_inclusion: float) -> _Seen:
     seen = _Seen()
-    block: list[tuple[float, float]] = []
-    waiting: list[tuple[float, float]] = []
+    block: list[Valued] = []
+    waiting: list[Valued] = []
     for one in labelled:
         weight = min_inclusion / (one.inclusion or min_inclusion)
         champion = metric.value(one, one.champion) if one.champion else None
         challenger = metric.value(one, one.challenger) if one.challenger else None
         if champion is not None:
-            seen.champion.add(champion, weight)
+            seen.champion.append((champion, weight))
         if challenger is not None:
-            seen.challenger.add(challenger, weight)
+            seen.challenger.append((challenger, weight))
         if champion is not None and challenger is not None:
             seen.differences[_rounded(challenger - champion, weight)] += 1
             seen.paired += 1
             seen.better += challenger > champion
             seen.worse += challenger < champion
         elif champion is not None:
-            seen.champion_alone.add(champion, weight)
+            seen.champion_alone.append((champion, weight))
             block.append((champion, weight))
         elif challenger is not None:
-            seen.challenger_alone.add(challenger, weight)
+            seen.challenger_alone.append((challenger, weight))
             waiting.append((challenger, weight))
         if waiting and block:
             seen.differences[_against(waiting.pop(0), block)] += 1
@@ -144,7 +130,12 @@ def _differences(labelled: Sequence[Labelled], metric: Metric, min_inclusion: fl
     return seen
 
 
-def _against(one: tuple[float, float], block: list[tuple[float, float]]) -> Weighted:
+def _mean(answers: list[Valued]) -> float | None:
+    total = sum(weight for _, weight in answers)
+    return sum(value * weight for value, weight in answers) / total if total else None
+
+
+def _against(one: Valued, block: list[Valued]) -> Weighted:
     """Compare an answer with a block of the champion's. Complaints that were drawn separately stand for as many pairs
     as the product of what each stands for."""
     value, weight = one
@@ -163,5 +154,5 @@ def _fixed_test(seen: _Seen, metric: Metric) -> FixedTest | None:
         return None
     if seen.paired:
         return mcnemar(seen.better, seen.worse)
-    one, other = seen.challenger_alone, seen.champion_alone
-    return two_proportions(one.right, one.n, other.right, other.n) if one.n and other.n else None
+    one, other = ([value for value, _ in side] for side in (seen.challenger_alone, seen.champion_alone))
+    return two_proportions(one.count(1.0), len(one), other.count(1.0), len(other)) if one and other else None

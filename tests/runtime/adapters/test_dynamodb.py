@@ -187,7 +187,7 @@ def test_an_index_shows_nothing_but_what_it_was_given(cloud):
             )
         )
     attributes = ("complaint_id", "triage_attempts")
-    found = list(table.query_until("started", "2026-01-02", index="by_triage_state", attributes=attributes))
+    found = list(table.query("started", until="2026-01-02", index="by_triage_state", attributes=attributes))
     assert found == [{"complaint_id": "0", "triage_attempts": 0}, {"complaint_id": "1", "triage_attempts": 1}]
 
 

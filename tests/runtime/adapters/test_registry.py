@@ -78,7 +78,7 @@ def test_registering_what_could_not_be_mirrored_tries_again(registry, cloud):
         ("acme/model", any_revision(), "Product!", "task"),
     ],
 )
-def test_what_is_no_version_is_refused_by_name(registry, model_id, revision, task, problem):
+def test_an_invalid_version_is_refused_with_its_field(registry, model_id, revision, task, problem):
     with pytest.raises(RegistryError, match=problem):
         registry.register(model_id, revision, task=task, by="ann")
     assert registry.models() == []

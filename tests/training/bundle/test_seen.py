@@ -32,8 +32,8 @@ def test_a_bundle_need_not_say_what_it_was_made_from(tmp_path):
 
 def test_a_file_that_holds_something_else_is_corrupt(tmp_path):
     save_file({"weights": np.zeros(1)}, tmp_path / SEEN_FILE)
-    with pytest.raises(BundleCorruptError, match="holds no digests"):
+    with pytest.raises(BundleCorruptError, match="contains no digests"):
         load_seen(tmp_path)
     (tmp_path / SEEN_FILE).write_text("hello")
-    with pytest.raises(BundleCorruptError, match="holds no digests"):
+    with pytest.raises(BundleCorruptError, match="contains no digests"):
         load_seen(tmp_path)

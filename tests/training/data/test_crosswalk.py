@@ -408,10 +408,11 @@ def test_a_rule_behind_a_more_general_one_is_refused():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"taxonomy": "2017-04-24"}, "leads to taxonomy 2017-04-24, this code has 2023-08-24"),
+        ({"taxonomy": "2017-04-24"}, "maps to taxonomy 2017-04-24, but this code has taxonomy 2023-08-24"),
         ({"products": ({"to": "Yacht", "reason": "new", "products": ("Boat",)},)}, "taxonomy"),
         ({"products": ({"to": "Mortgage", "products": ("Home loan",)},)}, "reason"),
-        ({"issues": ({"to": "Repossession", "under": ("Mortgage",), "issues": ("A",), "reason": "-"},)}, "no issue of"),
+        ({"issues": ({"to": "Repossession", "under": ("Mortgage",), "issues": ("A",), "reason": "-"},)},
+         "not an issue of"),
     ],
 )  # fmt: skip
 def test_rules_that_do_not_lead_into_the_taxonomy_are_refused(values, message):

@@ -2,7 +2,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from training.data.merging import merge
+from training.data.sources import merge
 
 
 def written(folder, file, **columns):

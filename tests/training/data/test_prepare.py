@@ -171,9 +171,9 @@ def looking_for(label: str) -> Recipe:
         (
             looking_for("Loan"),
             any_examples(loan=2),
-            "no complaint is labelled so, only: card, loan",
+            "no complaint has that label, only card, loan",
         ),
-        (looking_for("card"), any_examples(loan=2), "is labelled 'card', which product looks for"),
+        (looking_for("card"), any_examples(loan=2), "is labelled 'card', the positive label of product"),
     ],
     ids=["nothing", "another-task", "no-label", "not-there"],
 )

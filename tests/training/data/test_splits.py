@@ -93,7 +93,7 @@ def test_without_a_gap_nothing_is_purged():
 @pytest.mark.parametrize(
     ("received", "message"),
     [
-        (days(200, 201, 202), "nothing was received before the gap"),
+        (days(200, 201, 202), "no complaint was received before the gap"),
         (days(0, 1, 2), "the test part is empty"),
         (days(0, 200, 201), "the train part is empty"),
     ],
@@ -147,7 +147,7 @@ def test_another_seed_gives_another_random_split():
 
 
 def test_shares_that_leave_nothing_to_train_on_are_refused():
-    with pytest.raises(ValueError, match="both is a share between 0 and 1"):
+    with pytest.raises(ValueError, match="both must be a share between 0 and 1"):
         grouped_split(np.arange(10), test=0.6, validation=0.4, seed=0)
 
 

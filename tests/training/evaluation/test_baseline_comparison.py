@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tests.training.evaluation.examples import LABELS, any_data, any_judged, any_predictions, any_row
-from training.evaluation.baseline_comparison import LINEAR, baseline_curve, baselines_beside, training_part
+from training.evaluation.baseline import LINEAR, baseline_curve, baselines_beside, training_part
 from training.evaluation.predictions import NothingToEvaluateError
 
 FILLER = [f"filler{chr(97 + first)}{chr(97 + second)}" for first in range(20) for second in range(26)]
@@ -41,7 +41,7 @@ def test_what_resembles_an_evaluated_complaint_is_not_learnt_from():
 
 def test_the_evaluated_file_itself_is_nothing_to_learn_from():
     predictions = asked()
-    with pytest.raises(NothingToEvaluateError, match="each of the 40 rows to train on resembles"):
+    with pytest.raises(NothingToEvaluateError, match="all 40 labelled rows to train on resemble"):
         training_part(predictions, any_data(predictions.rows))
 
 
@@ -63,5 +63,5 @@ def test_the_curve_is_of_the_linear_baseline():
     said: list[str] = []
     curve = baseline_curve(predictions, training_part(predictions, any_data(letters(240, seed=2))), step=said.append)
     assert [point.examples for point in curve.points] == [120, 240]
-    assert curve.refusal == "2 points are too few, 5 are needed"
+    assert curve.refusal == "there are 2 points, but at least 5 are needed"
     assert said == ["Learning curve, 120 examples", "Learning curve, 240 examples"]

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from tests.training.data.exports import any_export
+from training.bundle.folder import REPORTS
 from training.bundle.hub import CARD_FILE
 from training.bundle.seen import is_seen, load_seen
 from training.data.dataset import load_labelled
 from training.data.prepare import as_served
 from training.evaluation.held_back import measure, part, prepared_from
-from training.pipeline import REPORTS, train_models
+from training.pipeline import train_models
 from training.recipe import CONFIGS, TaskRecipe, WideRecipe, load_recipe
 from triage.bundle import MANIFEST_FILE, SEEN_FILE, WIDE_FILE, describe
 from triage.redaction import REDACTION_VERSION
@@ -96,7 +97,7 @@ def test_which_part_is_validated_on_is_part_of_the_fingerprints(data):
 
 def test_complaints_of_one_day_cannot_be_validated_by_time(data):
     same = replace(data, rows=tuple(replace(row, received=date(2025, 1, 1)) for row in data.rows))
-    with pytest.raises(ValueError, match="validate on random groups"):
+    with pytest.raises(ValueError, match="use --validate-on random"):
         prepared_from(LATEST, same, np.arange(len(same.rows)))
 
 

@@ -35,10 +35,10 @@ def test_a_curve_that_scatters_more_has_a_wider_interval():
 @pytest.mark.parametrize(
     ("values", "reason"),
     [
-        ((0.5, 0.6, 0.7), "3 points are too few, 5 are needed"),
+        ((0.5, 0.6, 0.7), "there are 3 points, but at least 5 are needed"),
         ((0.7, 0.7, 0.7, 0.7, 0.7, 0.7), "does not grow"),
         ((0.7, 0.8, 0.75, 0.7, 0.65, 0.6), "does not grow"),
-        ((0.2, 0.6, 0.1, 0.7, 0.2, 0.5), "points wide"),
+        ((0.2, 0.6, 0.1, 0.7, 0.2, 0.5), "interval is too wide"),
     ],
 )
 def test_what_cannot_be_extrapolated_says_why(values, reason):

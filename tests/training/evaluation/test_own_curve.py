@@ -6,7 +6,7 @@ import pytest
 from tests.training.data.exports import any_export
 from training.data.dataset import load_labelled
 from training.data.prepare import Prepared, as_served
-from training.evaluation import own_curve
+from training.evaluation import held_back
 from training.evaluation.held_back import part
 from training.evaluation.predictions import NothingToEvaluateError
 from training.recipe import CONFIGS, load_recipe
@@ -38,8 +38,8 @@ def runs(data, parts, monkeypatch):
         begun.append(complaints)
         return lambda step, done: None
 
-    monkeypatch.setattr(own_curve, "train_models", train_models)
-    own_curve.points_of_fewer(RECIPE, data, parts, begin=begin)
+    monkeypatch.setattr(held_back, "train_models", train_models)
+    held_back.points_of_fewer(RECIPE, data, parts, begin=begin)
     return learnt, begun
 
 
@@ -67,6 +67,6 @@ def test_a_task_without_labels_on_what_is_kept_back_has_no_points(data, parts, m
     def missing(*_arguments, **_named):
         raise NothingToEvaluateError
 
-    monkeypatch.setattr(own_curve, "train_models", lambda *_arguments, **_named: {"product": tmp_path})
-    monkeypatch.setattr(own_curve, "_point", missing)
-    assert not any(own_curve.points_of_fewer(RECIPE, data, parts, begin=lambda size: lambda step, done: None).values())
+    monkeypatch.setattr(held_back, "train_models", lambda *_arguments, **_named: {"product": tmp_path})
+    monkeypatch.setattr(held_back, "_point", missing)
+    assert not any(held_back.points_of_fewer(RECIPE, data, parts, begin=lambda size: lambda step, done: None).values())

@@ -3,7 +3,8 @@ import pytest
 
 from tests.factories import any_bundle, any_manifest
 from tests.training.evaluation.examples import LABELS, any_data, any_row
-from training.evaluation.predictions import NothingToEvaluateError, logits, positive_label, predict, sample
+from training.evaluation.predictions import NothingToEvaluateError, positive_label, predict, sample
+from training.evaluation.scored_answers import logits
 from triage.bundle import Calibration
 from triage.errors import ModelFailedError
 from triage.inference.classify import classify
@@ -49,7 +50,7 @@ def test_the_engine_that_serves_answers(bundle):
     assert judged.correct.all()
 
 
-def test_rows_whose_label_is_unknown_are_left_out_and_counted(bundle):
+def test_rows_whose_label_is_unknown_are_measured_on_and_counted(bundle):
     engine, _ = bundle
     manifest = any_manifest(labels=LABELS)
     predictions = predict(engine, manifest, any_data(rows(12)), task="vulnerable")
@@ -91,7 +92,7 @@ def test_an_export_without_a_label_for_the_task_is_refused(bundle):
 
 @pytest.mark.parametrize("engine", [Broken(1.0), Broken(1.0, float("nan"))])
 def test_scores_that_are_no_distribution_are_refused_without_the_text(engine):
-    with pytest.raises(ModelFailedError, match="the scores of text 1 are no distribution over 2 labels") as caught:
+    with pytest.raises(ModelFailedError, match="did not return 2 finite scores for text 1") as caught:
         logits(engine, ["a secret"], labels=2)
     assert "secret" not in str(caught.value)
 

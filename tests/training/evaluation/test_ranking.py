@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.training.evaluation.examples import any_flagging, any_judged
-from training.evaluation.ranking import RECALLS, coverage_at, coverage_curve, precision_at_recalls
+from training.evaluation.measures import RECALLS, coverage_at, coverage_curve, precision_at_recalls
 
 # Few distinct values, so that ties are common.
 shares = st.integers(0, 20).map(lambda value: value / 20)

@@ -3,8 +3,8 @@ from dataclasses import replace
 import pytest
 
 from tests.training.evaluation.examples import any_flagging, any_predictions
+from training.evaluation.evaluation import says_so, with_rule
 from training.evaluation.measures import figures
-from training.evaluation.rule import says_so, with_rule
 
 
 def saying(narrative: str, *, to: int):
@@ -37,5 +37,5 @@ def test_the_tag_of_the_form_is_not_heard():
 
 
 def test_a_task_that_looks_for_nothing_has_no_rule():
-    with pytest.raises(ValueError, match="looks for no label"):
+    with pytest.raises(ValueError, match="does not look for a label"):
         with_rule(any_predictions())

@@ -6,7 +6,7 @@ from tests.training.evaluation.examples import evaluated
 from training.evaluation.humans import Comparison
 from training.evaluation.intervals import Interval
 from training.evaluation.measures import MEASURES
-from training.evaluation.words import NAMES, comparison, figure, left_out, shown, warnings
+from training.evaluation.report import NAMES, comparison, figure, measured_on, shown, warnings
 
 
 def test_every_measure_has_a_name():
@@ -56,5 +56,5 @@ def test_a_reader_is_warned_of_figures_that_may_flatter(seen, said):
 
 
 def test_a_sample_says_that_it_is_one():
-    assert "drawn at random" not in left_out(evaluated())
-    assert "drawn at random from 900" in left_out(replace(evaluated(), labelled=900))
+    assert "drawn at random" not in measured_on(evaluated())
+    assert "drawn at random from 900" in measured_on(replace(evaluated(), labelled=900))

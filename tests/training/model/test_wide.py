@@ -9,9 +9,8 @@ from tokenizers import Tokenizer
 
 from training.bundle.graph import INPUTS, combine
 from training.bundle.parity import compare
-from training.model.blend import Blend, fit_blend
-from training.model.encoding import window
-from training.model.wide import features_of, fit, learn_vocabulary, read, save
+from training.model.fine_tune import window
+from training.model.wide import Blend, features_of, fit, fit_blend, learn_vocabulary, read, save
 from training.recipe import TaskRecipe, WideRecipe
 
 WIDE = WideRecipe(length=64, features=500, epochs=5, batch_size=16, learning_rate=5e-3)

@@ -46,10 +46,10 @@ def test_variables_go_before_folders_and_file(tmp_path):
 @pytest.mark.parametrize(
     ("variables", "message"),
     [
-        ({}, "there are no hyperparameters: neither SM_HPS nor"),
+        ({}, "there are no hyperparameters: set SM_HPS or write"),
         ({"SM_HPS": "recipe=tiny"}, "SM_HPS is not JSON"),
-        ({"SM_HPS": "[1]"}, "SM_HPS holds no object"),
-        ({**HPS, "SM_NUM_GPUS": "many"}, "SM_NUM_GPUS: Input should be a valid integer"),
+        ({"SM_HPS": "[1]"}, "SM_HPS is not an object"),
+        ({**HPS, "SM_NUM_GPUS": "many"}, "SM_NUM_GPUS: must be a whole number"),
     ],
 )
 def test_what_a_container_was_not_told_is_named(tmp_path, variables, message):

@@ -12,9 +12,17 @@ from tests.training.data.exports import any_export
 from training.data.complaint_files import ExportError
 from training.recipe import CONFIGS, load_recipe
 from training.sagemaker import entry, local
-from training.sagemaker.contract import CHECKPOINTS, DATA, FAILURE, HYPERPARAMETERS, MODEL, OUTPUT_DATA, ContractError
+from training.sagemaker.contract import (
+    CHECKPOINTS,
+    DATA,
+    FAILURE,
+    HYPERPARAMETERS,
+    MODEL,
+    OUTPUT_DATA,
+    REPORTED,
+    ContractError,
+)
 from training.sagemaker.entry import SUMMARY_FILE, bundles, reason, train
-from training.sagemaker.metrics import REPORTED
 from triage.errors import BundleCorruptError
 
 TINY = load_recipe(CONFIGS / "tiny.toml")
@@ -49,7 +57,7 @@ def test_a_folder_that_no_run_has_laid_out_is_not_emptied(tmp_path):
     mine = tmp_path / "output" / "mine.txt"
     mine.parent.mkdir()
     mine.write_text("precious")
-    with pytest.raises(ContractError, match="a folder of its own"):
+    with pytest.raises(ContractError, match="choose another folder"):
         local.lay_out(tmp_path, export=any_export(tmp_path), hyperparameters={"recipe": "tiny"})
     assert mine.read_text() == "precious"
 

@@ -1,8 +1,7 @@
 import pytest
 
 from training.recipe import CONFIGS, load_recipe
-from training.sagemaker.contract import ContractError
-from training.sagemaker.hyperparameters import encoded, recipe_of
+from training.sagemaker.contract import ContractError, encoded, recipe_of
 
 TINY = load_recipe(CONFIGS / "tiny.toml")
 
@@ -36,13 +35,13 @@ def test_what_a_request_encodes_is_what_a_container_reads():
 @pytest.mark.parametrize(
     ("hyperparameters", "message"),
     [
-        ({}, "'recipe' is missing: name one of .*tiny"),
+        ({}, "'recipe' is missing: set it to one of .*tiny"),
         ({"recipe": "huge"}, "there is no recipe 'huge'"),
         ({"recipe": "../configs/tiny"}, "there is no recipe"),
-        ({"recipe": "tiny", "learning_rat": "1e-3"}, "recipe tiny does not take: learning_rat: Extra inputs"),
-        ({"recipe": "tiny", "epochs": "0"}, "epochs: Input should be greater than or equal to 1"),
-        ({"recipe": "tiny", "epochs": "many"}, "epochs: Input should be a valid integer"),
-        ({"recipe": "tiny", "name": "mine"}, "the name of a recipe cannot be overridden"),
+        ({"recipe": "tiny", "learning_rat": "1e-3"}, "recipe tiny does not take: learning_rat: is not a known field"),
+        ({"recipe": "tiny", "epochs": "0"}, "epochs: must be at least 1"),
+        ({"recipe": "tiny", "epochs": "many"}, "epochs: must be a whole number"),
+        ({"recipe": "tiny", "name": "mine"}, "the name of a recipe cannot be replaced"),
         ({"recipe": "tiny", "epochs.first": "1"}, "there is no setting 'epochs.first'"),
     ],
 )

@@ -1,6 +1,6 @@
 import re
 
-from training.sagemaker.metrics import metric_definitions, metric_lines
+from training.sagemaker.contract import metric_definitions, metric_lines
 
 
 def test_each_definition_finds_its_own_metric_in_the_log():

@@ -13,8 +13,7 @@ from pydantic import ValidationError
 
 import training.sagemaker
 from training.recipe import CONFIGS, load_recipe
-from training.sagemaker.contract import ContractError
-from training.sagemaker.hyperparameters import recipe_of
+from training.sagemaker.contract import ContractError, recipe_of
 from training.sagemaker.request import LOCAL_STORAGE, TrainingJob
 
 EXAMPLE = tomllib.loads((Path(training.sagemaker.__file__).parent / "job.toml").read_text())
@@ -125,7 +124,7 @@ def test_the_container_reaches_no_network():
 
 def test_an_encoder_of_the_hub_needs_a_network():
     from_hub = {"encoder": f"sentence-transformers/all-MiniLM-L6-v2@{'0' * 40}"}
-    with pytest.raises(ValidationError, match="network_isolation forbids"):
+    with pytest.raises(ValidationError, match="but network_isolation is on"):
         any_job(overrides=from_hub)
     assert any_job(overrides=from_hub, network_isolation=False)
 
@@ -138,7 +137,7 @@ def test_a_job_is_tagged_with_its_recipe():
 def test_a_recipe_that_does_not_exist_is_found_before_a_machine_is_paid_for():
     with pytest.raises(ContractError, match="there is no recipe"):
         any_job(recipe="huge")
-    with pytest.raises(ContractError, match="epoch: Extra inputs"):
+    with pytest.raises(ContractError, match="epoch: is not a known field"):
         any_job(overrides={"epoch": 1})
 
 
@@ -150,7 +149,7 @@ def test_a_recipe_that_does_not_exist_is_found_before_a_machine_is_paid_for():
         ({"name": "product 2026"}, "name"),
         ({"role": "complaints-training"}, "role"),
         ({"volume_key": ""}, "volume_key"),
-        ({"max_wait_seconds": 60}, "max_wait_seconds includes max_seconds"),
+        ({"max_wait_seconds": 60}, "max_wait_seconds must be at least max_seconds"),
         ({"instance": "ml.g5.xlarge"}, "instance"),
     ],
 )

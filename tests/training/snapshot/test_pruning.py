@@ -18,7 +18,7 @@ from tests.hub import served
 from tests.training.data.exports import any_export
 from training.bundle.hub import CARD_FILE
 from training.data.dataset import load_labelled
-from training.data.merging import merge
+from training.data.sources import merge
 from training.data.splits import PARTS
 from training.snapshot import (
     NotASnapshotError,
@@ -303,7 +303,7 @@ def test_a_hub_that_keeps_the_files_is_not_believed(endpoint, dataset_id, snapsh
 def test_a_hub_that_lists_nothing_and_hands_out_what_was_is_not_believed(endpoint, dataset_id, snapshot, monkeypatch):
     monkeypatch.setattr(HfApi, "super_squash_history", lambda *_arguments, **_options: None)
     monkeypatch.setattr(HfApi, "list_lfs_files", lambda *_arguments, **_options: [])
-    with pytest.raises(PublicationError, match=rf"still hands out .* of {dataset_id} as it was"):
+    with pytest.raises(PublicationError, match=rf"still serves the earlier .* of {dataset_id}"):
         prune(dataset_id, drop=chosen(somebody(snapshot)), endpoint=endpoint)
 
 
@@ -373,7 +373,7 @@ def parquet(columns):
 @pytest.mark.parametrize(
     ("path", "content", "problem"),
     [
-        (CARD_FILE, b"# Somebody's\n", "its card does not say complaints_triage"),
+        (CARD_FILE, b"# Somebody's\n", "its card has no metadata complaints_triage"),
         ("notes.csv", b"complaint_id\n1\n", "differ in notes.csv"),
         ("data/time/test.parquet", parquet({"text": ["x"]}), "test.parquet lacks the columns complaint_id, "),
         (
@@ -381,7 +381,7 @@ def parquet(columns):
             parquet({name: [1] for name in SCHEMA.names}),
             "columns of other names or types",
         ),
-        ("data/time/test.parquet", b"PAR1", "test.parquet is no Parquet"),
+        ("data/time/test.parquet", b"PAR1", "test.parquet is not a Parquet file"),
     ],
 )
 def test_what_is_no_snapshot_is_refused_and_left_as_it_is(api, endpoint, own, path, content, problem):
@@ -389,7 +389,7 @@ def test_what_is_no_snapshot_is_refused_and_left_as_it_is(api, endpoint, own, pa
     publish_snapshot(own(name), dataset_id=f"bank/{name}", endpoint=endpoint)
     add(api, f"bank/{name}", path, content)
     head = api.dataset_info(f"bank/{name}").sha
-    with pytest.raises(NotASnapshotError, match=f"bank/{name} is no snapshot") as refusal:
+    with pytest.raises(NotASnapshotError, match=f"bank/{name} is not a snapshot") as refusal:
         prune(f"bank/{name}", drop=lambda row: True, endpoint=endpoint)
     assert problem in str(refusal.value)
     assert api.dataset_info(f"bank/{name}").sha == head
@@ -398,7 +398,7 @@ def test_what_is_no_snapshot_is_refused_and_left_as_it_is(api, endpoint, own, pa
 @pytest.mark.parametrize(
     ("line", "other", "problem"),
     [
-        ("  redaction: ", "  redacted_by: ", "its card does not say redaction of complaints_triage"),
+        ("  redaction: ", "  redacted_by: ", "the metadata complaints_triage of its card lack redaction"),
         ("  - split: validation", "  - split: dev", "its config time has the splits train, dev, test"),
     ],
 )
@@ -420,7 +420,7 @@ def test_a_file_that_the_card_names_and_nobody_has_is_no_snapshot(api, endpoint,
 
 def test_a_dataset_without_a_card_or_that_is_not_there_is_refused(api, endpoint):
     api.create_repo("bank/empty", repo_type="dataset")
-    with pytest.raises(NotASnapshotError, match=r"bank/empty is no snapshot .* it has no card"):
+    with pytest.raises(NotASnapshotError, match=r"bank/empty is not a snapshot .* it has no card"):
         prune("bank/empty", drop=lambda row: True, endpoint=endpoint)
     with pytest.raises(PublicationError, match="the Hub refused bank/nowhere, or did not answer"):
         prune("bank/nowhere", drop=lambda row: True, endpoint=endpoint)

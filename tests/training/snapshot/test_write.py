@@ -6,7 +6,7 @@ import pytest
 from tests.training.snapshot.conftest import NAME
 from training.data.complaint_files import read_export
 from training.data.dataset import load_labelled
-from training.data.merging import merge
+from training.data.sources import merge
 from training.data.splits import PARTS
 from training.snapshot import Terms, splits_of, stated_tags, write_snapshot
 

@@ -65,7 +65,7 @@ def test_a_challenger_without_a_concurrent_answer_waits_for_one():
     assert (found.n, found.difference) == (1, 1.0)
 
 
-def test_everyone_who_waits_gets_an_answer_of_their_own():
+def test_each_waiting_challenger_answer_is_compared_with_other_champion_answers():
     waiting = [by_challenger(0, True), by_challenger(1, False)]
     found = compared([*waiting, by_champion(2, True), by_champion(3, True)])
     assert (found.n, found.difference) == (2, -0.5)
@@ -137,7 +137,7 @@ def test_a_group_is_compared_on_its_own_complaints():
     assert (found.group, found.n, found.difference) == ("product:Mortgage", 3, 1.0)
 
 
-def test_nothing_in_a_group_is_nothing_known():
+def test_a_group_without_labels_has_no_difference():
     found = compare([], ACCURACY, min_inclusion=1.0, alpha=0.05, group="product:Mortgage")
     assert (found.n, found.difference, found.lower, found.upper, found.fixed) == (0, None, -1, 1, None)
 
@@ -176,7 +176,7 @@ def test_squared_distances_are_compared_without_a_test_for_one_look():
     assert compared(labels(right=3, worse=2), CALIBRATION).fixed is None
 
 
-def test_what_leaves_triage_is_not_tested_as_if_it_were_right_or_wrong():
+def test_the_outcome_metric_has_no_test_of_right_and_wrong():
     """Both are right in 80 % of what leaves triage: one side through people, who are no proportion of its answers."""
     reviewed = [
         any_labelled(2 * n, champion=None, challenger=answer(True, automatic=False), inclusion=1.0) for n in range(100)

@@ -89,7 +89,7 @@ def test_a_challenger_that_runs_badly_is_rolled_back_whatever_its_labels_say(val
     ],
     ids=["as often", "too few", "little", "not twice", "unknown", "as dull", "at the limit"],
 )
-def test_one_that_runs_as_well_as_the_champion_or_has_hardly_run_is_not(ours, theirs):
+def test_a_challenger_that_runs_as_well_as_the_champion_or_has_hardly_run_is_not_rolled_back(ours, theirs):
     running: dict[str, Any] = {
         "challenger_operations": any_operations(**ours),
         "champion_operations": any_operations(**theirs),
@@ -158,7 +158,7 @@ def test_another_metric_that_is_not_shown_yet_is_waited_for():
     assert judgement.reasons[0].startswith("no loss of coverage")
 
 
-def test_a_group_that_seems_worse_holds_and_is_named():
+def test_a_group_that_seems_worse_holds_the_challenger_and_is_named():
     judgement = judged(groups=(group(difference=-0.04),))
     assert judgement.verdict == "hold"
     assert "product:Mortgage" in judgement.reasons[0]
@@ -167,11 +167,11 @@ def test_a_group_that_seems_worse_holds_and_is_named():
 @pytest.mark.parametrize(
     "values", [{"difference": -0.04, "n": Gates().min_group - 1}, {"difference": -0.02}], ids=["small", "slight"]
 )
-def test_a_group_that_is_small_or_slightly_worse_does_not(values):
+def test_a_group_that_is_small_or_slightly_worse_does_not_hold_it(values):
     assert judged(groups=(group(**values),)).verdict == "promote"
 
 
-def test_a_challenger_whose_confidence_means_less_is_held():
+def test_a_challenger_with_a_larger_calibration_error_is_held():
     judgement = judged(challenger_calibration=calibrated(0.081), champion_calibration=calibrated(0.05))
     assert judgement.verdict == "hold"
     assert judgement.reasons == ("no loss of calibration error: 0.081; the champion's: 0.050",)
@@ -427,7 +427,7 @@ def test_a_challenger_is_withdrawn_at_any_stage_also_from_what_is_frozen(stage, 
     assert {assign(step.strategy, subject).arm.name for subject in SUBJECTS} == {"champion"}
 
 
-def test_a_manual_schedule_leaves_all_but_the_way_back_to_people():
+def test_with_a_manual_schedule_the_engine_only_rolls_back():
     for stage in STAGES.values():
         manual = scheduled(stage, mode="manual")
         assert follows(manual, "promote", earned=True).kind is None
@@ -436,7 +436,7 @@ def test_a_manual_schedule_leaves_all_but_the_way_back_to_people():
 
 @pytest.mark.parametrize("verdict", VERDICTS)
 @pytest.mark.parametrize("stage", STAGES)
-def test_who_only_observes_changes_nothing(stage, verdict):
+def test_with_observe_only_the_engine_changes_nothing(stage, verdict):
     step = follows(scheduled(STAGES[stage], mode="observe_only"), verdict, earned=True)
     assert (step.kind, step.strategy, step.reason) == (None, None, "the schedule is observe_only")
 
@@ -500,7 +500,7 @@ def test_no_subject_that_a_challenger_answers_is_taken_from_it_unless_it_is_with
 
 
 @pytest.mark.parametrize("verdict", VERDICTS)
-def test_a_course_says_why_also_where_nothing_is_done(verdict):
+def test_a_course_has_a_reason_even_where_nothing_changes(verdict):
     for stage in STAGES.values():
         assert follows(stage, verdict).reason
         assert course(

@@ -18,7 +18,7 @@ def test_the_same_evidence_has_the_same_bytes_whatever_the_order_of_its_labels()
     assert weighed(labelled).document() == weighed(labelled[::-1]).document()
 
 
-def test_nor_does_it_matter_in_which_order_arms_were_counted():
+def test_the_order_in_which_arms_were_counted_changes_no_bytes():
     one, other = (
         Delivered(intended=arms, counted=arms, p_value=1.0, strays=0, empty=())
         for arms in ({"champion": 9_000, "next": 1_000}, {"next": 1_000, "champion": 9_000})
@@ -37,11 +37,11 @@ def test_other_evidence_has_another_name():
     assert any_evidence(labels=1).reference() != any_evidence(labels=2).reference()
 
 
-def test_its_document_is_plain_json_without_numbers_that_are_none():
+def test_its_document_is_plain_json_without_nan():
     assert json.loads(weighed([]).document(), parse_constant=pytest.fail)["labels"] == 0
 
 
-def test_evidence_is_closed():
+def test_evidence_refuses_unknown_fields():
     with pytest.raises(ValidationError, match="narrative"):
         any_evidence(narrative="They closed my account.")
 

@@ -12,7 +12,7 @@ def test_a_challenger_has_to_be_better_unless_it_brings_something_else():
 @pytest.mark.parametrize(
     "values", [{"claim": "non_inferiority"}, {"brings": "cheaper"}, {"claim": "non_inferiority", "brings": ""}]
 )
-def test_what_it_brings_is_said_exactly_where_it_need_not_be_better(values):
+def test_brings_is_required_for_non_inferiority_and_refused_for_superiority(values):
     with pytest.raises(ValidationError, match="brings"):
         Gates(**values)
 

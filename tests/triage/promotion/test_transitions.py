@@ -31,7 +31,7 @@ def test_no_subject_leaves_a_challenger_that_is_widened(one, other):
 
 
 @given(SHARES)
-def test_whoever_leaves_the_shadow_answers_its_share_and_is_a_shadow_no_more(share):
+def test_a_shadow_that_is_let_in_answers_its_share_and_is_no_longer_a_shadow(share):
     shadowed = any_strategy(shadows={"next": 5_000, "another": 700})
     canary = widened(shadowed, "next", share)
     assert {arm.name: arm.share for arm in canary.arms} == {"champion": BUCKETS - share, "next": share}
@@ -39,7 +39,7 @@ def test_whoever_leaves_the_shadow_answers_its_share_and_is_a_shadow_no_more(sha
     assert canary.champion_arm.version == shadowed.champion_arm.version
 
 
-def test_a_shadow_beside_a_widened_canary_notices_nothing():
+def test_widening_a_canary_changes_no_sample_of_other_shadows():
     canary = any_strategy({"champion": 9_500, "next": 500}, shadows={"another": 5_000})
     wider = widened(canary, "next", 2_500)
     assert all(sample(canary, subject) == sample(wider, subject) for subject in SUBJECTS)
@@ -101,7 +101,7 @@ def test_only_a_challenger_is_found(name):
         challenger_named(strategy, name)
 
 
-def test_a_strategy_that_cannot_be_is_not_made():
+def test_a_transition_to_an_invalid_strategy_is_refused():
     with pytest.raises(ValidationError, match="less than or equal to 10000"):
         widened(any_strategy(shadows={"next": 100}), "next", BUCKETS + 1)
 
@@ -142,7 +142,7 @@ def test_a_withdrawn_canary_gives_every_subject_back_and_no_other_is_moved(share
     assert back.champion_arm.version == canary.champion_arm.version
 
 
-def test_where_nobody_challenges_the_champion_before_comes_back():
+def test_without_a_challenger_a_rollback_brings_back_the_champion_before():
     second = any_strategy({"second": BUCKETS}, gates=Gates(margin=0.1), schedule=Schedule(mode="manual"))
     back = restored(second, ledger(crowned("first"), second, second), version=4)
     assert back.champion_arm.version == any_arm("first").version
@@ -150,12 +150,12 @@ def test_where_nobody_challenges_the_champion_before_comes_back():
     assert (back.gates, back.guardrails, back.schedule) == (second.gates, second.guardrails, second.schedule)
 
 
-def test_the_champion_just_before_comes_back_and_not_an_older_one():
+def test_a_rollback_brings_back_the_latest_other_champion():
     champions = [crowned(name) for name in ("first", "second", "third")]
     assert restored(champions[-1], ledger(*champions), version=4).champion_arm.version == any_arm("second").version
 
 
-def test_subjects_are_dealt_anew_after_each_return():
+def test_each_rollback_assigns_subjects_anew():
     history = ledger(crowned("first"), crowned("second"))
     names = [restored(crowned("second"), history, version=version).experiment for version in (3, 4)]
     assert all(one != other for one, other in pairwise(["first", *names]))

@@ -191,7 +191,7 @@ def test_how_a_version_ran_is_told_from_its_predictions_and_failures():
     assert (found.p95_ms, found.commonest_share) == (95.0, 0.7)
 
 
-def test_of_a_version_that_never_answered_nothing_is_told_but_its_failures():
+def test_a_version_that_never_answered_has_failures_only():
     found = operations(Ran(failures=3))
     assert (found.predictions, found.failures, found.p95_ms, found.commonest_share) == (0, 3, None, None)
     assert operations(Ran()).error_rate == 0
@@ -203,11 +203,11 @@ def test_complaints_that_went_where_they_should_are_no_mismatch():
     assert (found.p_value, found.strays, found.empty) == (1.0, 0, ())
 
 
-def test_whoever_complains_often_counts_once():
+def test_a_customer_who_complains_often_counts_once():
     assert delivered(ROW, ran([5_000] * 50, [7] * 50)).counted == {"champion": 1, "next": 1}
 
 
-def test_an_answer_without_a_bucket_was_not_dealt():
+def test_an_answer_without_a_bucket_is_not_counted():
     assert delivered(ROW, ran([None, 5_000], [None])).counted == {"champion": 1, "next": 0}
 
 
@@ -289,7 +289,7 @@ def said(entries: Iterable[FeedbackEntry], task: str = "product") -> dict[str, s
     return {complaint: entry.labels[task] for complaint, entry in statements(task, entries).items()}
 
 
-def test_who_did_not_see_the_answer_is_believed_before_whoever_did_even_later():
+def test_a_blind_statement_counts_before_an_assisted_one_even_a_later_one():
     blind = any_statement("Mortgage", at="10")
     assisted = any_statement("Student loan", at="12", mode="assisted")
     for entries in permutations((blind, assisted)):
@@ -297,7 +297,7 @@ def test_who_did_not_see_the_answer_is_believed_before_whoever_did_even_later():
 
 
 @pytest.mark.parametrize("mode", ["blind", "assisted"])
-def test_of_two_who_looked_alike_the_later_is_believed(mode):
+def test_of_two_statements_in_the_same_mode_the_later_counts(mode):
     for entries in permutations((any_statement("Mortgage", at="10", mode=mode), any_statement("Card", at="12"))):
         assert said(entries) == {"8123456": "Card"}
     early, late = any_statement("Mortgage", at="10", mode=mode), any_statement("Card", at="12", mode=mode)
@@ -328,7 +328,7 @@ def pair(statement: FeedbackEntry, found: dict[str, dict[str, Any]]):
     return labelled(statement, "product", found, champion=CHAMPION.version, challenger=NEXT.version)
 
 
-def test_a_label_stands_beside_what_both_sides_said_be_it_as_a_shadow():
+def test_a_label_is_paired_with_both_answers_even_of_a_shadow():
     shadow = NEXT.model_copy(update={"shadow": True})
     found = story(
         any_prediction(model=CHAMPION, label="Mortgage", confidence=0.9),
@@ -340,7 +340,7 @@ def test_a_label_stands_beside_what_both_sides_said_be_it_as_a_shadow():
     assert (one.truth, one.blind, one.inclusion, one.stratum) == ("Card", True, 0.25, "uncertain")
 
 
-def test_whoever_was_not_asked_has_said_nothing():
+def test_a_version_that_was_not_asked_has_no_answer():
     one = pair(any_statement(), story(any_prediction(model=CHAMPION)))
     assert one.champion is not None and one.challenger is None
 
