@@ -14,7 +14,7 @@ from stacks.findings import acknowledge_plain_http
 from stacks.settings import Settings
 from triage.metrics import NAMESPACE, Metric
 
-COUNTED = {
+MEANINGS = {
     Metric.STRATEGY_REFUSED: "A strategy edited by hand is not followed: read the logs of select_models",
     Metric.REGISTRY_EDITED: "A row of model_info was edited by hand and put back: read the logs of the mirror",
     Metric.RECORD_ALTERED: "A record was rewritten or removed by hand; seal logs which: triage verify COMPLAINT",
@@ -23,11 +23,18 @@ COUNTED = {
     Metric.SAMPLE_RATIO_MISMATCH: "The arms of a strategy receive other shares than intended: triage strategy evidence",
     Metric.EMPTY_ARM: "An arm that has a share answers nothing: triage strategy evidence",
     Metric.SERVED_NOT_INTENDED: "Another version answers than the strategy names: triage strategy evidence",
+    "ComplaintsParked": "Complaints that no attempt could allocate: triage parked list",
+    "ExecutionsFailed": "Executions ended without an allocation; the sweeper starts them again",
+    "ExecutionsTimedOut": "Executions took longer than they may; the sweeper starts them again",
+    "PromotionsFailed": "Evidence was not weighed, or a changed strategy is not in force: read the failed executions",
+    "HoldsNotKept": "Held complaints may expire; keep_held tries again the next day: read its logs",
+    "SealingBehind": "Changes of records wait to be sealed, and after a day they never are: read the logs of seal",
 }
-"""The metrics of our functions that raise an alarm, each with what it means and where to look."""
+"""Each alarm, with what it means and where to look. Those named by a `Metric` count what our functions report."""
 
 PERIOD = Duration.minutes(5)
-SEALED_WITHIN = Duration.hours(1)
+THRESHOLDS = {"SealingBehind": Duration.hours(1).to_milliseconds()}
+"""An alarm that is not named here is raised by a single occurrence."""
 
 
 class Alarms(Construct):
@@ -50,48 +57,26 @@ class Alarms(Construct):
         self.topic = sns.Topic(self, "Topic", master_key=key, enforce_ssl=settings.https_only)
         acknowledge_plain_http(self.topic, "AwsSolutions-SNS3", settings)
         key.grant(iam.ServicePrincipal("cloudwatch.amazonaws.com"), "kms:Decrypt", "kms:GenerateDataKey")
-        for name, meaning in COUNTED.items():
-            counted = cloudwatch.Metric(namespace=NAMESPACE, metric_name=name, period=PERIOD, statistic="Sum")
-            self._alarm(name, counted, meaning)
-        self._alarm(
-            "ComplaintsParked",
-            data.parked.metric_approximate_number_of_messages_visible(period=PERIOD, statistic="Maximum"),
-            "Complaints that no attempt could allocate: triage parked list",
-        )
-        self._alarm(
-            "ExecutionsFailed",
-            state_machine.metric_failed(period=PERIOD),
-            "Executions ended without an allocation; the sweeper starts them again",
-        )
-        self._alarm(
-            "ExecutionsTimedOut",
-            state_machine.metric_timed_out(period=PERIOD),
-            "Executions took longer than they may; the sweeper starts them again",
-        )
-        self._alarm(
-            "PromotionsFailed",
-            promotion.metric_failed(period=PERIOD),
-            "Evidence was not weighed, or a changed strategy is not in force: read the failed executions",
-        )
-        self._alarm(
-            "HoldsNotKept",
-            keep_held.metric_errors(period=PERIOD),
-            "Held complaints may expire; keep_held tries again the next day: read its logs",
-        )
-        self._alarm(
-            "SealingBehind",
-            seal.metric("IteratorAge", period=PERIOD, statistic="Maximum"),
-            "Changes of records wait to be sealed, and after a day they never are: read the logs of seal",
-            threshold=SEALED_WITHIN.to_milliseconds(),
-        )
-
-    def _alarm(self, construct_id: str, metric: cloudwatch.Metric, description: str, *, threshold: float = 1) -> None:
-        alarm = metric.create_alarm(
-            self,
-            construct_id,
-            alarm_description=description,
-            threshold=threshold,
-            evaluation_periods=1,
-            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
-        )
-        alarm.add_alarm_action(actions.SnsAction(self.topic))
+        metrics: dict[str, cloudwatch.Metric] = {
+            **{
+                name: cloudwatch.Metric(namespace=NAMESPACE, metric_name=name, statistic="Sum")
+                for name in MEANINGS
+                if isinstance(name, Metric)
+            },
+            "ComplaintsParked": data.parked.metric_approximate_number_of_messages_visible(statistic="Maximum"),
+            "ExecutionsFailed": state_machine.metric_failed(),
+            "ExecutionsTimedOut": state_machine.metric_timed_out(),
+            "PromotionsFailed": promotion.metric_failed(),
+            "HoldsNotKept": keep_held.metric_errors(),
+            "SealingBehind": seal.metric("IteratorAge", statistic="Maximum"),
+        }
+        for name, metric in metrics.items():
+            alarm = metric.with_(period=PERIOD).create_alarm(
+                self,
+                name,
+                alarm_description=MEANINGS[name],
+                threshold=THRESHOLDS.get(name, 1),
+                evaluation_periods=1,
+                treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+            )
+            alarm.add_alarm_action(actions.SnsAction(self.topic))
