@@ -14,7 +14,7 @@ import cli  # noqa: F401  # settles how huggingface_hub speaks to the Hub, befor
 from cli.aws.deployment import Deployment, find
 from cli.aws.submission import allocations, percentile_95
 from cli.commands.demo import RECIPE
-from cli.commands.demo_models import provide_models
+from cli.commands.demo_models import register_models
 from cli.output import err, out, print_table, progress_bar
 from local import up as embedded
 from local.state import ROOT
@@ -50,7 +50,7 @@ def main() -> None:
         instance = embedded.up(state, on_progress=lambda line: err.print(line, highlight=False))
         try:
             deployment = find("local", state=state)
-            provide_models(RECIPE, instance, deployment.registry, MODELS)
+            register_models(folders, instance, deployment.registry)
             put_and_wait(deployment, "warm-up", letters[:20], in_flight=4)
             measured = [
                 put_and_wait(deployment, "end to end, one at a time", letters[:SINGLE], in_flight=1),

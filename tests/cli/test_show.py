@@ -27,7 +27,7 @@ from tests.stories import (
 )
 from triage import tables
 from triage.feedback import INBOX
-from triage.reason import Reason
+from triage.reason import Code, Reason
 from triage.story import ALLOCATION, EXPLANATION, PREDICTION
 from triage.tasks import TASKS
 from triage.timeline.account import Account, schema
@@ -123,7 +123,7 @@ def test_the_decision_is_shown_with_its_reasons_and_the_answers_it_rests_on(tria
 
 
 def test_a_reason_is_explained_with_what_it_leads_to():
-    reason = Reason.why("no_model", TASKS["issue"])
+    reason = Reason.why(Code.NO_MODEL, TASKS["issue"])
     assert explained_reasons([reason]) == [("issue: no model answered", "a person looks at it", reason.explanation)]
 
 
