@@ -35,19 +35,24 @@ def build(environment: FeedbackEnvironment, session: boto3.Session) -> Handler:
     current = CurrentAllocation(story, load_taxonomy(), code_version=environment.code_version)
     events, sqs = session.client("events"), session.client("sqs")
 
+    def outcome_of(inbox: str, feedback_id: str, row: dict[str, Any]) -> dict[str, Any]:
+        try:
+            feedback = FeedbackRow.model_validate(row).feedback()
+        except ValidationError as error:
+            _report(inbox, feedback_id, sqs, environment.parked_queue_url)
+            return {"outcome": "refused", "reason": f"malformed: {problems(error, 'feedback')}"}
+        try:
+            applied = current.apply(feedback, datetime.now(UTC))
+        except TriageError as error:
+            return {"outcome": "refused", "reason": str(error)}
+        _announce(applied.allocation, events, environment.bus_name)
+        return {"outcome": "applied", "made_version": applied.made_version}
+
     def take(inbox: str, feedback_id: str) -> None:
         row = story.get(inbox, feedback_id)
         if row is None or not is_pending(row):
             return
-        try:
-            applied = current.apply(FeedbackRow.model_validate(row).feedback(), datetime.now(UTC))
-            _announce(applied.allocation, events, environment.bus_name)
-            outcome: dict[str, Any] = {"outcome": "applied", "made_version": applied.made_version}
-        except ValidationError as error:
-            outcome = {"outcome": "refused", "reason": f"malformed: {problems(error, 'feedback')}"}
-            _report(inbox, feedback_id, sqs, environment.parked_queue_url)
-        except TriageError as error:
-            outcome = {"outcome": "refused", "reason": str(error)}
+        outcome = outcome_of(inbox, feedback_id, row)
         expires_at = expiry(datetime.now(UTC), environment.retention_days)
         exists = Condition("attribute_exists(#id)", id="complaint_id")
         if story.put({**row, **outcome, "expires_at": expires_at}, condition=exists):

@@ -14,9 +14,9 @@ TOP = 5
 REPLAY_TOLERANCE = 1e-4
 """Probabilities that differ by no more count as the same answer when a model is asked again about the same text.
 
-Processors add floats in different orders: with other instructions, a small encoder's probabilities moved by up to 4e-7,
-and those of deeper models move more. Another model or text does not stay this close. A quantized model may differ by
-more on another kind of processor, and then counts as different.
+Processors add floats in different orders: with other instructions, a small encoder's probabilities moved by up to 4e-7.
+The rest is a margin for deeper models. A quantized model may differ by more on another kind of processor, and then
+counts as different.
 """
 
 
