@@ -140,6 +140,12 @@ def test_a_malformed_row_is_marked_told_to_people_and_stops_nothing(cloud):
     assert story(cloud)[ALLOCATION]["version"] == 2
 
 
+def test_a_corrupt_entry_of_the_story_is_not_blamed_on_the_feedback(cloud, capsys):
+    cloud.table(COMPLAINTS_ALLOCATION).put({"complaint_id": "8123456", "entry": f"{FEEDBACK}000002", "labels": 3})
+    assert "outcome" not in hand_in(cloud, any_feedback(**CARD))
+    assert '"FeedbackFailed":[1.0]' in capsys.readouterr().out and not cloud.messages()
+
+
 def test_what_fails_is_left_without_an_outcome_and_applied_once_it_is_put_again(cloud, capsys):
     session = cloud.session()
     failing(session, "events.PutEvents", ClientError({"Error": {"Code": "Throttling"}}, "PutEvents"))
