@@ -3,32 +3,19 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, Final, Self, cast
+from functools import cache
+from typing import Any, Final, Self, cast, get_args
 
 from pydantic import JsonValue, ValidationError
 
 from triage import story as stored
 from triage.audit.chain import Item
 from triage.contracts import Contract
+from triage.stored_story import KINDS, kind_of
 from triage.validation import problems
 
 OUTBOX: Final = ("complaint_id", "received_at", "triage_state", "triage_attempts")
 """The attributes of the raw complaint that an account needs. The narrative is not one of them."""
-
-KINDS: Final[dict[str, tuple[str, type[stored.Entry]]]] = {
-    stored.SELECTION: ("selection", stored.SelectionEntry),
-    stored.ALLOCATION: ("allocation", stored.AllocationEntry),
-    stored.PREDICTION: ("predictions", stored.PredictionEntry),
-    stored.FAILED: ("failed", stored.FailureEntry),
-    stored.SUPERSEDED: ("superseded", stored.SupersededEntry),
-    stored.FEEDBACK: ("feedback", stored.FeedbackEntry),
-    stored.EXPLANATION: ("explanations", stored.ExplanationEntry),
-    stored.DELIVERY: ("deliveries", stored.DeliveryEntry),
-    stored.READING: ("readings", stored.ReadingEntry),
-    stored.HOLD: ("holds", stored.HoldEntry),
-    stored.ERASURE: ("erasures", stored.ErasureEntry),
-}
-"""The field of `Records` and the model of each kind of record, by its key, or by the prefix of its keys up to `#`."""
 
 Row = dict[str, JsonValue]
 """A row of the feedback inbox, as its writer put it there."""
@@ -75,21 +62,21 @@ class Records(Contract):
         raw: the attributes OUTBOX of the complaint; None if it does not exist any more. story: the items of
         `complaints_allocation` under its id. inbox: the items that were handed in as feedback about it.
         """
-        found: dict[str, Any] = {name: [] for prefix, (name, _) in KINDS.items() if prefix.endswith("#")}
+        found: dict[str, Any] = {}
         unreadable = []
         for item in sorted(story, key=lambda item: str(item["entry"])):
             entry = str(item["entry"])
-            kind = entry.partition("#")[0] + "#" if "#" in entry else entry
-            if kind not in KINDS:
+            kind = kind_of(entry)
+            if kind is None:
                 unreadable.append(Unreadable(entry=entry, problem="is no known record"))
                 continue
-            name, model = KINDS[kind]
+            name = _fields()[kind]
             try:
-                record = model.model_validate(item)
+                record = kind.model_validate(item)
             except ValidationError as error:
                 unreadable.append(Unreadable(entry=entry, problem=problems(error, "record")))
             else:
-                found[name] = [*found[name], record] if kind.endswith("#") else record
+                found[name] = (*found.get(name, ()), record) if cls.model_fields[name].default == () else record
         rows = sorted((cast("Row", plain(dict(row))) for row in inbox), key=lambda row: str(row.get("entry")))
         selection, outbox = found.get("selection"), raw or {}
         return cls(
@@ -106,9 +93,16 @@ class Records(Contract):
     @property
     def keys(self) -> set[str]:
         """The keys of all records in the story."""
-        fields = [getattr(self, name) for name, _ in KINDS.values()]
+        fields = [getattr(self, name) for name in _fields().values()]
         entries = [entry for field in fields for entry in (field if isinstance(field, tuple) else (field,)) if entry]
         return {entry.entry for entry in (*entries, *self.unreadable)}
+
+
+@cache
+def _fields() -> dict[type[stored.Entry], str]:
+    """Return the field of `Records` for each kind of entry, read from the types of the fields."""
+    kinds = {name: get_args(field.annotation)[:1] for name, field in Records.model_fields.items()}
+    return {kind: name for name, of in kinds.items() for kind in of if kind in KINDS.values()}
 
 
 def instant(at: object) -> datetime | None:

@@ -30,8 +30,9 @@ from tests.stories import (
     whole_inbox,
     whole_story,
 )
+from triage.stored_story import KINDS, kind_of
 from triage.story import ALLOCATION, EXPLANATION, SELECTION
-from triage.timeline.records import KINDS, OUTBOX, Records, instant, plain, printable
+from triage.timeline.records import OUTBOX, Records, instant, plain, printable
 from triage.timeline.timeline import LEFT_OUT_EVERYWHERE, MOMENTS, moments
 
 STORY, INBOX = items(whole_story()), whole_inbox()
@@ -285,7 +286,7 @@ def test_facts_leave_out_unknown_values():
     assert facts(champion).keys() - facts(vulnerable).keys() == {"bucket", "strategy version", "taxonomy version"}
 
 
-RECORDS = [model for _, model in KINDS.values()]
+RECORDS = list(KINDS.values())
 
 
 @pytest.mark.parametrize("record", RECORDS, ids=lambda record: record.__name__)
@@ -299,7 +300,8 @@ def test_every_field_of_a_record_is_shown_or_left_out_for_a_reason(record):
 
 @pytest.mark.parametrize("item", STORY, ids=lambda item: item["entry"])
 def test_a_moment_shows_what_its_record_says(item):
-    record = next(model for prefix, (_, model) in KINDS.items() if item["entry"].startswith(prefix))
+    record = kind_of(item["entry"])
+    assert record is not None
     (moment,) = (moment for moment in MOMENTS if record in moment.LEFT_OUT)
     shown = [found for found in told() if isinstance(found, moment) and found.entry == item["entry"]]
     assert shown
