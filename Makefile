@@ -8,21 +8,21 @@ export HF_HUB_DISABLE_XET := 1
 ENVIRONMENT ?= dev
 CDK := node node_modules/aws-cdk/bin/cdk
 # The lock files name every package with its hashes, so pip need not resolve anything. Python compiles what it imports.
+# Where pip finds no torch for processors alone, the build for GPUs serves, with gigabytes of libraries.
 INSTALL := $(BIN)/pip install --quiet --progress-bar on --no-deps --no-compile --require-hashes --requirement
 EDITABLE := --no-deps --no-build-isolation --config-settings editable_mode=compat --editable .
-HAS_CPU_TORCH := $(BIN)/python -c 'import sys; from importlib.metadata import version; sys.exit("+cpu" not in version("torch"))'
 
 .PHONY: env demo test lint types unit system synth package deploy bench simulate lock clean
 .DEFAULT_GOAL := demo
 
 env: .venv/complete  ## what `make demo` needs, in .venv
 
-.venv/complete: requirements.lock requirements-cuda.lock pyproject.toml package-lock.json
+.venv/complete: requirements.lock requirements-cpu.lock requirements-cuda.lock pyproject.toml package-lock.json
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "Python 3.11 is needed: make PYTHON=/path/to/python3.11")'
 	@echo "Installing the environment into .venv (about one minute the first time)"
 	$(PYTHON) -m venv .venv
 	$(INSTALL) requirements.lock
-	$(HAS_CPU_TORCH) || $(INSTALL) requirements-cuda.lock
+	$(INSTALL) requirements-cpu.lock 2>/dev/null || $(INSTALL) requirements-cuda.lock
 	npm ci --no-audit --no-fund --loglevel=error & npm=$$!; $(BIN)/pip install --quiet $(EDITABLE) && wait $$npm
 	touch $@
 

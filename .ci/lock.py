@@ -1,7 +1,8 @@
 """Write the lock files: every package of the environment, with its version and the SHA-256 of each file that may serve.
 
-requirements.lock holds what `make demo` installs, requirements-dev.lock what `make test` adds, and
-requirements-cuda.lock what torch needs in addition where the package index has it for GPUs only.
+requirements.lock holds what `make demo` installs besides torch, and requirements-dev.lock what `make test` adds. torch
+comes from requirements-cpu.lock where pip finds the build for processors, a tenth as large, and otherwise, with the
+libraries that it needs, from requirements-cuda.lock.
 
 Direct requirements may change freely. Any other package keeps the version of the present lock files; to let one move,
 delete its lines there first.
@@ -13,6 +14,7 @@ import re
 import subprocess
 import sys
 from collections import defaultdict
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import NamedTemporaryFile, TemporaryDirectory
@@ -25,6 +27,7 @@ ROOT = Path(__file__).parents[1]
 PLATFORMS = (*(f"manylinux_2_{minor}" for minor in range(28, 4, -1)), "manylinux2014", "manylinux2010", "manylinux1")
 MACHINES = ("x86_64", "aarch64")
 CUDA = ("nvidia-", "cuda-", "triton")
+TORCH = "torch"
 NO_CONFIGURATION = {"PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": "", "PIP_EXTRA_INDEX_URL": ""}
 """The index alone, without what this machine adds to it: such as a torch for processors."""
 
@@ -37,17 +40,24 @@ def main() -> None:
     resolved = {_name(one): one for one in _report([str(each) for each in wanted], keep=kept, env=NO_CONFIGURATION)}
     pins = {name: one["metadata"]["version"].partition("+")[0] for name, one in resolved.items()}
     hashes = _hashes([f"{name}=={version}" for name, version in sorted(pins.items())])
-    cuda = {name for name in resolved if name.startswith(CUDA)}
+    cuda = {name for name in resolved if name.startswith((*CUDA, TORCH))}
     demo = _closure(_direct(ROOT / "requirements-demo.txt"), resolved) - cuda
     for file, names in (("", demo), ("-dev", resolved.keys() - demo - cuda), ("-cuda", cuda)):
-        text = "# Written by `make lock` from the requirements*.txt files.\n"
-        for name in sorted(names):
-            text += (
-                f"{name}=={pins[name]}"
-                + "".join(f" \\\n    --hash=sha256:{one}" for one in sorted(hashes[name]))
-                + "\n"
-            )
-        (ROOT / f"requirements{file}.lock").write_text(text)
+        _write(file, {f"{name}=={pins[name]}": hashes[name] for name in sorted(names)})
+    (torch,) = _report([f"{TORCH}=={pins[TORCH]}"], "--no-deps", env={})
+    if (version := torch["metadata"]["version"]).endswith("+cpu"):
+        _write("-cpu", {f"{TORCH}=={version}": {_sha256(torch)}})
+
+
+def _write(file: str, hashes: Mapping[str, set[str]]) -> None:
+    text = "# Written by `make lock` from the requirements*.txt files.\n"
+    for pin, known in hashes.items():
+        text += pin + "".join(f" \\\n    --hash=sha256:{one}" for one in sorted(known)) + "\n"
+    (ROOT / f"requirements{file}.lock").write_text(text)
+
+
+def _sha256(found: dict[str, Any]) -> str:
+    return str(found["download_info"]["archive_info"]["hashes"]["sha256"])
 
 
 def _name(found: dict[str, Any]) -> str:
@@ -88,7 +98,7 @@ def _closure(direct: list[Requirement], resolved: dict[str, dict[str, Any]]) -> 
 
 def _hashes(pins: list[str]) -> dict[str, set[str]]:
     """Return the SHA-256 of the files that pip chooses on each machine, with and without this one's configuration."""
-    served = [pin for pin in pins if not pin.startswith(CUDA)]
+    served = [pin for pin in pins if not pin.startswith((*CUDA, TORCH))]
     hashes: defaultdict[str, set[str]] = defaultdict(set)
     with TemporaryDirectory() as target, ThreadPoolExecutor() as beside:
         runs = [beside.submit(_report, served, "--no-deps", env={})]
@@ -97,7 +107,7 @@ def _hashes(pins: list[str]) -> dict[str, set[str]]:
             options = ("--no-deps", "--target", target, "--only-binary=:all:", "--python-version=3.11", *tags)
             runs.append(beside.submit(_report, pins, *options, env=NO_CONFIGURATION))
         for one in (found for run in runs for found in run.result()):
-            hashes[_name(one)].add(one["download_info"]["archive_info"]["hashes"]["sha256"])
+            hashes[_name(one)].add(_sha256(one))
     return hashes
 
 
