@@ -15,7 +15,8 @@ def pinned(requirements) -> dict[str, str]:
 
 @pytest.fixture
 def host():
-    return dict(re.findall(r"^([\w.-]+)==(\S+)", (layers.ROOT / "requirements.lock").read_text(), re.MULTILINE))
+    text = "".join((layers.ROOT / f"requirements{part}.lock").read_text() for part in ("", "-cuda"))
+    return dict(re.findall(r"^([\w.-]+)==(\S+)", text, re.MULTILINE))
 
 
 def test_layers_are_built_for_the_functions_python_and_processor():
