@@ -1,4 +1,4 @@
-"""What a person says about an allocation, and the row in which product teams and our own command hand it in."""
+"""What a person says about an allocation, and the row in which product teams and the `triage` command hand it in."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal, Self
@@ -12,7 +12,7 @@ from triage.taxonomy import Taxonomy
 from triage.validation import Matching
 
 INBOX: Final = "FEEDBACK#"
-"""Before a complaint's id, it is the partition of what was handed in about it. Stories of complaints lie elsewhere."""
+"""The prefix that makes a complaint's id the partition of feedback about it. Its story is under the id alone."""
 
 Kind = Literal["confirm", "reallocate", "correct_issue", "set_vulnerable", "clear_vulnerable"]
 Stratum = Literal["random", "uncertain", "novel", "vulnerable", "none"]
@@ -24,11 +24,11 @@ FeedbackId = Annotated[
 ]
 Who = Annotated[str, Matching(r"^[\w.@:/ -]{1,100}$", "1 to 100 letters, digits, spaces, or any of _ . @ : / -")]
 SEEN: Final = ("confirm", "correct_issue")
-"""The kinds that take over part of what was decided, so that the person must have seen it."""
+"""The kinds that keep part of the allocation, so the person must have seen it."""
 
 
 def _names(value: Any) -> Any:
-    """DynamoDB may hold a set; a cell of a CSV file holds the names with spaces between them."""
+    """Return a list of names from a set of DynamoDB, or from a CSV cell with spaces between the names."""
     if isinstance(value, str):
         return value.split()
     return sorted(value, key=str) if isinstance(value, set) else value
@@ -139,9 +139,9 @@ def _said(statement: Statement) -> dict[str, Any]:
 
 
 def is_pending(row: Mapping[str, Any]) -> bool:
-    """Whether a row was handed in and has no outcome, so that its writer may still replace it.
+    """Whether a row is feedback without an outcome, which its writer may still replace.
 
-    An entry of a story has a `code_version`, also where the complaint's id begins like an inbox.
+    A complaint's id may begin like an inbox. An entry of its story is told apart by its `code_version`.
     """
     return str(row.get("complaint_id")).startswith(INBOX) and not {"outcome", "code_version"} & row.keys()
 

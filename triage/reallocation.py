@@ -35,7 +35,7 @@ def reallocate(
             "version": current.version + 1,
             "decided_by": "person",
             "feedback_id": feedback.feedback_id,
-            # They were announced with the first version, and must not predict again.
+            # The shadows were announced with the first version, and must not predict again.
             "shadows": (),
             "allocated_at": timestamp(now),
             "code_version": code_version,
@@ -86,7 +86,7 @@ def replace(
 def labels(before: AllocationEntry, feedback: Feedback) -> dict[TaskName, str]:
     """Return the label that the feedback says is true, by task: these are the tasks that the person has decided.
 
-    before: the allocation that the feedback is about. What it does not name cannot be confirmed.
+    before: the allocation that the feedback is about. Answers that it lacks cannot be confirmed.
     """
     said: dict[TaskName, str | None]
     match feedback.kind:
@@ -130,7 +130,7 @@ def _corrected(current: AllocationEntry, feedback: Feedback, taxonomy: Taxonomy)
 
 
 def _reasons(current: AllocationEntry, feedback: Feedback, *, issue: str | None, owned: bool) -> tuple[Reason, ...]:
-    """The reasons of the next version. issue: of that version. owned: whether a team owns its product."""
+    """Return the reasons of the next version. issue: of that version. owned: whether a team owns its product."""
     decided = set(labels(current, feedback))
     if not owned:
         # Nobody can confirm a product that no team owns.
