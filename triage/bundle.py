@@ -137,7 +137,7 @@ class Manifest(Contract):
 
     @property
     def size(self) -> int:
-        """Bytes."""
+        """All files together, in bytes."""
         return sum(file.size for file in self.files)
 
     def document(self) -> bytes:
@@ -169,7 +169,7 @@ def hash_files(folder: Path) -> tuple[BundleFile, ...]:
 
 
 def is_allowed(name: str) -> bool:
-    """Whether the file may be loaded. A pattern allows files in the folder that it names only."""
+    """Whether the file may be loaded. A pattern of ALLOWED_FILES does not match files in further subfolders."""
     # The star of fnmatch also matches a slash.
     return any(fnmatch(name, pattern) and name.count("/") == pattern.count("/") for pattern in ALLOWED_FILES)
 

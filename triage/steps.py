@@ -142,7 +142,7 @@ LawfulBasis = Literal[
 
 
 class ExplanationRequest(Contract):
-    """Who asks why a task was decided so, and on which basis. Equal requests have one record."""
+    """A person's request to explain the decision of a task. Equal requests share one record."""
 
     complaint_id: str = Field(min_length=1)
     task: TaskName

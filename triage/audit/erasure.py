@@ -17,7 +17,7 @@ from triage.story import ErasureEntry, ExplanationEntry
 
 
 class ErasureRequest(Contract):
-    """snapshots: rows that the caller has removed from published datasets, by dataset, to be recorded."""
+    """snapshots: how many rows the caller has removed from each published dataset; the erasure records it."""
 
     complaint_id: str = Field(min_length=1)
     requester: ShortText

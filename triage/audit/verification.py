@@ -105,7 +105,7 @@ def _earlier_forms(complaint_id: str, entry: str, items: Mapping[str, Item]) -> 
     item = items[entry]
     if complaint_id.startswith(INBOX):
         yield _without(item, OURS)
-        # Feedback that its writer put again was given the same outcome again.
+        # Feedback that its writer put again has received the same outcome again.
         yield item
     elif entry == ALLOCATION:
         replaced = (old.get("allocation") for key, old in items.items() if kind_of(key) is SupersededEntry)
@@ -134,8 +134,8 @@ def _breaks(chain: list[Link], now: datetime, retention_days: int) -> Iterator[t
 
 
 def _aged(link: Link, at: datetime | None, retention_days: int) -> bool:
-    """Return whether records of the complaint may have expired. One day is spared, as records are sealed a moment after
-    they are written."""
+    """Return whether records of the complaint may have expired by `at`. One day less than the retention is enough,
+    because records are sealed a moment after they are written."""
     began = _moment(link.began_at)
     return began is not None and at is not None and at - began > timedelta(days=retention_days - 1)
 

@@ -188,7 +188,7 @@ def _trees(game: PartsGame, answers: Answers, seed: int) -> list[list[Share]]:
 
 
 def _strongest(attributed: Sequence[Output]) -> list[int]:
-    """Return the places of the sentences with the largest effect, in the order of the letter."""
+    """Return the indexes of the sentences with the largest effect, in the order of the text."""
     effects = [abs(output[0]) for output in attributed]
     ranked = sorted(range(len(effects)), key=lambda place: -effects[place])
     enough = [place for place in ranked if effects[place] and effects[place] >= SMALLEST_SHARE * sum(effects)]
@@ -205,7 +205,7 @@ def _words(
     game: PartsGame,
     answers: Answers,
 ) -> Words:
-    """Explain the words of the sentence at `place`, beside those sentences with which it had its largest effect."""
+    """Explain the words of sentence `place`, while those sentences are shown with which it had its largest effect."""
     alone = [share for share in found if share.group.members == {place}]
     # If no tree was divided down to this sentence, all other sentences are shown beside it.
     others = frozenset(range(len(parts))) - {place}
