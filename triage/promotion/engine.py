@@ -23,7 +23,7 @@ DULLER = 0.1
 
 
 class Gate(Contract):
-    """passed: None while the evidence does not say yet."""
+    """passed: None while there is too little evidence."""
 
     name: str
     passed: bool | None
@@ -83,10 +83,10 @@ def _opinion(row: ModelStrategy, challenger: Arm, observed: Observed, now: datet
 
 
 def judge(evidence: Evidence, gates: Gates, guardrails: Guardrails) -> Judgement:
-    """Reach one of four verdicts. Guardrails and losses that are shown roll back; only passing every gate promotes.
+    """Reach one of four verdicts. A breached guardrail or a proven loss rolls back; passing every gate promotes.
 
-    Every gate has to be passed, so each may use the full alpha (intersection-union). A metric that is no worse is
-    rolled back with a probability of alpha at most, over all looks together.
+    Every gate has to be passed, so each may use the full alpha (intersection-union). A metric that is not worse causes
+    a rollback with a probability of at most alpha, over all looks together.
     """
     checked = _gates(evidence, gates)
     harm = breached(evidence, guardrails) or _losses(evidence, gates)
@@ -143,7 +143,7 @@ def _losses(evidence: Evidence, gates: Gates) -> tuple[str, ...]:
 
 
 def _gates(evidence: Evidence, gates: Gates) -> tuple[Gate, ...]:
-    """Check every gate. Bounds that do not exclude a loss leave a gate open until there are `max_labels`."""
+    """Check every gate. While bounds do not exclude a loss, a gate is undecided; with `max_labels` it fails."""
     primary = evidence.primary
     checked = [
         Gate(
@@ -243,7 +243,7 @@ def most_urgent(found: Iterable[Opinion]) -> Opinion:
 
 
 def outcome(row: ModelStrategy, chosen: Opinion) -> Weighed:
-    """State what follows. A proposal that waits for a person is not made again."""
+    """Return what follows from the chosen opinion. A proposal that waits for a person is not made again."""
     follows = chosen.course
     acts = follows.kind is not None and not (follows.kind == "promote" and row.proposal is not None)
     return Weighed(
@@ -258,7 +258,7 @@ def outcome(row: ModelStrategy, chosen: Opinion) -> Weighed:
 
 
 def without_challenger(task: str, row: ModelStrategy | None) -> Weighed:
-    """State that a task has no challenger, so that nothing follows."""
+    """Return that nothing follows, because the task has no challenger."""
     version = row.version if row else 0
     reason = _stay("no challenger")
     return Weighed(task=task, strategy_version=version, acts=False, challenger=None, verdict=None, course=reason)

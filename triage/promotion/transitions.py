@@ -29,7 +29,7 @@ def promoted(strategy: Strategy, challenger: str) -> Strategy:
 
 
 def withdrawn(strategy: Strategy, challenger: str) -> Strategy:
-    """Give the challenger's share back to the champion. Challengers later by name move up to its buckets."""
+    """Give the challenger's share back to the champion. Challengers that follow it by name take over lower buckets."""
     answering = _others(strategy.arms, challenger)
     shadows = _others(strategy.shadows, challenger)
     champion = _with(strategy.champion_arm, BUCKETS - sum(a.share for a in answering if a.name != strategy.champion))

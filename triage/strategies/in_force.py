@@ -15,7 +15,7 @@ from triage.validation import problems
 
 @dataclass(frozen=True)
 class InForce:
-    """By task. refused: what is wrong with the current row of a task. Such a row may still be in force."""
+    """strategies: in force, by task. refused: what is wrong with a task's current row, which may still be in force."""
 
     strategies: dict[str, ModelStrategy] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
