@@ -22,10 +22,10 @@ from triage.metrics import Metric
 logger = Logger(service="seal")
 
 LASTING: Final = frozenset({"rewritten", "removed"})
-"""Problems that stay. The stream may still report a change that explains any of the others."""
+"""Problems that later records of the stream cannot resolve, as they can any other."""
 
 WHOLE: Final = "*"
-"""Stands for an entry where the records as a whole cannot be verified."""
+"""Reported as the entry if no entry of the story or inbox can be verified."""
 
 
 def build(environment: SealEnvironment, session: boto3.Session) -> Handler:

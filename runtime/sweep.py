@@ -28,7 +28,7 @@ Found = TypeVar("Found")
 
 
 class SweepRequest(Contract):
-    """scope: `started` reads the index of unfinished complaints. `all` also reads the table, for what no intake saw."""
+    """scope: `started` reads the index of unfinished complaints; `all` also looks for unseen ones in the table."""
 
     scope: Literal["started", "all"] = "started"
 

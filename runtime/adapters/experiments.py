@@ -11,7 +11,7 @@ from triage.story import FeedbackEntry, PredictionEntry
 from triage.strategies.registry import ModelStrategy
 
 LAST = 2_000
-"""Predictions of a version that are read at most. A slow, constant or failing model shows in so many."""
+"""The most predictions of a version that are read: enough to show that a model is slow, constant or failing."""
 
 
 class Experiments:
@@ -56,6 +56,6 @@ class Experiments:
         )
 
     def _positive_label(self, version: str) -> str | None:
-        """The label that a version looks for, as its last prediction states, however old that is."""
+        """Return the label that a version looks for, as its last prediction states, however old that is."""
         last = next(self._story.query(version, index="by_model", newest=1), None)
         return PredictionEntry.model_validate(last).positive_label if last else None

@@ -72,7 +72,7 @@ class LegalHolds:
         )
         story = self.stories.read(complaint_id)
         if story.hold is None:
-            # The hold may have been lifted before every expiry was taken, so what was taken late is given back.
+            # The hold may have been lifted while expiries were taken away, so those taken since are given back.
             self._resume_expiry(complaint_id, story, datetime.now(UTC))
             return None
         return kept

@@ -79,7 +79,7 @@ class Stories(StoryReader):
         return stamped
 
     def lift(self, hold: HoldEntry) -> bool:
-        """Replace a hold by itself as it was lifted; False where it is in force no more."""
+        """Write a hold that was lifted over the one in force; False where that is no longer in force."""
         return self.table.put(hold, condition=HELD)
 
     def remove(self, complaint_id: str, entries: Iterable[str], *, feedback: Iterable[str]) -> None:
