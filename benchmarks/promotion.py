@@ -53,19 +53,19 @@ RAN = Operations(predictions=2_000, failures=4, p95_ms=40.0, commonest_share=0.3
 Counts = NDArray[np.int64]
 
 
-class Said(NamedTuple):
+class AnswerKind(NamedTuple):
     right: bool
     sure: bool
 
 
 class Kind(NamedTuple):
     vulnerable: bool
-    champion: Said
-    challenger: Said
+    champion: AnswerKind
+    challenger: AnswerKind
 
 
-SAID = tuple(Said(right, sure) for right, sure in product((True, False), repeat=2))
-KINDS = tuple(Kind(*kind) for kind in product((True, False), SAID, SAID))
+ANSWER_KINDS = tuple(AnswerKind(right, sure) for right, sure in product((True, False), repeat=2))
+KINDS = tuple(Kind(*kind) for kind in product((True, False), ANSWER_KINDS, ANSWER_KINDS))
 VULNERABILITY = {"vulnerable:no": False, "vulnerable:yes": True}
 
 
@@ -167,7 +167,7 @@ def shares(difference: float) -> tuple[float, ...]:
     )
 
 
-def _both(one: Said, other: Said) -> float:
+def _both(one: AnswerKind, other: AnswerKind) -> float:
     """Return the probability that both are as sure as stated, given which of them is right."""
     apart = _sure(one) * _sure(other)
     a, b = SURE[one.right], SURE[other.right]
@@ -180,12 +180,12 @@ def _both(one: Said, other: Said) -> float:
     return ALIKE * together + (1 - ALIKE) * apart
 
 
-def _sure(said: Said) -> float:
+def _sure(said: AnswerKind) -> float:
     return SURE[said.right] if said.sure else 1 - SURE[said.right]
 
 
 def _labelled(kind: Kind) -> Labelled:
-    def answer(said: Said) -> Answer:
+    def answer(said: AnswerKind) -> Answer:
         label = "right" if said.right else "wrong"
         return Answer(label=label, confidence=CONFIDENCE[said.sure], automatic=said.sure)
 
@@ -283,7 +283,7 @@ def _comparison(metric: Metric, counts: Counts, alpha: float, group: str | None 
     )
 
 
-def _calibration(said: Iterable[Said], counts: Counts) -> Calibration:
+def _calibration(said: Iterable[AnswerKind], counts: Counts) -> Calibration:
     return calibration(
         (CONFIDENCE[one.sure], one.right, float(count))
         for one, count in zip(said, counts.tolist(), strict=True)

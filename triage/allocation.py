@@ -78,27 +78,27 @@ def _decisions(request: AllocationRequest, predictions: Iterable[PredictionEntry
     """Return the decision of each task's model, by task. Models whose outcome reports an error are left out."""
     answered = {(o.model.task, o.model.version) for o in request.outcomes if o.error is None}
     return {
-        said.model.task: Decision(
-            task=said.model.task,
-            label=said.label,
-            confidence=said.confidence,
-            auto_threshold=said.thresholds.auto,
-            positive=_positive(said),
-            model=said.model,
-            weights_sha256=said.weights_sha256,
-            taxonomy_version=said.taxonomy_version,
+        prediction.model.task: Decision(
+            task=prediction.model.task,
+            label=prediction.label,
+            confidence=prediction.confidence,
+            auto_threshold=prediction.thresholds.auto,
+            positive=_positive(prediction),
+            model=prediction.model,
+            weights_sha256=prediction.weights_sha256,
+            taxonomy_version=prediction.taxonomy_version,
         )
-        for said in predictions
-        if (said.model.task, said.model_version) in answered
+        for prediction in predictions
+        if (prediction.model.task, prediction.model_version) in answered
     }
 
 
-def _positive(said: PredictionEntry) -> bool | None:
+def _positive(prediction: PredictionEntry) -> bool | None:
     """Return whether the label is the positive one of its model or, if the model names none, of its task."""
-    if said.positive_label is not None:
-        return said.label == said.positive_label
-    task = TASKS.get(said.model.task)
-    return task.found(said.label) if task else None
+    if prediction.positive_label is not None:
+        return prediction.label == prediction.positive_label
+    task = TASKS.get(prediction.model.task)
+    return task.found(prediction.label) if task else None
 
 
 def _reason_of_the_complaint(request: AllocationRequest, selection: SelectionEntry | None) -> Reason | None:

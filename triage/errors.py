@@ -106,10 +106,10 @@ class UnknownNameError(TriageError, LookupError):
         place = f" under {under!r}" if under else ""
         if len(value) > LONGEST_NAME:
             # Where columns are shifted, it is a narrative.
-            said = f"a text of {len(value):,} characters is no {field}{place}"
+            message = f"a text of {len(value):,} characters is no {field}{place}"
         else:
-            said = f"{field} {value!r} is unknown{place}; the nearest known name is {nearest!r}"
-        super().__init__(said)
+            message = f"{field} {value!r} is unknown{place}; the nearest known name is {nearest!r}"
+        super().__init__(message)
         self.field = field
         self.value = value
 

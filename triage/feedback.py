@@ -128,13 +128,13 @@ class FeedbackRow(Statement):
 
     @classmethod
     def of(cls, feedback: Feedback) -> Self:
-        return cls(complaint_id=INBOX + feedback.complaint_id, entry=feedback.feedback_id, **_said(feedback))
+        return cls(complaint_id=INBOX + feedback.complaint_id, entry=feedback.feedback_id, **_stated(feedback))
 
     def feedback(self) -> Feedback:
-        return Feedback(complaint_id=self.complaint_id.removeprefix(INBOX), feedback_id=self.entry, **_said(self))
+        return Feedback(complaint_id=self.complaint_id.removeprefix(INBOX), feedback_id=self.entry, **_stated(self))
 
 
-def _said(statement: Statement) -> dict[str, Any]:
+def _stated(statement: Statement) -> dict[str, Any]:
     return statement.model_dump(include=set(Statement.model_fields))
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from runtime.adapters.dynamodb import Table
-from triage.promotion.weighing import Observed, Ran, entries_beside, statements
+from triage.promotion.weighing import Observed, Ran, entries_to_label, statements
 from triage.story import FeedbackEntry, PredictionEntry
 from triage.strategies.registry import ModelStrategy
 
@@ -25,7 +25,7 @@ class Experiments:
         shadows = {arm.version for arm in strategy.shadows}
         stated = statements(row.task, self.feedback(row.experiment_began, now))
         stories: defaultdict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
-        for item in self._story.get_many(key for one in stated for key in entries_beside(one, row.task, versions)):
+        for item in self._story.get_many(key for one in stated for key in entries_to_label(one, row.task, versions)):
             stories[item["complaint_id"]][item["entry"]] = item
         return Observed(
             statements=stated,

@@ -18,7 +18,7 @@ from triage.strategies.registry import ModelStrategy
 from triage.strategies.strategy import BUCKETS, Arm, Strategy
 from triage.strategies.strategy_change import ENGINE, Change, requested
 
-DULLER = 0.1
+SHARE_GAP = 0.1
 """A challenger's output is called constant only if the champion gives its commonest label less often by this share."""
 
 
@@ -64,8 +64,8 @@ def _opinion(row: ModelStrategy, challenger: Arm, observed: Observed, now: datet
     strategy = row.strategy
     champion = strategy.champion_arm.version
     known = tuple(
-        labelled(said, row.task, observed.stories.get(complaint, {}), champion=champion, challenger=challenger.version)
-        for complaint, said in observed.statements.items()
+        labelled(entry, row.task, observed.stories.get(complaint, {}), champion=champion, challenger=challenger.version)
+        for complaint, entry in observed.statements.items()
     )
     evidence = weigh(row, challenger, known, observed.ran, positive_label=observed.positive_label, now=now)
     judgement = judge(evidence, strategy.gates, strategy.guardrails)
@@ -122,7 +122,7 @@ def breached(evidence: Evidence, guardrails: Guardrails) -> tuple[str, ...]:
     if slow > usual * guardrails.max_p95_ratio and slow > usual + guardrails.max_p95_increase_ms:
         found.append(f"p95 is {slow:.0f} ms; the champion's: {usual:.0f} ms")
     constant, common = ours.commonest_share or 0.0, theirs.commonest_share or 0.0
-    if constant > guardrails.max_constant_share and constant >= common + DULLER:
+    if constant > guardrails.max_constant_share and constant >= common + SHARE_GAP:
         found.append(f"{constant:.0%} of its answers are one label; the champion's: {common:.0%}")
     return tuple(found)
 

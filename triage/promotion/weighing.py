@@ -72,7 +72,7 @@ def statements(task: str, entries: Iterable[FeedbackEntry]) -> dict[str, Feedbac
     return chosen
 
 
-def entries_beside(complaint_id: str, task: str, versions: Iterable[str]) -> list[tuple[str, str]]:
+def entries_to_label(complaint_id: str, task: str, versions: Iterable[str]) -> list[tuple[str, str]]:
     """Return the keys of the entries that `labelled` needs: the allocation, and the answers of these versions."""
     predictions = [f"{kind}{task}#{version}" for version in versions for kind in (PREDICTION, SHADOW)]
     return [(complaint_id, entry) for entry in (ALLOCATION, *predictions)]
