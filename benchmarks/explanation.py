@@ -226,7 +226,7 @@ def report_checks(subject: Subject, texts: Sequence[str]) -> None:
         (
             ("complete", f"{len(found)} of {len(texts)}"),
             ("recorded answer reproduced", sum(one.reproduced for one in found)),
-            ("cut off, and said so", sum(one.truncation.tokens_total > one.truncation.tokens_seen for one in found)),
+            ("text was cut off", sum(one.truncation.tokens_total > one.truncation.tokens_seen for one in found)),
             ("passed all checks", sum(one.checks.passed for one in found)),
             ("largest additivity residual", f"{max(one.checks.additivity_residual for one in found):.2g}"),
             ("deletion below chance", f"{sum(f.deletion < f.deletion_at_random for f in faithful)} of {len(faithful)}"),

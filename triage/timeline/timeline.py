@@ -20,7 +20,7 @@ from triage.steps import EVENT_TYPE, Allocated, LawfulBasis, ModelReference
 from triage.timeline.records import Records, Row, Unreadable, instant, iso_time, printable
 
 NEVER: Final = datetime.max.replace(tzinfo=UTC)
-IN_RECORD: Final = "only the record shows it, which stands beside the moments"
+IN_RECORD: Final = "only the record shows it; the account lists records and moments"
 LEFT_OUT_EVERYWHERE: Final = {
     "complaint_id": "the account shows it once",
     "expires_at": "it is technical; holds and erasures are moments of their own",
