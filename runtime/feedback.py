@@ -92,7 +92,7 @@ def _announce(allocation: AllocationEntry, events: "EventBridgeClient", bus: str
         ]
     )
     if answer["FailedEntryCount"]:
-        raise RuntimeError("the bus refused the event")
+        raise RuntimeError("the event bus refused the announcement of the allocation")
 
 
 def _report(inbox: str, feedback_id: str, sqs: "SQSClient", queue_url: str) -> None:

@@ -24,8 +24,8 @@ def reallocate(
     """
     if feedback.version != current.version:
         raise FeedbackRefusedError(
-            f"it is about version {feedback.version} and the allocation is at version {current.version}; "
-            "look again, then hand it in under a new id"
+            f"it is about version {feedback.version}, but the allocation is at version {current.version}; "
+            "look at that version, then hand in the feedback under a new id"
         )
     feedback.check(taxonomy, product=current.product)
     return AllocationEntry.model_validate(
@@ -88,19 +88,19 @@ def labels(before: AllocationEntry, feedback: Feedback) -> dict[TaskName, str]:
 
     before: the allocation that the feedback is about. Answers that it lacks cannot be confirmed.
     """
-    said: dict[TaskName, str | None]
+    stated: dict[TaskName, str | None]
     match feedback.kind:
         case "confirm":
             predicted = {decision.task: decision.label for decision in before.decisions}
             shown = {**predicted, PRODUCT.name: before.product, ISSUE.name: before.issue}
-            said = {task: shown.get(task) for task in feedback.confirmed}
+            stated = {task: shown.get(task) for task in feedback.confirmed}
         case "reallocate":
-            said = {PRODUCT.name: feedback.product, ISSUE.name: feedback.issue}
+            stated = {PRODUCT.name: feedback.product, ISSUE.name: feedback.issue}
         case "correct_issue":
-            said = {PRODUCT.name: before.product, ISSUE.name: feedback.issue}
+            stated = {PRODUCT.name: before.product, ISSUE.name: feedback.issue}
         case "set_vulnerable" | "clear_vulnerable":
-            said = {VULNERABLE.name: VULNERABLE.label(feedback.kind == "set_vulnerable")}
-    return {task: label for task, label in said.items() if label is not None}
+            stated = {VULNERABLE.name: VULNERABLE.label(feedback.kind == "set_vulnerable")}
+    return {task: label for task, label in stated.items() if label is not None}
 
 
 def _corrected(current: AllocationEntry, feedback: Feedback, taxonomy: Taxonomy) -> dict[str, Any]:

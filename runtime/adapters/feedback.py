@@ -36,7 +36,7 @@ class CurrentAllocation:
             story = StoredStory(self._story.query(feedback.complaint_id))
             current = story.allocation
             if current is None:
-                raise FeedbackRefusedError("the complaint has no allocation yet; hand it in again, under a new id")
+                raise FeedbackRefusedError("the complaint has no allocation yet; hand it in later, under a new id")
             for applied in story.all(FeedbackEntry):
                 if applied.feedback.feedback_id == feedback.feedback_id:
                     return Applied(applied.made_version, current)

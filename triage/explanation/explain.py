@@ -50,13 +50,13 @@ def explain(text: str, recorded: Recorded, *, engine: Engine, manifest: Manifest
     """
     replayed = classify(text, engine=engine, manifest=manifest)
     if recorded.label not in manifest.labels:
-        raise NothingToExplainError("the recorded label is none of the model's")
+        raise NothingToExplainError("the model does not have the recorded label; look at the prediction")
     read = as_read(text, manifest)
     reading = _read(engine, read)
     runner_up = _runner_up(recorded.label, replayed, manifest)
     parts = [(part, tokens) for part in sentences(read) if (tokens := _tokens_of(part, reading))]
     if not parts:
-        raise NothingToExplainError("the model read no words")
+        raise NothingToExplainError("the model read no words of the complaint, so none can be explained")
 
     answers = Answers(reading, manifest, (recorded.label, runner_up))
     game = PartsGame(answers, [tokens for _, tokens in parts])
@@ -160,11 +160,11 @@ def _tokens_of(part: Part, reading: Reading) -> Tokens:
 
 def _read(engine: Engine, text: str) -> Reading:
     if not isinstance(engine, ReadingEngine):
-        raise NothingToExplainError("the model's engine cannot hide tokens")
+        raise NothingToExplainError("the model cannot be explained: its engine cannot hide tokens")
     try:
         return engine.read(text)
     except (ValueError, NotImplementedError):
-        raise NothingToExplainError("the model's tokenizer cannot hide tokens") from None
+        raise NothingToExplainError("the model cannot be explained: its tokenizer cannot hide tokens") from None
 
 
 def _runner_up(label: str, replayed: Classification, manifest: Manifest) -> str:

@@ -90,5 +90,5 @@ class LoadedModels:
         try:
             engine = self._load(folder, manifest)
         except Exception as error:  # the files of a foreign model may make a library raise anything
-            raise ModelFailedError(f"loading raised {type(error).__name__}") from error
+            raise ModelFailedError(f"loading the model raised {type(error).__name__}") from error
         return LoadedModel(engine, manifest)
