@@ -40,7 +40,7 @@ def build(environment: SealEnvironment, session: boto3.Session) -> Handler:
         for partition, entries in changed.items():
             sealed = chain.seal(partition, {entry: found.get((partition, entry)) for entry in entries})
             if sealed.last is not None:
-                # The log keeps the end of the chain where those who can change tables cannot change it.
+                # The log keeps a copy of the chain's end that those who can change tables cannot change.
                 link = {"complaint_id": partition, "link": sealed.last.number, "sha256": sealed.last.sha256}
                 logger.info("sealed", extra=link)
             if again := sealed.more_than_once(entries):

@@ -165,7 +165,7 @@ class Orchestration(Construct):
             model=sfn.JsonPath.object_at(STAND_IN),
             instead_of=fields(Failure, model=model, error=error),
         ).next(otherwise_asked)
-        # Two ends, because a path to an absent field would stop the execution.
+        # Two states, because a path to the absent field `instead_of` would stop the execution.
         stand_in_failed = building(
             self, "StandInFailed", Outcome, model=model, error=error, instead_of=sfn.JsonPath.object_at(instead_of)
         )

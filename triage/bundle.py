@@ -56,7 +56,7 @@ WEIGHTS: dict[Engine, tuple[str, ...]] = {"onnx": ONNX_WEIGHTS, "transformers": 
 """The files that each engine can load, the preferred first."""
 
 DEFAULT_MAX_LENGTH = 512
-"""Tokens. It applies where neither tokenizer nor config states a sensible limit."""
+"""In tokens: the most that a bundle without a manifest of its own reads, and its limit if it states none."""
 
 
 class BundleFile(Contract):

@@ -115,7 +115,7 @@ class UnknownNameError(TriageError, LookupError):
 
 
 class UnknownProductError(TriageError, LookupError):
-    """A name of an older form or of another bank, or a misspelled one."""
+    """The taxonomy does not list the product. Its name may be misspelled, or be of an older form or another bank."""
 
 
 CONTRACT_ERROR = "ValidationError"

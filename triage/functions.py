@@ -233,6 +233,6 @@ HOLD = Step("hold", HoldEnvironment, takes=HoldRequest, gives=Held)
 KEEP_HELD = Function("keep_held", KeepHeldEnvironment)
 
 FUNCTIONS: Final = tuple(value for value in [*globals().values()] if isinstance(value, Function))
-"""All of the above, in their order."""
+"""All functions declared above, in their order."""
 
 STEPS: Final = tuple(function for function in FUNCTIONS if isinstance(function, Step))

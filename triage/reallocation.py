@@ -138,10 +138,10 @@ def _reasons(current: AllocationEntry, feedback: Feedback, *, issue: str | None,
 
     def is_cleared(reason: Reason) -> bool:
         if reason.task is None:
-            # No model was asked, and now a person has given both answers instead.
+            # The reason is that no model was asked. It is cleared once a person has given both answers.
             return decided >= {PRODUCT.name, ISSUE.name}
         if reason.task == ISSUE.name and feedback.kind == "reallocate":
-            # An issue that went with its product takes its reasons along; one that stays now belongs to the product.
+            # If the issue was dropped, so are its reasons. If it stays, it is an issue of the new product.
             return issue is None or reason.code is Code.FOREIGN_ISSUE or feedback.issue is not None
         return reason.task in decided and feedback.kind != "set_vulnerable"
 

@@ -11,7 +11,7 @@ Z = NormalDist().inv_cdf(0.975)
 
 BINS = 10
 EXACT_BELOW = 26
-"""Discordant pairs from which on the chi-square approximation of McNemar's test is good."""
+"""With fewer discordant pairs McNemar's test is exact; from here on its chi-square approximation is good."""
 
 CONCENTRATION = 100.0
 """Weight of the prior around the intended shares, in observations: 100 finds mismatches of a few points soonest."""

@@ -100,7 +100,7 @@ class AllocationRequest(Contract):
 
     @property
     def failures(self) -> tuple[Failure, ...]:
-        """Every model that failed, also where a stand-in answered; none that failed because the complaint is gone."""
+        """Every model that failed, even if a stand-in answered. Failures because the complaint is gone do not count."""
         stopped = [Failure(model=o.model, error=o.error) for o in self.outcomes if o.error is not None]
         relieved = [o.instead_of for o in self.outcomes if o.instead_of is not None]
         return tuple(f for f in (*relieved, *stopped) if f.error != ComplaintMissingError.__name__)

@@ -23,7 +23,7 @@ KINDS: Final[dict[str, type[Entry]]] = {
     story.HOLD: story.HoldEntry,
     story.ERASURE: story.ErasureEntry,
 }
-"""By the beginning of an entry's key, up to and with its first `#`."""
+"""The model of each kind of entry, by the beginning of its key, up to and including the first `#`."""
 
 
 def kind_of(entry: str) -> type[Entry] | None:

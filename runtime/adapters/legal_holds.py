@@ -92,7 +92,7 @@ class LegalHolds:
         for partition in (complaint_id, INBOX + complaint_id):
             links = list(self._chain.query(partition))
             first = began(links)
-            # A record that expired before its chain is old enough would look as if somebody had removed it.
+            # A record that expires while its chain is still young would look as if somebody had removed it.
             expires_at = max(at, expiry(first, self._environment.retention_days)) if first else at
             for item in self.stories.table.query(partition):
                 yield self.stories.table, (partition, str(item["entry"])), expires_at

@@ -19,10 +19,10 @@ METHOD = "owen values over trees of neighbours"
 OUTPUT = "calibrated probability"
 TREES = 3
 SENTENCE_EVALUATIONS = 96
-"""For all trees together; the first may use half of them. More evaluations hardly change the ranking: `make bench`."""
+"""Of the model, for all trees; the first may use half of them. More hardly change the ranking: `make bench`."""
 
 WORD_EVALUATIONS = 24
-"""For the words of one sentence."""
+"""Of the model, for the words of one sentence."""
 
 SENTENCES_WITH_WORDS = 2
 SMALLEST_SHARE = 0.1
@@ -61,7 +61,7 @@ def explain(text: str, recorded: Recorded, *, engine: Engine, manifest: Manifest
     answers = Answers(reading, manifest, (recorded.label, runner_up))
     game = PartsGame(answers, [tokens for _, tokens in parts])
     trees = _trees(game, answers, seed)
-    # Each tree has the same weight, so that the attributions of the mean add up too.
+    # Each tree has the same weight, so that the mean of their attributions adds up too.
     together = [replace(share, weight=share.weight / TREES) for found in trees for share in found]
     attributed = attributions(together, game.sizes)
     inside = tuple(

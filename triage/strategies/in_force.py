@@ -48,7 +48,7 @@ def strategies_in_force(rows: Iterable[Mapping[str, Any]], active: Iterable[Mode
 
 
 def _read(row: Mapping[str, Any]) -> tuple[ModelStrategy | None, str | None]:
-    """Return the row, or what is wrong with it."""
+    """Return the row and None, or None and what is wrong with the row."""
     try:
         strategy = ModelStrategy.model_validate(row)
     except ValidationError as error:
