@@ -42,7 +42,6 @@ def deployed_stacks(aws: boto3.Session) -> list[str]:
 
 
 def resources(aws: boto3.Session, stack: str) -> list[Resource]:
-    """Return the deployed resources of a stack."""
     cloudformation = aws.client("cloudformation")
     body: Any = cloudformation.get_template(StackName=stack)["TemplateBody"]
     if isinstance(body, str):

@@ -16,8 +16,6 @@ from triage.steps import ModelReference
 
 
 class BundleStore(Protocol):
-    """The store of mirrored bundles."""
-
     def manifest(self, model: ModelReference) -> Manifest:
         """Raises: BundleUnavailableError; BundleCorruptError if its hash differs from the one in the reference."""
         ...
