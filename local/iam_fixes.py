@@ -95,7 +95,7 @@ def _attributes(write: Mapping[str, Any]) -> Iterator[str]:
 
 
 def logged(answer: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap MiniStack's refusal so that it logs who may not do what, and nothing else of the request."""
+    """Wrap MiniStack's refusal so that it logs who was refused which action, and nothing else of the request."""
 
     def denied(service: str, action: str, principal_arn: str, request_id: str, **details: Any) -> Any:
         who = principal_arn or "somebody unknown"

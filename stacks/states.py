@@ -136,8 +136,8 @@ def invoking(
 ) -> tasks.LambdaInvoke:
     """Return a state that invokes a function, by default under the function's name.
 
-    timeout: of one try, with the delivery of its answer.
-    given_up: errors that are not tried again, beside the permanent errors of `triage.errors`.
+    timeout: of one try, including the delivery of its answer.
+    given_up: errors that are not retried, besides the permanent errors of `triage.errors`.
     """
     task = tasks.LambdaInvoke(
         scope,

@@ -32,7 +32,7 @@ class Environment(Contract):
 
     @classmethod
     def read(cls, variables: Mapping[str, str] = os.environ) -> Self:
-        """Raises: ValidationError naming each variable that is missing or malformed."""
+        """Return the validated variables. Raises: ValidationError naming each that is missing or malformed."""
         present = {name: variables[name.upper()] for name in cls.model_fields if name.upper() in variables}
         return cls.model_validate(present)
 

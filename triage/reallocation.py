@@ -56,7 +56,7 @@ class Replacement:
 def replace(
     current: AllocationEntry, feedback: Feedback, *, taxonomy: Taxonomy, now: datetime, code_version: str
 ) -> Replacement:
-    """Raises: FeedbackRefusedError, UnknownProductError."""
+    """Return the entries that apply the feedback. Raises: FeedbackRefusedError, UnknownProductError."""
     made = reallocate(current, feedback, taxonomy=taxonomy, now=now, code_version=code_version)
     shared: Any = {
         "complaint_id": current.complaint_id,

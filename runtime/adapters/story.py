@@ -40,7 +40,7 @@ class StoryReader:
         return StoredStory(self.table.query(complaint_id))
 
     def get(self, kind: type[E], complaint_id: str, entry: str) -> E | None:
-        """Raises: ValidationError where the entry is there and is not valid."""
+        """Return the entry, or None if there is none. Raises: ValidationError if it is not valid."""
         item = self.table.get(complaint_id, entry)
         return None if item is None else kind.model_validate(item)
 

@@ -16,7 +16,7 @@ from triage.validation import problems
 
 
 def current_strategy(table: Table, task: str) -> ModelStrategy | None:
-    """Raises: RegistryError if the row, which people may edit, is not a valid strategy."""
+    """Return the row `CURRENT`. Raises: RegistryError if it, which people may edit, is not a valid strategy."""
     row = table.get(task, CURRENT)
     if row is None:
         return None

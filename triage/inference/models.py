@@ -17,7 +17,7 @@ from triage.steps import ModelReference
 
 class BundleStore(Protocol):
     def manifest(self, model: ModelReference) -> Manifest:
-        """Raises: BundleUnavailableError; BundleCorruptError if its hash differs from the one in the reference."""
+        """Return the manifest. Raises: BundleUnavailableError; BundleCorruptError if its hash is not `model`'s."""
         ...
 
     def fetch(self, model: ModelReference, manifest: Manifest, folder: Path) -> None:
@@ -55,7 +55,7 @@ class LoadedModels:
         self._lock = threading.Lock()
 
     def get(self, model: ModelReference) -> LoadedModel:
-        """Raises: BundleUnavailableError, BundleRefusedError, ModelFailedError."""
+        """Return a model, loaded if need be. Raises: BundleUnavailableError, BundleRefusedError, ModelFailedError."""
         with self._lock:
             if model.manifest_sha256 not in self._loaded:
                 manifest = self._store.manifest(model)

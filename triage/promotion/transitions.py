@@ -64,7 +64,7 @@ def restored(strategy: Strategy, history: tuple[LedgerEntry, ...], *, version: i
 
 
 def challenger_named(strategy: Strategy, name: str) -> Arm:
-    """Raises: LookupError if no challenger or shadow has this name."""
+    """Return the arm, also of a shadow. Raises: LookupError if no challenger or shadow has this name."""
     for arm in strategy.contenders:
         if arm.name == name:
             return arm
