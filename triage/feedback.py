@@ -41,8 +41,8 @@ class Statement(Contract):
     """What a person says about one version of an allocation.
 
     tasks: of a confirmation, the tasks whose answers it confirms; None stands for product and issue.
-    mode: `blind` where the person did not see what was decided. stratum: why this complaint was looked at.
-    inclusion: the probability with which it was drawn to be looked at; None where it was not drawn at random.
+    mode: `blind` if the person did not see the allocation. stratum: why this complaint was reviewed.
+    inclusion: the probability with which it was drawn for review; None where it was not drawn at random.
     at: when the person decided, ISO 8601 with its time zone. version: of the allocation that the person looked at.
     """
 
@@ -92,7 +92,7 @@ class Feedback(Statement):
         return (self.tasks or (PRODUCT.name, ISSUE.name)) if self.kind == "confirm" else ()
 
     def check(self, taxonomy: Taxonomy, *, product: str | None) -> None:
-        """Refuse names that the system does not know. product: the current one, which has to have a corrected issue.
+        """Refuse names that the system does not know. product: of the allocation; a corrected issue must be one of it.
 
         Raises: UnknownProductError, FeedbackRefusedError.
         """
@@ -115,8 +115,8 @@ class Feedback(Statement):
 class FeedbackRow(Statement):
     """Feedback as it is put into `complaints_allocation`, and what became of it.
 
-    complaint_id: `FEEDBACK#` and the complaint's id. entry: the id of the feedback. outcome, reason, made_version and
-    expires_at are added by us: `applied`, or `refused` with the reason.
+    complaint_id: `FEEDBACK#` and the complaint's id. entry: the id of the feedback. The system adds outcome (`applied`
+    or `refused`), reason, made_version and expires_at.
     """
 
     complaint_id: Annotated[str, Matching(rf"^{INBOX}.", f"{INBOX} and the complaint's id")]

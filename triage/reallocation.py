@@ -18,7 +18,7 @@ from triage.taxonomy import Taxonomy
 def reallocate(
     current: AllocationEntry, feedback: Feedback, *, taxonomy: Taxonomy, now: datetime, code_version: str
 ) -> AllocationEntry:
-    """Return the next version, decided by a person. `decisions` and `stated` stay: they are what models and form said.
+    """Return the next version, decided by a person. `decisions` and `stated` stay as the first version has them.
 
     Raises: FeedbackRefusedError, UnknownProductError.
     """
@@ -104,7 +104,7 @@ def labels(before: AllocationEntry, feedback: Feedback) -> dict[TaskName, str]:
 
 
 def _corrected(current: AllocationEntry, feedback: Feedback, taxonomy: Taxonomy) -> dict[str, Any]:
-    """Return the answers, reasons, route and journey that the feedback makes.
+    """Return the answers, reasons, route and journey that follow from the feedback.
 
     A person clears the reasons of the tasks that they decided, and no others.
     """

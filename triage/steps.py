@@ -44,7 +44,7 @@ class ModelReference(Contract):
 
     @model_validator(mode="after")
     def _has_one_stand_in_at_most(self) -> Self:
-        """Otherwise an execution could ask the same models again and again."""
+        """Refuse stand-ins of stand-ins, because an execution could ask the same models again and again."""
         if self.stand_in is not None and (self.stand_in.version == self.version or self.stand_in.stand_in is not None):
             raise ValueError("the stand-in must be another model, and must have no stand-in itself")
         return self

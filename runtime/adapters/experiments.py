@@ -35,7 +35,7 @@ class Experiments:
         )
 
     def feedback(self, since: str, now: datetime) -> Iterator[FeedbackEntry]:
-        """Yield what people stated since a moment, day by day."""
+        """Yield the feedback that was applied since a moment, day by day."""
         day, last = datetime.fromisoformat(since).astimezone(UTC).date(), now.astimezone(UTC).date()
         while day <= last:
             for item in self._story.query(day.isoformat(), index="by_labelled_day"):

@@ -58,7 +58,7 @@ class StoryReader:
 
 
 class Stories(StoryReader):
-    """Writes entries, each stamped with the time after which it expires, unless it states such a time itself.
+    """Writes entries, and adds the time after which they expire to those that do not state it.
 
     A legal hold does not expire while it is in force.
     """

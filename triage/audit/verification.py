@@ -141,7 +141,7 @@ def _aged(link: Link, at: datetime | None, retention_days: int) -> bool:
 
 
 def _moment(stated: str) -> datetime | None:
-    """Return the time that a link states, or None where it was altered so that it states none."""
+    """Return the time that a link states, or None if the text, perhaps altered, is no time."""
     try:
         return datetime.fromisoformat(stated).astimezone(UTC)
     except ValueError:

@@ -44,7 +44,7 @@ class Judgement(Contract):
 class Opinion:
     """What is known about one challenger, the verdict on it, and the change that follows.
 
-    labelled, positive_label: what the evidence was weighed from.
+    labelled, positive_label: the input of the evidence.
     """
 
     challenger: Arm

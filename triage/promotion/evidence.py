@@ -96,7 +96,7 @@ class Delivered(Contract):
 
     @property
     def problems(self) -> tuple[Metric, ...]:
-        """The metrics, watched by alarms, of what is wrong."""
+        """What is wrong: the metrics to count, which alarms watch."""
         found = {
             Metric.SAMPLE_RATIO_MISMATCH: self.p_value < MISMATCH,
             Metric.EMPTY_ARM: bool(self.empty),

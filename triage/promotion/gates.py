@@ -56,7 +56,7 @@ class Gates(Contract):
 class Guardrails(Contract):
     """What rolls a challenger back at once, compared with the champion over the same time.
 
-    max_error_increase: of the share of failed predictions. max_p95_ratio, max_p95_increase_ms: both are exceeded.
+    max_error_increase: of the share of failed predictions. max_p95_ratio, max_p95_increase_ms: a breach exceeds both.
     max_constant_share: of its commonest label, if the champion's share is lower by at least 0.1.
     """
 

@@ -124,7 +124,7 @@ def weigh(
     positive_label: str | None,
     now: datetime,
 ) -> Evidence:
-    """Return the evidence as of now.
+    """Return the evidence about one challenger as of now.
 
     labelled: since the experiment began. ran: by version, of every arm. positive_label: see `metrics`.
     """

@@ -522,7 +522,7 @@ def _gone(records: Records, links: Iterable[Link]) -> Iterator[AnyMoment]:
 
 
 def _arm(model: ModelReference) -> str:
-    """Return `, arm NAME (shadow)`, as far as that applies."""
+    """Return `, arm NAME (shadow)` without the parts that do not apply."""
     if model.arm is None:
         return ", shadow" if model.shadow else ""
     return f", arm {model.arm}" + " (shadow)" * model.shadow
