@@ -110,11 +110,11 @@ def letters(data: Path | None) -> Iterator[str]:
 
 
 def report_speed(subject: Subject, text: str, *, rounds: int) -> None:
-    """Print the medians over the rounds. The ratio of each round compares two runs that followed each other."""
+    """Print medians over the rounds. Each round times both explainers in turn, and has its own ratio."""
     import shap
     from transformers import pipeline
 
-    # It must read as much of the text as ours; its default is the length in the file of the tokenizer.
+    # The pipeline must read as much of the text as our engine; by default it reads what the tokenizer's file states.
     model = pipeline(
         "text-classification",
         model=str(subject.folder),
@@ -172,7 +172,7 @@ def report_agreement(subject: Subject, texts: Sequence[str]) -> None:
 
 
 def reference(subject: Subject, text: str, explained: Explained) -> list[float]:
-    """Return the attributions by shap of our sentences to our label: the sums of those of their tokens."""
+    """Return shap's attribution of each of our sentences to our label: the sum over its tokens."""
     key = hashlib.sha256(f"{subject.manifest.weights_sha256} {REFERENCE_EVALUATIONS} {text}".encode()).hexdigest()
     kept = REFERENCES / f"{key}.json"
     if not kept.exists():
@@ -195,7 +195,7 @@ def attributed_by_shap(subject: Subject, text: str) -> dict[str, Any]:
     import shap
     from transformers import AutoTokenizer
 
-    # It reads the whole text, as our engine does.
+    # This reads the whole text, as our engine does.
     tokenizer = AutoTokenizer.from_pretrained(str(subject.folder), model_max_length=10**6)
 
     def probabilities(texts: Sequence[str]) -> Any:
@@ -226,7 +226,7 @@ def report_checks(subject: Subject, texts: Sequence[str]) -> None:
         (
             ("complete", f"{len(found)} of {len(texts)}"),
             ("recorded answer reproduced", sum(one.reproduced for one in found)),
-            ("cut off, and said so", sum(one.truncation.tokens_total > one.truncation.tokens_seen for one in found)),
+            ("text was cut off", sum(one.truncation.tokens_total > one.truncation.tokens_seen for one in found)),
             ("passed all checks", sum(one.checks.passed for one in found)),
             ("largest additivity residual", f"{max(one.checks.additivity_residual for one in found):.2g}"),
             ("deletion below chance", f"{sum(f.deletion < f.deletion_at_random for f in faithful)} of {len(faithful)}"),

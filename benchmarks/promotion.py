@@ -53,25 +53,25 @@ RAN = Operations(predictions=2_000, failures=4, p95_ms=40.0, commonest_share=0.3
 Counts = NDArray[np.int64]
 
 
-class Said(NamedTuple):
+class AnswerKind(NamedTuple):
     right: bool
     sure: bool
 
 
 class Kind(NamedTuple):
     vulnerable: bool
-    champion: Said
-    challenger: Said
+    champion: AnswerKind
+    challenger: AnswerKind
 
 
-SAID = tuple(Said(right, sure) for right, sure in product((True, False), repeat=2))
-KINDS = tuple(Kind(*kind) for kind in product((True, False), SAID, SAID))
+ANSWER_KINDS = tuple(AnswerKind(right, sure) for right, sure in product((True, False), repeat=2))
+KINDS = tuple(Kind(*kind) for kind in product((True, False), ANSWER_KINDS, ANSWER_KINDS))
 VULNERABILITY = {"vulnerable:no": False, "vulnerable:yes": True}
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """difference: of the share of right answers, challenger minus champion."""
+    """difference: the challenger's accuracy minus the champion's."""
 
     name: str
     difference: float
@@ -90,9 +90,9 @@ SCENARIOS = (
 
 
 class Outcome(NamedTuple):
-    """How many labels there were at the first look that did so; None where no look did.
+    """The number of labels at the first look with each result; None if no look had it.
 
-    alone: the primary gate alone was passed. naive: the challenger was ahead, with a McNemar test below 5 %.
+    alone: the primary gate was passed, whatever the others say. naive: the challenger led, with p < 5 % by McNemar.
     """
 
     promoted: int | None
@@ -151,7 +151,7 @@ def looks(scenario: Scenario, number: int, last: int) -> Iterable[tuple[int, Cou
 
 @cache
 def shares(difference: float) -> tuple[float, ...]:
-    """Return how often a complaint is of each kind. Both groups get equally good answers."""
+    """Return the probability of each kind of complaint. Both groups get equally good answers."""
     only_challenger, only_champion = (DISCORDANT + difference) / 2, (DISCORDANT - difference) / 2
     rights = {
         (True, True): RIGHT - only_champion,
@@ -167,8 +167,8 @@ def shares(difference: float) -> tuple[float, ...]:
     )
 
 
-def _both(one: Said, other: Said) -> float:
-    """Return how often both are as sure as stated, given which of them is right."""
+def _both(one: AnswerKind, other: AnswerKind) -> float:
+    """Return the probability that both are as sure as stated, given which of them is right."""
     apart = _sure(one) * _sure(other)
     a, b = SURE[one.right], SURE[other.right]
     together = {
@@ -180,12 +180,12 @@ def _both(one: Said, other: Said) -> float:
     return ALIKE * together + (1 - ALIKE) * apart
 
 
-def _sure(said: Said) -> float:
+def _sure(said: AnswerKind) -> float:
     return SURE[said.right] if said.sure else 1 - SURE[said.right]
 
 
 def _labelled(kind: Kind) -> Labelled:
-    def answer(said: Said) -> Answer:
+    def answer(said: AnswerKind) -> Answer:
         label = "right" if said.right else "wrong"
         return Answer(label=label, confidence=CONFIDENCE[said.sure], automatic=said.sure)
 
@@ -225,9 +225,9 @@ def differences(metric: Metric, counts: Counts, group: str | None = None) -> Dif
 
 
 def may_decide(scenario: Scenario, counts: Counts) -> bool:
-    """Whether the evidence may promote or roll back: at least one bet on either has won.
+    """Whether the evidence can promote or roll back: at least one bet on either has won.
 
-    The capital falls as the refuted mean grows, so a bound lies beyond a value only where the bet against it has won.
+    Capital falls as the refuted mean grows, so a bound lies beyond a value only if the bet against that value has won.
     """
     gates = scenario.gates
     primary = differences(PRIMARY, counts)
@@ -283,7 +283,7 @@ def _comparison(metric: Metric, counts: Counts, alpha: float, group: str | None 
     )
 
 
-def _calibration(said: Iterable[Said], counts: Counts) -> Calibration:
+def _calibration(said: Iterable[AnswerKind], counts: Counts) -> Calibration:
     return calibration(
         (CONFIDENCE[one.sure], one.right, float(count))
         for one, count in zip(said, counts.tolist(), strict=True)
@@ -297,7 +297,7 @@ def _naive(primary: Differences) -> bool:
 
 
 def by(labels: Iterable[int | None], last: int) -> int:
-    """Return how many happened by `last` labels."""
+    """Count the runs in which it happened with at most `last` labels."""
     return sum(one is not None and one <= last for one in labels)
 
 
@@ -342,7 +342,7 @@ def _share(labels: Sequence[int | None]) -> str:
 
 
 def _median(labels: Sequence[int | None]) -> str:
-    """The median of the runs in which it happened."""
+    """Return the median number of labels over the runs in which it happened."""
     found = [one for one in labels if one is not None]
     return f"{median(found):,.0f}" if found else "-"
 

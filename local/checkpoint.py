@@ -59,7 +59,7 @@ class Journal:
         shutil.rmtree(self._stage, ignore_errors=True)
 
     def commit(self, write: Callable[[Path], None]) -> None:
-        """Replace the files of the folder by those that `write` puts into the folder that it is given."""
+        """Replace the files of the folder by those that `write` puts into another folder, its argument."""
         self.recover()
         self._stage.mkdir(parents=True)
         write(self._stage)

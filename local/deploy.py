@@ -143,7 +143,7 @@ def _run_cdk(command: list[str], environment: dict[str, str], root: Path, state:
                 on_progress(line.strip())
     if cdk.returncode != 0:
         raise NotDeployedError(
-            f"cdk deploy ended with {cdk.returncode}; all it said is in {log}, at last:\n{''.join(last)}"
+            f"cdk deploy ended with {cdk.returncode}; its whole output is in {log}, which ends with:\n{''.join(last)}"
         )
 
 

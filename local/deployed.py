@@ -42,7 +42,6 @@ def deployed_stacks(aws: boto3.Session) -> list[str]:
 
 
 def resources(aws: boto3.Session, stack: str) -> list[Resource]:
-    """Return the deployed resources of a stack."""
     cloudformation = aws.client("cloudformation")
     body: Any = cloudformation.get_template(StackName=stack)["TemplateBody"]
     if isinstance(body, str):
@@ -86,5 +85,5 @@ def _resolved(stack: str, template: Mapping[str, Any], physical: Mapping[str, st
         ):
             return f"arn:aws:kms:{REGION}:{ACCOUNT}:key/{physical[logical_id]}"
         case dict(unknown) if any(name == "Ref" or name.startswith("Fn::") for name in unknown):
-            raise NotAppliedError(f"{stack}: cannot read {unknown}; deploy again, or teach it to {__name__}._resolved")
+            raise NotAppliedError(f"{stack}: cannot read {unknown}; deploy again, or extend {__name__}._resolved")
     return {name: _resolved(stack, template, physical, item) for name, item in value.items()}

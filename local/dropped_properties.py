@@ -97,7 +97,7 @@ def lifecycle(bucket: Resource) -> list[dict[str, Any]] | None:
         return None
     for rule in configuration["Rules"]:
         if unknown := rule.keys() - _LIFECYCLE_KEYS:
-            raise NotAppliedError(f"{bucket}: a lifecycle rule has {sorted(unknown)}; teach it to {__name__}")
+            raise NotAppliedError(f"{bucket}: a lifecycle rule has {sorted(unknown)}; extend {__name__}")
     return [{"Filter": {"Prefix": ""}} | rule for rule in configuration["Rules"]]
 
 

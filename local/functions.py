@@ -23,7 +23,7 @@ _CHECK_SECONDS = 3.0
 
 @dataclass(frozen=True, kw_only=True)
 class Invocation:
-    """The context object of an invocation, read from the headers that MiniStack sends."""
+    """The context that a handler receives with an event, read from the headers that MiniStack sends."""
 
     function_name: str
     function_version: str

@@ -47,9 +47,9 @@ def apply() -> None:
 
 
 def context_of_writes(body: bytes, partition_key_of: PartitionKeyOf) -> Context:
-    """Return the condition keys of a request with puts or updates; of several, all keys together.
+    """Return the condition keys of a request with puts or updates, over all its writes together.
 
-    So one write that is not allowed has the whole request refused.
+    If one write is not allowed, the whole request is therefore refused.
     """
     try:
         request = json.loads(body or b"{}")
@@ -95,7 +95,7 @@ def _attributes(write: Mapping[str, Any]) -> Iterator[str]:
 
 
 def logged(answer: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap MiniStack's refusal so that who was refused what is logged, and nothing else of the request."""
+    """Wrap MiniStack's refusal so that it logs who was refused which action, and nothing else of the request."""
 
     def denied(service: str, action: str, principal_arn: str, request_id: str, **details: Any) -> Any:
         who = principal_arn or "somebody unknown"

@@ -103,8 +103,8 @@ def _name_throttles() -> None:
 def _bound_workers(workers_per_function: int, patience: float) -> None:
     """Let invocations wait for one of a few processes; MiniStack would start a process for each.
 
-    An invocation that waits longer than `patience` seconds is throttled, since a function that invokes itself would
-    wait for its own process.
+    An invocation that waits longer than `patience` seconds is throttled. Otherwise a function that invokes itself would
+    wait for its own process for ever.
     """
     from ministack.services import lambda_svc
 
@@ -190,7 +190,7 @@ def embedded(lines: Iterable[str]) -> Iterator[tuple[str, list[dict[str, Any]]]]
 
 
 def _read(line: str) -> dict[str, Any] | None:
-    """Return None for a line that is no record, which CloudWatch ignores too."""
+    """Return the record of metrics on this line, or None for any other line, which CloudWatch ignores too."""
     try:
         record = json.loads(line)
     except ValueError:

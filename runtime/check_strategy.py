@@ -25,10 +25,10 @@ def build(environment: CheckStrategyEnvironment, session: boto3.Session) -> Hand
         found = strategies_in_force(strategies.scan(), active)
         row = found.strategies.get(changed.task)
         if changed.task in found.refused or row is None or row.version < changed.strategy_version:
-            raise NotServedError(f"{changed.task}: version {changed.strategy_version} was written and is not in force")
+            raise NotServedError(f"{changed.task}: version {changed.strategy_version} was written, but is not in force")
         champion = row.strategy.champion_arm.version
         if not any(model.version == champion and model.takes_part for model in active):
-            raise NotServedError(f"{champion} is the champion of {changed.task} and does not take part")
+            raise NotServedError(f"{champion} is the champion of {changed.task}, but does not take part")
         return changed
 
     return step_handler(CHECK_STRATEGY, check, logger)

@@ -1,4 +1,4 @@
-"""Erases a complaint's text, and everything made of it that could quote it. What was decided stays."""
+"""Erases a complaint's text, its explanations, and feedback that could quote it. Decisions stay."""
 
 from datetime import UTC, datetime
 

@@ -59,7 +59,7 @@ def build(environment: FeedbackEnvironment, session: boto3.Session) -> Handler:
             # Without the reason: it quotes what was handed in, which may be anything.
             ids = {"complaint_id": inbox.removeprefix(INBOX), "feedback_id": feedback_id}
             logger.info("taken", extra={**ids, "outcome": outcome["outcome"]})
-        # Else the row was erased meanwhile, and its words must not come back.
+        # Otherwise the row was erased meanwhile, and must not be written again.
 
     def apply_each(event: dict[str, Any], context: object) -> None:
         for record in event["Records"]:
@@ -80,7 +80,7 @@ def build(environment: FeedbackEnvironment, session: boto3.Session) -> Handler:
 
 
 def _announce(allocation: AllocationEntry, events: "EventBridgeClient", bus: str) -> None:
-    """Sent before the row gets its outcome, so that the event may come twice and is never left out."""
+    """Send the event before the row gets its outcome, so that it is never left out; it may come twice."""
     answer = events.put_events(
         Entries=[
             {
@@ -92,11 +92,11 @@ def _announce(allocation: AllocationEntry, events: "EventBridgeClient", bus: str
         ]
     )
     if answer["FailedEntryCount"]:
-        raise RuntimeError("the bus refused the event")
+        raise RuntimeError("the event bus refused the announcement of the allocation")
 
 
 def _report(inbox: str, feedback_id: str, sqs: "SQSClient", queue_url: str) -> None:
-    """Send the ids of a malformed row to the parked queue, whose alarm calls people: its writer may not wait for it."""
+    """Send the ids of a malformed row to the parked queue, whose alarm calls people: its writer may not notice."""
     body = {"complaint_id": inbox.removeprefix(INBOX), "feedback_id": feedback_id}
     sqs.send_message(QueueUrl=queue_url, MessageBody=json.dumps(body))
 

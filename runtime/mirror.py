@@ -133,7 +133,7 @@ def mirror(model: ModelInfo, hub: Hub, bundles: S3Bundles) -> MirroredBundle:
         manifest = describe(folder)
         if manifest.task not in (None, model.task):
             raise RegistryError(
-                f"the bundle is of the task {manifest.task}, but was registered for {model.task}; "
+                f"the bundle is for the task {manifest.task}, but was registered for {model.task}; "
                 f"register it for {manifest.task}"
             )
         bundles.store(folder, manifest, model_id=model.model_id, revision=model.revision)

@@ -22,10 +22,10 @@ from triage.metrics import Metric
 logger = Logger(service="seal")
 
 LASTING: Final = frozenset({"rewritten", "removed"})
-"""Problems that stay. The stream may still report a change that explains any of the others."""
+"""Problems that later records of the stream cannot resolve, as they can any other."""
 
 WHOLE: Final = "*"
-"""Stands for an entry where the records as a whole cannot be verified."""
+"""Reported as the entry if no entry of the story or inbox can be verified."""
 
 
 def build(environment: SealEnvironment, session: boto3.Session) -> Handler:
@@ -40,7 +40,7 @@ def build(environment: SealEnvironment, session: boto3.Session) -> Handler:
         for partition, entries in changed.items():
             sealed = chain.seal(partition, {entry: found.get((partition, entry)) for entry in entries})
             if sealed.last is not None:
-                # The log keeps the end of the chain where those who can change tables cannot change it.
+                # The log keeps a copy of the chain's end that those who can change tables cannot change.
                 link = {"complaint_id": partition, "link": sealed.last.number, "sha256": sealed.last.sha256}
                 logger.info("sealed", extra=link)
             if again := sealed.more_than_once(entries):

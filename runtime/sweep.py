@@ -28,7 +28,7 @@ Found = TypeVar("Found")
 
 
 class SweepRequest(Contract):
-    """scope: `started` reads the index of unfinished complaints. `all` also reads the table, for what no intake saw."""
+    """scope: `started` reads the index of unfinished complaints; `all` also looks for unseen ones in the table."""
 
     scope: Literal["started", "all"] = "started"
 
@@ -84,7 +84,7 @@ def _outcomes(tend: Callable[[Found], str], complaints: Iterable[tuple[str, Foun
 
 
 def _park(item: dict[str, Any], outbox: Outbox, sqs: "SQSClient", queue_url: str) -> str:
-    """Park a complaint, and tell people by a message. `triage parked replay` reads the state in the outbox."""
+    """Park a complaint, and send a message that alarms people. `triage parked replay` reads the state in the outbox."""
     if not outbox.park(item):
         return "taken"
     body = {"complaint_id": item["complaint_id"], "attempts": int(item["triage_attempts"])}

@@ -22,13 +22,13 @@ MEANINGS = {
     Metric.FEEDBACK_FAILED: "Feedback has no outcome: read the logs of feedback, and put it again with a later `at`",
     Metric.SAMPLE_RATIO_MISMATCH: "The arms of a strategy receive other shares than intended: triage strategy evidence",
     Metric.EMPTY_ARM: "An arm that has a share answers nothing: triage strategy evidence",
-    Metric.SERVED_NOT_INTENDED: "Another version answers than the strategy names: triage strategy evidence",
+    Metric.SERVED_NOT_INTENDED: "A version answers that the strategy does not name: triage strategy evidence",
     "ComplaintsParked": "Complaints that no attempt could allocate: triage parked list",
     "ExecutionsFailed": "Executions ended without an allocation; the sweeper starts them again",
     "ExecutionsTimedOut": "Executions took longer than they may; the sweeper starts them again",
     "PromotionsFailed": "Evidence was not weighed, or a changed strategy is not in force: read the failed executions",
     "HoldsNotKept": "Held complaints may expire; keep_held tries again the next day: read its logs",
-    "SealingBehind": "Changes of records wait to be sealed, and after a day they never are: read the logs of seal",
+    "SealingBehind": "Changes of records are not sealed, and are lost after a day: read the logs of seal",
 }
 """Each alarm, with what it means and where to look. Those named by a `Metric` count what our functions report."""
 

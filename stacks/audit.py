@@ -14,8 +14,8 @@ from triage.functions import ERASE, HOLD, KEEP_HELD, READ_NARRATIVE, SEAL, Funct
 class Audit(Construct):
     """Triage does not wait for any of these functions.
 
-    privacy_officer may have complaints erased and held. auditor may have a narrative, which is recorded, and may read
-    the files of the models that judged it.
+    privacy_officer: the role that erases and holds complaints. auditor: the role that reads narratives, each reading
+    being recorded, and the files of the models that judged them.
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, base: Foundation) -> None:

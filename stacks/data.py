@@ -240,7 +240,7 @@ class Data(Construct):
             key=key,
             settings=settings,
             why_unlogged="It is the log itself; reads of it are management events of the trail.",
-            why_all_objects="No role of ours is given any of it.",
+            why_all_objects="No role of this application may read it.",
             expires=Duration.days(settings.retention_days),
         )
         account = Stack.of(self).account

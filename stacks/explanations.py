@@ -15,9 +15,9 @@ DELIVERY_OF_THE_ANSWER = Duration.seconds(10)
 
 
 class Explanations(Construct):
-    """find what decided → have it explain itself. Nothing of triage starts it, and it changes no decision.
+    """find the model that decided → explain its decision. Triage does not start this, and no decision changes.
 
-    `role` may start it, and have an explanation handed out; nobody else may.
+    Only `role` may start it, and have an explanation handed out.
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, base: Foundation) -> None:

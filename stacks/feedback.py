@@ -17,12 +17,12 @@ class Feedback(Construct):
         super().__init__(scope, construct_id)
         data = base.data
         self.feedback = RuntimeFunction(self, "Feedback", function=FEEDBACK, base=base, timeout=Duration.minutes(1))
-        # A transaction that puts items needs PutItem, and no right of its own.
+        # A transaction that puts items needs the right to PutItem only.
         data.complaints_allocation.allow(self.feedback, "GetItem", "PutItem", "Query")
         allow(self.feedback, data.bus.event_bus_arn, "events:PutEvents")
         allow(self.feedback, data.parked.queue_arn, "sqs:SendMessage")
         feedback_rows = {
-            # A row that is put again is read again: that repairs one whose outcome was lost.
+            # MODIFY too, so that a row whose outcome was lost can be repaired by putting it again.
             "eventName": lambda_.FilterRule.or_("INSERT", "MODIFY"),
             "dynamodb": {"Keys": {"complaint_id": {"S": lambda_.FilterRule.begins_with(INBOX)}}},
         }

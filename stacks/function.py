@@ -113,7 +113,7 @@ class RuntimeFunction(lambda_.Function):
     def read_stream(self, table: SpecifiedTable, *, batch_size: int, only: Mapping[str, object] | None = None) -> None:
         """Invoke the function with the keys of changed items. only: the filter of their records.
 
-        For a function that never raises. Lambda retries what it cannot deliver for an hour, and then drops it.
+        The function must not raise. Lambda retries failed deliveries for an hour, and then drops the records.
         """
         self.add_event_source(
             sources.DynamoEventSource(
@@ -138,7 +138,7 @@ class RuntimeFunction(lambda_.Function):
 def judging_functions(
     scope: Construct, construct_id: str, *, function: Function, base: Foundation, timeout: Duration, concurrency: int
 ) -> dict[Engine, RuntimeFunction]:
-    """Build one function for each engine, which reads complaints and bundles, and adds what models say to stories."""
+    """Build one function for each engine. It reads complaints and bundles, and adds predictions to stories."""
 
     def judging(name: str, package: Package) -> RuntimeFunction:
         judging_function = RuntimeFunction(

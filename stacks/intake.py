@@ -1,4 +1,4 @@
-"""Intake layer: new complaints start executions, and the sweeper starts those that the stream or a failure left out."""
+"""Intake layer: new complaints start executions. The sweeper starts those that the stream missed or that failed."""
 
 from aws_cdk import Duration
 from aws_cdk import aws_lambda as lambda_

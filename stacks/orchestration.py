@@ -120,12 +120,12 @@ class Orchestration(Construct):
 
     def _invoke(self, function: RuntimeFunction) -> tasks.LambdaInvoke:
         task = invoking(self, function, timeout=Duration.seconds(70))
-        # One try more, because a cold start may have been slow. A function that hangs again would only delay triage.
+        # Try once more, because a cold start may have been slow. If the function hangs again, more tries only delay.
         add_retry(task, *TIMED_OUT, attempts=1)
         return _waiting_for_its_turn(task)
 
     def _invoke_briefly(self, function: RuntimeFunction) -> tasks.LambdaInvoke:
-        """For a model that has a stand-in: its time is short, because the stand-in is asked after it."""
+        """Ask a model that has a stand-in. Its time is short, so that the stand-in can be asked soon."""
         name = f"{function.node.id}Briefly"
         return _waiting_for_its_turn(
             invoking(self, function, timeout=CHALLENGERS_PATIENCE, given_up=TIMED_OUT, name=name)
@@ -154,7 +154,7 @@ class Orchestration(Construct):
         return each_model
 
     def _failed(self, *, otherwise_asked: sfn.Choice) -> sfn.Choice:
-        """Ask the stand-in like any other model. It has no stand-in itself, so this happens once at most."""
+        """Ask the stand-in, if there is one, like any other model. It has none itself, so this happens at most once."""
         model, error = sfn.JsonPath.object_at(path(InferenceRequest, "model")), sfn.JsonPath.string_at(f"{ERROR}.Error")
         instead_of = path(InferenceRequest, "instead_of")
         asked = building(
@@ -165,7 +165,7 @@ class Orchestration(Construct):
             model=sfn.JsonPath.object_at(STAND_IN),
             instead_of=fields(Failure, model=model, error=error),
         ).next(otherwise_asked)
-        # Two ends, because a path to an absent field would stop the execution.
+        # Two states, because a path to the absent field `instead_of` would stop the execution.
         stand_in_failed = building(
             self, "StandInFailed", Outcome, model=model, error=error, instead_of=sfn.JsonPath.object_at(instead_of)
         )
@@ -180,8 +180,8 @@ class Orchestration(Construct):
     def _settle(self, data: Data) -> tasks.DynamoUpdateItem:
         """Mark the complaint as allocated. This comes last: until then the sweeper may start the execution again.
 
-        An erased complaint has no outbox to mark. Neither has one that was put again meanwhile; it has lost its expiry,
-        too. It is left for the sweeper, because marked as allocated it would be kept for ever.
+        A complaint that was erased or put again meanwhile has no outbox, and is not marked. One that was put again has
+        also lost its expiry, so it would be kept for ever; unmarked, it is started again by the sweeper.
         """
         another = ["DynamoDB.ConditionalCheckFailedException"]
         settle = tasks.DynamoUpdateItem(
@@ -206,6 +206,6 @@ class Orchestration(Construct):
 
 
 def _waiting_for_its_turn(task: tasks.LambdaInvoke) -> tasks.LambdaInvoke:
-    """Retry throttled invocations for long: a burst beyond the reserved concurrency must not cost predictions."""
+    """Retry throttled invocations for a long time, so that no prediction is lost in a burst of complaints."""
     add_retry(task, THROTTLED, attempts=60, backoff_rate=1.5, longest_pause=30)
     return retried(task)

@@ -80,7 +80,7 @@ class Packages(Construct):
 
 
 def stage_sources(target: Path) -> Path:
-    """Copy `triage` and `runtime`. An asset of the root with exclusions would keep empty folders of all the rest."""
+    """Copy `triage` and `runtime`. CDK's exclusions would leave empty folders of everything else in the asset."""
     with _staged(target) as folder:
         ignored = shutil.ignore_patterns("__pycache__", "*.txt", "*.Dockerfile")
         for package in ("triage", "runtime"):
@@ -100,7 +100,7 @@ def stage_image(sources: Path) -> Path:
 
 @contextmanager
 def _staged(target: Path) -> Iterator[Path]:
-    """Give a folder that becomes `target` in one step, because two syntheses may run in one checkout."""
+    """Yield a folder that is renamed to `target` at the end, because two syntheses may run in one checkout."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=target.parent, prefix=".staging-") as name:
         folder, replaced = Path(name) / "new", Path(name) / "old"

@@ -1,4 +1,4 @@
-"""Promotion layer: on a schedule, evidence about challengers is weighed, and strategies change where it says so."""
+"""Promotion layer: on a schedule, weighs the evidence about challengers, and changes strategies accordingly."""
 
 from aws_cdk import Duration
 from aws_cdk import aws_stepfunctions as sfn

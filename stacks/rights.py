@@ -1,4 +1,4 @@
-"""Grants of single actions on single resources, and the roles that people take."""
+"""Grants of single actions on single resources, and the roles that people assume."""
 
 from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
@@ -11,7 +11,7 @@ def allow(grantee: iam.IGrantable, resource_arn: str, *actions: str) -> None:
 
 
 class PersonRole(iam.Role):
-    """A role that people of this account may take."""
+    """A role that people of this account may assume."""
 
     def __init__(self, scope: Construct, construct_id: str, *, description: str) -> None:
         account = iam.AccountPrincipal(Stack.of(scope).account)

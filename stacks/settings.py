@@ -9,7 +9,7 @@ from aws_cdk.aws_logs import RetentionDays
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """One environment. A function is told a setting by naming it in its `Environment`.
+    """One environment. A function gets each setting whose name is a field of its `Environment`.
 
     protected: whether tables and the stateful stack refuse to be deleted.
     packages: `built` for AWS, as layers and an image, or `host` for the libraries of the machine that runs functions.

@@ -96,7 +96,7 @@ class Shadows(Construct):
         return each_shadow
 
     def _failed(self) -> sfn.Chain:
-        """Records the failure. Where that fails too, the other shadows of the complaint go on."""
+        """Record the failure. If that fails too, the other shadows of the complaint still go on."""
         record = self._invoke(self.shadow_failed)
         record.add_catch(sfn.Pass(self, "Unrecorded"), errors=[sfn.Errors.ALL], result_path=ERROR)
         failure = building(

@@ -57,7 +57,7 @@ def building(scope: Construct, name: str, contract: type[Contract], **parameters
 
 
 def fields(contract: type[Contract], **parameters: object) -> dict[str, object]:
-    """Raises: LookupError where the parameters are not the fields of the contract."""
+    """Return the parameters. Raises: LookupError unless they name exactly the fields of the contract."""
     if set(parameters) != set(contract.model_fields):
         raise LookupError(
             f"{contract.__name__} has the fields {sorted(contract.model_fields)}, and the state gives "
@@ -114,7 +114,7 @@ class LoggedStateMachine(sfn.StateMachine):
         )
 
     def allow_starting_and_describing(self, role: iam.Role, *, named_after: str) -> None:
-        """Let a role start executions and ask how they are. named_after: what gives executions their names."""
+        """Let a role start executions and read their status. named_after: what the executions are named after."""
         self.grant_start_execution(role)
         self.grant_execution(role, "states:DescribeExecution")
         machine_name = f'{{"Fn::Select":[6,{{"Fn::Split":[":",{{"Ref":"{logical_id(self)}"}}]}}]}}'
@@ -136,8 +136,8 @@ def invoking(
 ) -> tasks.LambdaInvoke:
     """Return a state that invokes a function, by default under the function's name.
 
-    timeout: of one try, with the delivery of its answer.
-    given_up: errors that are not tried again, beside the permanent errors of `triage.errors`.
+    timeout: of one try, including the delivery of its answer.
+    given_up: errors that are not retried, besides the permanent errors of `triage.errors`.
     """
     task = tasks.LambdaInvoke(
         scope,

@@ -1,4 +1,4 @@
-"""From predictions to an allocation: team, issue, journey, route, and every reason for the last two."""
+"""Makes an allocation from predictions: team, issue, journey and route, with the reasons for journey and route."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
@@ -27,10 +27,10 @@ def allocate(
     now: datetime,
     code_version: str,
 ) -> AllocationEntry:
-    """Return the first allocation of a complaint. What cannot be decided goes to a person, with the reason.
+    """Return the first allocation of a complaint. Where a decision is missing or in doubt, a reason asks a person.
 
     selection: None where the models could not be selected, or were not recorded.
-    predictions: all of the complaint's; one counts where the request says that its model answered.
+    predictions: all that are recorded of the complaint. Those of models that did not answer by `request` do not count.
     """
     decisions = _decisions(request, predictions)
     product, issue, vulnerable = (decisions.get(task.name) for task in (PRODUCT, ISSUE, VULNERABLE))
@@ -63,46 +63,46 @@ def allocate(
 
 
 def route_of(team: str, reasons: Iterable[Reason]) -> Literal["auto", "review", "manual"]:
-    """manual: no team owns the product. review: a reason asks a person. auto: none does."""
+    """Return `manual` if no team owns the product, `review` if a reason asks for a person, and otherwise `auto`."""
     if team == MANUAL_TEAM:
         return "manual"
     return "review" if any(reason.leads_to == "person" for reason in reasons) else "auto"
 
 
 def journey_of(reasons: Iterable[Reason]) -> Literal["standard", "specialist"]:
-    """One reason is enough for the specialist journey: whatever else was inferred can only add protection."""
+    """Return `specialist` if any reason leads to it: one source is enough, and no other can revoke it."""
     return "specialist" if any(reason.leads_to == "specialist" for reason in reasons) else "standard"
 
 
 def _decisions(request: AllocationRequest, predictions: Iterable[PredictionEntry]) -> Decisions:
-    """By task. One model answers for each task, and only where its outcome reports no error."""
+    """Return the decision of each task's model, by task. Models whose outcome reports an error are left out."""
     answered = {(o.model.task, o.model.version) for o in request.outcomes if o.error is None}
     return {
-        said.model.task: Decision(
-            task=said.model.task,
-            label=said.label,
-            confidence=said.confidence,
-            auto_threshold=said.thresholds.auto,
-            positive=_positive(said),
-            model=said.model,
-            weights_sha256=said.weights_sha256,
-            taxonomy_version=said.taxonomy_version,
+        prediction.model.task: Decision(
+            task=prediction.model.task,
+            label=prediction.label,
+            confidence=prediction.confidence,
+            auto_threshold=prediction.thresholds.auto,
+            positive=_positive(prediction),
+            model=prediction.model,
+            weights_sha256=prediction.weights_sha256,
+            taxonomy_version=prediction.taxonomy_version,
         )
-        for said in predictions
-        if (said.model.task, said.model_version) in answered
+        for prediction in predictions
+        if (prediction.model.task, prediction.model_version) in answered
     }
 
 
-def _positive(said: PredictionEntry) -> bool | None:
-    """Whether the label is the positive one, by the model's own word; without it, by the two labels of the task."""
-    if said.positive_label is not None:
-        return said.label == said.positive_label
-    task = TASKS.get(said.model.task)
-    return task.found(said.label) if task else None
+def _positive(prediction: PredictionEntry) -> bool | None:
+    """Return whether the label is the positive one of its model or, if the model names none, of its task."""
+    if prediction.positive_label is not None:
+        return prediction.label == prediction.positive_label
+    task = TASKS.get(prediction.model.task)
+    return task.found(prediction.label) if task else None
 
 
 def _reason_of_the_complaint(request: AllocationRequest, selection: SelectionEntry | None) -> Reason | None:
-    """Why no model was asked."""
+    """Return why no model was asked; None if models were asked."""
     if selection and selection.unreadable:
         return Reason.read(selection.unreadable)
     if request.selection_error:
@@ -111,7 +111,7 @@ def _reason_of_the_complaint(request: AllocationRequest, selection: SelectionEnt
 
 
 def _stated_reasons(selection: SelectionEntry | None) -> Iterator[Reason]:
-    """What was said about vulnerability without a model, and which part of the complaint could not be read for it."""
+    """Yield a reason for each source that calls the customer vulnerable, and for each one that could not be read."""
     if selection is None:
         yield Reason.why(Code.NOT_RECORDED, VULNERABLE)
         return
@@ -123,7 +123,7 @@ def _stated_reasons(selection: SelectionEntry | None) -> Iterator[Reason]:
 def _reasons(
     task: Task, decisions: Decisions, request: AllocationRequest, taxonomy: Taxonomy, *, asked: bool
 ) -> Iterator[Reason]:
-    """Everything about the answer to one task that asks a person or makes the journey specialist."""
+    """Yield the reasons that the answer to one task gives, or its absence. asked: whether any model was asked."""
     decision = decisions.get(task.name)
     if decision is None:
         errors = [outcome.error for outcome in request.outcomes if outcome.model.task == task.name and outcome.error]
@@ -132,7 +132,7 @@ def _reasons(
         elif task.required and asked:
             yield Reason.why(Code.NO_MODEL, task)
         elif task.required and task.leads_to == "specialist":
-            # The reason of the whole complaint asks a person already, and leads to no journey.
+            # The reason why no model was asked leads to a person, and not to the specialist journey.
             yield Reason.why(Code.NOT_ASKED, task)
         return
     product = decisions.get(PRODUCT.name)

@@ -56,7 +56,7 @@ WEIGHTS: dict[Engine, tuple[str, ...]] = {"onnx": ONNX_WEIGHTS, "transformers": 
 """The files that each engine can load, the preferred first."""
 
 DEFAULT_MAX_LENGTH = 512
-"""Tokens. It applies where neither tokenizer nor config states a sensible limit."""
+"""In tokens: the most that a bundle without a manifest of its own reads, and its limit if it states none."""
 
 
 class BundleFile(Contract):
@@ -113,7 +113,7 @@ class Manifest(Contract):
         if len(set(self.labels)) != len(self.labels):
             raise ValueError("two labels have the same name")
         if self.weights not in WEIGHTS[self.engine]:
-            raise ValueError(f"{self.weights} are no weights for {self.engine}")
+            raise ValueError(f"{self.engine} cannot load {self.weights}; use {' or '.join(WEIGHTS[self.engine])}")
         if self.weights not in {file.path for file in self.files}:
             raise ValueError(f"the weights {self.weights} are not among the files")
         if self.positive_label is not None and self.positive_label not in self.labels:
@@ -137,7 +137,7 @@ class Manifest(Contract):
 
     @property
     def size(self) -> int:
-        """Bytes."""
+        """All files together, in bytes."""
         return sum(file.size for file in self.files)
 
     def document(self) -> bytes:
@@ -169,7 +169,7 @@ def hash_files(folder: Path) -> tuple[BundleFile, ...]:
 
 
 def is_allowed(name: str) -> bool:
-    """Whether the file may be loaded. A pattern allows files in the folder that it names only."""
+    """Whether the file may be loaded. A pattern of ALLOWED_FILES does not match files in further subfolders."""
     # The star of fnmatch also matches a slash.
     return any(fnmatch(name, pattern) and name.count("/") == pattern.count("/") for pattern in ALLOWED_FILES)
 
@@ -187,7 +187,7 @@ def read_manifest(document: bytes, *, expected_sha256: str | None = None) -> Man
         raise BundleCorruptError(f"{MANIFEST_FILE} is not a manifest: {problems(error, 'manifest')}") from error
     if expected_sha256 is not None and manifest.sha256 != expected_sha256:
         raise BundleCorruptError(
-            f"{MANIFEST_FILE} has the hash {manifest.sha256}, and {expected_sha256} was registered"
+            f"{MANIFEST_FILE} has the hash {manifest.sha256}, but {expected_sha256} was registered"
         )
     for file in manifest.files:
         _refuse_unless_allowed(file.path)
@@ -239,7 +239,7 @@ def _manifest_from(config: dict[str, object], folder: Path) -> Manifest:
     engine, weights = _choose_engine(names)
     labels = config.get("id2label")
     if not isinstance(labels, dict):
-        raise BundleCorruptError("config.json has no id2label: this is no text-classification model")
+        raise BundleCorruptError("config.json has no id2label, so this is no text-classification model")
     try:
         return Manifest(
             engine=engine,
@@ -249,7 +249,7 @@ def _manifest_from(config: dict[str, object], folder: Path) -> Manifest:
             files=files,
         )
     except (KeyError, ValidationError) as error:
-        raise BundleCorruptError("config.json's id2label does not number its labels from 0") from error
+        raise BundleCorruptError("id2label in config.json must number two or more different labels from 0") from error
 
 
 def _choose_engine(names: set[str]) -> tuple[Engine, str]:

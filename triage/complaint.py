@@ -15,8 +15,8 @@ class RawComplaint(Contract):
     """The attributes of an item. Operations must write the id and the narrative, and may write the next seven.
 
     tags: as stated on the form, such as `Older American` or `Servicemember`. account_vulnerable: the account's flag.
-    triage_state: absent before the intake has seen the complaint, then `started`, at last `allocated` or `parked`. The
-    other `triage_*` attributes and `expires_at` belong to it; intake, sweeper and state machine write them.
+    triage_state: absent before the intake has seen the complaint, then `started`, at last `allocated` or `parked`.
+    Intake, sweeper and state machine write it, the other `triage_*` attributes and `expires_at`.
     """
 
     complaint_id: str
@@ -39,7 +39,7 @@ class RawComplaint(Contract):
 class Complaint(Contract):
     """What could be read of an item.
 
-    subject: the customer's id, else the complaint's; arms of a strategy are drawn by it. received_at: ISO 8601, None
+    subject: the customer's id, else the complaint's; it determines the arm of a strategy. received_at: ISO 8601, None
     where operations state no such time. unreadable: why no model can judge the narrative, or None. doubts: which other
     attributes could not be read.
     """
@@ -94,7 +94,7 @@ def _read_text(item: Mapping[str, Any], name: str, doubts: list[str]) -> str | N
 
 
 def _read_time(value: Any) -> str | None:
-    """Return valid ISO 8601 text, else None. Nothing is decided by it, so anything else is no doubt."""
+    """Return valid ISO 8601 text, else None. No decision uses the time, so an invalid one is not listed in `doubts`."""
     try:
         return value if isinstance(value, str) and datetime.fromisoformat(value) else None
     except ValueError:

@@ -106,16 +106,16 @@ class UnknownNameError(TriageError, LookupError):
         place = f" under {under!r}" if under else ""
         if len(value) > LONGEST_NAME:
             # Where columns are shifted, it is a narrative.
-            said = f"a text of {len(value):,} characters is no {field}{place}"
+            message = f"a text of {len(value):,} characters is no {field}{place}"
         else:
-            said = f"{field} {value!r} is unknown{place}; the nearest known name is {nearest!r}"
-        super().__init__(said)
+            message = f"{field} {value!r} is unknown{place}; the nearest known name is {nearest!r}"
+        super().__init__(message)
         self.field = field
         self.value = value
 
 
 class UnknownProductError(TriageError, LookupError):
-    """A name of an older form or of another bank, or a misspelled one."""
+    """The taxonomy does not list the product. Its name may be misspelled, or be of an older form or another bank."""
 
 
 CONTRACT_ERROR = "ValidationError"

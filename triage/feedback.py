@@ -1,4 +1,4 @@
-"""What a person says about an allocation, and the row in which product teams and our own command hand it in."""
+"""What a person says about an allocation, and the row in which product teams and the `triage` command hand it in."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal, Self
@@ -12,7 +12,7 @@ from triage.taxonomy import Taxonomy
 from triage.validation import Matching
 
 INBOX: Final = "FEEDBACK#"
-"""Before a complaint's id, it is the partition of what was handed in about it. Stories of complaints lie elsewhere."""
+"""The prefix that makes a complaint's id the partition of feedback about it. Its story is under the id alone."""
 
 Kind = Literal["confirm", "reallocate", "correct_issue", "set_vulnerable", "clear_vulnerable"]
 Stratum = Literal["random", "uncertain", "novel", "vulnerable", "none"]
@@ -24,11 +24,11 @@ FeedbackId = Annotated[
 ]
 Who = Annotated[str, Matching(r"^[\w.@:/ -]{1,100}$", "1 to 100 letters, digits, spaces, or any of _ . @ : / -")]
 SEEN: Final = ("confirm", "correct_issue")
-"""The kinds that take over part of what was decided, so that the person must have seen it."""
+"""The kinds that keep part of the allocation, so the person must have seen it."""
 
 
 def _names(value: Any) -> Any:
-    """DynamoDB may hold a set; a cell of a CSV file holds the names with spaces between them."""
+    """Return a list of names from a set of DynamoDB, or from a CSV cell with spaces between the names."""
     if isinstance(value, str):
         return value.split()
     return sorted(value, key=str) if isinstance(value, set) else value
@@ -41,8 +41,8 @@ class Statement(Contract):
     """What a person says about one version of an allocation.
 
     tasks: of a confirmation, the tasks whose answers it confirms; None stands for product and issue.
-    mode: `blind` where the person did not see what was decided. stratum: why this complaint was looked at.
-    inclusion: the probability with which it was drawn to be looked at; None where it was not drawn at random.
+    mode: `blind` if the person did not see the allocation. stratum: why this complaint was reviewed.
+    inclusion: the probability with which it was drawn for review; None where it was not drawn at random.
     at: when the person decided, ISO 8601 with its time zone. version: of the allocation that the person looked at.
     """
 
@@ -92,7 +92,7 @@ class Feedback(Statement):
         return (self.tasks or (PRODUCT.name, ISSUE.name)) if self.kind == "confirm" else ()
 
     def check(self, taxonomy: Taxonomy, *, product: str | None) -> None:
-        """Refuse names that the system does not know. product: the current one, which has to have a corrected issue.
+        """Refuse names that the system does not know. product: of the allocation; a corrected issue must be one of it.
 
         Raises: UnknownProductError, FeedbackRefusedError.
         """
@@ -115,8 +115,8 @@ class Feedback(Statement):
 class FeedbackRow(Statement):
     """Feedback as it is put into `complaints_allocation`, and what became of it.
 
-    complaint_id: `FEEDBACK#` and the complaint's id. entry: the id of the feedback. outcome, reason, made_version and
-    expires_at are added by us: `applied`, or `refused` with the reason.
+    complaint_id: `FEEDBACK#` and the complaint's id. entry: the id of the feedback. The system adds outcome (`applied`
+    or `refused`), reason, made_version and expires_at.
     """
 
     complaint_id: Annotated[str, Matching(rf"^{INBOX}.", f"{INBOX} and the complaint's id")]
@@ -128,20 +128,20 @@ class FeedbackRow(Statement):
 
     @classmethod
     def of(cls, feedback: Feedback) -> Self:
-        return cls(complaint_id=INBOX + feedback.complaint_id, entry=feedback.feedback_id, **_said(feedback))
+        return cls(complaint_id=INBOX + feedback.complaint_id, entry=feedback.feedback_id, **_stated(feedback))
 
     def feedback(self) -> Feedback:
-        return Feedback(complaint_id=self.complaint_id.removeprefix(INBOX), feedback_id=self.entry, **_said(self))
+        return Feedback(complaint_id=self.complaint_id.removeprefix(INBOX), feedback_id=self.entry, **_stated(self))
 
 
-def _said(statement: Statement) -> dict[str, Any]:
+def _stated(statement: Statement) -> dict[str, Any]:
     return statement.model_dump(include=set(Statement.model_fields))
 
 
 def is_pending(row: Mapping[str, Any]) -> bool:
-    """Whether a row was handed in and has no outcome, so that its writer may still replace it.
+    """Whether a row is feedback without an outcome, which its writer may still replace.
 
-    An entry of a story has a `code_version`, also where the complaint's id begins like an inbox.
+    A complaint's id may begin like an inbox. An entry of its story is told apart by its `code_version`.
     """
     return str(row.get("complaint_id")).startswith(INBOX) and not {"outcome", "code_version"} & row.keys()
 

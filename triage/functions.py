@@ -32,7 +32,7 @@ class Environment(Contract):
 
     @classmethod
     def read(cls, variables: Mapping[str, str] = os.environ) -> Self:
-        """Raises: ValidationError naming each variable that is missing or malformed."""
+        """Return the validated variables. Raises: ValidationError naming each that is missing or malformed."""
         present = {name: variables[name.upper()] for name in cls.model_fields if name.upper() in variables}
         return cls.model_validate(present)
 
@@ -233,6 +233,6 @@ HOLD = Step("hold", HoldEnvironment, takes=HoldRequest, gives=Held)
 KEEP_HELD = Function("keep_held", KeepHeldEnvironment)
 
 FUNCTIONS: Final = tuple(value for value in [*globals().values()] if isinstance(value, Function))
-"""All of the above, in their order."""
+"""All functions declared above, in their order."""
 
 STEPS: Final = tuple(function for function in FUNCTIONS if isinstance(function, Step))

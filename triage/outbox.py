@@ -10,7 +10,7 @@ ALLOCATED: Final = "allocated"
 PARKED: Final = "parked"
 
 DAY: Final = 86_400
-"""Seconds."""
+"""In seconds."""
 
 ATTRIBUTES: Final = (
     "triage_state",

@@ -18,14 +18,14 @@ from triage.taxonomy import Taxonomy
 def reallocate(
     current: AllocationEntry, feedback: Feedback, *, taxonomy: Taxonomy, now: datetime, code_version: str
 ) -> AllocationEntry:
-    """Return the next version, decided by a person. `decisions` and `stated` stay: they are what models and form said.
+    """Return the next version, decided by a person. `decisions` and `stated` stay as the first version has them.
 
     Raises: FeedbackRefusedError, UnknownProductError.
     """
     if feedback.version != current.version:
         raise FeedbackRefusedError(
-            f"it is about version {feedback.version} and the allocation is at version {current.version}; "
-            "look again, then hand it in under a new id"
+            f"it is about version {feedback.version}, but the allocation is at version {current.version}; "
+            "look at that version, then hand in the feedback under a new id"
         )
     feedback.check(taxonomy, product=current.product)
     return AllocationEntry.model_validate(
@@ -35,7 +35,7 @@ def reallocate(
             "version": current.version + 1,
             "decided_by": "person",
             "feedback_id": feedback.feedback_id,
-            # They were announced with the first version, and must not predict again.
+            # The shadows were announced with the first version, and must not predict again.
             "shadows": (),
             "allocated_at": timestamp(now),
             "code_version": code_version,
@@ -56,7 +56,7 @@ class Replacement:
 def replace(
     current: AllocationEntry, feedback: Feedback, *, taxonomy: Taxonomy, now: datetime, code_version: str
 ) -> Replacement:
-    """Raises: FeedbackRefusedError, UnknownProductError."""
+    """Return the entries that apply the feedback. Raises: FeedbackRefusedError, UnknownProductError."""
     made = reallocate(current, feedback, taxonomy=taxonomy, now=now, code_version=code_version)
     shared: Any = {
         "complaint_id": current.complaint_id,
@@ -86,25 +86,25 @@ def replace(
 def labels(before: AllocationEntry, feedback: Feedback) -> dict[TaskName, str]:
     """Return the label that the feedback says is true, by task: these are the tasks that the person has decided.
 
-    before: the allocation that the feedback is about. What it does not name cannot be confirmed.
+    before: the allocation that the feedback is about. Answers that it lacks cannot be confirmed.
     """
-    said: dict[TaskName, str | None]
+    stated: dict[TaskName, str | None]
     match feedback.kind:
         case "confirm":
             predicted = {decision.task: decision.label for decision in before.decisions}
             shown = {**predicted, PRODUCT.name: before.product, ISSUE.name: before.issue}
-            said = {task: shown.get(task) for task in feedback.confirmed}
+            stated = {task: shown.get(task) for task in feedback.confirmed}
         case "reallocate":
-            said = {PRODUCT.name: feedback.product, ISSUE.name: feedback.issue}
+            stated = {PRODUCT.name: feedback.product, ISSUE.name: feedback.issue}
         case "correct_issue":
-            said = {PRODUCT.name: before.product, ISSUE.name: feedback.issue}
+            stated = {PRODUCT.name: before.product, ISSUE.name: feedback.issue}
         case "set_vulnerable" | "clear_vulnerable":
-            said = {VULNERABLE.name: VULNERABLE.label(feedback.kind == "set_vulnerable")}
-    return {task: label for task, label in said.items() if label is not None}
+            stated = {VULNERABLE.name: VULNERABLE.label(feedback.kind == "set_vulnerable")}
+    return {task: label for task, label in stated.items() if label is not None}
 
 
 def _corrected(current: AllocationEntry, feedback: Feedback, taxonomy: Taxonomy) -> dict[str, Any]:
-    """Return the answers, reasons, route and journey that the feedback makes.
+    """Return the answers, reasons, route and journey that follow from the feedback.
 
     A person clears the reasons of the tasks that they decided, and no others.
     """
@@ -130,7 +130,7 @@ def _corrected(current: AllocationEntry, feedback: Feedback, taxonomy: Taxonomy)
 
 
 def _reasons(current: AllocationEntry, feedback: Feedback, *, issue: str | None, owned: bool) -> tuple[Reason, ...]:
-    """The reasons of the next version. issue: of that version. owned: whether a team owns its product."""
+    """Return the reasons of the next version. issue: of that version. owned: whether a team owns its product."""
     decided = set(labels(current, feedback))
     if not owned:
         # Nobody can confirm a product that no team owns.
@@ -138,10 +138,10 @@ def _reasons(current: AllocationEntry, feedback: Feedback, *, issue: str | None,
 
     def is_cleared(reason: Reason) -> bool:
         if reason.task is None:
-            # No model was asked, and now a person has given both answers instead.
+            # The reason is that no model was asked. It is cleared once a person has given both answers.
             return decided >= {PRODUCT.name, ISSUE.name}
         if reason.task == ISSUE.name and feedback.kind == "reallocate":
-            # An issue that went with its product takes its reasons along; one that stays now belongs to the product.
+            # If the issue was dropped, so are its reasons. If it stays, it is an issue of the new product.
             return issue is None or reason.code is Code.FOREIGN_ISSUE or feedback.issue is not None
         return reason.task in decided and feedback.kind != "set_vulnerable"
 

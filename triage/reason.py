@@ -20,7 +20,7 @@ class Code(Enum):
     """The kind of a reason. A stored text is compared with the wordings in this order.
 
     wording: the reason's text, with `{task}` and `{detail}`. explanation: what happened, and what to do.
-    task: whom a wording without `{task}` is about. detail: what `{detail}` may be, as a regular expression.
+    task: the task of a wording without `{task}`. detail: what `{detail}` may be, as a regular expression.
     """
 
     NARRATIVE_MISSING = (
@@ -124,8 +124,8 @@ class Reason(Contract):
 
     task: whose answer is in doubt or was found; None for the complaint as a whole. text: the reason in words.
 
-    It is stored as its text, and its task and code are read from the text again. Product teams read the texts from
-    DynamoDB and keep doing so, rows written before there were codes read the same, and no fact is stored twice.
+    Only the text is stored, because product teams read it from DynamoDB. Task and code are derived from it, also in
+    rows that were written before there were codes.
     """
 
     task: TaskName | None = None
@@ -159,12 +159,12 @@ class Reason(Contract):
 
     @property
     def leads_to(self) -> LeadsTo:
-        """A reason of a task that is not listed any more asks a person, as one about the whole complaint does."""
+        """What the task states; `person` for a reason without a task, or of a task that is not listed any more."""
         task = TASKS.get(self.task or "")
         return task.leads_to if task else "person"
 
     @property
     def explanation(self) -> str:
-        """What happened and what to do, with the meaning of the error that the reason names."""
+        """What happened and what to do, followed by the meaning of the error that the reason names, if any."""
         error = self.text.rpartition(": ")[2]
         return " ".join(filter(None, (self.code.explanation, ERRORS.get(error))))

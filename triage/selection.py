@@ -101,7 +101,7 @@ def _arm(
     shadow: bool = False,
     stand_in: ModelReference | None = None,
 ) -> ModelReference | None:
-    """Return the reference to the arm's model; None where that is not active any more."""
+    """Return the reference to the arm's model; None if that model is no longer active."""
     arm = assignment.arm
     for model in candidates:
         if (model.model_id, model.revision) == (arm.model_id, arm.revision):

@@ -11,7 +11,7 @@ Z = NormalDist().inv_cdf(0.975)
 
 BINS = 10
 EXACT_BELOW = 26
-"""Discordant pairs from which on the chi-square approximation of McNemar's test is good."""
+"""With fewer discordant pairs McNemar's test is exact; from here on its chi-square approximation is good."""
 
 CONCENTRATION = 100.0
 """Weight of the prior around the intended shares, in observations: 100 finds mismatches of a few points soonest."""
@@ -61,10 +61,10 @@ def calibration(answers: Iterable[tuple[float, bool, float]]) -> Calibration:
 
 
 def mismatch_p_value(counts: Mapping[str, int], intended: Mapping[str, float]) -> float:
-    """Return the probability of counts that ever lie as far from the intended shares, if those shares are true.
+    """Return the p-value of counts if the intended shares are true. It stays valid however often it is looked at.
 
-    A Dirichlet mixture against the shares (Lindon and Malek, Anytime-valid inference for multinomial count data, 2022).
-    Its inverse is a p-value that stays valid however often it is looked at.
+    It is the inverse of the likelihood ratio of a Dirichlet mixture to the shares (Lindon and Malek, Anytime-valid
+    inference for multinomial count data, 2022).
 
     intended: the share of every counted arm; they sum to one. A count in an arm without a share gives 0.
     """

@@ -44,7 +44,7 @@ class ModelReference(Contract):
 
     @model_validator(mode="after")
     def _has_one_stand_in_at_most(self) -> Self:
-        """Otherwise an execution could ask the same models again and again."""
+        """Refuse stand-ins of stand-ins, because an execution could ask the same models again and again."""
         if self.stand_in is not None and (self.stand_in.version == self.version or self.stand_in.stand_in is not None):
             raise ValueError("the stand-in must be another model, and must have no stand-in itself")
         return self
@@ -100,7 +100,7 @@ class AllocationRequest(Contract):
 
     @property
     def failures(self) -> tuple[Failure, ...]:
-        """Every model that failed, also where a stand-in answered; none that failed because the complaint is gone."""
+        """Every model that failed, even if a stand-in answered. Failures because the complaint is gone do not count."""
         stopped = [Failure(model=o.model, error=o.error) for o in self.outcomes if o.error is not None]
         relieved = [o.instead_of for o in self.outcomes if o.instead_of is not None]
         return tuple(f for f in (*relieved, *stopped) if f.error != ComplaintMissingError.__name__)
@@ -142,7 +142,7 @@ LawfulBasis = Literal[
 
 
 class ExplanationRequest(Contract):
-    """Who asks why a task was decided so, and on which basis. Equal requests have one record."""
+    """A person's request to explain the decision of a task. Equal requests share one record."""
 
     complaint_id: str = Field(min_length=1)
     task: TaskName

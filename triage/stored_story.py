@@ -23,7 +23,7 @@ KINDS: Final[dict[str, type[Entry]]] = {
     story.HOLD: story.HoldEntry,
     story.ERASURE: story.ErasureEntry,
 }
-"""By the beginning of an entry's key, up to and with its first `#`."""
+"""The model of each kind of entry, by the beginning of its key, up to and including the first `#`."""
 
 
 def kind_of(entry: str) -> type[Entry] | None:
@@ -43,14 +43,14 @@ class StoredStory:
         self.items = {str(item["entry"]): item for item in items}
 
     def get(self, kind: type[E], entry: str) -> E | None:
-        """Raises: ValidationError where the entry is there and is not valid."""
+        """Return the entry, or None if there is none. Raises: ValidationError if it is not valid."""
         return kind.model_validate(self.items[entry]) if entry in self.items else None
 
     def keys(self, kind: type[Entry]) -> tuple[str, ...]:
         return tuple(entry for entry in self.items if kind_of(entry) is kind)
 
     def all(self, kind: type[E]) -> tuple[E, ...]:
-        """Raises: ValidationError where one of them is not valid."""
+        """Return all entries of this kind. Raises: ValidationError if one of them is not valid."""
         return tuple(kind.model_validate(self.items[entry]) for entry in self.keys(kind))
 
     @property

@@ -137,11 +137,11 @@ class AllocationEntry(Entry):
     """The current allocation: exactly one for each complaint.
 
     reasons: why a person is asked, or why the journey is specialist; empty where neither is so. Stored as texts.
-    decisions: what was taken from each model. stated: who called the customer vulnerable without a model.
+    decisions: what was taken from each model. stated: which sources, other than models, call the customer vulnerable.
     milliseconds: from the start of the execution to the first allocation.
-    shadows: models that predict after the first version, which announces them; nothing is decided by them.
-    version: counts from 1; each applied feedback makes the next. An allocation written before there was feedback states
-    none, and is the first. decided_by: who made this version. feedback_id: of the feedback that made it.
+    shadows: models that predict once the first version is announced, and decide nothing.
+    version: counts from 1; each applied feedback makes the next. Allocations written before there was feedback lack it,
+    and are at 1. decided_by: who made this version. feedback_id: of the feedback that made it.
     """
 
     entry: Literal["ALLOCATION"] = ALLOCATION

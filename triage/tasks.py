@@ -17,11 +17,11 @@ LeadsTo = Literal["person", "specialist"]
 class Task:
     """One question about a complaint, and what follows from its answer.
 
-    leads_to: what every reason of this task leads to: a doubt, a failed model, or the positive label.
+    leads_to: what every reason of this task leads to, be it a doubt, a failed model, or the positive label.
     positive, negative: the two labels of a task that looks for one thing; None where there are many labels.
-    confident: whether an answer below the model's threshold `auto` is a doubt. It is none for `vulnerable`, whose model
-    gives its label from the lower threshold `flag` on.
-    required: whether it is a doubt that no model of the task is registered.
+    confident: whether a confidence below the model's threshold `auto` is a reason. It is not for `vulnerable`, whose
+    model gives its label from the lower threshold `flag` on.
+    required: whether it is a reason that no model of the task is registered.
     """
 
     name: TaskName
@@ -32,11 +32,11 @@ class Task:
     required: bool = False
 
     def label(self, found: bool | None) -> str | None:
-        """Return the label that says so; None where nothing is known."""
+        """Return the positive label for True, the negative one for False, and None for None."""
         return None if found is None else self.positive if found else self.negative
 
     def found(self, label: str) -> bool | None:
-        """Return whether it is the positive label; None where it is neither of the two."""
+        """Return True for the positive label, False for the negative one, and None for any other."""
         return {self.positive: True, self.negative: False}.get(label)
 
 

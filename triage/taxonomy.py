@@ -34,7 +34,7 @@ class Product(Contract):
 
 
 class Taxonomy(Contract):
-    """version: the day on which the names came into force; every model and allocation states it."""
+    """version: the day on which the names came into force; models and allocations state which one they use."""
 
     version: Name
     products: tuple[Product, ...] = Field(min_length=1)

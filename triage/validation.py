@@ -91,7 +91,7 @@ def problems_by_place(error: ValidationError, subject: str = "document") -> list
 def _rule(kind: str, context: dict[str, Any], message: str) -> str:
     match kind:
         case "value_error" | "assertion_error":
-            # Raised by one of our validators, whose sentence is the rule.
+            # A validator of this project raised it, and its message is the rule.
             return str(context["error"])
         case "rule":
             return message

@@ -1,4 +1,4 @@
-"""A `Call` is a request with what many routes read from it; `endpoint` makes a route of a function of a `Call`."""
+"""A `Call` is a request with what many routes read from it; `endpoint` makes a route from a function of a `Call`."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass

@@ -113,7 +113,7 @@ def parse_commit(body: bytes) -> tuple[Summary, list[Operation]]:
 
 @endpoint
 def announce(call: Call) -> Response:
-    """Tell how to upload each file, and the digest of the file it replaces: the client skips unchanged files."""
+    """State how to upload each file, and the digest of the file it replaces, so that unchanged files are skipped."""
     tree = call.store.load(call.repository_id).at(call.revision).tree
     files = [
         {

@@ -1,4 +1,4 @@
-"""Refusals, each with its status and its `X-Error-Code`; by the code the client chooses the exception that it raises.
+"""Refusals, each with its status and its `X-Error-Code`, by which the client chooses the exception that it raises.
 
 HubError
 ├── InvalidRequestError        400  also a ValueError, so that validators can raise it

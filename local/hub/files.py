@@ -94,7 +94,7 @@ def folder_item(folder: str, tree: Tree) -> Item:
 
 @endpoint
 def offer(call: Call) -> Response:
-    """Tell where to send each object. An object that is stored already gets no address, so the client skips it."""
+    """State where to send each object. An object that is stored already gets no address, so the client skips it."""
     call.store.load(call.repository_id)
     return JSONResponse(
         {"transfer": "basic", "objects": [offered(call, wanted) for wanted in call.parse(Batch).objects]}

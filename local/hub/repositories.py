@@ -59,7 +59,7 @@ def values(given: Any) -> list[str]:
 
 
 class Identified(BaseModel):
-    """The repository of a request that names it in its body and not in its address."""
+    """A request that names its repository in its body and not in its address."""
 
     name: str
     organization: str | None = None

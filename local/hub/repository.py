@@ -79,7 +79,7 @@ def inner_path(path: str) -> str:
 def reference_name(name: str) -> str:
     """Return `name` if a branch or tag may have it; clients take 40 hexadecimal digits for a commit."""
     if COMMIT.fullmatch(name):
-        raise InvalidRequestError(f"{name!r} would be taken for a commit")
+        raise InvalidRequestError(f"{name!r} would be taken for a commit; choose another name")
     return inner_path(name)
 
 

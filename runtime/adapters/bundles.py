@@ -27,7 +27,7 @@ class S3Bundles:
         self._bucket = bucket
 
     def manifest(self, model: ModelReference) -> Manifest:
-        """Raises: BundleUnavailableError; BundleCorruptError where it is not the manifest that was registered."""
+        """Return the manifest. Raises: BundleUnavailableError; BundleCorruptError if it is not the registered one."""
         document = self._get(_key(model.model_id, model.revision, MANIFEST_FILE))
         return read_manifest(document, expected_sha256=model.manifest_sha256)
 
@@ -55,7 +55,7 @@ class S3Bundles:
             self._client.put_object(Bucket=self._bucket, Key=key, Body=manifest.document())
 
     def store_registration(self, model: ModelInfo) -> None:
-        """Keep the row of a mirrored model as it is now, so that later edits of it are found."""
+        """Store a copy of a mirrored model's row, so that later edits of the row are found."""
         key = _key(model.model_id, model.revision, REGISTRATION_FILE)
         with _available(key):
             self._client.put_object(Bucket=self._bucket, Key=key, Body=model.model_dump_json().encode())

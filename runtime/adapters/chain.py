@@ -18,7 +18,7 @@ from triage.outbox import expiry
 
 @dataclass(frozen=True)
 class Sealed:
-    """links: the whole chain. last: the last link that was appended, None where nothing had to be."""
+    """links: the whole chain. last: the last link that was appended now, None where nothing had changed."""
 
     links: tuple[Link, ...]
     last: Link | None

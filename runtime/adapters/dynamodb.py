@@ -188,7 +188,7 @@ class Condition:
         return self
 
     def joined(self, other: "Condition") -> "Condition":
-        """Return this expression, with the placeholders of both."""
+        """Return a condition with this expression, which may use the placeholders of both."""
         joined = Condition(self._expression)
         joined._names = self._names | other._names
         joined._values = self._values | other._values

@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from runtime.adapters.dynamodb import Table
-from triage.promotion.weighing import Observed, Ran, entries_beside, statements
+from triage.promotion.weighing import Observed, Ran, entries_to_label, statements
 from triage.story import FeedbackEntry, PredictionEntry
 from triage.strategies.registry import ModelStrategy
 
 LAST = 2_000
-"""Predictions of a version that are read at most. A slow, constant or failing model shows in so many."""
+"""The most predictions of a version that are read: enough to show that a model is slow, constant or failing."""
 
 
 class Experiments:
@@ -25,7 +25,7 @@ class Experiments:
         shadows = {arm.version for arm in strategy.shadows}
         stated = statements(row.task, self.feedback(row.experiment_began, now))
         stories: defaultdict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
-        for item in self._story.get_many(key for one in stated for key in entries_beside(one, row.task, versions)):
+        for item in self._story.get_many(key for one in stated for key in entries_to_label(one, row.task, versions)):
             stories[item["complaint_id"]][item["entry"]] = item
         return Observed(
             statements=stated,
@@ -35,7 +35,7 @@ class Experiments:
         )
 
     def feedback(self, since: str, now: datetime) -> Iterator[FeedbackEntry]:
-        """Yield what people stated since a moment, day by day."""
+        """Yield the feedback that was applied since a moment, day by day."""
         day, last = datetime.fromisoformat(since).astimezone(UTC).date(), now.astimezone(UTC).date()
         while day <= last:
             for item in self._story.query(day.isoformat(), index="by_labelled_day"):
@@ -56,6 +56,6 @@ class Experiments:
         )
 
     def _positive_label(self, version: str) -> str | None:
-        """The label that a version looks for, as its last prediction states, however old that is."""
+        """Return the label that a version looks for, as its last prediction states, however old that is."""
         last = next(self._story.query(version, index="by_model", newest=1), None)
         return PredictionEntry.model_validate(last).positive_label if last else None

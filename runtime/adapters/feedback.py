@@ -29,14 +29,14 @@ class CurrentAllocation:
     def apply(self, feedback: Feedback, now: datetime) -> Applied:
         """Write the next version, or find the version that this feedback has made before.
 
-        Of two writers at once one is refused, as it would be a moment later: its version is not the current one.
+        Of two simultaneous writers one is refused, because its version is not the current one any more.
         Raises: FeedbackRefusedError, UnknownProductError.
         """
         while True:
             story = StoredStory(self._story.query(feedback.complaint_id))
             current = story.allocation
             if current is None:
-                raise FeedbackRefusedError("the complaint has no allocation yet; hand it in again, under a new id")
+                raise FeedbackRefusedError("the complaint has no allocation yet; hand it in later, under a new id")
             for applied in story.all(FeedbackEntry):
                 if applied.feedback.feedback_id == feedback.feedback_id:
                     return Applied(applied.made_version, current)
@@ -49,7 +49,7 @@ class CurrentAllocation:
 
 
 def _is_at(version: int) -> Condition:
-    """The allocation is still at this version. One that was written before there was feedback states none: it is 1."""
+    """Return the condition that the allocation is still at this version. An allocation without a version is at 1."""
     exists = "attribute_exists(#id) AND "
     unstated = "attribute_not_exists(#version) OR " if version == 1 else ""
     condition = Condition(f"{exists}({unstated}#version = :version)", id="complaint_id", version="version")

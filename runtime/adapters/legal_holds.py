@@ -72,7 +72,7 @@ class LegalHolds:
         )
         story = self.stories.read(complaint_id)
         if story.hold is None:
-            # The hold may have been lifted before every expiry was taken, so what was taken late is given back.
+            # The hold may have been lifted while expiries were taken away, so those taken since are given back.
             self._resume_expiry(complaint_id, story, datetime.now(UTC))
             return None
         return kept
@@ -92,7 +92,7 @@ class LegalHolds:
         for partition in (complaint_id, INBOX + complaint_id):
             links = list(self._chain.query(partition))
             first = began(links)
-            # A record that expired before its chain is old enough would look as if somebody had removed it.
+            # A record that expires while its chain is still young would look as if somebody had removed it.
             expires_at = max(at, expiry(first, self._environment.retention_days)) if first else at
             for item in self.stories.table.query(partition):
                 yield self.stories.table, (partition, str(item["entry"])), expires_at

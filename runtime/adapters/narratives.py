@@ -27,7 +27,7 @@ class Narratives:
         self._logger = logger
 
     def read(self, complaint_id: str, **for_whom: str) -> Complaint:
-        """for_whom: who asked for the reading, such as `requester` or `model`; it is logged.
+        """Return a complaint and log the reading. for_whom: who asked for it, such as `requester` or `model`.
 
         Raises: ComplaintMissingError.
         """

@@ -35,7 +35,7 @@ class Outbox:
         )
 
     def unpark(self, item: dict[str, Any]) -> None:
-        """Leave a parked complaint to the next sweep, because nobody could be told of it."""
+        """Undo parking, because the message about it could not be sent. The next sweep parks the complaint again."""
         parked = _unchanged({**item, "triage_state": PARKED})
         self._complaints.update(item["complaint_id"], assign={"triage_state": STARTED}, condition=parked)
 

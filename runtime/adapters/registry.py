@@ -33,7 +33,7 @@ class Registry:
         )
 
     def get(self, model_id: str, revision: str) -> ModelInfo:
-        """Raises: UnknownModelError; RegistryError if the row, which people may edit, is not valid."""
+        """Return the row. Raises: UnknownModelError; RegistryError if it, which people may edit, is not valid."""
         row = self._models.get(model_id, revision)
         if row is None:
             raise UnknownModelError(f"{model_id}@{revision} is not registered; `triage models list` shows what is")

@@ -40,7 +40,7 @@ class StoryReader:
         return StoredStory(self.table.query(complaint_id))
 
     def get(self, kind: type[E], complaint_id: str, entry: str) -> E | None:
-        """Raises: ValidationError where the entry is there and is not valid."""
+        """Return the entry, or None if there is none. Raises: ValidationError if it is not valid."""
         item = self.table.get(complaint_id, entry)
         return None if item is None else kind.model_validate(item)
 
@@ -58,7 +58,7 @@ class StoryReader:
 
 
 class Stories(StoryReader):
-    """Writes entries, each stamped with the time after which it expires, unless it states such a time itself.
+    """Writes entries, and adds the time after which they expire to those that do not state it.
 
     A legal hold does not expire while it is in force.
     """
@@ -79,7 +79,7 @@ class Stories(StoryReader):
         return stamped
 
     def lift(self, hold: HoldEntry) -> bool:
-        """Replace a hold by itself as it was lifted; False where it is in force no more."""
+        """Write a hold that was lifted over the one in force; False where that is no longer in force."""
         return self.table.put(hold, condition=HELD)
 
     def remove(self, complaint_id: str, entries: Iterable[str], *, feedback: Iterable[str]) -> None:

@@ -16,7 +16,7 @@ from triage.validation import problems
 
 
 def current_strategy(table: Table, task: str) -> ModelStrategy | None:
-    """Raises: RegistryError if the row, which people may edit, is not a valid strategy."""
+    """Return the row `CURRENT`. Raises: RegistryError if it, which people may edit, is not a valid strategy."""
     row = table.get(task, CURRENT)
     if row is None:
         return None
@@ -109,7 +109,7 @@ class Strategies:
         return (row, entry) if entry is not None and row is not None else None
 
     def _states(self, strategy: Strategy, models: Iterable[ModelInfo]) -> Iterator[Write]:
-        """Make its champion the task's and the former one a challenger; require the other arms to stay active."""
+        """Yield writes that give champion and challengers their states, and fail if a state changed meanwhile."""
         named = {arm.version for arm in strategy.all_arms}
         champion = strategy.champion_arm.version
         for model in models:

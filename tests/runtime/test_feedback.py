@@ -93,7 +93,7 @@ def test_of_two_people_at_once_one_wins_and_what_the_other_said_is_kept(cloud):
     before(ours, "dynamodb.TransactWriteItems", lambda: hand_in(cloud, theirs))
     row = hand_in(cloud, any_feedback(**LOAN, feedback_id="ours"), session=ours)
     assert row["outcome"] == "refused"
-    assert "it is about version 1 and the allocation is at version 2" in row["reason"]
+    assert "it is about version 1, but the allocation is at version 2" in row["reason"]
     assert (row["product"], row["by"]) == ("Student loan", "ann")
     assert story(cloud)[ALLOCATION]["feedback_id"] == "theirs"
 
@@ -107,7 +107,7 @@ def test_of_two_people_at_once_one_wins_and_what_the_other_said_is_kept(cloud):
         ),
         (
             {"complaint_id": "unknown"},
-            "the complaint has no allocation yet; hand it in again, under a new id",
+            "the complaint has no allocation yet; hand it in later, under a new id",
         ),
     ],
     ids=str,

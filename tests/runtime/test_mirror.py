@@ -140,7 +140,7 @@ def test_a_bundle_for_another_task_is_refused(cloud, hub_endpoint, publish, tmp_
     any_bundle(tmp_path, task="issue")
     row = mirror(cloud, hub_endpoint, *publish(tmp_path), task="product")
     assert row.failure == (
-        "RegistryError: the bundle is of the task issue, but was registered for product; register it for issue"
+        "RegistryError: the bundle is for the task issue, but was registered for product; register it for issue"
     )
     assert stored(cloud) == []
 

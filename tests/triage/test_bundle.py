@@ -236,7 +236,7 @@ def test_bytes_that_are_no_manifest_are_corrupt_and_nothing_else(document):
         ({"labels": ("a", "a")}, "same name"),
         ({"labels": ("a",)}, "at least 2"),
         ({"weights": "onnx/model.onnx"}, "not among the files"),
-        ({"weights": "tokenizer.json"}, "no weights for onnx"),
+        ({"weights": "tokenizer.json"}, "onnx cannot load tokenizer.json; use model.onnx or"),
         ({"positive_label": "c"}, "not among the labels"),
         ({"max_length": 7}, "greater than or equal to 8"),
         ({"engine": "pickle"}, "engine"),

@@ -123,7 +123,7 @@ def test_a_person_sets_and_clears_the_flag():
 
 
 def test_feedback_about_another_version_is_refused():
-    with pytest.raises(FeedbackRefusedError, match="about version 1 and the allocation is at version 2"):
+    with pytest.raises(FeedbackRefusedError, match="about version 1, but the allocation is at version 2"):
         after(any_allocation(version=2), any_feedback())
 
 

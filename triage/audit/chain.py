@@ -95,7 +95,7 @@ def _own_sha256(facts: Item) -> str:
 
 
 def content_sha256(item: Item) -> str:
-    """Return the hash of an item as DynamoDB stores it, whatever it holds, without its expiry."""
+    """Return the hash of an item of any shape, as DynamoDB stores it. Its expiry is not hashed."""
     sealed = {name: value for name, value in item.items() if name not in UNSEALED}
     return hashlib.sha256(json.dumps(_canonical(sealed), sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 

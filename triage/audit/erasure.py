@@ -1,4 +1,4 @@
-"""What an erasure removes of a complaint, and what prevents it."""
+"""Decides what an erasure removes of a complaint, and what prevents it."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -17,7 +17,7 @@ from triage.story import ErasureEntry, ExplanationEntry
 
 
 class ErasureRequest(Contract):
-    """snapshots: rows that the caller has removed from published datasets, by dataset, to be recorded."""
+    """snapshots: how many rows the caller has removed from each published dataset; the erasure records it."""
 
     complaint_id: str = Field(min_length=1)
     requester: ShortText
@@ -41,7 +41,7 @@ def plan_erasure(
     now: datetime,
     code_version: str,
 ) -> ErasureEntry | None:
-    """Return what has to go: the complaint, its explanations, and feedback that was not applied. Decisions stay.
+    """Return what to erase: the complaint, its explanations, and feedback that was not applied. Decisions stay.
 
     raw: the outbox of the complaint, or None where the complaint is gone. inbox: rows of feedback as they are stored.
     Returns None where nothing is left to erase.

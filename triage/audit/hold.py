@@ -42,8 +42,8 @@ def placed(request: HoldRequest, *, now: datetime, code_version: str) -> HoldEnt
 
 
 def lifted(story: StoredStory, request: HoldRequest, *, now: datetime) -> HoldEntry:
-    """Return the hold as it is lifted now. A hold that was lifted before is returned unchanged, so that lifting it can
-    be finished.
+    """Return the hold, lifted now. A hold that was lifted before is returned unchanged: lifting may have been
+    interrupted, and can then be finished.
 
     Raises: HoldRefusedError where the complaint was never held.
     """

@@ -1,4 +1,4 @@
-"""A person reads a narrative, after it is recorded who does and what for."""
+"""A person's request to read a narrative, and the answer. Who reads it, and why, is recorded first."""
 
 from pydantic import Field
 

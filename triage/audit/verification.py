@@ -105,7 +105,7 @@ def _earlier_forms(complaint_id: str, entry: str, items: Mapping[str, Item]) -> 
     item = items[entry]
     if complaint_id.startswith(INBOX):
         yield _without(item, OURS)
-        # Feedback that its writer put again was given the same outcome again.
+        # Feedback that its writer put again has received the same outcome again.
         yield item
     elif entry == ALLOCATION:
         replaced = (old.get("allocation") for key, old in items.items() if kind_of(key) is SupersededEntry)
@@ -134,14 +134,14 @@ def _breaks(chain: list[Link], now: datetime, retention_days: int) -> Iterator[t
 
 
 def _aged(link: Link, at: datetime | None, retention_days: int) -> bool:
-    """Return whether records of the complaint may have expired. One day is spared, as records are sealed a moment after
-    they are written."""
+    """Return whether records of the complaint may have expired by `at`. One day less than the retention is enough,
+    because records are sealed a moment after they are written."""
     began = _moment(link.began_at)
     return began is not None and at is not None and at - began > timedelta(days=retention_days - 1)
 
 
 def _moment(stated: str) -> datetime | None:
-    """Return the time that a link states, or None where it was altered so that it states none."""
+    """Return the time that a link states, or None if the text, perhaps altered, is no time."""
     try:
         return datetime.fromisoformat(stated).astimezone(UTC)
     except ValueError:

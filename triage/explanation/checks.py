@@ -10,7 +10,7 @@ from triage.explanation.record import Checks, Faithfulness
 
 LARGEST_RESIDUAL = 1e-4
 LOWEST_STABILITY = 0.5
-"""Lowest rank correlation of two single trees. Their mean, which is the explanation, varies less."""
+"""The least rank correlation that passes, between two trees. The explanation is their mean, which varies less."""
 
 AT_RANDOM = 3
 """Number of random orders. They are rotations of one order, so that each part is hidden about as often."""
@@ -50,9 +50,9 @@ def faithfulness(game: Game, attributed: Sequence[Output], random: Random) -> Fa
     best = sorted(players, key=lambda player: -attributed[player][0])
     turned = _turns(random.sample(players, len(players)))
     showing = [[frozenset(order[:stop]) for stop in stops] for order in (best, *turned)]
-    # Random orders are hidden from the back, so that most of these sets are also those shown from the front.
+    # Random orders are hidden from the back, so that most of these coalitions are those of `showing`, evaluated once.
     hiding = [[frozenset(order[stop:]) for stop in stops] for order in (best, *(order[::-1] for order in turned))]
-    # In one call, so that they are evaluated in parallel.
+    # One call evaluates all coalitions in parallel.
     worth = iter(game.worth([coalition for curve in (*hiding, *showing) for coalition in curve]))
     means = [fmean(next(worth)[0] for _ in stops) for _ in (*hiding, *showing)]
     hidden, shown = means[: len(hiding)], means[len(hiding) :]

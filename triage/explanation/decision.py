@@ -26,7 +26,7 @@ def explained(
     code_version: str,
     expires_at: int,
 ) -> ExplanationEntry:
-    """Raises: NothingToExplainError, ModelFailedError."""
+    """Return the record that explains the model's decision. Raises: NothingToExplainError, ModelFailedError."""
     prediction = story.prediction(task.model)
     if prediction is None:
         raise NothingToExplainError(

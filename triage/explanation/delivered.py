@@ -17,7 +17,7 @@ class Passage(Contract):
 
 
 class Delivered(Contract):
-    """unread: the redacted text after the last word that the model read."""
+    """An explanation as it is handed out. unread: the redacted text after the last word that the model read."""
 
     explanation: ExplanationEntry
     delivered_at: str

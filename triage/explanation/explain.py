@@ -19,10 +19,10 @@ METHOD = "owen values over trees of neighbours"
 OUTPUT = "calibrated probability"
 TREES = 3
 SENTENCE_EVALUATIONS = 96
-"""For all trees together; the first may use half of them. More evaluations hardly change the ranking: `make bench`."""
+"""Of the model, for all trees; the first may use half of them. More hardly change the ranking: `make bench`."""
 
 WORD_EVALUATIONS = 24
-"""For the words of one sentence."""
+"""Of the model, for the words of one sentence."""
 
 SENTENCES_WITH_WORDS = 2
 SMALLEST_SHARE = 0.1
@@ -50,18 +50,18 @@ def explain(text: str, recorded: Recorded, *, engine: Engine, manifest: Manifest
     """
     replayed = classify(text, engine=engine, manifest=manifest)
     if recorded.label not in manifest.labels:
-        raise NothingToExplainError("the recorded label is none of the model's")
+        raise NothingToExplainError("the model does not have the recorded label; look at the prediction")
     read = as_read(text, manifest)
     reading = _read(engine, read)
     runner_up = _runner_up(recorded.label, replayed, manifest)
     parts = [(part, tokens) for part in sentences(read) if (tokens := _tokens_of(part, reading))]
     if not parts:
-        raise NothingToExplainError("the model read no words")
+        raise NothingToExplainError("the model read no words of the complaint, so none can be explained")
 
     answers = Answers(reading, manifest, (recorded.label, runner_up))
     game = PartsGame(answers, [tokens for _, tokens in parts])
     trees = _trees(game, answers, seed)
-    # Each tree has the same weight, so that the attributions of the mean add up too.
+    # Each tree has the same weight, so that the mean of their attributions adds up too.
     together = [replace(share, weight=share.weight / TREES) for found in trees for share in found]
     attributed = attributions(together, game.sizes)
     inside = tuple(
@@ -160,11 +160,11 @@ def _tokens_of(part: Part, reading: Reading) -> Tokens:
 
 def _read(engine: Engine, text: str) -> Reading:
     if not isinstance(engine, ReadingEngine):
-        raise NothingToExplainError("the model's engine cannot hide tokens")
+        raise NothingToExplainError("the model cannot be explained: its engine cannot hide tokens")
     try:
         return engine.read(text)
     except (ValueError, NotImplementedError):
-        raise NothingToExplainError("the model's tokenizer cannot hide tokens") from None
+        raise NothingToExplainError("the model cannot be explained: its tokenizer cannot hide tokens") from None
 
 
 def _runner_up(label: str, replayed: Classification, manifest: Manifest) -> str:
@@ -188,7 +188,7 @@ def _trees(game: PartsGame, answers: Answers, seed: int) -> list[list[Share]]:
 
 
 def _strongest(attributed: Sequence[Output]) -> list[int]:
-    """Return the places of the sentences with the largest effect, in the order of the letter."""
+    """Return the indexes of the sentences with the largest effect, in the order of the text."""
     effects = [abs(output[0]) for output in attributed]
     ranked = sorted(range(len(effects)), key=lambda place: -effects[place])
     enough = [place for place in ranked if effects[place] and effects[place] >= SMALLEST_SHARE * sum(effects)]
@@ -205,7 +205,7 @@ def _words(
     game: PartsGame,
     answers: Answers,
 ) -> Words:
-    """Explain the words of the sentence at `place`, beside those sentences with which it had its largest effect."""
+    """Explain the words of sentence `place`, while those sentences are shown with which it had its largest effect."""
     alone = [share for share in found if share.group.members == {place}]
     # If no tree was divided down to this sentence, all other sentences are shown beside it.
     others = frozenset(range(len(parts))) - {place}

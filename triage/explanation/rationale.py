@@ -39,7 +39,7 @@ def rationale(explained: Explained, *, model: str, people: int) -> str:
 
 
 def _contributions(changes: Sequence[float]) -> Iterator[str]:
-    """changes: by sentence of the letter, of the label's probability."""
+    """Yield which sentences raised and lowered the probability most. changes: one for each sentence, in order."""
     ranked = sorted(enumerate(changes, start=1), key=lambda item: -item[1])
     raised = [item for item in ranked[:MOST_NAMED] if item[1] >= SMALLEST_NAMED]
     lowered = [item for item in ranked[::-1][:MOST_NAMED] if item[1] <= -SMALLEST_NAMED]

@@ -48,10 +48,10 @@ class Faithfulness(Contract):
 
 
 class Checks(Contract):
-    """additivity_residual: base value plus all attributions, less the model's own answer.
+    """The outcome of all checks. failures: a sentence for each failed one.
 
+    additivity_residual: base value plus all attributions, less the model's own answer.
     stability: lowest rank correlation between the attributions of two trees; None for a single part.
-    failures: a sentence for each failed check.
     """
 
     additivity_residual: float

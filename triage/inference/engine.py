@@ -20,8 +20,6 @@ class Scores:
 
 
 class Engine(Protocol):
-    """A loaded model."""
-
     def score(self, text: str) -> Scores:
         """Score a cleaned text of any length. Tokens beyond the model's length are cut off."""
         ...

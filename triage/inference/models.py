@@ -16,10 +16,8 @@ from triage.steps import ModelReference
 
 
 class BundleStore(Protocol):
-    """The store of mirrored bundles."""
-
     def manifest(self, model: ModelReference) -> Manifest:
-        """Raises: BundleUnavailableError; BundleCorruptError if its hash differs from the one in the reference."""
+        """Return the manifest. Raises: BundleUnavailableError; BundleCorruptError if its hash is not `model`'s."""
         ...
 
     def fetch(self, model: ModelReference, manifest: Manifest, folder: Path) -> None:
@@ -57,7 +55,7 @@ class LoadedModels:
         self._lock = threading.Lock()
 
     def get(self, model: ModelReference) -> LoadedModel:
-        """Raises: BundleUnavailableError, BundleRefusedError, ModelFailedError."""
+        """Return a model, loaded if need be. Raises: BundleUnavailableError, BundleRefusedError, ModelFailedError."""
         with self._lock:
             if model.manifest_sha256 not in self._loaded:
                 manifest = self._store.manifest(model)
@@ -90,5 +88,5 @@ class LoadedModels:
         try:
             engine = self._load(folder, manifest)
         except Exception as error:  # the files of a foreign model may make a library raise anything
-            raise ModelFailedError(f"loading raised {type(error).__name__}") from error
+            raise ModelFailedError(f"loading the model raised {type(error).__name__}") from error
         return LoadedModel(engine, manifest)

@@ -33,7 +33,7 @@ class TransformersEngine:
         )
 
     def read(self, text: str) -> "TransformersReading":
-        """Raises: ValueError if the tokenizer has no mask; NotImplementedError if it states no places of tokens."""
+        """Tokenize. Raises: ValueError without a mask token; NotImplementedError if tokens state no places."""
         mask = self._tokenizer.mask_token or self._tokenizer.unk_token
         if mask is None:
             raise ValueError("the tokenizer has no token that could hide another")

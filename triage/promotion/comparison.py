@@ -48,13 +48,13 @@ def _right(labelled: Labelled, answer: Answer) -> float:
 
 
 def _outcome(labelled: Labelled, answer: Answer, human_accuracy: float) -> float:
-    """What triage delivers: an automatic answer as it is; a reviewed one is right as often as people are."""
+    """Return the accuracy after triage: of the answer if it is automatic, else of the person who reviews it."""
     return _right(labelled, answer) if answer.automatic else human_accuracy
 
 
 def _brier(labelled: Labelled, answer: Answer) -> float:
-    """One minus the squared distance of confidence and outcome (Brier, 1950). Unlike the error by bins, it is a mean
-    over complaints, so that bounds hold for it."""
+    """Return one minus the squared error of the confidence (Brier, 1950). Unlike the expected calibration error, its
+    mean over complaints has valid bounds."""
     return 1.0 - (answer.confidence - _right(labelled, answer)) ** 2
 
 
@@ -79,10 +79,10 @@ class _Seen:
 def compare(
     labelled: Iterable[Labelled], metric: Metric, *, min_inclusion: float, alpha: float, group: str | None = None
 ) -> Comparison:
-    """Compare on representative labels, in any order. A complaint weighs as many others as it stands for.
+    """Compare on representative labels, in any order. A complaint weighs as much as all the complaints it represents.
 
-    Where only the challenger answered, it is compared with the mean of the champion's answers since the challenger's
-    last one: they are independent of it, and of the same time.
+    An answer of the challenger alone is compared with the mean of the champion's answers since the challenger's last
+    one, because these are independent of it and of the same time.
     """
     fits = (one for one in labelled if metric.applies(one) and (group is None or group in one.groups))
     seen = _differences(sorted(fits, key=lambda one: (one.at, one.complaint_id)), metric, min_inclusion)
@@ -136,8 +136,8 @@ def _mean(answers: list[Valued]) -> float | None:
 
 
 def _against(one: Valued, block: list[Valued]) -> Weighted:
-    """Compare an answer with a block of the champion's. Complaints that were drawn separately stand for as many pairs
-    as the product of what each stands for."""
+    """Compare an answer with the mean of a block of the champion's. Its weight is the product of the answer's weight
+    and the block's mean weight, because the complaints were drawn independently."""
     value, weight = one
     total = sum(w for _, w in block)
     partner = sum(v * w for v, w in block) / total
@@ -145,7 +145,7 @@ def _against(one: Valued, block: list[Valued]) -> Weighted:
 
 
 def _rounded(difference: float, weight: float) -> Weighted:
-    """Round, because few distinct values make a look cheap. A millionth changes no verdict, and no weight vanishes."""
+    """Round, because bounds are computed faster from few distinct values. A millionth changes no verdict."""
     return Weighted(round(difference, 6), round(weight, 12))
 
 

@@ -18,12 +18,12 @@ from triage.strategies.registry import ModelStrategy
 from triage.strategies.strategy import BUCKETS, Arm, Strategy
 from triage.strategies.strategy_change import ENGINE, Change, requested
 
-DULLER = 0.1
+SHARE_GAP = 0.1
 """A challenger's output is called constant only if the champion gives its commonest label less often by this share."""
 
 
 class Gate(Contract):
-    """passed: None while the evidence does not say yet."""
+    """passed: None while there is too little evidence."""
 
     name: str
     passed: bool | None
@@ -44,7 +44,7 @@ class Judgement(Contract):
 class Opinion:
     """What is known about one challenger, the verdict on it, and the change that follows.
 
-    labelled, positive_label: what the evidence was weighed from.
+    labelled, positive_label: the input of the evidence.
     """
 
     challenger: Arm
@@ -64,8 +64,8 @@ def _opinion(row: ModelStrategy, challenger: Arm, observed: Observed, now: datet
     strategy = row.strategy
     champion = strategy.champion_arm.version
     known = tuple(
-        labelled(said, row.task, observed.stories.get(complaint, {}), champion=champion, challenger=challenger.version)
-        for complaint, said in observed.statements.items()
+        labelled(entry, row.task, observed.stories.get(complaint, {}), champion=champion, challenger=challenger.version)
+        for complaint, entry in observed.statements.items()
     )
     evidence = weigh(row, challenger, known, observed.ran, positive_label=observed.positive_label, now=now)
     judgement = judge(evidence, strategy.gates, strategy.guardrails)
@@ -83,10 +83,10 @@ def _opinion(row: ModelStrategy, challenger: Arm, observed: Observed, now: datet
 
 
 def judge(evidence: Evidence, gates: Gates, guardrails: Guardrails) -> Judgement:
-    """Reach one of four verdicts. Guardrails and losses that are shown roll back; only passing every gate promotes.
+    """Reach one of four verdicts. A breached guardrail or a proven loss rolls back; passing every gate promotes.
 
-    Every gate has to be passed, so each may use the full alpha (intersection-union). A metric that is no worse is
-    rolled back with a probability of alpha at most, over all looks together.
+    Every gate has to be passed, so each may use the full alpha (intersection-union). A metric that is not worse causes
+    a rollback with a probability of at most alpha, over all looks together.
     """
     checked = _gates(evidence, gates)
     harm = breached(evidence, guardrails) or _losses(evidence, gates)
@@ -122,7 +122,7 @@ def breached(evidence: Evidence, guardrails: Guardrails) -> tuple[str, ...]:
     if slow > usual * guardrails.max_p95_ratio and slow > usual + guardrails.max_p95_increase_ms:
         found.append(f"p95 is {slow:.0f} ms; the champion's: {usual:.0f} ms")
     constant, common = ours.commonest_share or 0.0, theirs.commonest_share or 0.0
-    if constant > guardrails.max_constant_share and constant >= common + DULLER:
+    if constant > guardrails.max_constant_share and constant >= common + SHARE_GAP:
         found.append(f"{constant:.0%} of its answers are one label; the champion's: {common:.0%}")
     return tuple(found)
 
@@ -143,7 +143,7 @@ def _losses(evidence: Evidence, gates: Gates) -> tuple[str, ...]:
 
 
 def _gates(evidence: Evidence, gates: Gates) -> tuple[Gate, ...]:
-    """Check every gate. Bounds that do not exclude a loss leave a gate open until there are `max_labels`."""
+    """Check every gate. While bounds do not exclude a loss, a gate is undecided; with `max_labels` it fails."""
     primary = evidence.primary
     checked = [
         Gate(
@@ -243,7 +243,7 @@ def most_urgent(found: Iterable[Opinion]) -> Opinion:
 
 
 def outcome(row: ModelStrategy, chosen: Opinion) -> Weighed:
-    """State what follows. A proposal that waits for a person is not made again."""
+    """Return what follows from the chosen opinion. A proposal that waits for a person is not made again."""
     follows = chosen.course
     acts = follows.kind is not None and not (follows.kind == "promote" and row.proposal is not None)
     return Weighed(
@@ -258,7 +258,7 @@ def outcome(row: ModelStrategy, chosen: Opinion) -> Weighed:
 
 
 def without_challenger(task: str, row: ModelStrategy | None) -> Weighed:
-    """State that a task has no challenger, so that nothing follows."""
+    """Return that nothing follows, because the task has no challenger."""
     version = row.version if row else 0
     reason = _stay("no challenger")
     return Weighed(task=task, strategy_version=version, acts=False, challenger=None, verdict=None, course=reason)

@@ -14,7 +14,7 @@ MISMATCH = 0.001
 
 
 class Answer(Contract):
-    """What one side answered. automatic: with a confidence at or above its own threshold."""
+    """The answer of one model. automatic: its confidence reaches the model's threshold `auto`."""
 
     label: str
     confidence: float
@@ -22,7 +22,7 @@ class Answer(Contract):
 
 
 class Labelled(Contract):
-    """A complaint with the label that a person gave, and the answer of either side; None where a side was not asked.
+    """A complaint with the label that a person gave, and the answers of both models; None where one was not asked.
 
     at: when it was labelled. blind: the person did not see an answer. inclusion: the probability with which the
     complaint was drawn for labelling, None where it was not drawn at random.
@@ -42,9 +42,9 @@ class Labelled(Contract):
 class Comparison(Contract):
     """One metric on one group of complaints, or on all where `group` is None. Larger is better for every metric.
 
-    n: differences. `paired` of them are of complaints that both sides answered; each other one compares an answer of
-    the challenger with the champion's answers just before. champion, challenger: weighted means. lower, upper: bounds
-    of the difference, each one-sided at the gates' alpha, valid at every look.
+    n: number of differences. `paired` of them are of complaints that both models answered; each other one compares an
+    answer of the challenger with the champion's answers of the same time. champion, challenger: weighted means.
+    lower, upper: bounds of the difference, each one-sided at the gates' alpha, valid at every look.
     """
 
     metric: str
@@ -96,7 +96,7 @@ class Delivered(Contract):
 
     @property
     def problems(self) -> tuple[Metric, ...]:
-        """What is wrong, as metrics that alarms watch."""
+        """What is wrong: the metrics to count, which alarms watch."""
         found = {
             Metric.SAMPLE_RATIO_MISMATCH: self.p_value < MISMATCH,
             Metric.EMPTY_ARM: bool(self.empty),

@@ -12,13 +12,13 @@ class Gates(Contract):
     """What the evidence has to show before a challenger is promoted.
 
     brings: what else the challenger brings (cheaper, faster, newer data), where it need not be better.
-    margin: by how much any metric may be worse; 0.03 is three points. alpha: of each gate, at all looks together.
-    min_labels, min_hours: below either, nothing is decided. max_labels: more labels than this are not waited for.
+    margin: by how much any metric may be worse; 0.03 is three points. alpha: error rate of each gate over all looks.
+    min_labels, min_hours: below either, only a rollback is possible. max_labels: from here on, `hold` replaces the
+    verdict `inconclusive`. min_group: labels that a group needs before it is judged.
     min_inclusion: the smallest probability with which any complaint is drawn for labelling: the share of the random
-    audit. Labels drawn with a smaller or an unknown probability do not count. If it is set too low, labels weigh less
-    than they could. min_group: labels that a group needs before it is judged.
-    labels: which labels count; those of people who saw the answer lean towards it. human_accuracy: of people, who
-    decide what is not automatic; a challenger that automates more has to be right at least as often.
+    audit. Labels drawn with a smaller or an unknown probability do not count. If it is too low, labels weigh less.
+    labels: `blind`, or `all`; people who see an answer tend to agree with it. human_accuracy: how often people are
+    right, who decide what is not automatic; a challenger that automates more has to be right at least as often.
     """
 
     claim: Literal["superiority", "non_inferiority"] = "superiority"
@@ -56,8 +56,8 @@ class Gates(Contract):
 class Guardrails(Contract):
     """What rolls a challenger back at once, compared with the champion over the same time.
 
-    max_error_increase: of the share of failed predictions. max_p95_ratio, max_p95_increase_ms: exceeded together.
-    max_constant_share: of the label it gives most, where the champion's share is lower by a tenth at least.
+    max_error_increase: of the share of failed predictions. max_p95_ratio, max_p95_increase_ms: a breach exceeds both.
+    max_constant_share: of its commonest label, if the champion's share is lower by at least 0.1.
     """
 
     min_predictions: int = Field(default=20, ge=1)

@@ -1,8 +1,8 @@
 """Confidence sequences for a mean difference, by betting: valid however often one looks.
 
-Waudby-Smith and Ramdas, Estimating means of bounded random variables by betting, 2023. Whoever bets on each difference
-that the mean is above m cannot expect to win where it is not; by Ville's inequality the capital then ever reaches
-1 / alpha with a probability of alpha at most. What no bet has refuted so far lies inside the bounds.
+Waudby-Smith and Ramdas, Estimating means of bounded random variables by betting, 2023. Bets that the mean is above m
+have no expected gain if it is not; by Ville's inequality their capital then ever reaches 1 / alpha with a probability
+of at most alpha. If it does, m is refuted. The bounds enclose every mean that is not refuted.
 """
 
 import math
@@ -10,39 +10,39 @@ from collections import Counter
 from typing import Literal, NamedTuple
 
 STAKES = ((0.08, 0.15), (0.2, 0.35), (0.35, 0.30), (0.6, 0.15), (0.9, 0.05))
-"""Constant stakes, as parts of the largest one that cannot lose everything, and how the first capital is spread over
-them. Most of it lies where three points of difference among 12 % of discordant pairs are found soonest; see
+"""Constant stakes, as shares of the largest one that cannot lose everything, each with its share of the first capital.
+Most capital is on stakes that find a difference of three points among 12 % of discordant pairs soonest; see
 `python -m benchmarks.promotion`."""
 
 PRECISION = 1e-5
-"""Of a bound, in parts of one."""
+"""The largest numerical error of a bound."""
 
 
 class Weighted(NamedTuple):
-    """A difference in [-1, 1] and its weight in (0, 1]: how many complaints of all it stands for, in proportion."""
+    """A difference in [-1, 1] and its weight in (0, 1], proportional to the number of complaints it represents."""
 
     difference: float
     weight: float
 
 
 Differences = Counter[Weighted]
-"""How often each was seen. Their order does not matter, since no stake depends on what was seen before."""
+"""How often each difference was seen. Their order does not matter, because stakes are constant."""
 
 
 class Bounds(NamedTuple):
-    """Each is one-sided at the level it was asked for."""
+    """Bounds of a mean; each is one-sided at the same alpha."""
 
     lower: float
     upper: float
 
 
 def bounds(differences: Differences, alpha: float) -> Bounds:
-    """Of the population's mean difference. Without any difference they are -1 and 1."""
+    """Return the bounds of the population's mean difference: -1 and 1 if there are no differences."""
     return Bounds(_bound(differences, alpha, 1), -_bound(differences, alpha, -1))
 
 
 def mean(differences: Differences) -> float | None:
-    """Weighted; None where there is none."""
+    """Return the weighted mean; None if there are no differences."""
     total = sum(seen.weight * count for seen, count in differences.items())
     if not total:
         return None
@@ -50,9 +50,9 @@ def mean(differences: Differences) -> float | None:
 
 
 def log_capital(differences: Differences, refuted: float, side: Literal[1, -1] = 1) -> float:
-    """The logarithm of what betting against "the mean is `refuted` at most" has made of a capital of one.
+    """Return the logarithm of the capital, 1 at first, after betting against "the mean is at most `refuted`".
 
-    side: -1 bets against "at least", which is the same bet on the differences with their signs turned.
+    side: -1 bets against "at least" instead, which is the same bet on the negated differences.
     """
     largest = 1 / (1 + side * refuted)
     grown = [
@@ -68,7 +68,7 @@ def log_capital(differences: Differences, refuted: float, side: Literal[1, -1] =
 
 
 def _bound(differences: Differences, alpha: float, side: Literal[1, -1]) -> float:
-    """The largest mean, in the direction of `side`, that the bets have refuted; they refute every smaller one too."""
+    """Return the largest refuted mean, or -1. All smaller means are refuted too. side: -1 negates the differences."""
     enough = -math.log(alpha)
     low, high = -1.0, 1.0
     if log_capital(differences, side * (low + PRECISION), side) < enough:

@@ -29,7 +29,7 @@ def promoted(strategy: Strategy, challenger: str) -> Strategy:
 
 
 def withdrawn(strategy: Strategy, challenger: str) -> Strategy:
-    """Give the challenger's share back to the champion. Challengers later by name move up to its buckets."""
+    """Give the challenger's share back to the champion. Challengers that follow it by name take over lower buckets."""
     answering = _others(strategy.arms, challenger)
     shadows = _others(strategy.shadows, challenger)
     champion = _with(strategy.champion_arm, BUCKETS - sum(a.share for a in answering if a.name != strategy.champion))
@@ -64,7 +64,7 @@ def restored(strategy: Strategy, history: tuple[LedgerEntry, ...], *, version: i
 
 
 def challenger_named(strategy: Strategy, name: str) -> Arm:
-    """Raises: LookupError if no challenger or shadow has this name."""
+    """Return the arm, also of a shadow. Raises: LookupError if no challenger or shadow has this name."""
     for arm in strategy.contenders:
         if arm.name == name:
             return arm

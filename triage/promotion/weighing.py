@@ -1,4 +1,4 @@
-"""From what people stated and models predicted to the evidence about one challenger."""
+"""Makes the evidence about one challenger from what people stated and models predicted."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -30,8 +30,8 @@ GROUPS: Final = (
     _product_group(None),
     *_VULNERABILITY.values(),
 )
-"""Every group that a complaint may belong to. Among so many, one may look bad by chance, so each gets its part of alpha
-(Bonferroni); all are counted from the start, whichever have labels by then."""
+"""Every group that a complaint may belong to. One of many may look bad by chance, so alpha is divided by the number of
+all groups (Bonferroni), with or without labels."""
 
 EXPECTED = 20
 """Buckets that an arm should have answered before it is called empty."""
@@ -64,7 +64,7 @@ class Observed:
 
 
 def statements(task: str, entries: Iterable[FeedbackEntry]) -> dict[str, FeedbackEntry]:
-    """Return, by complaint, the feedback on this task that counts: a blind one before others, then the latest."""
+    """Return the feedback on this task that counts for each complaint: the latest blind one, else the latest."""
     chosen: dict[str, FeedbackEntry] = {}
     for entry in sorted(entries, key=lambda entry: (entry.feedback.mode == "blind", entry.applied_at)):
         if task in entry.labels:
@@ -72,8 +72,8 @@ def statements(task: str, entries: Iterable[FeedbackEntry]) -> dict[str, Feedbac
     return chosen
 
 
-def entries_beside(complaint_id: str, task: str, versions: Iterable[str]) -> list[tuple[str, str]]:
-    """Return the keys of what is read beside a statement: the allocation, and the answers of these versions."""
+def entries_to_label(complaint_id: str, task: str, versions: Iterable[str]) -> list[tuple[str, str]]:
+    """Return the keys of the entries that `labelled` needs: the allocation, and the answers of these versions."""
     predictions = [f"{kind}{task}#{version}" for version in versions for kind in (PREDICTION, SHADOW)]
     return [(complaint_id, entry) for entry in (ALLOCATION, *predictions)]
 
@@ -124,14 +124,14 @@ def weigh(
     positive_label: str | None,
     now: datetime,
 ) -> Evidence:
-    """Return the evidence as of now.
+    """Return the evidence about one challenger as of now.
 
     labelled: since the experiment began. ran: by version, of every arm. positive_label: see `metrics`.
     """
     strategy, gates = row.strategy, row.strategy.gates
     champion = strategy.champion_arm
     counted = [one for one in labelled if gates.counts(blind=one.blind, inclusion=one.inclusion)]
-    # Nobody drew these to represent others, whatever their probability says, so each counts as one.
+    # The labels of people who saw an answer are not a random sample, so each counts as one.
     assisted = [one.model_copy(update={"inclusion": None}) for one in labelled if not one.blind]
     primary, *others = metrics(positive_label, gates.human_accuracy)
     of_all = partial(compare, counted, min_inclusion=gates.min_inclusion, alpha=gates.alpha)
@@ -183,7 +183,7 @@ def operations(ran: Ran) -> Operations:
 def delivered(row: ModelStrategy, ran: Mapping[str, Ran]) -> Delivered:
     """Compare the buckets that each arm answered with its share, over the time for which all predictions were read.
 
-    A complaint that was dealt by an earlier version of the strategy is left out, and is no stray.
+    Complaints that were assigned by an earlier version of the strategy do not count.
     """
     strategy, dealt = row.strategy, row.stage_version or 0
     intended = {arm.name: arm.share for arm in strategy.arms}

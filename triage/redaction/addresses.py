@@ -27,7 +27,7 @@ _STREETS = (
 _LOWER_CASE_STREETS = (
     "street|st|avenue|ave|road|rd|lane|ln|drive|dr|boulevard|blvd|crescent|terrace|parkway|pkwy|highway|hwy"
 )
-"""Those that rarely mean anything else when they are written in lower case."""
+"""Kinds of street that rarely mean anything else when they are written in lower case."""
 
 _BUILDINGS = (
     "Court|House|Cottage|Building|Tower|Lodge|Mansions|Apartments|Hall|Farm|Wharf|Mill|Quay|Heights|Mews"
@@ -39,7 +39,7 @@ _STATES = (
 _LOWER_CASE_STATES = (
     "a[lkzr]|c[at]|dc|fl|ga|i[dl]|k[sy]|m[dns]|n[evhjmycd]|ri|s[cd]|t[nx]|ut|v[ta]|w[avy]|nebraska|texas|ohio"
 )
-"""Those that are no ordinary word when they are written in lower case."""
+"""Codes of states that are no ordinary word when they are written in lower case."""
 
 _STATE_NAMES = (
     "Alabama|Alaska|Arizona|Arkansas|California|Colorado|Connecticut|Delaware|Florida|Georgia|Hawaii|Idaho|Illinois"

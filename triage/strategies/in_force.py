@@ -15,7 +15,7 @@ from triage.validation import problems
 
 @dataclass(frozen=True)
 class InForce:
-    """By task. refused: what is wrong with the current row of a task. Such a row may still be in force."""
+    """strategies: in force, by task. refused: what is wrong with a task's current row, which may still be in force."""
 
     strategies: dict[str, ModelStrategy] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
@@ -48,7 +48,7 @@ def strategies_in_force(rows: Iterable[Mapping[str, Any]], active: Iterable[Mode
 
 
 def _read(row: Mapping[str, Any]) -> tuple[ModelStrategy | None, str | None]:
-    """Return the row, or what is wrong with it."""
+    """Return the row and None, or None and what is wrong with the row."""
     try:
         strategy = ModelStrategy.model_validate(row)
     except ValidationError as error:

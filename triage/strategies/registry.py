@@ -61,7 +61,7 @@ class ModelInfo(Contract):
         return self.state in TAKING_PART and self.bundle is not None
 
     def require_bundle(self) -> MirroredBundle:
-        """Raises: RegistryError if the bundle has not been mirrored."""
+        """Return the bundle. Raises: RegistryError if it has not been mirrored."""
         if self.bundle is None:
             raise RegistryError(f"{self.version} is not mirrored: {self.failure or 'wait for the mirror function'}")
         return self.bundle

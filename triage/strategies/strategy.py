@@ -39,7 +39,7 @@ class Strategy(Contract):
 
     task: TaskName
     kind: Literal["single", "canary", "ab", "shadow"]
-    # Without the separator of `bucket_of`, so that two experiments never deal alike by accident.
+    # Without the separator of `bucket_of`, so that no two experiments have the same buckets by accident.
     experiment: Annotated[str, Matching(r"^[^|]{1,64}$", "1 to 64 characters without |")]
     salt: Annotated[str, Matching(r"^[^|]{0,64}$", "at most 64 characters, without |")] = ""
     champion: str

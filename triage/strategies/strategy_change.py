@@ -131,5 +131,5 @@ def _replaced(seen: ModelStrategy | None, change: Change, moment: str) -> ModelS
 
 
 def _comparison(strategy: Strategy) -> tuple[str, ...]:
-    """While these stay the same, labels are evidence about the same comparison."""
+    """Return what identifies a comparison. While it stays the same, earlier labels remain evidence."""
     return strategy.experiment, strategy.salt, strategy.champion_arm.version

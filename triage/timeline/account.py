@@ -63,7 +63,7 @@ def schema() -> str:
     account = Account.model_json_schema(mode="serialization", schema_generator=_Short)
     records = account["$defs"].pop("Records")
     for definition in account["$defs"].values():
-        # It repeats the key of the definition.
+        # The title repeats the key of the definition.
         definition.pop("title", None)
     own = {name: value for name, value in account["properties"].items() if name != "records"}
     document = {
@@ -78,7 +78,7 @@ def schema() -> str:
 
 
 class _Short(GenerateJsonSchema):
-    """Without titles that repeat the name of a field; a value or null is one `type` of two."""
+    """Writes no titles, which would repeat the names of fields, and writes an optional value as one list of types."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
@@ -91,7 +91,7 @@ class _Short(GenerateJsonSchema):
 
 
 def _spelled(value: Any, indent: str = "", used: int = 0) -> str:
-    """JSON with everything on one line that fits there. used: characters before the value and behind it."""
+    """Return JSON, where a value takes one line if it fits. used: other characters on its line."""
     line = json.dumps(value, ensure_ascii=False)
     if not isinstance(value, dict | list) or len(indent) + used + len(line) <= LINE:
         return line

@@ -20,7 +20,7 @@ from triage.steps import EVENT_TYPE, Allocated, LawfulBasis, ModelReference
 from triage.timeline.records import Records, Row, Unreadable, instant, iso_time, printable
 
 NEVER: Final = datetime.max.replace(tzinfo=UTC)
-IN_RECORD: Final = "only the record shows it, which stands beside the moments"
+IN_RECORD: Final = "only the record shows it; the account lists records and moments"
 LEFT_OUT_EVERYWHERE: Final = {
     "complaint_id": "the account shows it once",
     "expires_at": "it is technical; holds and erasures are moments of their own",
@@ -522,7 +522,7 @@ def _gone(records: Records, links: Iterable[Link]) -> Iterator[AnyMoment]:
 
 
 def _arm(model: ModelReference) -> str:
-    """Return `, arm NAME (shadow)`, as far as that applies."""
+    """Return `, arm NAME (shadow)` without the parts that do not apply."""
     if model.arm is None:
         return ", shadow" if model.shadow else ""
     return f", arm {model.arm}" + " (shadow)" * model.shadow

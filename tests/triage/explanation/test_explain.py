@@ -102,7 +102,7 @@ def test_a_rationale_quotes_nobody(served):
 
 
 def test_a_label_that_the_model_does_not_have_cannot_be_explained(served):
-    with pytest.raises(NothingToExplainError, match="none of the model's"):
+    with pytest.raises(NothingToExplainError, match="does not have the recorded label"):
         explained(served, label="Pets")
 
 

@@ -28,7 +28,7 @@ from triage.promotion.weighing import (
     GROUPS,
     Ran,
     delivered,
-    entries_beside,
+    entries_to_label,
     groups_of,
     labelled,
     operations,
@@ -317,7 +317,7 @@ def test_each_complaint_has_a_statement_of_its_own():
 
 
 def test_what_is_read_beside_a_statement_is_where_predictions_are_written():
-    read = entries_beside("8123456", "product", [CHAMPION.version, NEXT.version])
+    read = entries_to_label("8123456", "product", [CHAMPION.version, NEXT.version])
     beside = NEXT.model_copy(update={"shadow": True})
     written = [any_prediction(model=model).entry for model in (CHAMPION, NEXT, beside)]
     assert {("8123456", entry) for entry in (ALLOCATION, *written)} <= set(read)
