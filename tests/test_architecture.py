@@ -41,8 +41,8 @@ ENGINES = {"triage/inference/onnx_engine.py", "triage/inference/transformers_eng
 
 
 def packages(root: Path) -> set[str]:
-    """Names of the folders directly below `root` that hold Python files, without the tests."""
-    return {module.parent.name for module in root.glob("*/*.py")} - {"tests"}
+    """Names of the folders directly below `root` that hold Python files, without the tests and hidden folders."""
+    return {module.parent.name for module in root.glob("[!.]*/*.py")} - {"tests"}
 
 
 def modules(package: str) -> list[Path]:
