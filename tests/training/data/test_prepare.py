@@ -173,7 +173,7 @@ def looking_for(label: str) -> Recipe:
             any_examples(loan=2),
             "no complaint has that label, only card, loan",
         ),
-        (looking_for("card"), any_examples(loan=2), "is labelled 'card', the positive label of product"),
+        (looking_for("card"), any_examples(loan=2), "is labelled 'card', which product looks for"),
     ],
     ids=["nothing", "another-task", "no-label", "not-there"],
 )
