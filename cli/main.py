@@ -90,7 +90,7 @@ class LazyCommand(TyperCommand):
 
 
 def _takes_environment(command: TyperCommand | TyperGroup) -> bool:
-    """Every command of a group does."""
+    """Return whether the command has the option `--env`; every command of a group has it."""
     return isinstance(command, TyperGroup) or any(option.name == "env" for option in command.params)
 
 

@@ -1,4 +1,4 @@
-"""Progress of long work on standard error: a bar in a terminal, a line now and then where there is none."""
+"""Progress of long work on standard error: a bar in a terminal, a line every 30 seconds elsewhere."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -109,7 +109,7 @@ def duration(seconds: float) -> str:
 
 
 class Steps:
-    """Shows steps one after the other; the next one ends the last."""
+    """Shows the steps of some work one after the other. Beginning a step ends the one before it."""
 
     def __init__(self, bar: Bar) -> None:
         self._bar = bar
@@ -129,14 +129,14 @@ class Steps:
             self._bar.advance(self._task, more)
 
     def share(self, name: str, done: float) -> None:
-        """Show which share of the step `name` is done, 0 to 1; a step of another name than before begins."""
+        """Show which share of the step `name` is done, 0 to 1. If another step is shown, end it and begin this one."""
         if name != self._step:
             self.next(name, total=100)
         if self._task is not None:
             self._bar.update(self._task, completed=round(100 * done))
 
     def end(self) -> None:
-        """End the step that is shown. Work that follows without steps shows nothing of it."""
+        """Show the current step as done. `advance` does nothing until the next step begins."""
         if self._task is not None:
             total = 1.0 if self._total is None else self._total
             self._bar.update(self._task, total=total, completed=total)

@@ -1,6 +1,6 @@
-"""What a strategy, or another threshold, would have done to past complaints.
+"""Estimates what a strategy or a threshold would have done to past complaints.
 
-No model predicts again. The answer of an arm is known where its version predicted, as the answer or as a shadow.
+No model predicts again: the answer of an arm is known if its version predicted then, as the answer or as a shadow.
 """
 
 from collections import Counter
@@ -19,11 +19,11 @@ DAYS_A_YEAR = 365
 
 
 class Past(Contract):
-    """A complaint that was answered. answers: by version, of all that predicted. truth: the label that a person gave.
+    """A past complaint. answers: of each version that predicted. truth: the label that a person gave.
 
-    dealt: experiment, salt and bucket of its assignment. subject: for the assignment by another experiment, where it
-    was looked up. counts: whether the gates count the label. inclusion: see `Labelled`. positive: by version, the
-    probability of the label that the task looks for, where it is recorded.
+    dealt: experiment, salt and bucket of its assignment. subject: decides its bucket in another experiment; looked up
+    only if needed. counts: whether the gates count the label. inclusion: see `Labelled`. positive: by version, the
+    probability of the label that the task looks for, if recorded.
     """
 
     complaint_id: str
@@ -36,7 +36,7 @@ class Past(Contract):
     inclusion: float | None = None
 
     def needs_subject(self, strategy: Strategy) -> bool:
-        """Whether several arms answer, and the recorded bucket is of another experiment or salt."""
+        """Whether the complaint must be assigned again: several arms, and a bucket of another experiment or salt."""
         return len(strategy.arms) > 1 and (self.dealt is None or self.dealt[:2] != _deal(strategy))
 
     @property
@@ -46,7 +46,7 @@ class Past(Contract):
 
 
 class Assumed(Contract):
-    """volume: complaints a day. minutes: of a person, for one review. pence: for one of those minutes."""
+    """volume: complaints a day. minutes: time of a person for one review. pence: cost of such a minute."""
 
     volume: int = 3_000
     minutes: float = 1.0
@@ -87,7 +87,7 @@ class Expected(Contract):
 
 
 class Rule(Contract):
-    """Which arm answers, and what its answer becomes.
+    """How a complaint is answered: by which arm, and at which threshold.
 
     threshold: replaces the one of each model; for a task that looks for one label, the probability from which that
     label is given. ended: the champion answers for every arm.
@@ -106,7 +106,7 @@ class Rule(Contract):
         return cls(strategy=strategy, threshold=threshold, positive_label=positive_label, ended=ended)
 
     def arm(self, one: Past) -> Arm:
-        """Return the arm of a complaint: by its recorded bucket, or anew under another experiment or salt."""
+        """Return the arm of a complaint: by its recorded bucket or, for another experiment or salt, by a new one."""
         strategy = self.strategy
         if self.ended or len(strategy.arms) == 1:
             return strategy.champion_arm
@@ -116,7 +116,7 @@ class Rule(Contract):
         return owner_of(strategy, bucket_of(strategy.experiment, strategy.salt, subject))
 
     def answer(self, one: Past) -> Answer | None:
-        """Return None where the arm's version has not predicted, or the probability for the threshold is missing."""
+        """Return the answer of the complaint's arm; None if it has not predicted, or not recorded the probability."""
         version = self.arm(one).version
         answer = one.answers.get(version)
         if answer is None or self.threshold is None:
@@ -170,7 +170,7 @@ def expect(past: Iterable[Past], rule: Rule, assumed: Assumed) -> Expected:
 
 
 def _share_right(labelled: list[tuple[Past, Answer]]) -> tuple[float | None, tuple[float, float] | None]:
-    """Return the weighted share and its interval, for as many equally weighted labels as say as much (Kish, 1965)."""
+    """Return the weighted share of right answers, and its interval for the effective sample size (Kish, 1965)."""
     weights = [1 / (one.inclusion or 1.0) for one, _ in labelled]
     total = sum(weights)
     if not total:

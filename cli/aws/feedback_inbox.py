@@ -1,4 +1,4 @@
-"""Putting rows of feedback as product teams do, and waiting for their outcomes."""
+"""Writes rows of feedback as product teams do, and waits for their outcomes."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -17,7 +17,7 @@ def key_of(said: Feedback) -> Key:
 
 
 def put(deployment: Deployment, said: Feedback) -> None:
-    """Hand in feedback. If its id was used before, nothing is written."""
+    """Write the row of this feedback, unless its id was used before for the complaint."""
     deployment.story.put_if_absent(FeedbackRow.of(said))
 
 
@@ -28,7 +28,7 @@ def wait(
     timeout_seconds: float,
     on_outcome: Callable[[int], None] = lambda count: None,
 ) -> dict[Key, dict[str, Any]]:
-    """Return the rows with an outcome; without those that have none when the time is up."""
+    """Return the rows that have an outcome before the time is up. on_outcome: called with the number of new ones."""
     waiting = {key_of(one) for one in said}
     found: dict[Key, dict[str, Any]] = {}
     deadline = time.monotonic() + timeout_seconds

@@ -16,7 +16,7 @@ from triage.timeline.records import OUTBOX, Records
 
 @dataclass(frozen=True)
 class Partition:
-    """The items of one partition, and the links of its chain. broken: items of the chain that are no valid links."""
+    """The items of one partition, and the links of its chain. broken: items of the chain that are not valid links."""
 
     items: list[dict[str, Any]]
     links: list[Link] = field(default_factory=list)

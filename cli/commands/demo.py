@@ -79,7 +79,7 @@ def _say(line: str) -> None:
 def _triaged(deployment: Deployment, rows: Sequence[ExportRow], title: str) -> Submission:
     """Submit complaints together and wait for their allocations.
 
-    Raises: CommandError where some have none in time.
+    Raises: CommandError if some have none in time.
     """
     if not rows:
         return Submission()
@@ -101,7 +101,7 @@ def _triaged(deployment: Deployment, rows: Sequence[ExportRow], title: str) -> S
 
 
 def _generated(count: int, seed: int) -> list[ExportRow]:
-    """Each run gives them new ids, because a complaint that is there already starts nothing."""
+    """Generate complaints with new ids in each run, because putting an existing complaint starts nothing."""
     run = f"demo-{datetime.now():%m%d-%H%M%S}"
     fields = set(ExportRow.__dataclass_fields__)
     rows = []

@@ -78,7 +78,7 @@ def _known_now(deployment: Deployment, task: str) -> list[Case]:
 
 
 def _stored(deployment: Deployment, task: str, prefix: str) -> Case:
-    """Judge the stored evidence of a change again, by the strategy in the ledger; refuse an altered document."""
+    """Judge the stored evidence whose sha256 begins with `prefix`. An altered document raises CommandError."""
     history = list(deployment.registry.strategies.history(task))
     found = {entry.evidence: entry for entry in history if entry.evidence and entry.evidence.sha256.startswith(prefix)}
     if not found:
@@ -126,7 +126,7 @@ def _document(deployment: Deployment, reference: EvidenceReference) -> Evidence:
 
 
 def _arm(version: str, history: list[LedgerEntry]) -> str:
-    """Return the last name of the version's arm."""
+    """Return the name of the latest arm with this version."""
     strategies = (entry.strategy for entry in reversed(history) if entry.strategy)
     return next((arm.name for strategy in strategies for arm in strategy.all_arms if arm.version == version), version)
 

@@ -62,7 +62,7 @@ def rollback(
 
 
 def _noting(kind: Kind, summary: str) -> None:
-    """Add a command that notes something on the strategy and leaves it in force."""
+    """Add the command `kind`, which records a change and leaves arms and shares as they are. summary: its help."""
 
     def command(
         task: Task,

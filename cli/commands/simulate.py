@@ -73,7 +73,7 @@ def simulate(
 
 
 def _alone(deployment: Deployment, task: str) -> Strategy:
-    """Return what a task without a strategy does: one model answers everything."""
+    """Return the strategy that equals having none: one model answers everything."""
     model = deployment.registry.answering(task)
     if model is None:
         raise NotFoundError(f"{task} has neither a strategy nor a model that takes part; see `triage models list`")

@@ -113,7 +113,7 @@ def change_by_hand(
 
 
 def _replaces_champion(deployment: Deployment, current: ModelStrategy | None, strategy: Strategy) -> bool:
-    """Whether the strategy takes the traffic from the present champion."""
+    """Return whether the strategy replaces the champion in force."""
     if current is not None:
         return current.strategy.replaces_champion(strategy)
     champion = deployment.registry.answering(strategy.task)
@@ -136,7 +136,7 @@ def _subjects(file: Path) -> list[str]:
 
 
 def _assignment(strategy: Strategy, subject: str) -> dict[str, Any]:
-    """Return one row of JSON; with `shadows`, those that predict for the subject, if the strategy has any."""
+    """Return one row of JSON. It has `shadows`, those that predict for the subject, if the strategy has shadows."""
     answering = assign(strategy, subject)
     row: dict[str, Any] = {"subject": subject, "bucket": answering.bucket, "arm": answering.arm.name}
     if strategy.shadows:

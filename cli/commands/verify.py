@@ -52,7 +52,7 @@ def verify(
 
 
 def _findings(deployment: Deployment, complaint_id: str, deadline: float) -> list[Finding]:
-    """Verify again until the deadline if all that is wrong may be a change that is not sealed yet."""
+    """Return the findings. If all of them may be changes that are not sealed yet, verify again until the deadline."""
     found = findings(deployment, complaint_id)
     while any(one.problem in MENDED_BY_SEALING for one in found) and time.monotonic() < deadline:
         time.sleep(POLL_SECONDS)

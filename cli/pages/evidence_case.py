@@ -1,4 +1,4 @@
-"""What is shown about one challenger, and its figures in words: the same on the page and in the terminal."""
+"""The evidence about one challenger and its figures as text, shared by the page and the terminal."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,10 +22,10 @@ ASSISTED = "(people saw the answer)"
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """One challenger, from what is known now or from a stored document.
+    """The evidence about one challenger: the present evidence, or a stored document.
 
-    challenger: the name of its arm. course: what follows, of what is known now. change: the ledger entry that rests on
-    the document. labelled: None for a stored document, which contains figures and no labels. positive_label: see
+    challenger: the name of its arm. course: what the promotion engine would do, for present evidence only. change: the
+    ledger entry that names the document. labelled: None for a document, which has figures only. positive_label: see
     `metrics`.
     """
 
@@ -48,7 +48,7 @@ class Look:
 
 
 def trail(case: Case) -> tuple[Look, ...]:
-    """Return the primary metric after every k labels, in the order in which people gave them, the present one last."""
+    """Return the primary metric at about LOOKS moments: after every k labels in order of time, and after all."""
     gates = case.gates
     counted = [one for one in case.labelled or () if gates.counts(blind=one.blind, inclusion=one.inclusion)]
     if not counted:
@@ -65,9 +65,9 @@ def _primary(case: Case, labelled: Sequence[Labelled]) -> Comparison:
 
 
 def left_out(case: Case) -> dict[str, int]:
-    """Return how many labels do not count, by the reason.
+    """Return how many labels do not count, by reason.
 
-    A stored document gives totals only, so that labels which were not drawn may be among the assisted ones too.
+    A stored document has only totals, so some of its assisted labels may also be labels that were not drawn.
     """
     gates, evidence = case.gates, case.evidence
     if case.labelled is None:
@@ -122,7 +122,7 @@ def number(value: float | None, form: str = ",.0f") -> str:
 
 
 def interval(comparison: Comparison) -> str:
-    """The bounds, valid at every look; a dash without labels."""
+    """Return the bounds, which are valid at every look; `-` without labels."""
     return f"{points(comparison.lower)} to {points(comparison.upper)}" if comparison.n else "-"
 
 

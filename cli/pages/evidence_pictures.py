@@ -152,5 +152,5 @@ def _on_first(label: str, place: int) -> str | None:
 
 
 def _legend_above(axis: Axes) -> None:
-    """Above the axes, where it hides nothing at any height."""
+    """Place the legend above the axes, where it covers no data."""
     axis.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=2, frameon=False, fontsize=9)
