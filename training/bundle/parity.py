@@ -1,4 +1,4 @@
-"""Whether the int8 graph answers like the float32 graph."""
+"""Compares the answers of the int8 graph with those of the float32 graph."""
 
 from dataclasses import dataclass
 

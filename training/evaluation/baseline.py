@@ -1,7 +1,7 @@
 """Two baselines that a model has to beat: always the most frequent label, and TF-IDF with a linear classifier.
 
 `python -m training.evaluation.baseline FILE` measures them on both splits of an export. An evaluation trains them on
-another export and asks them about the complaints that the model was asked about.
+another export and lets them answer the same complaints as the model.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

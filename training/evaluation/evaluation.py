@@ -99,7 +99,7 @@ class Evaluation:
 def evaluate(
     predictions: Predictions, manifest: Manifest, data: LabelledData, *, model: str, seen: Digests | None
 ) -> Evaluation:
-    """model: the name by which it was requested. seen: digests of the texts it was made from, None if not known."""
+    """Return all figures of a model. model: the name by which it was requested. seen: None if not known."""
     judged, groups = predictions.judged, predictions.groups
     rule = predictions.task == VULNERABLE.name and judged.positive is not None
     bank = bank_like(judged, groups, predictions.products())

@@ -102,7 +102,7 @@ def features_of(texts: Sequence[Ids], vocabulary: Vocabulary) -> Features:
 
 
 def fit_wide(task: str, tokenizer: Tokenizer, prepared: Prepared, recipe: Recipe, settings: WideRecipe) -> WidePart:
-    """Train the wide part of one task on the training part. settings: the recipe's, for the wide part."""
+    """Train the wide part of one task on the training data. settings: the recipe's section for the wide part."""
     train = task_examples(prepared.train, task, prepared.labels[task])
     texts = read(tokenizer, train.texts, length=settings.length)
     vocabulary = learn_vocabulary(texts, settings)
@@ -157,7 +157,7 @@ def _one_output_per_label(last: Layer) -> Layer:
 def save(wide: WidePart, path: Path, *, mean: Layer | None = None) -> None:
     """Write safetensors: `ngrams` of shape (features, 2), with -1 for a missing second token, `idf`, and each layer.
 
-    mean: the encoder's head on the mean of all tokens; the encoder's own safetensors have no place for it.
+    mean: the head on the mean of all tokens, which `transformers` would not store with the encoder.
     """
     ngrams = [(*ngram, NO_TOKEN) if len(ngram) == 1 else ngram for ngram in wide.vocabulary.ngrams]
     tensors = {"ngrams": np.array(ngrams, dtype=np.int32), "idf": wide.vocabulary.idf}

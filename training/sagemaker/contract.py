@@ -1,4 +1,4 @@
-"""What SageMaker and a training container tell each other: folders, hyperparameters, `SM_*` variables and metrics.
+"""The interface of SageMaker and a training container: folders, hyperparameters, `SM_*` variables and metrics.
 
 Hyperparameters are strings. `recipe` names a recipe, and every other one replaces a setting of it; a setting inside
 another is named with a dot, such as `tasks.product.balance`.
@@ -77,7 +77,7 @@ class Container(Contract):
 
 
 def read_container(variables: Mapping[str, str] = os.environ, *, root: Path = ROOT) -> Container:
-    """Read what the container was given. A variable takes precedence over the folder below `root`.
+    """Read the settings of a job. A variable takes precedence over the folder below `root`.
 
     Raises:
         ContractError: a variable is malformed, or there are no hyperparameters.
@@ -98,7 +98,7 @@ def read_container(variables: Mapping[str, str] = os.environ, *, root: Path = RO
 
 
 def _hyperparameters(variables: Mapping[str, str], root: Path) -> dict[str, str]:
-    """Return them as strings, as the service stores them; the toolkit's variable holds typed values."""
+    """Return hyperparameters as strings, as SageMaker stores them. Those in the toolkit's variable have JSON types."""
     path = root / HYPERPARAMETERS
     if "SM_HPS" in variables:
         where, document = "SM_HPS", variables["SM_HPS"]
@@ -163,7 +163,7 @@ def _encoded(value: object) -> str:
 
 
 def _decoded(text: str) -> Any:
-    """Read a value that is JSON, as SageMaker's SDK writes it, or bare text, as people write it."""
+    """Read a value as JSON, as SageMaker's SDK writes it; if it is not JSON, as text."""
     try:
         return json.loads(text)
     except json.JSONDecodeError:

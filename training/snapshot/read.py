@@ -161,7 +161,7 @@ def _united(parts: Tables) -> tuple[pyarrow.Table, Mapping[str, Mapping[str, Ind
 
 
 def _split(places: Mapping[str, Indices], *, rows: int) -> Split:
-    """Return the split. Rows in no part are counted as purged: whether they straddled is not stored."""
+    """Return the split. Rows in no part count as purged, because snapshots do not store why they were left out."""
     none = np.array([], dtype=np.int64)
     train, validation, test = (places.get(part, none) for part in PARTS)
     left_out = np.setdiff1d(np.arange(rows), np.concatenate([train, validation, test]))
