@@ -105,21 +105,21 @@ def _checked(statements: list[FileStatement], deployment: Deployment, problems: 
     versions = {complaint_id: allocation.version for complaint_id, allocation in current.items()}
     products = {complaint_id: allocation.product for complaint_id, allocation in current.items()}
     for statement in statements:
-        said = statement.feedback
-        if key_of(said) in known:
+        feedback = statement.feedback
+        if key_of(feedback) in known:
             yield statement
             continue
-        if said.complaint_id not in current:
-            problems.add(statement.row, "complaint_id", f"{said.complaint_id} has no allocation")
+        if feedback.complaint_id not in current:
+            problems.add(statement.row, "complaint_id", f"{feedback.complaint_id} has no allocation")
             continue
         try:
-            said.check(load_taxonomy(), product=products[said.complaint_id])
+            feedback.check(load_taxonomy(), product=products[feedback.complaint_id])
         except UnknownProductError as error:
             problems.add(statement.row, "product", str(error))
         except FeedbackRefusedError as error:
-            problems.add(statement.row, "tasks" if said.tasks else "issue", str(error))
+            problems.add(statement.row, "tasks" if feedback.tasks else "issue", str(error))
         if not statement.states_version:
-            said = said.model_copy(update={"version": versions[said.complaint_id]})
-        versions[said.complaint_id] = said.version + 1
-        products[said.complaint_id] = said.product or products[said.complaint_id]
-        yield replace(statement, feedback=said)
+            feedback = feedback.model_copy(update={"version": versions[feedback.complaint_id]})
+        versions[feedback.complaint_id] = feedback.version + 1
+        products[feedback.complaint_id] = feedback.product or products[feedback.complaint_id]
+        yield replace(statement, feedback=feedback)

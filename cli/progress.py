@@ -90,11 +90,11 @@ class ProgressLines:
 
 
 def _state(task: _Task, elapsed: float) -> str:
-    said = f"{duration(elapsed)} elapsed"
+    so_far = f"{duration(elapsed)} elapsed"
     if not task.total or not task.completed:
-        return said
+        return so_far
     share = task.completed / task.total
-    return f"{100 * share:.0f} % done, {said}, about {duration(elapsed * (1 - share) / share)} remaining"
+    return f"{100 * share:.0f} % done, {so_far}, about {duration(elapsed * (1 - share) / share)} remaining"
 
 
 def duration(seconds: float) -> str:

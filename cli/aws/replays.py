@@ -68,8 +68,8 @@ class Replays:
             known[prediction.complaint_id].append(prediction)
         deals = _deals(entries, in_force)
         past = [
-            _past(answer, known[one], stated.get(one), deals, positive=positive, gates=gates)
-            for one, answer in answers.items()
+            _past(answer, known[complaint_id], stated.get(complaint_id), deals, positive=positive, gates=gates)
+            for complaint_id, answer in answers.items()
         ]
         return Replay(self._with_subjects(past, strategies), max(began, cut), bool(cut), positive)
 
@@ -87,10 +87,10 @@ class Replays:
 
     def _with_subjects(self, past: list[Past], strategies: Sequence[Strategy]) -> tuple[Past, ...]:
         """Add the subject of each complaint that must be assigned again."""
-        anew = [one.complaint_id for one in past if any(map(one.needs_subject, strategies))]
+        anew = [complaint.complaint_id for complaint in past if any(map(complaint.needs_subject, strategies))]
         items = self._story.get_many((complaint_id, SELECTION) for complaint_id in anew)
         subjects = {item["complaint_id"]: item["subject"] for item in items}
-        return tuple(one.model_copy(update={"subject": subjects.get(one.complaint_id)}) for one in past)
+        return tuple(each.model_copy(update={"subject": subjects.get(each.complaint_id)}) for each in past)
 
 
 def _versions(strategies: Iterable[Strategy], entries: list[LedgerEntry], began: str) -> list[str]:

@@ -77,7 +77,7 @@ def feedback(
         raise NotFoundError(f"{complaint_id} has no allocation in {deployment.environment}")
     current = AllocationEntry.model_validate(item)
     try:
-        said = Feedback.model_validate(
+        review = Feedback.model_validate(
             {
                 "feedback_id": feedback_id or uuid4().hex,
                 "complaint_id": complaint_id,
@@ -94,20 +94,20 @@ def feedback(
                 "version": version or current.version,
             }
         )
-        said.check(load_taxonomy(), product=current.product)
+        review.check(load_taxonomy(), product=current.product)
     except ValidationError as error:
         raise WrongUsageError(problems(error, "feedback")) from error
     except (FeedbackRefusedError, UnknownProductError) as error:
         raise WrongUsageError(str(error)) from error
-    feedback_inbox.put(deployment, said)
-    row = feedback_inbox.wait(deployment, [said], timeout_seconds=timeout).get(feedback_inbox.key_of(said))
+    feedback_inbox.put(deployment, review)
+    row = feedback_inbox.wait(deployment, [review], timeout_seconds=timeout).get(feedback_inbox.key_of(review))
     if row is None:
         raise CommandError(
-            f"{said.feedback_id} was handed in and not applied within {timeout:g} s; "
+            f"{review.feedback_id} was handed in and not applied within {timeout:g} s; "
             f"look again with `triage show {complaint_id}`"
         )
     if row["outcome"] == "refused":
-        raise CommandError(f"{said.feedback_id} was refused: {row['reason']}")
+        raise CommandError(f"{review.feedback_id} was refused: {row['reason']}")
     if as_json:
         print_json(row)
     else:
@@ -132,14 +132,14 @@ def _hand_in_file(file: Path, deployment: Deployment, timeout_seconds: float, as
         )
     outcomes: list[dict[str, Any]] = []
     for statement in statements:
-        said = statement.feedback
-        row = rows.get(feedback_inbox.key_of(said), {})
+        feedback = statement.feedback
+        row = rows.get(feedback_inbox.key_of(feedback), {})
         outcomes.append(
             {
                 "row": statement.row,
-                "complaint_id": said.complaint_id,
-                "feedback_id": said.feedback_id,
-                "kind": said.kind,
+                "complaint_id": feedback.complaint_id,
+                "feedback_id": feedback.feedback_id,
+                "kind": feedback.kind,
                 **{name: row.get(name) for name in ("outcome", "made_version", "reason")},
             }
         )

@@ -50,10 +50,10 @@ class Look:
 def trail(case: Case) -> tuple[Look, ...]:
     """Return the primary metric at about LOOKS moments: after every k labels in order of time, and after all."""
     gates = case.gates
-    counted = [one for one in case.labelled or () if gates.counts(blind=one.blind, inclusion=one.inclusion)]
+    counted = [label for label in case.labelled or () if gates.counts(blind=label.blind, inclusion=label.inclusion)]
     if not counted:
         return ()
-    counted.sort(key=lambda one: (one.at, one.complaint_id))
+    counted.sort(key=lambda label: (label.at, label.complaint_id))
     step = -(-len(counted) // LOOKS)
     ends = dict.fromkeys((*range(step, len(counted) + 1, step), len(counted)))
     return tuple(Look(end, _primary(case, counted[:end])) for end in ends)
@@ -72,21 +72,21 @@ def left_out(case: Case) -> dict[str, int]:
     gates, evidence = case.gates, case.evidence
     if case.labelled is None:
         assisted = evidence.assisted.n if evidence.assisted and gates.labels == "blind" else 0
-        found = {
+        counts = {
             "not drawn at random, or drawn too rarely to stand for others": evidence.unrepresentative,
             "the person saw an answer, and leans towards it (some may not be drawn either)": assisted,
         }
     else:
-        chances = [one.inclusion for one in case.labelled]
+        chances = [label.inclusion for label in case.labelled]
         drawn = sum(map(gates.represents_others, chances))
         undrawn = chances.count(None)
         rare = f"drawn with a probability below {100 * gates.min_inclusion:g} %, which the gates do not allow"
-        found = {
+        counts = {
             "not drawn at random, so they stand for no other complaints": undrawn,
             rare: len(chances) - drawn - undrawn,
             "drawn, but the person saw an answer, and leans towards it": drawn - evidence.labels,
         }
-    return {reason: count for reason, count in found.items() if count}
+    return {reason: count for reason, count in counts.items() if count}
 
 
 def points(value: float | None) -> str:

@@ -197,17 +197,17 @@ def _blended(wide: WidePart, blend: Blend, *, labels: int) -> onnx.GraphProto:
 
 def _network(layers: int) -> Iterator[NodeProto]:
     """Compute `scores` from `features`, with rectified units between the layers."""
-    given = "features"
+    inputs = "features"
     for number in range(layers):
         yield helper.make_node("Cast", [f"halves_{number}"], [f"weights_{number}"], to=TensorProto.FLOAT)
-        yield helper.make_node("MatMul", [given, f"weights_{number}"], [f"products_{number}"])
+        yield helper.make_node("MatMul", [inputs, f"weights_{number}"], [f"products_{number}"])
         last = number == layers - 1
         yield helper.make_node(
             "Add", [f"products_{number}", f"bias_{number}"], ["scores" if last else f"sums_{number}"]
         )
         if not last:
-            given = f"units_{number}"
-            yield helper.make_node("Relu", [f"sums_{number}"], [given])
+            inputs = f"units_{number}"
+            yield helper.make_node("Relu", [f"sums_{number}"], [inputs])
 
 
 def _constants(values: dict[str, list[int]]) -> list[TensorProto]:

@@ -159,16 +159,16 @@ def training_part(predictions: Predictions, data: LabelledData, *, seed: int = 0
     labelled = [(row, label) for row in data.rows if (label := row.label(predictions.task)) is not None]
     texts = [row.narrative for row in predictions.rows]
     groups = near_duplicate_groups([*texts, *(row.narrative for row, _ in labelled)])
-    asked, offered = groups[: len(texts)], groups[len(texts) :]
-    free = np.flatnonzero(~np.isin(offered, asked))
+    evaluated, candidates = groups[: len(texts)], groups[len(texts) :]
+    free = np.flatnonzero(~np.isin(candidates, evaluated))
     if not len(free):
         raise NothingToEvaluateError(
             f"all {len(labelled)} labelled rows to train on resemble evaluated complaints: give other complaints"
         )
     rank = np.random.default_rng(seed).permutation(int(groups.max()) + 1)
-    order = free[np.argsort(rank[offered[free]], kind="stable")]
+    order = free[np.argsort(rank[candidates[free]], kind="stable")]
     examples = Examples([labelled[place][0].narrative for place in order], [labelled[place][1] for place in order])
-    return TrainingPart(examples=examples, groups=offered[order], dropped=len(labelled) - len(free))
+    return TrainingPart(examples=examples, groups=candidates[order], dropped=len(labelled) - len(free))
 
 
 def baselines_beside(predictions: Predictions, part: TrainingPart) -> Mapping[str, Judged]:

@@ -152,8 +152,8 @@ def with_rule(predictions: Predictions) -> Judged:
     if place is None:
         raise ValueError(f"the task {predictions.task} does not look for a label, so the rule does not apply to it")
     certain = np.eye(len(judged.labels))[place]
-    said = np.array([says_so(row) for row in predictions.rows], dtype=np.bool_)
-    return replace(judged, probability=np.where(said[:, None], certain, judged.probability))
+    stated = np.array([says_so(row) for row in predictions.rows], dtype=np.bool_)
+    return replace(judged, probability=np.where(stated[:, None], certain, judged.probability))
 
 
 def says_so(row: LabelledRow) -> bool:

@@ -133,7 +133,7 @@ def _measured(
         examples = len(labelled_places(learnt, task=task))
         evaluation = with_own_curve(evaluation, points, examples=examples, positive=predictions.judged.positive)
     part_to_learn = training_part(predictions, learnt)
-    return beside_baselines(evaluation, predictions, part_to_learn, step=lambda said: step(f"{said}, {task}"))
+    return beside_baselines(evaluation, predictions, part_to_learn, step=lambda name: step(f"{name}, {task}"))
 
 
 def points_of_fewer(

@@ -89,9 +89,9 @@ def read_container(variables: Mapping[str, str] = os.environ, *, root: Path = RO
         "checkpoints": root / CHECKPOINTS,
         "gpus": 0,
     }
-    given = {field: variables[name] for field, name in VARIABLES.items() if name in variables}
+    stated = {field: variables[name] for field, name in VARIABLES.items() if name in variables}
     try:
-        return Container.model_validate({**folders, **given, "hyperparameters": _hyperparameters(variables, root)})
+        return Container.model_validate({**folders, **stated, "hyperparameters": _hyperparameters(variables, root)})
     except ValidationError as error:
         wrong = (f"{VARIABLES.get(place, place)}: {rule}" for place, rule in problems_by_place(error))
         raise ContractError(f"{'; '.join(wrong)}: correct the variables of the container") from error
