@@ -140,7 +140,7 @@ def overridden(name: str, overrides: Mapping[str, object]) -> Recipe:
     try:
         return Recipe.model_validate(settings)
     except ValidationError as error:
-        raise ContractError(f"settings that recipe {name} does not take: {problems(error, name)}") from error
+        raise ContractError(f"recipe {name} does not accept these settings: {problems(error, name)}") from error
 
 
 def _set(settings: dict[str, Any], place: str, value: object) -> None:

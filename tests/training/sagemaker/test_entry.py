@@ -108,7 +108,7 @@ def test_hyperparameters_were_texts_in_the_file(job):
 def test_a_wrong_hyperparameter_is_the_reason_that_sagemaker_reads(tmp_path, capsys):
     root = laid_out(tmp_path, learning_rat="1e-3")
     assert train({}, root=root) == 1
-    assert "ContractError: hyperparameters that recipe tiny does not take: learning_rat" in (root / FAILURE).read_text()
+    assert "ContractError: recipe tiny does not accept these settings: learning_rat" in (root / FAILURE).read_text()
     assert not list((root / MODEL).iterdir())
 
 
