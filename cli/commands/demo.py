@@ -36,8 +36,8 @@ def demo(
     data: Annotated[
         str | None, typer.Option(help="A CFPB export to triage instead, or hf://organisation/name@sha.")
     ] = None,
-    count: Annotated[int, typer.Option(min=1, help="How many complaints.")] = 60,
-    seed: Annotated[int, typer.Option(help="Generates the same complaints again.")] = 1,
+    count: Annotated[int, typer.Option(min=1, help="Number of complaints.")] = 60,
+    seed: Annotated[int, typer.Option(help="Seed of the generated complaints.")] = 1,
     as_json: options.AsJson = False,
     state: options.State = options.DEFAULT,
 ) -> None:

@@ -34,7 +34,7 @@ def evidence(
     ] = None,
     change: Annotated[
         str | None,
-        typer.Option(help="Show the stored evidence of a change: the beginning of its sha256.", show_default=False),
+        typer.Option(help="Show stored evidence instead: the beginning of its sha256.", show_default=False),
     ] = None,
     env: options.Environment = "local",
     as_json: options.AsJson = False,

@@ -30,7 +30,7 @@ WORDS = 6
 def explain(
     complaint_id: Annotated[str, typer.Argument(help="The complaint whose decision is explained.")],
     task: Annotated[str, typer.Option(help="The decision: product, issue, vulnerable, …")] = "product",
-    purpose: Annotated[str, typer.Option(help="Why it is needed. This is recorded.")] = "request of a regulator",
+    purpose: Annotated[str, typer.Option(help="Purpose. It is recorded.")] = "request of a regulator",
     lawful_basis: Annotated[str, typer.Option(help=", ".join(get_args(LawfulBasis)))] = "legal obligation",
     seed: Annotated[int, typer.Option(help="Seed of the random divisions of the letter.")] = 0,
     html: Annotated[Path | None, typer.Option(help="Write a page to this file.", show_default=False)] = None,

@@ -51,11 +51,11 @@ def feedback(
         float | None, typer.Option(help="The probability with which it was drawn.", show_default=False)
     ] = None,
     version: Annotated[
-        int | None, typer.Option(min=1, help="The version you saw; by default the current one.", show_default=False)
+        int | None, typer.Option(min=1, help="Reviewed version; by default the current one.", show_default=False)
     ] = None,
     feedback_id: Annotated[
         str | None,
-        typer.Option("--id", help="An id of its own; the same id is applied only once.", show_default=False),
+        typer.Option("--id", help="Unique id; a second row with it is ignored.", show_default=False),
     ] = None,
     timeout: Annotated[float, typer.Option(help="Seconds to wait at most.")] = 60.0,
     env: options.Environment = "local",
@@ -66,7 +66,7 @@ def feedback(
     stated = {name for name in PER_ROW if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"}
     if file is not None:
         if stated:
-            raise WrongUsageError("with --file each row states everything; leave out: " + ", ".join(sorted(stated)))
+            raise WrongUsageError("with --file, the rows state all values; leave out: " + ", ".join(sorted(stated)))
         _hand_in_file(file, find(env, state=state), timeout, as_json)
         return
     if complaint_id is None or kind is None:
@@ -152,5 +152,5 @@ def _hand_in_file(file: Path, deployment: Deployment, timeout_seconds: float, as
     if refused or late:
         raise CommandError(
             f"of {len(outcomes)} rows {refused} were refused and {late} not applied within {timeout_seconds:g} s; "
-            "hand the same file in again to see what became of them"
+            "hand the same file in again to see their outcomes"
         )

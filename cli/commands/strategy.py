@@ -40,10 +40,10 @@ def show(
 def set_(
     task: Annotated[str, typer.Argument(help="The task of the strategy.")],
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The strategy, as a JSON file.")],
-    reason: Annotated[str, typer.Option(help="Why, for the ledger.")] = "set by hand",
+    reason: Annotated[str, typer.Option(help="Reason, recorded in the ledger.")] = "set by hand",
     replaces: Annotated[
         int | None,
-        typer.Option(min=0, help="The version you saw; by default the one in force.", show_default=False),
+        typer.Option(min=0, help="Version that this replaces; by default the current one.", show_default=False),
     ] = None,
     break_glass: options.BreakGlass = False,
     env: options.Environment = "local",
@@ -74,7 +74,7 @@ def assign_(
     subjects: Annotated[
         Path,
         typer.Option(
-            "--subjects", exists=True, dir_okay=False, help="Ids of customers, or of complaints without one, by line."
+            "--subjects", exists=True, dir_okay=False, help="File with one id a line: of a customer or a complaint."
         ),
     ],
     env: options.Environment = "local",
