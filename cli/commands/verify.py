@@ -46,7 +46,7 @@ def verify(
         print_table("Findings", ("complaint", "entry", "problem", "detail"), rows)
     if wrong:
         count = len({one.complaint_id for one in wrong})
-        raise CommandError(f"{count} of {len(ids)} have records that do not verify; `triage show` shows their stories")
+        raise CommandError(f"{count} of {len(ids)} complaints do not verify; see `triage show COMPLAINT_ID`")
     if not as_json:
         out.print(f"{len(ids)} verified: every record is what was sealed")
 

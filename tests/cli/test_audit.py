@@ -73,7 +73,7 @@ def test_unchanged_records_verify(triage, deployment, which):
 def test_a_changed_record_is_named_and_verify_fails(triage, deployment):
     deployment.story.put(any_allocation(complaint_id=ID, product_team="credit-card"))
     code, out, err = triage("verify", ID, "--wait", 0, "--json")
-    assert code == 1 and "1 of 1 have records that do not verify" in err
+    assert code == 1 and "1 of 1 complaints do not verify" in err
     (one,) = json.loads(out)["findings"]
     assert (one["complaint_id"], one["entry"], one["problem"]) == (ID, "ALLOCATION", "changed")
     assert "changed" in triage("verify", "--all", "--wait", 0)[1]
