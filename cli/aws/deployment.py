@@ -93,7 +93,7 @@ class Deployment:
             parameters = [parameter for page in pages for parameter in page["Parameters"]]
         except (BotoCoreError, ClientError) as error:
             raise NoDeploymentError(
-                f"{self.environment} cannot be asked: {error}. Check the AWS credentials and the region of this shell"
+                f"{self.environment} cannot be reached: {error}. Check the AWS credentials and the region of this shell"
             ) from error
         return {parameter["Name"].removeprefix(prefix): parameter["Value"] for parameter in parameters}
 

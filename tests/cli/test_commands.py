@@ -20,7 +20,7 @@ def test_an_environment_that_nobody_deployed_says_how(triage, aws):
 def test_without_credentials_there_is_no_deployment_to_talk_to(triage, no_credentials):
     result = triage("models", "list", *ENV)
     assert result.code == 4
-    assert "dev cannot be asked" in result.err
+    assert "dev cannot be reached" in result.err
 
 
 def test_an_embedded_aws_that_does_not_run_says_how_to_start_it(triage, tmp_path):
