@@ -53,7 +53,7 @@ def hub(tmp_path, monkeypatch):
 
 @pytest.fixture
 def triage(shell, monkeypatch):
-    """Exit code, standard output, and standard error in one line."""
+    """Return a function that runs the command and returns exit code, output, and errors in one line."""
     monkeypatch.setenv("TRIAGE_OPERATOR", "ann")
 
     def run(*arguments: object) -> tuple[int, str, str]:

@@ -1,4 +1,4 @@
-"""What holds for every command: deployments that are not there, exit codes, and where output goes."""
+"""Rules for every command: missing deployments, exit codes, and the streams that output goes to."""
 
 import subprocess
 import sys
@@ -67,7 +67,7 @@ def test_help_is_no_failure(triage, arguments):
 
 
 def modules_loaded_by(*arguments):
-    """The packages that a fresh process has imported when the command ends."""
+    """Return the packages that a fresh process has imported when the command ends."""
     program = (
         "import atexit, sys; from cli.main import run; sys.argv[0] = 'triage';"
         "atexit.register(lambda: print(*{name.partition('.')[0] for name in sys.modules})); run()"
@@ -137,7 +137,7 @@ def test_the_help_tells_the_exit_codes(triage):
 
 
 def test_what_people_read_goes_where_it_disturbs_no_machine(triage, deployment, tmp_path):
-    """Progress and errors on standard error, and nothing but JSON on standard output."""
+    """Progress and errors go to standard error. Standard output has only JSON."""
     result = triage("submit", export(tmp_path, any_item()), "--json", *ENV)
     assert "Submitting" in result.err
     assert result.json

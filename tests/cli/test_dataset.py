@@ -1,4 +1,4 @@
-"""The command against a Hub on loopback, as the embedded AWS would name it."""
+"""`triage dataset` with a Hub on loopback, such as the embedded AWS starts."""
 
 import json
 from datetime import UTC, datetime
@@ -25,7 +25,7 @@ def endpoint(tmp_path_factory):
 
 @pytest.fixture
 def triage(shell, endpoint, monkeypatch, tmp_path):
-    """The command as the shell runs it, on an instance whose Hub is that of the tests."""
+    """Return a function that runs the command with the Hub of the tests."""
     monkeypatch.setattr(constants, "HF_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "home/hub"))
     port = int(endpoint.rpartition(":")[2])
@@ -97,7 +97,7 @@ def test_what_cannot_be_published_is_refused_with_the_reason(triage, export, arg
 
 
 def complaints(endpoint, dataset_id):
-    """Ids and days of receipt in main."""
+    """Return the id and day of receipt of each complaint in `main`."""
     sha = HfApi(endpoint=endpoint).dataset_info(dataset_id).sha
     path = located(f"hf://{dataset_id}@{sha}:grouped", endpoint=endpoint)
     return {row.complaint_id: row.received for row in load_labelled(path).rows}

@@ -1,4 +1,4 @@
-"""`triage evaluate` on models that read one word, from a folder and from a registry whose AWS is moto's."""
+"""`triage evaluate` on models that read one word, from a folder and from a registry in moto."""
 
 import json
 import subprocess
@@ -40,7 +40,7 @@ ENV = ("--env", "dev")
 
 @pytest.fixture
 def triage(shell):
-    """The command as the shell runs it: exit code, standard output, and standard error in one line."""
+    """Return a function that runs the command and returns exit code, output, and errors in one line."""
 
     def run(*arguments: object) -> tuple[int, str, str]:
         code, out, err = shell("evaluate", *arguments)
@@ -67,7 +67,7 @@ def deployment(dev):
 
 
 def registered(deployment: Deployment, folder: Path, **values: object) -> ModelInfo:
-    """A row whose bundle is mirrored."""
+    """Register a model whose bundle is mirrored."""
     manifest = Manifest.model_validate_json((folder / "triage.json").read_bytes())
     mirrored = any_mirrored_bundle(manifest_sha256=manifest.sha256)
     row = any_model_info(**{"model_id": MODEL, "revision": REVISION, "bundle": mirrored, **values})
@@ -257,7 +257,7 @@ def test_a_mirrored_file_that_was_changed_is_found(triage, deployment, bundle, e
 
 
 def test_what_computes_is_imported_when_it_computes():
-    """So that `triage --help` need not wait."""
+    """Otherwise `triage --help` would wait for slow libraries."""
     command = "import sys, cli.main; print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=True)
     assert not {"sklearn", "matplotlib", "onnxruntime", "jinja2"} & set(run.stdout.split())

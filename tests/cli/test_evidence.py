@@ -1,4 +1,4 @@
-"""The page on which the evidence about challengers is shown. The command is tested with the others on strategies."""
+"""The page of evidence about challengers. `test_promotion.py` tests the command."""
 
 import re
 from html.parser import HTMLParser
@@ -33,7 +33,7 @@ SECTIONS = (
 
 
 def a_case(strategy: Strategy = CANARY, labelled: tuple[Labelled, ...] = (), **values: Any) -> Case:
-    """As the command puts it together; each arm has answered some of its own buckets."""
+    """Return a case as the command makes it. Each arm has answered complaints of some of its buckets."""
     challenger = (*strategy.challengers, *strategy.shadows)[0]
     ran = {}
     for arm in strategy.all_arms:
@@ -59,12 +59,12 @@ def a_case(strategy: Strategy = CANARY, labelled: tuple[Labelled, ...] = (), **v
 
 
 def some(count: int = 50, **values: Any) -> tuple[Labelled, ...]:
-    """A fifth better, a tenth worse."""
+    """Return labels: the challenger alone is right for a fifth of them, the champion alone for a tenth."""
     return tuple(labels(right=count * 7 // 10, better=count // 5, worse=count // 10, **values))
 
 
 class Read(HTMLParser):
-    """Headings, elements, what a reader hears, and every place that is fetched."""
+    """The headings and elements of a page, its texts for pictures, and every address that it loads from."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -103,7 +103,7 @@ def test_a_page_needs_nothing_beside_itself():
 
 
 def test_elements_have_names_only_where_something_refers_to_them():
-    """Pictures that are drawn apart name their parts alike."""
+    """Several pictures use the same ids, so only ids that something refers to are kept."""
     text = page([a_case(labelled=some())])
     assert set(re.findall(r' id="([^"]*)"', text)) <= set(re.findall(r"#([\w.-]+)", text)) | {"challenger-1"}
 

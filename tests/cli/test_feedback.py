@@ -11,7 +11,7 @@ from triage.taxonomy import load_taxonomy
 
 @pytest.fixture
 def applied(deployment, monkeypatch):
-    """Whatever is handed in has its outcome at the next look, as if the function were there."""
+    """Give feedback an outcome when the command reads it, as the function would."""
     put = deployment.story.__class__.put_if_absent
 
     def put_and_apply(table, item):
@@ -150,7 +150,7 @@ def test_one_wrong_row_and_nothing_of_the_file_is_handed_in(triage, deployment, 
 
 @pytest.mark.usefixtures("applied")
 def test_every_wrong_row_is_told_at_once(triage, statements):
-    """Also where some are no statements and others no labels."""
+    """Both malformed rows and rows with unknown labels."""
     rows = (MOVED.replace("blind", "deaf"), CLEARED, MOVED.replace("Credit card", "Nothing").replace(",0.05", ",0.06"))
     result = triage("feedback", "--file", statements(*rows), *ENV)
     assert "row 1, column 'mode'" in result.err and "row 3, column 'product'" in result.err

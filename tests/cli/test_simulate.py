@@ -1,4 +1,4 @@
-"""What a strategy or a threshold would have meant, against a deployment whose AWS is moto's."""
+"""`triage strategy simulate` with a deployment in moto."""
 
 import json
 from collections.abc import Iterable
@@ -48,7 +48,7 @@ def shadowed(deployment):
 
 @pytest.fixture
 def simulate(shell, tmp_path):
-    """Proposes a strategy or a threshold; what the command prints as JSON."""
+    """Return a function that simulates a strategy or a threshold and returns the JSON that the command prints."""
 
     def run(strategy: Strategy | None = None, *arguments: object) -> Any:
         if strategy is not None:
@@ -72,7 +72,7 @@ def triage(shell):
 
 
 def predicted(number: int, arm: Arm, label: str = "Mortgage", *, days: float = 1, shadow: bool = False, **values: Any):
-    """By an arm that was dealt the bucket of its number."""
+    """Return a prediction of an arm for the complaint with this number, which is also its bucket."""
     model = any_model_reference(
         model_id=arm.model_id,
         revision=arm.revision,
@@ -108,7 +108,7 @@ def stored(deployment: Deployment, *entries: Iterable[Any]) -> None:
 
 
 def pairs(numbers: Iterable[int], *, champion: str = "Student loan", challenger: str = "Mortgage", **values: Any):
-    """Answered by the champion, and predicted by the challenger in its shadow."""
+    """Return predictions of complaints: the champion's answers, and the challenger's as a shadow."""
     for number in numbers:
         yield predicted(number, CHAMPION, champion, **values)
         yield predicted(number, NEXT, challenger, shadow=True, **values)
@@ -159,7 +159,7 @@ def test_a_complaint_that_was_only_shadowed_was_not_answered(simulate, shadowed)
 
 
 def test_a_champion_of_the_past_answered_complaints_too(simulate, shadowed):
-    """They are replayed, and nothing is known of what the present one says of them."""
+    """They are replayed, but the answers of the present champion are not known."""
     put_in_force(shadowed.registry, any_strategy({"next": 10_000}, gates=GATES), by="ann", replaces=1)
     stored(shadowed, [predicted(1, CHAMPION)], [predicted(2, NEXT, strategy_version=2)])
     found = simulate(None, "--threshold", "0.5")["present"]
@@ -192,7 +192,7 @@ def test_complaints_answered_before_there_was_a_strategy_are_replayed(simulate, 
 
 
 def test_a_bucket_of_another_experiment_is_not_relied_on(simulate, shadowed):
-    """The customer is dealt anew; where the selection is not there any more, the complaint."""
+    """The customer is assigned again or, if the selection is gone, the complaint."""
     again = any_strategy({"champion": 7_500, "next": 2_500}, experiment="another", gates=GATES)
     stored(shadowed, pairs(range(40)))
     stored(shadowed, (any_selection(complaint_id=f"c-{number}", subject="one customer") for number in range(20)))
@@ -255,7 +255,7 @@ def test_a_task_that_looks_for_one_label_shows_recall_and_precision(simulate, tr
 
 
 def test_predictions_that_were_not_read_are_mentioned(simulate, triage, shadowed, monkeypatch):
-    """And nothing older than it is half-read of one version."""
+    """Complaints older than the oldest prediction that was read are left out."""
     monkeypatch.setattr(replays, "REPLAYED", 3)
     stored(shadowed, *(pairs([number], days=number) for number in range(1, 6)))
     found = simulate(CANARY)

@@ -1,4 +1,4 @@
-"""`triage strategy set` and `show`: what is put in force, and who is drawn for what."""
+"""`triage strategy set`, `show` and `assign`."""
 
 import pytest
 
@@ -80,7 +80,7 @@ def test_no_arm_is_told_without_a_strategy_or_without_a_text(triage, deployment,
 
 @pytest.fixture
 def file(deployment, tmp_path):
-    """A strategy whose one model is there."""
+    """Write a file with a strategy whose only model is registered."""
     registered(deployment, model_id=any_arm().model_id, revision=any_arm().revision)
     written = tmp_path / "strategy.json"
     written.write_text(any_strategy().model_dump_json())

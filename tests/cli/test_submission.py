@@ -55,7 +55,7 @@ def allocated_after(milliseconds: int, complaint_id: str, **values) -> Allocatio
 
 
 class FakeComplaints:
-    """A table that keeps what is put first."""
+    """A table that keeps the first item under each id."""
 
     def __init__(self) -> None:
         self.items: dict[str, dict[str, object]] = {}
@@ -65,7 +65,7 @@ class FakeComplaints:
 
 
 class FakeStory:
-    """Allocates a complaint the n-th time that it is asked for."""
+    """A table in which complaints have no allocation at first, and one after some reads."""
 
     def __init__(self, asked_before: dict[str, int]) -> None:
         self._asked_before = dict(asked_before)
@@ -84,7 +84,7 @@ class FakeDeployment:
 
 
 def any_deployment(**asked_before: int) -> Any:
-    """`asked_before`: how often the allocation of a complaint is asked for in vain; of all others, always."""
+    """asked_before: how many reads find no allocation of a complaint; others never have one."""
     return FakeDeployment(asked_before)
 
 

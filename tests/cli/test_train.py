@@ -1,4 +1,4 @@
-"""`triage train` and `triage publish`, up to the line that registers."""
+"""`triage train` and `triage publish`, which prints the command that registers."""
 
 import json
 import re
@@ -132,7 +132,7 @@ def test_the_folder_one_stands_in_is_not_replaced(trained, tmp_path, monkeypatch
 
 
 def test_models_are_written_where_a_link_leads(trained, tmp_path):
-    """They stand already, with reports, and are kept."""
+    """The bundles and reports exist already, so they are kept."""
     models, result = trained
     (tmp_path / "link").symlink_to(models)
     said = ["--data", str(models.parent / "export.csv"), "--keep", "grouped", "--output", str(tmp_path / "link")]
