@@ -183,7 +183,7 @@ def test_the_evidence_on_each_challenger_is_shown_and_nothing_is_changed(triage,
 
 
 def observed(complaint_id: str, *, right: bool):
-    """Store a labelled complaint that the champion predicted wrongly and the challenger rightly."""
+    """Yield the records of a labelled complaint that the champion got wrong. right: the challenger's result."""
     now = timestamp(datetime.now(UTC))
     answers = ((CANARY.champion_arm, "Student loan"), (CANARY.challengers[0], "Mortgage" if right else "Student loan"))
     for arm, label in answers:

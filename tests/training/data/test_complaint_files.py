@@ -1,4 +1,4 @@
-"""Exports are written here in every form; the real sample beside the repository is read where it is present."""
+"""Reads exports in every format. Some tests read the shared sample of real complaints, if it is present."""
 
 import csv
 import io
@@ -250,7 +250,7 @@ def test_a_parquet_file_without_ids_is_refused(tmp_path):
 
 
 def archive_of(directory: Path, **members: str) -> Path:
-    """Packed in the order given; `_` in a name stands for the dot before its suffix."""
+    """Pack these files in this order; `_` in a name stands for the dot before its suffix."""
     with ZipFile(directory / "archive.zip", "w") as archive:
         for name, content in members.items():
             archive.writestr(".".join(name.rsplit("_", 1)), content)

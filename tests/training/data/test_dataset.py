@@ -1,4 +1,4 @@
-"""Exports are written here; the real sample beside the repository is read where it is present."""
+"""Labels exports that the tests write. Some tests read the shared sample, if it is present."""
 
 import csv
 from collections import Counter

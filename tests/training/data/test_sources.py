@@ -14,7 +14,7 @@ SHA = "0d5317a87d7703dc927cb29ed6fb0a82d1819904"
 
 @pytest.fixture(autouse=True, scope="module")
 def cache(tmp_path_factory):
-    """Files of the Hub stay out of the cache of whoever runs the tests."""
+    """Keep downloads out of the user's cache."""
     home = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(constants, "HF_HOME", str(home))
@@ -24,7 +24,7 @@ def cache(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def published(endpoint, tmp_path_factory):
-    """A snapshot, and its commit on the Hub."""
+    """Return the id of a published snapshot, and its commit."""
     folder = tmp_path_factory.mktemp("snapshot")
     export = any_export(folder)
     data = load_labelled(export)
@@ -41,7 +41,7 @@ def published(endpoint, tmp_path_factory):
 
 
 def uploaded(endpoint, name, **files):
-    """A dataset of somebody else's; the commit's sha. `card` stands for README.md."""
+    """Upload another publisher's dataset and return the sha of the commit. card: README.md."""
     api = HfApi(endpoint=endpoint)
     api.create_repo(name, repo_type="dataset", exist_ok=True)
     for path, content in files.items():

@@ -12,7 +12,7 @@ FILLER = [f"filler{chr(97 + first)}{chr(97 + second)}" for first in range(20) fo
 
 
 def letters(n: int, *, seed: int):
-    """Texts of their own, whose words tell the product."""
+    """Return different texts whose words reveal the product."""
     chance = random.Random(seed)
     return [
         any_row(

@@ -66,7 +66,7 @@ def test_draws_in_which_nothing_is_defined_say_nothing():
 
 @pytest.mark.parametrize("n", [1, 5, 200])
 def test_as_many_as_are_all_right_prove_no_more_than_so_many(n):
-    """Every draw of them is the same, and would give an interval without any width."""
+    """Every draw of them is the same, so the bootstrap alone would give an interval of no width."""
     judged = any_judged(n)
     right = replace(judged, truth=np.array([judged.labels[place] for place in judged.given]))
     around = intervals(right, np.arange(n), names=["accuracy"])["accuracy"]

@@ -1,4 +1,4 @@
-"""Against scikit-learn where it has the measure, and by what must hold for all weights."""
+"""Compares measures with scikit-learn, and tests properties that hold for all weights."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""That they are drawn is tested here; how they look, people judge."""
+"""Tests that the pictures are drawn. People judge how they look."""
 
 import xml.etree.ElementTree as ElementTree
 

@@ -18,7 +18,7 @@ VOID = {"img", "meta", "br"}
 
 
 class Tags(HTMLParser):
-    """Refuses a page whose tags do not close in their order."""
+    """Parses a page and fails if its tags are not closed in order."""
 
     def __init__(self) -> None:
         super().__init__()

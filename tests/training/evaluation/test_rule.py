@@ -8,7 +8,7 @@ from training.evaluation.measures import figures
 
 
 def saying(narrative: str, *, to: int):
-    """Predictions in which one complaint has this narrative."""
+    """Return predictions in which one complaint has this narrative."""
     predictions = any_predictions(any_flagging())
     rows = [replace(row, narrative=narrative) if place == to else row for place, row in enumerate(predictions.rows)]
     return replace(predictions, rows=tuple(rows))

@@ -29,7 +29,7 @@ def any_part(aim: TaskRecipe, labels: int):
 
 @pytest.fixture(scope="module")
 def encoder():
-    """A stand-in whose logits show which tokens it was given: their sum, and their sum times their places."""
+    """An encoder whose logits depend on the tokens that it read: their sum, and their sum times their places."""
     inputs = [helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "sequence"]) for name in INPUTS]
     logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", 2])
     nodes = [

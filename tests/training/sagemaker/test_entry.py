@@ -1,4 +1,4 @@
-"""One job in the container's own process, on the folders of the contract; failures without training."""
+"""The container's entry point: one job that trains in a process of its own, and failures before training."""
 
 import json
 import re
@@ -31,7 +31,7 @@ NARRATIVE = "My bank took my house."
 
 @pytest.fixture(scope="module")
 def job(tmp_path_factory):
-    """A finished job: its root, and how its process ended."""
+    """Return the root of a finished job, and the result of its process."""
     root = tmp_path_factory.mktemp("opt") / "ml"
     export = any_export(tmp_path_factory.mktemp("export"))
     command = [sys.executable, "-m", "training.sagemaker", "run", "--root", root, "--data", export]

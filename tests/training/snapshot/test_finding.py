@@ -1,4 +1,4 @@
-"""Which snapshots were published, and what they hold."""
+"""Lists published snapshots and describes them."""
 
 import pytest
 from huggingface_hub import HfApi, constants
@@ -10,7 +10,7 @@ from training.snapshot import PublicationError, describe, publish_snapshot, publ
 
 @pytest.fixture
 def endpoint(tmp_path):
-    """A Hub of the test's own, so that no other test's datasets are found."""
+    """A Hub for this test alone, so that it finds no datasets of other tests."""
     with served(tmp_path / "hub") as address:
         yield address
 

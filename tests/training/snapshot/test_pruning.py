@@ -1,4 +1,4 @@
-"""Complaints that are removed from a published snapshot, and what is left of it."""
+"""Removes complaints from a published snapshot, and checks what is left of it."""
 
 import csv
 import json
@@ -50,7 +50,7 @@ print(json.dumps({config: {split: part.to_list() for split, part in data.items()
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
-    """Where the Hub keeps its files."""
+    """The folder in which the Hub keeps its files."""
     return tmp_path_factory.mktemp("pruned")
 
 
@@ -67,7 +67,7 @@ def api(endpoint):
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory):
-    """Writes a snapshot whose narratives no other one has, so that no file of it is shared."""
+    """Return a function that writes a snapshot with narratives of its own, so that it shares no file."""
     folder = tmp_path_factory.mktemp("own")
     export = any_export(folder)
     data, tags = load_labelled(export), stated_tags(export)
@@ -94,14 +94,14 @@ def snapshot(own, request):
 
 @pytest.fixture
 def dataset_id(request, endpoint, snapshot):
-    """The snapshot, published in a repository of the test's own."""
+    """The id of a repository with the published snapshot."""
     name = f"bank/{request.node.originalname}"
     publish_snapshot(snapshot, dataset_id=name, endpoint=endpoint)
     return name
 
 
 def rows_in(folder):
-    """By config and part, the rows of a snapshot's folder."""
+    """Return the rows in a snapshot's folder, by config and part."""
     return {
         (file.parent.name, file.stem): pyarrow.parquet.ParquetFile(file).read().to_pylist()
         for file in sorted(folder.glob("data/*/*.parquet"))
@@ -113,7 +113,7 @@ def fetched(api, dataset_id, folder):
 
 
 def load(dataset_id, endpoint, cache, *configs):
-    """By config and split, the rows that `load_dataset` gives."""
+    """Return the rows that `load_dataset` reads, by config and split."""
     # In a process of its own: datasets reads the address of the Hub when it is imported.
     run = subprocess.run(
         [sys.executable, "-c", LOAD, dataset_id, *configs],
@@ -138,12 +138,12 @@ def chosen(*ids):
 
 
 def somebody(snapshot):
-    """Who stands in both configs."""
+    """Return the id of a complaint that is in both configs."""
     return rows_in(snapshot.folder)["time", "test"][0]["complaint_id"]
 
 
 def narratives_on_disk(root):
-    """Of every file in a folder that is Parquet, whatever its name."""
+    """Return the narratives in every Parquet file of a folder, whatever its name."""
     found = set()
     for path in root.rglob("*"):
         if path.is_file() and path.read_bytes()[:4] == b"PAR1":
@@ -240,7 +240,7 @@ def test_prunings_add_up(api, endpoint, dataset_id, snapshot, tmp_path):
 
 
 def test_what_is_only_in_an_earlier_revision_is_removed_from_there(api, endpoint, dataset_id, snapshot, own, root):
-    """As after a publication of an export from which it was taken."""
+    """This happens if the complaint was removed from the export, and the export published again."""
     gone = somebody(snapshot)
     narrative = everybody(rows_in(snapshot.folder))[gone]["narrative"]
     later = own("later")

@@ -1,4 +1,4 @@
-"""Publication to a Hub on loopback, and reading back as others do."""
+"""Publishes snapshots to a Hub on loopback, and reads them back with `datasets`."""
 
 import json
 import os
@@ -24,7 +24,7 @@ print(json.dumps({config: {split: part["complaint_id"][:] for split, part in dat
 
 @pytest.fixture
 def dataset_id(request):
-    """A repository of the test's own."""
+    """The id of a repository that no other test uses."""
     return f"bank/{request.node.name}"
 
 
