@@ -60,7 +60,7 @@ def test_wrong_usage_ends_before_anything_is_asked(triage, arguments):
 
 
 @pytest.mark.parametrize("arguments", [("--help",), ("models", "--help"), ("strategy", "set", "--help")])
-def test_help_is_no_failure(triage, arguments):
+def test_help_exits_with_0(triage, arguments):
     result = triage(*arguments)
     assert result.code == 0
     assert "Usage:" in result.out
@@ -136,7 +136,7 @@ def test_the_help_tells_the_exit_codes(triage):
         assert f"{code} {meaning}" in told
 
 
-def test_what_people_read_goes_where_it_disturbs_no_machine(triage, deployment, tmp_path):
+def test_progress_and_errors_go_to_standard_error(triage, deployment, tmp_path):
     """Progress and errors go to standard error. Standard output has only JSON."""
     result = triage("submit", export(tmp_path, any_item()), "--json", *ENV)
     assert "Submitting" in result.err

@@ -129,7 +129,7 @@ def test_what_people_and_models_name_is_text_and_no_markup():
     assert "&lt;i&gt;first" in text
 
 
-def test_the_versions_that_the_evidence_is_about_are_all_told():
+def test_the_page_names_every_version_of_the_evidence():
     case = a_case(labelled=some())
     text, evidence = page([case]), case.evidence
     for told in (evidence.champion, evidence.challenger, evidence.since, evidence.until, evidence.reference().sha256):
@@ -157,7 +157,7 @@ def test_what_is_not_delivered_as_intended_is_warned_of():
     assert "Complaints do not go" in page([a_case(labelled=some(), evidence=wrong)])
 
 
-def test_gates_are_told_in_words_and_by_a_mark():
+def test_each_gate_is_shown_in_words_and_by_a_mark():
     text = page([a_case(labelled=some())])
     for mark, told in (("✓", "passed"), ("…", "open")):
         assert re.search(rf"{mark}</span> {told}", text)
@@ -182,7 +182,7 @@ def test_a_trail_is_of_the_labels_that_count_in_the_order_of_time():
     assert [(look.labels, look.comparison.difference) for look in looks] == [(1, 0.0), (2, -0.5)]
 
 
-def test_labels_that_do_not_count_are_told_by_their_reason():
+def test_labels_that_do_not_count_are_listed_by_reason():
     strategy = any_strategy({"champion": 9_000, "next": 1_000}, gates=Gates(min_inclusion=0.05))
     labelled = (
         any_labelled(0),

@@ -16,7 +16,7 @@ def test_models_are_listed_by_task(triage, deployment):
     assert listed[0]["bundle"]["engine"] == "onnx"
 
 
-def test_a_row_that_somebody_broke_hides_no_other(triage, deployment):
+def test_a_broken_row_does_not_hide_the_others(triage, deployment):
     registered(deployment)
     deployment.registry._models.put({"model_id": "acme/broken", "revision": "main", "state": "champion"})
     assert [model["model_id"] for model in triage("models", "list", "--json", *ENV).json] == ["acme/model"]

@@ -132,7 +132,7 @@ def test_the_strategy_in_force_stays_as_it_is(simulate, shadowed):
     assert shadowed.registry.strategies.get("product").strategy == SHADOWED
 
 
-def test_what_nobody_predicted_is_unknown_and_told(simulate, triage, shadowed, tmp_path):
+def test_complaints_that_their_arm_did_not_predict_are_shown_as_unknown(simulate, triage, shadowed, tmp_path):
     stored(shadowed, (predicted(number, CHAMPION) for number in (1, 9_000)))
     found = simulate(CANARY)["proposed"]
     assert (found["unknown"], found["unknown_by_arm"]) == (1, {"next": 1})
@@ -153,7 +153,7 @@ def test_only_the_last_days_are_replayed(simulate, shadowed):
     assert [simulate(CANARY, "--days", days)["present"]["complaints"] for days in (7, 30)] == [1, 2]
 
 
-def test_a_complaint_that_was_only_shadowed_was_not_answered(simulate, shadowed):
+def test_a_complaint_with_only_a_shadow_prediction_is_not_replayed(simulate, shadowed):
     stored(shadowed, pairs([1]), [predicted(2, NEXT, shadow=True)])
     assert simulate(CANARY)["present"]["complaints"] == 1
 
@@ -223,7 +223,7 @@ def test_labels_count_as_they_do_in_the_evidence(simulate, shadowed, values, cou
     assert (found["labels"], found["other_labels"]) == (counts, 1 - counts)
 
 
-def test_a_label_that_was_drawn_rarely_stands_for_more(simulate, shadowed):
+def test_a_label_drawn_less_often_weighs_more(simulate, shadowed):
     stored(shadowed, pairs([1, 2], champion="Mortgage"), [said(1, inclusion=0.1), said(2, "Student loan")])
     found = simulate(CANARY)["present"]
     assert found["accuracy"] == pytest.approx(10 / 11)
@@ -278,7 +278,7 @@ def test_a_task_without_a_strategy_is_answered_by_its_champion(simulate, deploym
         ("product", ("--threshold", "1.5"), 2, "equal to 1"),
     ],
 )
-def test_what_cannot_be_simulated_says_why(shell, shadowed, task, arguments, code, told):
+def test_a_failed_simulation_states_the_reason(shell, shadowed, task, arguments, code, told):
     ended, _, err = shell("strategy", "simulate", task, *arguments, "--env", "dev")
     assert ended == code and told in " ".join(err.split())
 

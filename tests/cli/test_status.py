@@ -6,7 +6,7 @@ from tests.factories import any_allocation
 from triage.allocation import MANUAL_TEAM
 
 
-def test_the_status_tells_what_is_registered_parked_and_allocated_last(triage, deployment):
+def test_the_status_shows_registered_models_and_parked_and_recent_complaints(triage, deployment):
     registered(deployment)
     parked(deployment, "1")
     deployment.story.put(any_allocation(complaint_id="2"))

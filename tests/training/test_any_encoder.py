@@ -141,7 +141,7 @@ def test_as_many_tokens_as_the_encoder_has_places_for_are_read(architecture, tmp
         model(torch.full((1, longest + 1), 1000))
 
 
-def test_heads_give_what_each_classifier_gives(tmp_path):
+def test_heads_return_the_logits_of_each_classifier(tmp_path):
     encoder = saved(CONFIGS_OF["mpnet"], tmp_path)
     with quiet():
         models = {
@@ -164,7 +164,7 @@ def test_a_batch_is_padded_with_the_token_that_the_encoder_knows_as_padding():
 
 @pytest.mark.parametrize("architecture", ["bert", *CONFIGS_OF])
 @pytest.mark.parametrize("frozen", [1, 2, 3])
-def test_what_the_lower_layers_gave_once_stands_for_them(architecture, frozen, tmp_path):
+def test_stored_outputs_replace_the_lower_layers(architecture, frozen, tmp_path):
     config = {"bert": BERT, **CONFIGS_OF}[architecture]
     recipe = RECIPE.model_copy(update={"frozen_layers": frozen, "examples": 20})
     prepared = prepare(recipe)
@@ -182,7 +182,7 @@ def test_what_the_lower_layers_gave_once_stands_for_them(architecture, frozen, t
         assert not torch.equal(logits, moved)
 
 
-def test_the_lower_layers_run_again_once_nothing_stands_for_them(tmp_path):
+def test_without_stored_outputs_the_lower_layers_run(tmp_path):
     """Also after a batch that failed."""
     prepared = prepare(RECIPE)
     learner = learning(

@@ -57,13 +57,13 @@ def test_at_the_ends_of_the_rate_everything_is_right_or_wrong(error_rate, right)
         assert (flagged.kind == "set_vulnerable") == right
 
 
-def test_errors_in_one_task_say_nothing_about_errors_in_another():
+def test_errors_in_different_tasks_are_independent():
     said = reviews(any_reviewer(error_rate=0.5))
     both = sum(m.product != TRUTH.product and f.kind == "clear_vulnerable" for m, f in said) / REVIEWS
     assert abs(both - 0.25) < 4 * sqrt(0.25 * 0.75 / REVIEWS)
 
 
-def test_whatever_is_said_is_a_label():
+def test_every_statement_names_a_label():
     for moved, flagged in reviews(any_reviewer(error_rate=0.5)):
         moved.check(TAXONOMY, product=None)
         flagged.check(TAXONOMY, product=None)

@@ -21,7 +21,7 @@ def test_without_answers_there_is_no_error():
     assert calibration([]).bins == ()
 
 
-def test_whoever_is_right_as_often_as_it_says_has_no_error():
+def test_accuracy_equal_to_confidence_is_no_calibration_error():
     assert calibration([(0.75, right, 1.0) for right in (True, True, True, False)]).error == pytest.approx(0)
 
 
@@ -110,7 +110,7 @@ def test_an_arm_without_a_share_that_answers_nobody_is_no_mismatch():
 
 
 @pytest.mark.parametrize("far", [{"champion": 40, "b": 40, "c": 20}, {"champion": 60, "b": 10, "c": 30}])
-def test_it_is_the_mixture_of_lindon_and_malek(far):
+def test_the_test_is_the_mixture_of_lindon_and_malek(far):
     """Their ratio in closed form, with the multivariate beta function written out."""
 
     def log_beta(*values: float) -> float:
@@ -123,7 +123,7 @@ def test_it_is_the_mixture_of_lindon_and_malek(far):
     assert mismatch_p_value(far, SHARES) == pytest.approx(min(1.0, math.exp(-log_ratio)))
 
 
-def test_its_inverse_is_a_bet_that_nobody_can_expect_to_win():
+def test_the_inverse_of_its_p_value_has_mean_1_or_less():
     """Over all sequences of five, the capital is one on average; p is its inverse where that is below one."""
     excess = 0.0
     for sequence in product(SHARES, repeat=5):
@@ -191,5 +191,5 @@ def test_two_independent_samples_are_compared_by_their_proportions():
 
 
 @pytest.mark.parametrize("right", [0, 1])
-def test_samples_that_are_all_alike_do_not_differ(right):
+def test_samples_of_equal_values_do_not_differ(right):
     assert two_proportions(right * 7, 7, right * 9, 9).p_value == pytest.approx(1)

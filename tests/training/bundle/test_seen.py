@@ -26,7 +26,7 @@ def test_digests_are_kept_without_the_order_of_the_texts(tmp_path):
     assert is_seen(texts, seen).all()
 
 
-def test_a_bundle_need_not_say_what_it_was_made_from(tmp_path):
+def test_a_bundle_may_lack_digests(tmp_path):
     assert load_seen(tmp_path) is None
 
 

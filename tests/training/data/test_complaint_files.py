@@ -335,7 +335,7 @@ def test_the_real_sample_is_read_and_its_recent_products_are_in_the_taxonomy():
 
 
 @pytest.mark.parametrize("trace", ["x/.DS_Store", "Thumbs.db", ".gitkeep"])
-def test_what_a_computer_leaves_in_a_folder_is_no_export(tmp_path, trace):
+def test_files_of_the_operating_system_are_not_exports(tmp_path, trace):
     path = zipped(tmp_path, "a.csv", content=bulk_csv({"Complaint ID": "1"}))
     with ZipFile(path, "a") as archive:
         archive.writestr(trace, "x")

@@ -230,6 +230,6 @@ def test_a_value_that_is_missing_says_what_its_column_is_called(tmp_path):
 
 
 @pytest.mark.parametrize("tags", ["older american", "SERVICEMEMBER", "VIP; Older  American"])
-def test_a_tag_is_heard_however_it_is_spelled(tmp_path, tags):
+def test_a_tag_is_recognised_in_every_spelling(tmp_path, tags):
     *_, row = load_labelled(export(tmp_path, MORTGAGE, {**CARD, "Tags": tags})).rows
     assert row.vulnerable is True

@@ -125,7 +125,7 @@ def test_a_part_exceeds_its_share_by_one_group_at_most(sizes, seed):
     assert len(split.validation) < 0.2 * len(groups) + max(sizes)
 
 
-def test_shares_are_of_the_rows_that_are_in_a_part():
+def test_shares_are_of_the_rows_in_a_part():
     received = days(*range(8), 140, 200, 201)
     split = time_split(received, np.arange(11), test_from=TEST_FROM, validation=0.25)
     assert split.shares == {"train": 0.6, "validation": 0.2, "test": 0.2}

@@ -41,7 +41,7 @@ def test_average_precision_takes_equal_probabilities_together():
 
 
 @given(st.lists(st.integers(0, 3), min_size=30, max_size=30).filter(any), st.booleans())
-def test_a_weight_of_two_is_the_complaint_twice(weights, flagging):
+def test_a_weight_of_2_counts_a_complaint_twice(weights, flagging):
     judged = any_flagging(30) if flagging else any_judged(30)
     repeated = judged.at(np.repeat(np.arange(30), weights))
     by_weight, by_hand = figures(judged, np.array(weights, dtype=float)), figures(repeated)
@@ -50,7 +50,7 @@ def test_a_weight_of_two_is_the_complaint_twice(weights, flagging):
 
 
 @given(st.floats(0.01, 100))
-def test_weights_count_only_beside_each_other(factor):
+def test_only_the_ratio_of_weights_matters(factor):
     judged = any_judged(30)
     weights = np.random.default_rng(1).uniform(0.1, 2, size=30)
     one, other = figures(judged, weights), figures(judged, weights * factor)

@@ -56,7 +56,7 @@ def test_curves_of_several_models_are_told_apart():
     assert "ours, extrapolated" in drawn and "theirs, extrapolated" in drawn and "average precision" in drawn
 
 
-def test_a_dollar_begins_no_formula():
+def test_a_dollar_sign_does_not_begin_a_formula():
     drawn = pictures.confusion(["$x^2$ fees", "b"], [[1, 0], [0, 1]])
     assert drawn is not None
     assert "$x^2$ fees" in texts(drawn)

@@ -14,7 +14,7 @@ def test_every_measure_has_a_name():
 
 
 @pytest.mark.parametrize("verdict", ["reached", "not reached", "undecided"])
-def test_a_verdict_is_said_with_its_figure_and_interval(verdict):
+def test_a_verdict_states_its_figure_and_interval(verdict):
     human = Comparison(
         who="team",
         measure="recall",

@@ -87,7 +87,7 @@ def test_every_reported_metric_is_in_the_log(job):
     )
 
 
-def test_progress_is_told_by_tenths(job):
+def test_progress_is_printed_in_tenths(job):
     told = re.findall(r"^\[progress\] train (\d+) %$", job.ended.stdout, re.MULTILINE)
     assert told == sorted(told, key=int)
     assert told[-1] == "100"
@@ -97,7 +97,7 @@ def test_the_folder_of_checkpoints_is_there(job):
     assert (job.root / CHECKPOINTS).is_dir()
 
 
-def test_hyperparameters_were_texts_in_the_file(job):
+def test_the_file_has_hyperparameters_as_strings(job):
     assert json.loads((job.root / HYPERPARAMETERS).read_text()) == {
         "recipe": "tiny",
         "epochs": "1",
@@ -149,7 +149,7 @@ def test_what_fails_in_training_is_told_without_its_message(tmp_path, monkeypatc
 
 
 @pytest.mark.parametrize("error", [ExportError(CONFIGS, "is empty", advice="Fill it"), BundleCorruptError("a.json")])
-def test_errors_that_never_quote_a_narrative_are_told_in_full(error):
+def test_errors_that_never_quote_a_narrative_are_reported_in_full(error):
     assert reason(error) == f"{type(error).__name__}: {error}"
 
 

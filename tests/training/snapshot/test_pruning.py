@@ -294,13 +294,13 @@ def test_a_commit_that_somebody_makes_meanwhile_is_not_lost(api, endpoint, datas
     assert set(api.list_repo_files(dataset_id, repo_type="dataset")) >= {"theirs.txt", *snapshot.names}
 
 
-def test_a_hub_that_keeps_the_files_is_not_believed(endpoint, dataset_id, snapshot, monkeypatch):
+def test_files_that_the_hub_still_lists_are_an_error(endpoint, dataset_id, snapshot, monkeypatch):
     monkeypatch.setattr(HfApi, "permanently_delete_lfs_files", lambda *_arguments, **_options: None)
     with pytest.raises(PublicationError, match=rf"still lists \d+ old files of {dataset_id}"):
         prune(dataset_id, drop=chosen(somebody(snapshot)), endpoint=endpoint)
 
 
-def test_a_hub_that_lists_nothing_and_hands_out_what_was_is_not_believed(endpoint, dataset_id, snapshot, monkeypatch):
+def test_files_that_the_hub_still_serves_are_an_error(endpoint, dataset_id, snapshot, monkeypatch):
     monkeypatch.setattr(HfApi, "super_squash_history", lambda *_arguments, **_options: None)
     monkeypatch.setattr(HfApi, "list_lfs_files", lambda *_arguments, **_options: [])
     with pytest.raises(PublicationError, match=rf"still serves the earlier .* of {dataset_id}"):
