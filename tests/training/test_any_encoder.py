@@ -1,4 +1,4 @@
-"""Encoders of several architectures, tiny and with random weights, through the whole of training and export."""
+"""Trains and exports tiny encoders of several architectures, with random weights at the start."""
 
 import os
 import subprocess
@@ -66,7 +66,7 @@ CONFIGS_OF = {
 
 
 def saved(config, folder):
-    """An encoder with random weights and the tokenizer of MiniLM, as the Hub would hand it out."""
+    """Save an encoder with random weights and the tokenizer of MiniLM, in the files that the Hub would return."""
     torch.manual_seed(3)
     with quiet():
         AutoModel.from_config(config).save_pretrained(folder)
@@ -131,7 +131,7 @@ def test_more_tokens_than_the_encoder_has_places_for_are_refused(architecture, p
 
 @pytest.mark.parametrize("architecture", ["roberta", "mpnet"])
 def test_as_many_tokens_as_the_encoder_has_places_for_are_read(architecture, tmp_path):
-    """They count positions from behind that of padding."""
+    """Some architectures number positions from the padding token's index on."""
     encoder = saved(CONFIGS_OF[architecture], tmp_path / "encoder")
     with quiet():
         model = AutoModel.from_pretrained(encoder)
@@ -183,7 +183,7 @@ def test_stored_outputs_replace_the_lower_layers(architecture, frozen, tmp_path)
 
 
 def test_without_stored_outputs_the_lower_layers_run(tmp_path):
-    """Also after a batch that failed."""
+    """This holds also after a batch that failed."""
     prepared = prepare(RECIPE)
     learner = learning(
         load(saved(BERT, tmp_path / "encoder"), prepared, RECIPE), prepared, RECIPE, lambda done: None

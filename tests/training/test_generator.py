@@ -35,7 +35,7 @@ def share(values) -> float:
 
 
 def says(complaint: GeneratedComplaint, sentences) -> bool:
-    """Whether the letter holds one of the sentences, as far as typos and filled slots let it be found."""
+    """Return whether the letter contains one of the sentences, in spite of typos and filled slots."""
     text = complaint.narrative.lower()
     return any(max(sentence.split("{"), key=len).split("}")[-1].strip().lower() in text for sentence in sentences)
 

@@ -69,7 +69,7 @@ def test_the_bins_are_those_of_scikit_learn():
     ("found", "runs", "interval"), [(0, 10, (0.0, 0.2775)), (5, 100, (0.0215, 0.1118)), (10, 10, (0.7225, 1.0))]
 )
 def test_a_share_has_the_interval_of_wilson(found, runs, interval):
-    """Of Brown, Cai and DasGupta (2001), and symmetric at the ends."""
+    """Compares with Brown, Cai and DasGupta (2001), and 0 with 1."""
     assert wilson(found / runs, runs) == pytest.approx(interval, abs=5e-4)
 
 
@@ -111,7 +111,7 @@ def test_an_arm_without_a_share_that_answers_nobody_is_no_mismatch():
 
 @pytest.mark.parametrize("far", [{"champion": 40, "b": 40, "c": 20}, {"champion": 60, "b": 10, "c": 30}])
 def test_the_test_is_the_mixture_of_lindon_and_malek(far):
-    """Their ratio in closed form, with the multivariate beta function written out."""
+    """Compares with their closed form, the ratio of multivariate beta functions."""
 
     def log_beta(*values: float) -> float:
         return sum(map(math.lgamma, values)) - math.lgamma(sum(values))
@@ -124,7 +124,7 @@ def test_the_test_is_the_mixture_of_lindon_and_malek(far):
 
 
 def test_the_inverse_of_its_p_value_has_mean_1_or_less():
-    """Over all sequences of five, the capital is one on average; p is its inverse where that is below one."""
+    """Sums over all sequences of five. p is at most 1, so the mean of its inverse can be below 1."""
     excess = 0.0
     for sequence in product(SHARES, repeat=5):
         chance = math.prod(SHARES[arm] for arm in sequence)
@@ -149,7 +149,7 @@ def test_an_assignment_as_intended_is_not_called_wrong_at_any_look():
 
 
 def smallest_p_value(share: float, seed: int, complaints: int) -> float:
-    """Of looks after each ten complaints, of which so many went to the challenger instead of half of them."""
+    """Return the smallest p-value of looks after every ten complaints. The intended share is a half."""
     random, counts, smallest = Random(seed), Counter[str](), 1.0
     for _ in range(complaints // 10):
         counts.update("next" if random.random() < share else "champion" for _ in range(10))
@@ -158,7 +158,7 @@ def smallest_p_value(share: float, seed: int, complaints: int) -> float:
 
 
 def test_equal_shares_are_rarely_called_unequal_at_any_look():
-    """Of 300 runs 15 may be, on average; more than 35 would be in fewer than one of a hundred thousand such tests."""
+    """At most 15 of 300 runs are expected. More than 35 would occur in fewer than one of 100,000 such tests."""
     assert sum(smallest_p_value(0.5, seed, 2_000) < 0.05 for seed in range(300)) <= 35
 
 

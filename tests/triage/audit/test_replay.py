@@ -59,7 +59,7 @@ def test_a_model_that_cannot_run_has_no_difference():
 
 
 def test_a_recorded_probability_comes_back_from_the_table_to_the_last_digit():
-    """Or nothing would ever be identical."""
+    """Otherwise no replay would be identical."""
     from runtime.adapters.dynamodb import from_item, to_item
 
     probability = 0.1 + 0.2

@@ -1,4 +1,4 @@
-"""Whatever is done to records or to their chain behind the functions' back is found, and nothing else."""
+"""Every change of records or their chain that no function made is found, and nothing else is."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -23,7 +23,7 @@ Item = dict[str, Any]
 
 
 def sealed(*changes: tuple[str, Item | None], days_ago: float = 1, complaint_id: str = "1") -> list[Link]:
-    """A chain of these changes of entries, a second apart."""
+    """Return a chain of these changes, a second apart."""
     chain: list[Link] = []
     for number, (entry, item) in enumerate(changes):
         moment = NOW - timedelta(days=days_ago) + timedelta(seconds=number)
