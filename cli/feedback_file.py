@@ -21,7 +21,7 @@ from triage.validation import problems_by_place
 
 Cells = Mapping[str, str]
 FIRST = 1
-"""Stands for the version in a row that states none, until the current version is known."""
+"""A placeholder for the version of a row that states none, until the current version is read."""
 
 
 @dataclass(frozen=True)

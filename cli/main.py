@@ -77,7 +77,7 @@ class LazyCommand(TyperCommand):
             app.add_typer(group, name=name)
         else:
             app.command(name)(getattr(modules[0], name))
-            # With one command alone, typer would make no group of which to ask the command by its name.
+            # With a single command, typer makes no group, so the command cannot be looked up by its name.
             app.callback()(lambda: None)
         return cast("TyperCommand | TyperGroup", cast(TyperGroup, typer.main.get_command(app)).commands[name])
 
@@ -119,7 +119,7 @@ def run() -> None:
         app()
     except Exception as error:
         message, code = _explained(error)
-        # As plain text and unfolded, since messages contain paths and ids.
+        # Plain text without line breaks, because messages contain paths and ids.
         err.print(Text("error: ", style="bold red").append(harmless(message), style="not bold default"), soft_wrap=True)
         sys.exit(code)
 

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from cli.output import err
 
 EVERY_SECONDS = 30.0
-"""Between two lines on the same work."""
+"""Least time between two lines about the same work."""
 
 
 class Bar(Protocol):

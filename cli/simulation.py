@@ -15,7 +15,7 @@ from triage.statistics import wilson
 from triage.strategies.strategy import Arm, Strategy, bucket_of, owner_of
 
 DAYS_A_YEAR = 365
-"""Complaints arrive on every day."""
+"""Days with new complaints in a year: all of them."""
 
 
 class Past(Contract):

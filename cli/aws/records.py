@@ -84,7 +84,7 @@ def account(deployment: Deployment, complaint_id: str) -> Account:
 
 def _partition(deployment: Deployment, partition: str) -> Partition:
     links, broken = list[Link](), list[Finding]()
-    # The chain is read first. An item that is written meanwhile is then at worst reported as not sealed yet.
+    # The chain is read first: an item that is written meanwhile is then reported as not sealed yet, not as missing.
     for item in deployment.table(tables.AUDIT_CHAIN).query(partition):
         try:
             links.append(Link.model_validate(item))

@@ -23,7 +23,7 @@ MAX_ID_BYTES = 2048
 """DynamoDB's limit for a partition key."""
 
 OUTBOX_BYTES = 1024
-"""Kept free for the attributes that the intake adds."""
+"""Bytes of an item that are left for the attributes that the intake adds."""
 
 
 class Totals(BaseModel):

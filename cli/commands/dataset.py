@@ -26,7 +26,7 @@ app = typer.Typer(
 )
 
 OLDEST = 100 * 365
-"""Largest number of days, a century."""
+"""Largest number of days that `--older-than` accepts, a century."""
 
 
 @app.command()

@@ -42,7 +42,7 @@ def demo(
     state: options.State = options.DEFAULT,
 ) -> None:
     """Start the embedded AWS, train three models, triage complaints and review some of them."""
-    # Before anything starts, so that a wrong file name is reported at once.
+    # Read before anything starts, so that a wrong file name is reported at once.
     path = readable(data, endpoint=lambda: embedded.start(state, on_progress=_say).hub_endpoint) if data else None
     with ThreadPoolExecutor(1) as beside:
         starting = beside.submit(embedded.up, state, on_progress=_say)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.5
 WORDS = 6
-"""The terminal shows so many words of a sentence, those with the largest effect."""
+"""Number of words that the terminal shows of a sentence: those with the largest effect."""
 
 
 def explain(

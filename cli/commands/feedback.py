@@ -119,7 +119,7 @@ def _hand_in_file(file: Path, deployment: Deployment, timeout_seconds: float, as
     statements = read_statements(file, deployment, by=options.operator())
     with progress_bar() as bar:
         putting = bar.add_task("Handing in", total=len(statements))
-        # One after the other: each row about a complaint is about the version that the row before it makes.
+        # In order, because each row about a complaint refers to the version that the row before it makes.
         for statement in statements:
             feedback_inbox.put(deployment, statement.feedback)
             bar.advance(putting)

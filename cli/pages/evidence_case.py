@@ -11,11 +11,11 @@ from triage.promotion.steps import Course
 from triage.strategies.ledger import LedgerEntry
 
 LOOKS = 60
-"""Points of a trail at most."""
+"""Largest number of points in a trail."""
 
 PASSED = {True: "passed", False: "failed", None: "open"}
 MARKS = {True: "✓", False: "✗", None: "…"}
-"""So that no gate is shown by colour alone."""
+"""Signs for a gate that is passed, failed or undecided, so that colour alone carries no meaning."""
 
 ASSISTED = "(people saw the answer)"
 

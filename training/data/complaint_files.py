@@ -210,7 +210,7 @@ def _located(path: Path, place: _Place) -> Iterator[None]:
 
 
 def _read_csv(file: IO[bytes]) -> Iterator[Record]:
-    csv.field_size_limit(MAX_FIELD_CHARACTERS)  # for the whole interpreter: csv.reader has no such option
+    csv.field_size_limit(MAX_FIELD_CHARACTERS)  # global, because csv.reader has no such option
     lines = csv.reader(_decoded(file), strict=True)
     header = next(lines, None)
     if not header:

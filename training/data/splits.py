@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 GAP = timedelta(days=30)
-"""Left out before the test period, because follow-ups and campaigns of letters spread over weeks."""
+"""Days left out before the test period, because follow-ups and campaigns of letters spread over weeks."""
 
 PARTS = ("train", "validation", "test")
 

@@ -40,7 +40,7 @@ from triage.bundle import Thresholds
 from triage.tasks import TASKS
 
 TARGET_RECALL = 0.6
-"""Of vulnerable customers: the share that people find at first contact."""
+"""Share of vulnerable customers that must be found: people find as many at first contact."""
 
 MAX_FEATURES = 200_000
 """The most frequent words and pairs of words; bounds time and memory on an export of any size."""

@@ -77,7 +77,7 @@ def bootstrap(
 def _observations(name: str, judged: Judged, groups: Groups) -> int:
     """Return how many groups a measure is computed from."""
     if name == "coverage" and judged.thresholds.auto is None:
-        # Without a threshold it is 0 by definition, not by observation.
+        # Without a threshold, coverage is 0 by definition, so no group was observed.
         return 0
     rows = np.ones(len(judged), dtype=np.bool_)
     if name == "auto_accuracy":

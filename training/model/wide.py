@@ -40,7 +40,7 @@ LEAST_TEXTS = 2
 """Texts in which a token or pair must occur: one that occurs in a single text says nothing about others."""
 
 BLEND_START = (0.5, 0.5)
-"""Either part alone can predict the labels, so each of the two is expected to count about half."""
+"""Weights of encoder and wide part at which their fit starts: each can predict labels alone, so equal ones."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ def fit(
             random_state=seed,
         )
         with warnings.catch_warnings():
-            # It is stopped early on purpose: with more epochs it would memorise the texts.
+            # Few epochs on purpose: with more, the network would memorise the texts.
             warnings.simplefilter("ignore", ConvergenceWarning)
             network.fit(features, labels)
         layers = [Layer(*layer) for layer in zip(network.coefs_, network.intercepts_, strict=True)]

@@ -30,7 +30,7 @@ REQUIRED = {"taxonomy", "crosswalk", "redaction", "source_fingerprint"}
 """Entries of that field in every card."""
 
 WITHOUT_NARRATIVE = re.compile(r"Another ([\d,]+) rows of the export had no narrative")
-"""The first cards state this number only in their text."""
+"""Finds the number of rows without a narrative in early cards, which state it only in their text."""
 
 
 class NotASnapshotError(Exception):
