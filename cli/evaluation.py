@@ -85,4 +85,4 @@ def show(evaluation: Evaluation) -> None:
     )
     out.print(f"{measured_on(evaluation)}. Recall and precision: of {recall_of(evaluation)}.", soft_wrap=True)
     for human in evaluation.measured.humans:
-        out.print(f"Beside people: {comparison(human)}.", soft_wrap=True)
+        out.print(f"Compared with people: {comparison(human)}.", soft_wrap=True)

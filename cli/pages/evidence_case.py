@@ -74,7 +74,7 @@ def left_out(case: Case) -> dict[str, int]:
         assisted = evidence.assisted.n if evidence.assisted and gates.labels == "blind" else 0
         counts = {
             "not drawn at random, or drawn too rarely to stand for others": evidence.unrepresentative,
-            "the person saw an answer, and leans towards it (some may not be drawn either)": assisted,
+            "the person saw an answer, which biases the label (some may also not be drawn)": assisted,
         }
     else:
         chances = [label.inclusion for label in case.labelled]
@@ -84,7 +84,7 @@ def left_out(case: Case) -> dict[str, int]:
         counts = {
             "not drawn at random, so they stand for no other complaints": undrawn,
             rare: len(chances) - drawn - undrawn,
-            "drawn, but the person saw an answer, and leans towards it": drawn - evidence.labels,
+            "drawn, but the person saw an answer, which biases the label": drawn - evidence.labels,
         }
     return {reason: count for reason, count in counts.items() if count}
 

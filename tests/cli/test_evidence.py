@@ -23,7 +23,7 @@ SECTIONS = (
     "Verdict",
     "Gates",
     "Intervals over time",
-    "Delivered against intended",
+    "Delivered and intended shares",
     "Reliability",
     "Metrics and groups",
     "Labels that do not count",
@@ -116,7 +116,7 @@ def test_without_labels_the_page_has_the_same_parts_and_says_so(strategy):
 
 
 def test_a_shadow_delivers_nothing():
-    assert "A shadow answers nobody" in page([a_case(SHADOWED, some())])
+    assert "A shadow answers no complaint" in page([a_case(SHADOWED, some())])
 
 
 def test_what_people_and_models_name_is_text_and_no_markup():

@@ -134,7 +134,7 @@ In brackets: 95 % intervals by bootstrap over the groups. Recall and precision: 
 {head}
 {rows}
 
-Beside people, give or take {100 * MARGIN:.0f} points:
+Compared with people, within {100 * MARGIN:.0f} points:
 
 {people or "- no figures of people are known for this task"}
 """
