@@ -38,7 +38,7 @@ def test_a_refusal_of_aws_is_a_failure_without_a_trace(triage, deployment):
 
 
 @pytest.mark.parametrize("folder", ["[draft]", "[/a]"])
-def test_an_error_names_a_file_as_it_is_called(triage, deployment, tmp_path, folder):
+def test_an_error_shows_file_names_unchanged(triage, deployment, tmp_path, folder):
     file = tmp_path / folder / "strategy.json"
     file.parent.mkdir(parents=True)
     file.write_text("{}")

@@ -93,7 +93,7 @@ def test_a_page_has_every_part_and_a_picture_of_four_of_them():
     assert [len(said) > 30 for said in told.alternatives] == [True] * 4
 
 
-def test_a_page_needs_nothing_beside_itself():
+def test_a_page_loads_no_other_file():
     text = page([a_case(labelled=some())])
     assert not Read(text).fetched
     assert not {"script", "link", "iframe", "object", "image", "img"} & set(Read(text).tags)
@@ -149,7 +149,7 @@ def test_each_challenger_has_its_own_part():
     assert ">next</h2>" in text and ">other</h2>" in text
 
 
-def test_what_is_not_delivered_as_intended_is_warned_of():
+def test_the_page_warns_if_shares_are_not_as_intended():
     case = a_case(labelled=some())
     delivered = case.evidence.delivered
     assert delivered is not None and "Complaints do not go" not in page([case])
@@ -176,7 +176,7 @@ def test_a_trail_ends_where_the_evidence_is_now():
     assert len(looks) <= LOOKS
 
 
-def test_a_trail_is_of_the_labels_that_count_in_the_order_of_time():
+def test_a_trail_has_the_labels_that_count_in_order_of_time():
     late, assisted = any_labelled(10, challenger=answer(False)), any_labelled(1, blind=False)
     looks = trail(a_case(labelled=(late, assisted, any_labelled(5))))
     assert [(look.labels, look.comparison.difference) for look in looks] == [(1, 0.0), (2, -0.5)]

@@ -29,13 +29,13 @@ def test_models_are_listed_to_people(triage, deployment):
     assert model.model_id in result.out and model.revision[:12] in result.out
 
 
-def test_a_registered_model_is_reported_once_it_is_mirrored(triage, deployment):
+def test_register_ends_when_the_model_is_mirrored(triage, deployment):
     model = registered(deployment)
     arguments = (model.model_id, "--revision", model.revision, "--task", "product")
     assert triage("models", "register", *arguments, "--json", *ENV).json == json.loads(model.model_dump_json())
 
 
-def test_a_model_whose_files_are_refused_is_not_registered_in_silence(triage, deployment):
+def test_register_fails_if_the_files_are_refused(triage, deployment):
     model = registered(deployment, bundle=None, failure="BundleUnsafeError: pickles", state="registered")
     arguments = (model.model_id, "--revision", model.revision, "--task", "issue")
     result = triage("models", "register", *arguments, *ENV)

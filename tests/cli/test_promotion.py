@@ -96,7 +96,7 @@ def test_where_two_people_are_asked_for_the_second_one_promotes(triage, deployme
 
 
 @pytest.mark.usefixtures("two_people")
-def test_what_is_declined_stays_as_it_was(triage, deployment):
+def test_a_declined_change_leaves_the_strategy_unchanged(triage, deployment):
     triage("promote", "product", *REASON, by="bob")
     assert triage("decline", "product", *REASON, by="eve")[0] == 0
     code, _, err = triage("approve", "product", by="eve")
@@ -233,7 +233,7 @@ def test_a_simulation_needs_a_proposal_and_a_past(triage, deployment):
     assert code == 3 and "no complaint was answered" in err
 
 
-def test_the_evidence_is_a_page_that_needs_nothing_beside_itself(triage, deployment, tmp_path):
+def test_the_page_of_evidence_loads_no_other_file(triage, deployment, tmp_path):
     for number in range(30):
         for entry in observed(f"c-{number}", right=number % 3 > 0):
             deployment.story.put(entry)

@@ -137,11 +137,11 @@ def test_the_size_of_a_row_is_counted_in_bytes():
     assert _refusal(raw_item(any_row(narrative="é" * (MAX_ITEM_BYTES // 2)))) == "it is larger than 400 KB"
 
 
-def test_a_row_that_dynamodb_takes_is_not_refused_for_its_quotes():
+def test_quotes_in_a_row_do_not_count_twice():
     assert _refusal(raw_item(any_row(narrative='"' * (MAX_ITEM_BYTES // 2 + 1000)))) is None
 
 
-def test_an_id_that_is_no_unicode_is_refused_like_any_other():
+def test_an_id_that_is_not_unicode_is_refused():
     assert put(any_row(complaint_id="\ud800")).rejections
 
 
@@ -249,7 +249,7 @@ def test_waiting_ends_with_the_last_allocation():
     assert not late
 
 
-def test_what_is_not_allocated_in_time_is_named():
+def test_complaints_that_are_not_allocated_in_time_are_named():
     submission, late = waited(any_deployment(**{"1": 0}), "1", "2", timeout_seconds=0.1)
     assert submission.allocations.keys() == {"1"}
     assert late == {"2"}

@@ -67,7 +67,7 @@ def test_a_folder_without_a_bundle_is_not_published(tmp_path, monkeypatch):
     assert "is not a bundle" in str(result.exception)
 
 
-def test_an_unknown_recipe_names_those_that_there_are(tmp_path):
+def test_an_unknown_recipe_is_refused_with_the_known_ones(tmp_path):
     result = CliRunner().invoke(app, ["train", "best", "--output", str(tmp_path / "models")])
     assert "complaints, complaints-gpu, demo, tiny" in str(result.exception)
 

@@ -190,7 +190,7 @@ def test_a_mix_decides_which_products_occur():
 
 
 @pytest.mark.parametrize("mix", [{}, {"Mortgage": 0.0}, {"Mortgage": 2.0, "Student loan": -1.0}])
-def test_a_mix_without_sense_is_refused(mix):
+def test_a_mix_without_positive_weights_is_refused(mix):
     with pytest.raises(ValueError, match="a weight of the mix is negative, or all are 0"):
         generate(1, seed=0, mix=mix)
 

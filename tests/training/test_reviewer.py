@@ -43,7 +43,7 @@ def test_a_review_is_blind_random_and_says_one_thing_after_the_other():
     ],
     ids=["product", "issue", "vulnerable"],
 )
-def test_the_error_rate_of_each_task_is_what_it_says(errs: Callable[..., bool | None], error_rate):
+def test_each_task_has_the_stated_error_rate(errs: Callable[..., bool | None], error_rate):
     judged = [wrong for said in reviews(any_reviewer(error_rate=error_rate)) if (wrong := errs(*said)) is not None]
     # Four standard deviations of a binomial.
     bound = 4 * sqrt(error_rate * (1 - error_rate) / len(judged))

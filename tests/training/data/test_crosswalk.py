@@ -329,7 +329,7 @@ def test_an_older_name_is_read_as(names, expected):
         ),
     ],
 )
-def test_a_sub_issue_decides_where_it_tells(names, sub_issue, expected, otherwise):
+def test_a_sub_issue_decides_if_the_issue_became_several(names, sub_issue, expected, otherwise):
     product, sub_product, issue = names
     assert label_of(product, sub_product, issue, sub_issue).issue == expected
     assert label_of(product, sub_product, issue).issue == otherwise

@@ -117,7 +117,7 @@ def test_what_is_kept_back_by_time_is_later_than_what_is_learnt(data):
     assert received[parts.learn].max() < date(2025, 6, 1)
 
 
-def test_without_anything_kept_back_everything_is_learnt(data):
+def test_without_a_test_part_all_rows_are_learnt(data):
     parts = part(data, "none")
     assert (len(parts.learn), len(parts.test)) == (len(data.rows), 0)
 

@@ -70,12 +70,12 @@ def test_top_three_counts_the_three_best():
     assert figures(judged)["top3_accuracy"] == 0.5
 
 
-def test_what_a_task_does_not_have_is_not_defined():
+def test_measures_that_a_task_lacks_are_not_defined():
     measured = figures(any_judged(labels=("a", "b", "c")))
     assert measured["top3_accuracy"] is measured["average_precision"] is measured["flagged"] is None
 
 
-def test_a_model_that_may_not_act_alone_covers_nothing():
+def test_without_a_threshold_coverage_is_0():
     measured = figures(any_judged(thresholds=Thresholds()))
     assert (measured["coverage"], measured["auto_accuracy"]) == (0, None)
 

@@ -35,7 +35,7 @@ class Tags(HTMLParser):
 
 
 @pytest.mark.parametrize("task", ["product", "vulnerable"])
-def test_the_page_is_well_formed_and_needs_nothing_beside_itself(task):
+def test_the_page_is_well_formed_and_loads_no_other_file(task):
     made, tags = page(evaluated(task)), Tags()
     tags.feed(made)
     assert not tags.open

@@ -53,7 +53,7 @@ def test_an_export_that_lies_where_the_channel_is_laid_out_is_kept(tmp_path):
     assert export.read_bytes() == content
 
 
-def test_a_folder_that_no_run_has_laid_out_is_not_emptied(tmp_path):
+def test_a_folder_with_other_files_is_not_emptied(tmp_path):
     mine = tmp_path / "output" / "mine.txt"
     mine.parent.mkdir()
     mine.write_text("precious")

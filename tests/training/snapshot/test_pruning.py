@@ -189,7 +189,7 @@ def test_earlier_revisions_tags_and_branches_lose_their_files(api, endpoint, dat
     assert len(api.list_repo_commits(dataset_id, repo_type="dataset")) == 1
 
 
-def test_what_others_load_is_what_is_left(endpoint, dataset_id, snapshot, tmp_path):
+def test_load_dataset_reads_only_the_rows_that_are_left(endpoint, dataset_id, snapshot, tmp_path):
     gone = somebody(snapshot)
     prune(dataset_id, drop=chosen(gone), endpoint=endpoint)
     loaded = load(dataset_id, endpoint, tmp_path, *snapshot.configs)
@@ -198,7 +198,7 @@ def test_what_others_load_is_what_is_left(endpoint, dataset_id, snapshot, tmp_pa
     assert loaded == json.loads(json.dumps(parts, default=str))
 
 
-def test_the_card_counts_what_is_left_and_what_was_removed(api, endpoint, dataset_id, snapshot, tmp_path):
+def test_the_card_states_how_many_rows_are_left_and_were_removed(api, endpoint, dataset_id, snapshot, tmp_path):
     gone = [row["complaint_id"] for row in rows_in(snapshot.folder)["time", "test"][:2]]
     prune(dataset_id, drop=chosen(*gone), endpoint=endpoint, today=DAY)
     card = DatasetCard.load(fetched(api, dataset_id, tmp_path) / CARD_FILE)
@@ -265,7 +265,7 @@ def test_an_earlier_file_that_nobody_can_look_into_is_erased(api, endpoint, data
 
 
 @pytest.mark.parametrize("interrupted", ["super_squash_history", "permanently_delete_lfs_files"])
-def test_a_pruning_that_was_cut_off_is_ended_by_the_next(endpoint, own, root, monkeypatch, interrupted):
+def test_an_interrupted_pruning_is_completed_by_the_next(endpoint, own, root, monkeypatch, interrupted):
     snapshot = own(f"cut-{interrupted}")
     name = f"bank/cut-{interrupted}"
     publish_snapshot(snapshot, dataset_id=name, endpoint=endpoint)
@@ -326,7 +326,7 @@ def test_a_snapshot_of_which_nothing_is_left_is_a_card_and_can_be_pruned_again(a
     assert prune(dataset_id, drop=lambda row: True, endpoint=endpoint).rows == 0
 
 
-def test_nothing_of_it_stays_in_the_cache_of_whoever_prunes(endpoint, dataset_id, snapshot, monkeypatch, tmp_path):
+def test_pruning_leaves_no_file_in_the_local_cache(endpoint, dataset_id, snapshot, monkeypatch, tmp_path):
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     prune(dataset_id, drop=chosen(somebody(snapshot)), endpoint=endpoint)
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
@@ -384,7 +384,7 @@ def parquet(columns):
         ("data/time/test.parquet", b"PAR1", "test.parquet is not a Parquet file"),
     ],
 )
-def test_what_is_no_snapshot_is_refused_and_left_as_it_is(api, endpoint, own, path, content, problem):
+def test_a_dataset_that_is_no_snapshot_is_refused_and_unchanged(api, endpoint, own, path, content, problem):
     name = f"other-{crc32(content)}"
     publish_snapshot(own(name), dataset_id=f"bank/{name}", endpoint=endpoint)
     add(api, f"bank/{name}", path, content)
