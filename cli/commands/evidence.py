@@ -40,7 +40,7 @@ def evidence(
     as_json: options.AsJson = False,
     state: options.State = options.DEFAULT,
 ) -> None:
-    """Show what is known about each challenger, the verdict on it, and what would follow. Changes nothing."""
+    """Show the evidence on each challenger, the verdict, and the change that would follow. Changes nothing."""
     deployment = find(env, state=state)
     cases = _known_now(deployment, task) if change is None else [_stored(deployment, task, change)]
     if html is not None:

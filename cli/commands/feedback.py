@@ -62,7 +62,7 @@ def feedback(
     as_json: options.AsJson = False,
     state: options.State = options.DEFAULT,
 ) -> None:
-    """Confirm or correct the allocation of a complaint, or of those in a file, and wait until that is applied."""
+    """Confirm or correct the allocation of a complaint, or of many in a file, and wait until it is applied."""
     stated = {name for name in PER_ROW if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"}
     if file is not None:
         if stated:
