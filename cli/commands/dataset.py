@@ -1,5 +1,3 @@
-"""`triage dataset`"""
-
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta

@@ -1,5 +1,3 @@
-"""`triage erase`"""
-
 from collections.abc import Iterator
 from typing import Annotated
 

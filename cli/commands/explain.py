@@ -1,5 +1,3 @@
-"""`triage explain`"""
-
 import json
 import time
 from collections.abc import Mapping

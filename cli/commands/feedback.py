@@ -1,5 +1,3 @@
-"""`triage feedback`"""
-
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args

@@ -1,5 +1,3 @@
-"""`triage hold`"""
-
 from typing import Annotated
 
 import typer

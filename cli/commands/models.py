@@ -1,5 +1,3 @@
-"""`triage models`"""
-
 import time
 from collections.abc import Callable
 from typing import Annotated

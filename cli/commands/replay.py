@@ -1,5 +1,3 @@
-"""`triage replay`"""
-
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path

@@ -1,5 +1,3 @@
-"""`triage show`"""
-
 from pathlib import Path
 from typing import Annotated
 

@@ -1,5 +1,3 @@
-"""`triage strategy`"""
-
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import uuid4

@@ -1,5 +1,3 @@
-"""`triage verify`"""
-
 import time
 from typing import Annotated
 

@@ -1,5 +1,3 @@
-"""`triage models`."""
-
 import json
 
 import pytest

@@ -1,5 +1,3 @@
-"""`triage status`."""
-
 from cli.commands.environment import latest
 from tests.cli.commands import ENV, parked, registered
 from tests.factories import any_allocation
