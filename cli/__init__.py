@@ -2,7 +2,7 @@
 
 import os
 
-# Read once by huggingface_hub, at its import. Without it, uploads ask for a protocol that only the public Hub speaks.
+# huggingface_hub reads this at its import. Unset, uploads would use Xet, a protocol that only the public Hub has.
 os.environ.setdefault("HF_HUB_DISABLE_XET", "1")
-# Commands show progress of their own.
+# Commands show their own progress.
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")

@@ -11,18 +11,18 @@ EnvironmentName = Literal["local", "dev", "prod"]
 HELP = "Which deployment; local is the embedded AWS."
 
 
-def _one_environment(context: typer.Context, given: EnvironmentName) -> EnvironmentName:
+def _one_environment(context: typer.Context, behind: EnvironmentName) -> EnvironmentName:
     """Return the environment of `triage --env NAME COMMAND` or of `triage COMMAND --env NAME`.
 
     Raises: WrongUsageError where both are given and differ.
     """
     before: EnvironmentName | None = context.find_root().params.get("env")
     if before is None:
-        return given
+        return behind
     source = context.get_parameter_source("env")
-    if source is not None and source.name == "COMMANDLINE" and given != before:
+    if source is not None and source.name == "COMMANDLINE" and behind != before:
         raise WrongUsageError(
-            f"the command line names two environments, {before} before the command and {given} behind it. "
+            f"the command line names two environments, {before} before the command and {behind} behind it. "
             "A command works on one environment: give --env once"
         )
     return before

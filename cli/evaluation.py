@@ -41,15 +41,15 @@ def evaluate_named(
     return evaluation
 
 
-def task_of(model: NamedModel, asked: str | None) -> str:
+def task_of(model: NamedModel, requested: str | None) -> str:
     """Return the model's task, or the one that was requested if the model does not state it.
 
     Raises:
         WrongUsageError: the two differ, neither is known, or exports have no label for the task.
     """
-    if model.task is not None and asked not in {None, model.task}:
-        raise WrongUsageError(f"{model.name} decides {model.task}, not {asked}: leave --task out")
-    task = model.task or asked
+    if model.task is not None and requested not in {None, model.task}:
+        raise WrongUsageError(f"{model.name} decides {model.task}, not {requested}: leave --task out")
+    task = model.task or requested
     if task is None:
         raise WrongUsageError(f"{model.name} does not state what it decides: state it with --task")
     if task not in TASKS:
@@ -85,4 +85,4 @@ def show(evaluation: Evaluation) -> None:
     )
     out.print(f"{measured_on(evaluation)}. Recall and precision: of {recall_of(evaluation)}.", soft_wrap=True)
     for human in evaluation.measured.humans:
-        out.print(f"Beside people: {comparison(human)}.", soft_wrap=True)
+        out.print(f"Compared with people: {comparison(human)}.", soft_wrap=True)

@@ -1,4 +1,4 @@
-"""Feedback from a CSV file, one statement a row: all rows are checked before one of them is handed in."""
+"""Reads feedback from a CSV file with one statement in each row, and checks all rows before any is handed in."""
 
 import csv
 import hashlib
@@ -21,7 +21,7 @@ from triage.validation import problems_by_place
 
 Cells = Mapping[str, str]
 FIRST = 1
-"""Stands for the version in a row that states none, until the current version is known."""
+"""A placeholder for the version of a row that states none, until the current version is read."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class FileStatement:
 
 @dataclass
 class Problems:
-    """Prints each problem as it is found, so that a file can be corrected in one go."""
+    """Prints every problem of a file and goes on, so that all can be corrected together."""
 
     path: Path
     rows: set[int] = field(default_factory=set)
@@ -46,20 +46,20 @@ class Problems:
 
 
 def read_statements(path: Path, deployment: Deployment, *, by: str) -> list[FileStatement]:
-    """Return the statements in the order of the file. by: who speaks in a row that names nobody.
+    """Return the statements in the order of the file. by: the author of rows that state none.
 
     Raises: WrongUsageError, after each problem was printed.
     """
     problems = Problems(path)
     statements: dict[Key, FileStatement] = {}
     for row, cells in _rows(path, problems):
-        # Known by its content, a row counts once.
+        # The id is a hash of the row, so handing in the same row again changes nothing.
         content = hashlib.sha256(json.dumps(sorted(cells.items())).encode()).hexdigest()[:32]
         default = {"by": by, "version": FIRST, "feedback_id": content}
         try:
             statement = FileStatement(row, Feedback.model_validate({**default, **cells}), "version" in cells)
         except ValidationError as error:
-            # A rule about the row as a whole is about what its kind needs.
+            # A rule without a column says what its kind of feedback needs.
             for place, rule in problems_by_place(error, "kind"):
                 problems.add(row, place.partition(".")[0], rule)
             continue
@@ -73,7 +73,7 @@ def read_statements(path: Path, deployment: Deployment, *, by: str) -> list[File
 
 
 def _rows(path: Path, problems: Problems) -> Iterator[tuple[int, Cells]]:
-    """Rows by column, without empty cells."""
+    """Yield the number of each row and its cells by column, without empty ones."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             lines = csv.reader(file, strict=True)
@@ -95,9 +95,9 @@ def _rows(path: Path, problems: Problems) -> Iterator[tuple[int, Cells]]:
 
 
 def _checked(statements: list[FileStatement], deployment: Deployment, problems: Problems) -> Iterator[FileStatement]:
-    """Compare with the current allocations, and fill in versions: the current one, and one more for each earlier row.
+    """Check statements against allocations. A row without a version gets the one that the rows before it make.
 
-    A row that was handed in before is not compared: the allocation has changed since.
+    A row that was handed in before is not checked, because the allocation has changed since.
     """
     keys = [key_of(statement.feedback) for statement in statements]
     known = {(row["complaint_id"], row["entry"]) for row in deployment.story.get_many(keys)}
@@ -105,21 +105,21 @@ def _checked(statements: list[FileStatement], deployment: Deployment, problems: 
     versions = {complaint_id: allocation.version for complaint_id, allocation in current.items()}
     products = {complaint_id: allocation.product for complaint_id, allocation in current.items()}
     for statement in statements:
-        said = statement.feedback
-        if key_of(said) in known:
+        feedback = statement.feedback
+        if key_of(feedback) in known:
             yield statement
             continue
-        if said.complaint_id not in current:
-            problems.add(statement.row, "complaint_id", f"{said.complaint_id} has no allocation")
+        if feedback.complaint_id not in current:
+            problems.add(statement.row, "complaint_id", f"{feedback.complaint_id} has no allocation")
             continue
         try:
-            said.check(load_taxonomy(), product=products[said.complaint_id])
+            feedback.check(load_taxonomy(), product=products[feedback.complaint_id])
         except UnknownProductError as error:
             problems.add(statement.row, "product", str(error))
         except FeedbackRefusedError as error:
-            problems.add(statement.row, "tasks" if said.tasks else "issue", str(error))
+            problems.add(statement.row, "tasks" if feedback.tasks else "issue", str(error))
         if not statement.states_version:
-            said = said.model_copy(update={"version": versions[said.complaint_id]})
-        versions[said.complaint_id] = said.version + 1
-        products[said.complaint_id] = said.product or products[said.complaint_id]
-        yield replace(statement, feedback=said)
+            feedback = feedback.model_copy(update={"version": versions[feedback.complaint_id]})
+        versions[feedback.complaint_id] = feedback.version + 1
+        products[feedback.complaint_id] = feedback.product or products[feedback.complaint_id]
+        yield replace(statement, feedback=feedback)

@@ -77,7 +77,7 @@ class LazyCommand(TyperCommand):
             app.add_typer(group, name=name)
         else:
             app.command(name)(getattr(modules[0], name))
-            # With one command alone, typer would make no group of which to ask the command by its name.
+            # With a single command, typer makes no group, so the command cannot be looked up by its name.
             app.callback()(lambda: None)
         return cast("TyperCommand | TyperGroup", cast(TyperGroup, typer.main.get_command(app)).commands[name])
 
@@ -90,7 +90,7 @@ class LazyCommand(TyperCommand):
 
 
 def _takes_environment(command: TyperCommand | TyperGroup) -> bool:
-    """Every command of a group does."""
+    """Return whether the command has the option `--env`; every command of a group has it."""
     return isinstance(command, TyperGroup) or any(option.name == "env" for option in command.params)
 
 
@@ -119,7 +119,7 @@ def run() -> None:
         app()
     except Exception as error:
         message, code = _explained(error)
-        # As plain text and unfolded, since messages contain paths and ids.
+        # Plain text without line breaks, because messages contain paths and ids.
         err.print(Text("error: ", style="bold red").append(harmless(message), style="not bold default"), soft_wrap=True)
         sys.exit(code)
 

@@ -1,4 +1,4 @@
-"""Progress of long work on standard error: a bar in a terminal, a line now and then where there is none."""
+"""Progress of long work on standard error: a bar in a terminal, a line every 30 seconds elsewhere."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from cli.output import err
 
 EVERY_SECONDS = 30.0
-"""Between two lines on the same work."""
+"""Least time between two lines about the same work."""
 
 
 class Bar(Protocol):
@@ -90,11 +90,11 @@ class ProgressLines:
 
 
 def _state(task: _Task, elapsed: float) -> str:
-    said = f"{duration(elapsed)} elapsed"
+    so_far = f"{duration(elapsed)} elapsed"
     if not task.total or not task.completed:
-        return said
+        return so_far
     share = task.completed / task.total
-    return f"{100 * share:.0f} % done, {said}, about {duration(elapsed * (1 - share) / share)} remaining"
+    return f"{100 * share:.0f} % done, {so_far}, about {duration(elapsed * (1 - share) / share)} remaining"
 
 
 def duration(seconds: float) -> str:
@@ -109,7 +109,7 @@ def duration(seconds: float) -> str:
 
 
 class Steps:
-    """Shows steps one after the other; the next one ends the last."""
+    """Shows the steps of some work one after the other. Beginning a step ends the one before it."""
 
     def __init__(self, bar: Bar) -> None:
         self._bar = bar
@@ -129,14 +129,14 @@ class Steps:
             self._bar.advance(self._task, more)
 
     def share(self, name: str, done: float) -> None:
-        """Show which share of the step `name` is done, 0 to 1; a step of another name than before begins."""
+        """Show which share of the step `name` is done, 0 to 1. If another step is shown, end it and begin this one."""
         if name != self._step:
             self.next(name, total=100)
         if self._task is not None:
             self._bar.update(self._task, completed=round(100 * done))
 
     def end(self) -> None:
-        """End the step that is shown. Work that follows without steps shows nothing of it."""
+        """Show the current step as done. `advance` does nothing until the next step begins."""
         if self._task is not None:
             total = 1.0 if self._total is None else self._total
             self._bar.update(self._task, total=total, completed=total)

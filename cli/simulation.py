@@ -1,6 +1,6 @@
-"""What a strategy, or another threshold, would have done to past complaints.
+"""Estimates what a strategy or a threshold would have done to past complaints.
 
-No model predicts again. The answer of an arm is known where its version predicted, as the answer or as a shadow.
+No model predicts again: the answer of an arm is known if its version predicted then, as the answer or as a shadow.
 """
 
 from collections import Counter
@@ -15,15 +15,15 @@ from triage.statistics import wilson
 from triage.strategies.strategy import Arm, Strategy, bucket_of, owner_of
 
 DAYS_A_YEAR = 365
-"""Complaints arrive on every day."""
+"""Days with new complaints in a year: all of them."""
 
 
 class Past(Contract):
-    """A complaint that was answered. answers: by version, of all that predicted. truth: the label that a person gave.
+    """A past complaint. answers: of each version that predicted. truth: the label that a person gave.
 
-    dealt: experiment, salt and bucket of its assignment. subject: for the assignment by another experiment, where it
-    was looked up. counts: whether the gates count the label. inclusion: see `Labelled`. positive: by version, the
-    probability of the label that the task looks for, where it is recorded.
+    dealt: experiment, salt and bucket of its assignment. subject: decides its bucket in another experiment; looked up
+    only if needed. counts: whether the gates count the label. inclusion: see `Labelled`. positive: by version, the
+    probability of the label that the task looks for, if recorded.
     """
 
     complaint_id: str
@@ -36,7 +36,7 @@ class Past(Contract):
     inclusion: float | None = None
 
     def needs_subject(self, strategy: Strategy) -> bool:
-        """Whether several arms answer, and the recorded bucket is of another experiment or salt."""
+        """Whether the complaint must be assigned again: several arms, and a bucket of another experiment or salt."""
         return len(strategy.arms) > 1 and (self.dealt is None or self.dealt[:2] != _deal(strategy))
 
     @property
@@ -46,7 +46,7 @@ class Past(Contract):
 
 
 class Assumed(Contract):
-    """volume: complaints a day. minutes: of a person, for one review. pence: for one of those minutes."""
+    """volume: complaints a day. minutes: time of a person for one review. pence: cost of such a minute."""
 
     volume: int = 3_000
     minutes: float = 1.0
@@ -87,7 +87,7 @@ class Expected(Contract):
 
 
 class Rule(Contract):
-    """Which arm answers, and what its answer becomes.
+    """How a complaint is answered: by which arm, and at which threshold.
 
     threshold: replaces the one of each model; for a task that looks for one label, the probability from which that
     label is given. ended: the champion answers for every arm.
@@ -105,25 +105,25 @@ class Rule(Contract):
         ended = strategy.has_ended(now)
         return cls(strategy=strategy, threshold=threshold, positive_label=positive_label, ended=ended)
 
-    def arm(self, one: Past) -> Arm:
-        """Return the arm of a complaint: by its recorded bucket, or anew under another experiment or salt."""
+    def arm(self, complaint: Past) -> Arm:
+        """Return the arm of a complaint: by its recorded bucket or, for another experiment or salt, by a new one."""
         strategy = self.strategy
         if self.ended or len(strategy.arms) == 1:
             return strategy.champion_arm
-        if one.dealt is not None and one.dealt[:2] == _deal(strategy):
-            return owner_of(strategy, one.dealt[2])
-        subject = one.subject or one.complaint_id
+        if complaint.dealt is not None and complaint.dealt[:2] == _deal(strategy):
+            return owner_of(strategy, complaint.dealt[2])
+        subject = complaint.subject or complaint.complaint_id
         return owner_of(strategy, bucket_of(strategy.experiment, strategy.salt, subject))
 
-    def answer(self, one: Past) -> Answer | None:
-        """Return None where the arm's version has not predicted, or the probability for the threshold is missing."""
-        version = self.arm(one).version
-        answer = one.answers.get(version)
+    def answer(self, complaint: Past) -> Answer | None:
+        """Return the answer of the complaint's arm; None if it has not predicted, or not recorded the probability."""
+        version = self.arm(complaint).version
+        answer = complaint.answers.get(version)
         if answer is None or self.threshold is None:
             return answer
         if self.positive_label is None:
             return answer.model_copy(update={"automatic": answer.confidence >= self.threshold})
-        probability = one.positive.get(version)
+        probability = complaint.positive.get(version)
         if probability is None:
             return None
         if probability >= self.threshold:
@@ -135,21 +135,21 @@ class Rule(Contract):
 def expect(past: Iterable[Past], rule: Rule, assumed: Assumed) -> Expected:
     """Return the figures that a rule would have given for past complaints."""
     complaints = list(past)
-    answers = [rule.answer(one) for one in complaints]
-    arms = [rule.arm(one).name for one in complaints]
-    known = [(one, answer) for one, answer in zip(complaints, answers, strict=True) if answer is not None]
-    labelled = [(one, answer) for one, answer in known if one.has_label]
+    answers = [rule.answer(complaint) for complaint in complaints]
+    arms = [rule.arm(complaint).name for complaint in complaints]
+    known = [(complaint, answer) for complaint, answer in zip(complaints, answers, strict=True) if answer is not None]
+    labelled = [(complaint, answer) for complaint, answer in known if complaint.has_label]
     figures: dict[str, object] = {
         "complaints": len(complaints),
         "unknown": len(complaints) - len(known),
         "arms": dict(Counter(arms)),
         "unknown_by_arm": dict(Counter(arm for arm, answer in zip(arms, answers, strict=True) if answer is None)),
         "labels": len(labelled),
-        "other_labels": sum(one.truth is not None and not one.has_label for one in complaints),
+        "other_labels": sum(complaint.truth is not None and not complaint.has_label for complaint in complaints),
     }
     positive = rule.positive_label
     if positive is None:
-        automatic = [(one, answer) for one, answer in labelled if answer.automatic]
+        automatic = [(complaint, answer) for complaint, answer in labelled if answer.automatic]
         figures["accuracy"], figures["interval"] = _share_right(labelled)
         figures["automatic_labels"] = len(automatic)
         figures["automatic_accuracy"], figures["automatic_interval"] = _share_right(automatic)
@@ -159,8 +159,8 @@ def expect(past: Iterable[Past], rule: Rule, assumed: Assumed) -> Expected:
             cost = a_day * DAYS_A_YEAR * assumed.minutes * assumed.pence / 100
             figures |= {"reviewed": reviewed, "reviews_a_day": a_day, "pounds_a_year": cost}
     else:
-        true = [(one, answer) for one, answer in labelled if one.truth == positive]
-        given = [(one, answer) for one, answer in labelled if answer.label == positive]
+        true = [(complaint, answer) for complaint, answer in labelled if complaint.truth == positive]
+        given = [(complaint, answer) for complaint, answer in labelled if answer.label == positive]
         for name, part in (("recall", true), ("precision", given)):
             figures[name], figures[f"{name}_interval"] = _share_right(part)
             figures[f"{name}_labels"] = len(part)
@@ -170,12 +170,12 @@ def expect(past: Iterable[Past], rule: Rule, assumed: Assumed) -> Expected:
 
 
 def _share_right(labelled: list[tuple[Past, Answer]]) -> tuple[float | None, tuple[float, float] | None]:
-    """Return the weighted share and its interval, for as many equally weighted labels as say as much (Kish, 1965)."""
-    weights = [1 / (one.inclusion or 1.0) for one, _ in labelled]
+    """Return the weighted share of right answers, and its interval for the effective sample size (Kish, 1965)."""
+    weights = [1 / (complaint.inclusion or 1.0) for complaint, _ in labelled]
     total = sum(weights)
     if not total:
         return None, None
-    right = sum(w for w, (one, answer) in zip(weights, labelled, strict=True) if answer.label == one.truth)
+    right = sum(w for w, (complaint, answer) in zip(weights, labelled, strict=True) if answer.label == complaint.truth)
     return right / total, wilson(right / total, total * total / sum(w * w for w in weights))
 
 
@@ -186,20 +186,20 @@ def difference(past: Iterable[Past], present: Rule, proposed: Rule, gates: Gates
     complaints is more precise than two intervals.
     """
     metric, *_ = metrics(present.positive_label, gates.human_accuracy)
-    pairs = [(one, present.answer(one), proposed.answer(one)) for one in past if one.has_label]
+    pairs = [(each, present.answer(each), proposed.answer(each)) for each in past if each.has_label]
     labelled = [
         Labelled(
-            complaint_id=one.complaint_id,
+            complaint_id=each.complaint_id,
             at="",
-            truth=one.truth or "",
+            truth=each.truth or "",
             blind=True,
-            inclusion=one.inclusion,
+            inclusion=each.inclusion,
             stratum="",
             groups=(),
             champion=before,
             challenger=after,
         )
-        for one, before, after in pairs
+        for each, before, after in pairs
         if before is not None and after is not None
     ]
     return compare(labelled, metric, min_inclusion=gates.min_inclusion, alpha=gates.alpha)

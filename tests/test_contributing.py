@@ -1,4 +1,4 @@
-"""The guide "Add a task" is followed on a copy of the sources: it names every file that is needed, and no other."""
+"""Follows the guide "Add a task" on a copy of the sources: it must name every needed file, and no other."""
 
 import os
 import re
@@ -53,7 +53,7 @@ def label_of_a_complaint(text: str) -> str:
 
 
 def recipe(text: str) -> str:
-    """The smallest recipe, for the new task."""
+    """Return the smallest recipe, for the new task."""
     settings = (ROOT / "training" / "configs" / "tiny.toml").read_text().partition("[tasks.product]")[0]
     return (
         settings
@@ -107,7 +107,7 @@ BESIDE = ("allocation", "feedback", "reallocation", "reason", "tasks")
 
 
 def named_files() -> list[str]:
-    """The paths that begin the steps of the guide."""
+    """Return the paths at the beginning of the steps of the guide."""
     guide = (ROOT / "CONTRIBUTING.md").read_text().partition("**Add a task.**")[2].partition("\n**")[0]
     return re.findall(r"^\d\. `([^`]+)`", guide, re.MULTILINE)
 

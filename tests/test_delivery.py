@@ -1,4 +1,4 @@
-"""What is built and run comes from where we say, in the version that we say."""
+"""Everything that is built and run comes from the source and in the version that we pinned."""
 
 import json
 import re
@@ -44,7 +44,7 @@ def test_a_library_is_named_with_its_version_and_comes_from_the_one_index(path):
 
 
 def spelled(name):
-    """Package names differ in case, hyphens, underscores and dots alone."""
+    """Return a package name in one spelling: case, hyphens, underscores and dots do not matter."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 

@@ -1,4 +1,4 @@
-"""What the documents name exists, and what they show works."""
+"""Everything that the documents name must exist, and everything that they show must work."""
 
 import ast
 import doctest
@@ -39,7 +39,7 @@ Problems = set[str]
 
 
 def fences(text: str, language: str) -> list[str]:
-    """Bodies of the fenced blocks whose info string is `language`."""
+    """Return the bodies of the fenced blocks in this language."""
     return [body for info, body in FENCE.findall(text) if info.strip() == language]
 
 
@@ -52,7 +52,7 @@ def spans(text: str) -> list[str]:
 
 
 def shown(text: str, program: str) -> list[list[str]]:
-    """Arguments of each command line of a program, in a console or in a sentence."""
+    """Yield the arguments of each call of a program, in a console block or in a sentence."""
     lines = [line[2:] for body in fences(text, "console") for line in body.splitlines() if line.startswith("$ ")]
     found = [line for line in (*lines, *spans(text)) if line.startswith(f"{program} ") and "|" not in line]
     return [shlex.split(line, comments=True)[1:] for line in found]
@@ -70,7 +70,7 @@ def parsed(path: Path) -> ast.Module:
 
 @cache
 def written_tests() -> dict[str, bool]:
-    """Every test, and whether it is expected to fail."""
+    """Return every test by name, and whether it is expected to fail."""
     return {
         node.name: any("xfail" in ast.unparse(decorator) for decorator in node.decorator_list)
         for path in (ROOT / "tests").rglob("test_*.py")
@@ -81,7 +81,7 @@ def written_tests() -> dict[str, bool]:
 
 @cache
 def literals() -> str:
-    """Every text in our packages, one a line; what a formatted one is formatted with is left out."""
+    """Return every string in our packages, one a line, without the values of f-strings."""
     texts = [
         node.value
         for path in sources()
@@ -94,7 +94,7 @@ def literals() -> str:
 
 @cache
 def words() -> frozenset[str]:
-    """Identifiers and parts of texts in everything that is deployed, run or tested."""
+    """Return every identifier, and every word of a string, in all code and tests."""
     files = [*sources(), ROOT / "Makefile", ROOT / "app.py"]
     return frozenset(re.findall(r"\w+", "\n".join(file.read_text() for file in files)))
 
@@ -152,7 +152,7 @@ def wrong_modules(text: str) -> Problems:
 
 
 def _is_defined(name: str) -> bool:
-    """A module, or something that stands at the top of one."""
+    """Return whether this is a module or a name at the top level of one."""
     path = ROOT.joinpath(*name.split("."))
     if path.is_dir() or path.with_suffix(".py").is_file():
         return True
@@ -166,7 +166,7 @@ def _is_defined(name: str) -> bool:
 
 
 def wrong_words(text: str) -> Problems:
-    """Names with an underscore are ours: attributes, settings, indexes, functions."""
+    """Every name with an underscore must occur in our code: it is an attribute, setting, index or function."""
     return {span for span in spans(text) if re.fullmatch(r"\w*[A-Za-z]_\w+", span) and span not in words()}
 
 
@@ -184,7 +184,7 @@ def _leads_somewhere(target: str, document: Path, text: str) -> bool:
 
 
 def anchors(text: str) -> set[str]:
-    """Of the headings, as they are made on the page."""
+    """Return the anchors of the headings, as a rendered page has them."""
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in HEADING.findall(prose(text))}
 
 
@@ -194,7 +194,7 @@ def empty_diagrams(text: str) -> Problems:
 
 
 def broken_spans(text: str) -> Problems:
-    """A span that goes on in the next line is neither shown as code nor checked."""
+    """Find code spans over two lines, because these are neither shown as code nor checked."""
     return {line for line in prose(text).splitlines() if line.count("`") % 2}
 
 
@@ -203,7 +203,7 @@ def foreign_places(text: str) -> Problems:
 
 
 def wrong_examples(text: str) -> Problems:
-    """Python blocks that are marked, run as doctests."""
+    """Run marked Python blocks as doctests."""
     runner = doctest.DocTestRunner(verbose=False)
     said: list[str] = []
     for body in fences(text, "python doctest"):
@@ -212,7 +212,7 @@ def wrong_examples(text: str) -> Problems:
 
 
 def wrong_json(text: str) -> Problems:
-    """Rows and strategies, or parts of one, that a reader may copy are what the code takes."""
+    """JSON that a reader may copy, such as rows and strategies, must be valid for the code."""
     problems = set()
     for body in fences(text, "json"):
         document = json.loads(body)
@@ -228,14 +228,14 @@ def wrong_json(text: str) -> Problems:
 
 
 def wrong_messages(text: str) -> Problems:
-    """What is quoted in tables of messages and reasons, is said somewhere."""
+    """Every quotation in tables of messages and reasons must occur in a string of the code."""
     tables = re.findall(r"^\| (?:message|reason) \|.*\n\|[-|]+\n((?:\|.*\n)+)", text, re.MULTILINE)
     first = [row.split("|")[1] for table in tables for row in table.splitlines()]
     return {span for cell in first for span in SPAN.findall(cell) if span not in literals() and span not in words()}
 
 
 def mended_limits(text: str) -> Problems:
-    """A limit is shown by a test that is expected to fail; once it passes, the line goes."""
+    """Each known limit names a test that is expected to fail. If it passes, delete the line."""
     _, _, limits = text.partition("\n## Known limits\n")
     return {span for span in spans(limits) if span.startswith("test_") and not written_tests().get(span, False)}
 
@@ -317,7 +317,7 @@ def test_decisions_are_numbered_short_and_complete():
 
 
 def test_documents_show_something_to_check():
-    """So that an expression that finds nothing any more does not pass."""
+    """Otherwise a regular expression that no longer matches anything would pass."""
     text = "\n".join(document.read_text() for document in DOCUMENTS)
     assert shown(text, "make") and shown(text, "triage") and fences(text, "mermaid") and fences(text, "json")
     assert fences(text, "python doctest") and LINK.search(text)

@@ -70,7 +70,7 @@ def test_every_chain_verifies(stored):
 
 
 def test_an_entry_that_is_written_again_is_the_same(stored):
-    """Otherwise whatever rewrites an entry, such as the next version of an allocation, would break its chain."""
+    """Otherwise rewriting an entry, as the next version of an allocation does, would break its chain."""
     complaint, tables = stored
     records = read(complaint, tables)
     allocation = next(item for item in tables["complaints_allocation"] if item["entry"] == "ALLOCATION")

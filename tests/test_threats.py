@@ -1,4 +1,4 @@
-"""Each threat in the document names a test, or says what remains; that the tests exist is seen by `test_docs.py`."""
+"""Each threat in the document names a test or the remaining risk. `test_docs.py` checks that the tests exist."""
 
 import re
 from pathlib import Path

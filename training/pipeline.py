@@ -215,7 +215,7 @@ def describe_run(
     truth: Integers,
     more: Mapping[str, float],
 ) -> Manifest:
-    """Write what belongs beside the weights: digests of the texts, the manifest with `more` metrics, the model card."""
+    """Write the digests of the texts, the manifest with the metrics and `more`, and the model card to the bundle."""
     labels, aim = prepared.labels[task], recipe.tasks[task]
     calibration, thresholds = choose(logits, truth, labels=labels, aim=aim)
     judged = Judged(

@@ -37,7 +37,7 @@ ValidateOn = Literal["random", "latest"]
 class TaskRecipe(Contract):
     """The settings of one task; all tasks share the encoder.
 
-    balance: an example weighs `frequency ** -balance` of its label: at 0 all examples weigh the same, at 1 all labels.
+    balance: an example weighs `frequency ** -balance` of its label. At 0 all examples weigh the same, at 1 all labels.
     target_accuracy: the accuracy that predictions without review by a person must reach.
     positive_label, target_recall: the label that the task looks for, if any, and the share of it that must be found.
     wide_units: units in the hidden layer of the wide part; 0 makes it a logistic regression.
@@ -59,7 +59,7 @@ class TaskRecipe(Contract):
 
 
 class WideRecipe(Contract):
-    """The part beside the encoder: for each task, a small network on TF-IDF of tokens and pairs of tokens.
+    """The wide part of each model: a small network on TF-IDF of single tokens and pairs of tokens.
 
     length: tokens that it reads of a text; the encoder reads fewer, because it costs a thousand times as much.
     features: how many tokens and pairs are kept, the most frequent first.

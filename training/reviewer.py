@@ -53,15 +53,15 @@ class Reviewer:
         issue = self._named(truth.issue, self.taxonomy.issues_of(product), chance)
         vulnerable = truth.vulnerable != (chance.random() < self.error_rate)
         return (
-            self._said(complaint_id, at, version, "reallocate", product=product, issue=issue),
-            self._said(complaint_id, at, version + 1, "set_vulnerable" if vulnerable else "clear_vulnerable"),
+            self._statement(complaint_id, at, version, "reallocate", product=product, issue=issue),
+            self._statement(complaint_id, at, version + 1, "set_vulnerable" if vulnerable else "clear_vulnerable"),
         )
 
     def _named(self, true: str, labels: Sequence[str], chance: random.Random) -> str:
         others = [label for label in labels if label != true]
         return chance.choice(others) if chance.random() < self.error_rate or true not in labels else true
 
-    def _said(self, complaint_id: str, at: datetime, version: int, kind: str, **labels: str) -> Feedback:
+    def _statement(self, complaint_id: str, at: datetime, version: int, kind: str, **labels: str) -> Feedback:
         return Feedback.model_validate(
             {
                 # An id of feedback has to be unique only within its complaint.

@@ -1,1 +1,1 @@
-"""What the commands share that speaks to a deployment."""
+"""Access to a deployment, shared by the commands."""

@@ -1,4 +1,4 @@
-"""The deployment that `--env` names. Its published parameters say where its tables and functions are."""
+"""The deployment that `--env` names. Its SSM parameters hold the names of its tables and functions."""
 
 from functools import cached_property
 from pathlib import Path
@@ -26,7 +26,7 @@ REGIONS = {"dev": "eu-west-2", "prod": "eu-west-2"}
 
 
 class Deployment:
-    """The tables and the published names of one environment."""
+    """One environment: its tables, and the names that it publishes as parameters."""
 
     def __init__(self, session: boto3.Session, environment: str) -> None:
         self.session = session
@@ -67,7 +67,7 @@ class Deployment:
 
     @cached_property
     def _dynamodb(self) -> "DynamoDBClient":
-        """One for all tables, because each client takes a tenth of a second to make."""
+        """Return one client for all tables, because making a client takes a tenth of a second."""
         return self.session.client("dynamodb")
 
     @cached_property
@@ -93,7 +93,7 @@ class Deployment:
             parameters = [parameter for page in pages for parameter in page["Parameters"]]
         except (BotoCoreError, ClientError) as error:
             raise NoDeploymentError(
-                f"{self.environment} cannot be asked: {error}. Check the AWS credentials and the region of this shell"
+                f"{self.environment} cannot be reached: {error}. Check the AWS credentials and the region of this shell"
             ) from error
         return {parameter["Name"].removeprefix(prefix): parameter["Value"] for parameter in parameters}
 

@@ -1,4 +1,4 @@
-"""Putting rows of feedback as product teams do, and waiting for their outcomes."""
+"""Writes rows of feedback as product teams do, and waits for their outcomes."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -12,34 +12,34 @@ POLL_SECONDS = 0.25
 Key = tuple[str, str]
 
 
-def key_of(said: Feedback) -> Key:
-    return INBOX + said.complaint_id, said.feedback_id
+def key_of(feedback: Feedback) -> Key:
+    return INBOX + feedback.complaint_id, feedback.feedback_id
 
 
-def put(deployment: Deployment, said: Feedback) -> None:
-    """Hand in feedback. If its id was used before, nothing is written."""
-    deployment.story.put_if_absent(FeedbackRow.of(said))
+def put(deployment: Deployment, feedback: Feedback) -> None:
+    """Write the row of this feedback, unless its id was used before for the complaint."""
+    deployment.story.put_if_absent(FeedbackRow.of(feedback))
 
 
 def wait(
     deployment: Deployment,
-    said: Iterable[Feedback],
+    feedback: Iterable[Feedback],
     *,
     timeout_seconds: float,
     on_outcome: Callable[[int], None] = lambda count: None,
 ) -> dict[Key, dict[str, Any]]:
-    """Return the rows with an outcome; without those that have none when the time is up."""
-    waiting = {key_of(one) for one in said}
-    found: dict[Key, dict[str, Any]] = {}
+    """Return the rows that have an outcome before the time is up. on_outcome: called with the number of new ones."""
+    waiting = {key_of(each) for each in feedback}
+    applied: dict[Key, dict[str, Any]] = {}
     deadline = time.monotonic() + timeout_seconds
     while waiting:
         rows = {(row["complaint_id"], row["entry"]): row for row in deployment.story.get_many(waiting)}
-        taken = {key: row for key, row in rows.items() if "outcome" in row}
-        found |= taken
-        waiting -= taken.keys()
-        on_outcome(len(taken))
+        newly_applied = {key: row for key, row in rows.items() if "outcome" in row}
+        applied |= newly_applied
+        waiting -= newly_applied.keys()
+        on_outcome(len(newly_applied))
         if waiting:
             if time.monotonic() > deadline:
                 break
             time.sleep(POLL_SECONDS)
-    return found
+    return applied

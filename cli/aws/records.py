@@ -16,7 +16,7 @@ from triage.timeline.records import OUTBOX, Records
 
 @dataclass(frozen=True)
 class Partition:
-    """The items of one partition, and the links of its chain. broken: items of the chain that are no valid links."""
+    """The items of one partition, and the links of its chain. broken: items of the chain that are not valid links."""
 
     items: list[dict[str, Any]]
     links: list[Link] = field(default_factory=list)
@@ -84,7 +84,7 @@ def account(deployment: Deployment, complaint_id: str) -> Account:
 
 def _partition(deployment: Deployment, partition: str) -> Partition:
     links, broken = list[Link](), list[Finding]()
-    # The chain is read first. An item that is written meanwhile is then at worst reported as not sealed yet.
+    # The chain is read first: an item that is written meanwhile is then reported as not sealed yet, not as missing.
     for item in deployment.table(tables.AUDIT_CHAIN).query(partition):
         try:
             links.append(Link.model_validate(item))

@@ -20,12 +20,12 @@ from triage.strategies.registry import ModelStrategy
 from triage.strategies.strategy import Strategy
 
 REPLAYED = 20_000
-"""Predictions of a version that are read at most. A share of so many is known within 0.7 points."""
+"""Predictions that are read at most for a version: enough to estimate a share within 0.7 points."""
 
 
 @dataclass(frozen=True)
 class Replay:
-    """Complaints that were answered since `since`. cut: older ones were asked for, and were not read.
+    """Complaints that were answered since `since`. cut: the request began earlier, but older ones were not read.
 
     positive_label: see `metrics`.
     """
@@ -52,29 +52,29 @@ class Replays:
     ) -> Replay:
         """Read the complaints of a task that were answered since a moment, with all predictions of each.
 
-        strategies: those to simulate. history: the ledger of their task. in_force: the present row, which people may
-        have edited. gates: state which labels count.
+        strategies: those to simulate. history: the ledger of their task. in_force: the current row, which people may
+        have edited. gates: decide which labels count.
         """
         task, began = strategies[0].task, timestamp(since)
         entries = list(history)
         predictions, cut = self._predictions(task, _versions(strategies, entries, began), began)
-        # A shadow predicts after the answer, so the shadows of every answer that is kept were read too.
+        # A shadow predicts after the answer. So the shadows of every answer after `cut` were read, too.
         answers = {p.complaint_id: p for p in predictions if not p.model.shadow and p.predicted_at > cut}
         positive = max(predictions, key=lambda p: p.predicted_at).positive_label if predictions else None
         stated = statements(task, Experiments(self._story).feedback(max(began, cut), now))
         known: defaultdict[str, list[PredictionEntry]] = defaultdict(list)
-        # Answers last: of a version that has both answered and predicted as a shadow, the answer counts.
+        # Answers come last: if a version predicted as a shadow and answered, its answer counts.
         for prediction in sorted(predictions, key=lambda prediction: not prediction.model.shadow):
             known[prediction.complaint_id].append(prediction)
         deals = _deals(entries, in_force)
         past = [
-            _past(answer, known[one], stated.get(one), deals, positive=positive, gates=gates)
-            for one, answer in answers.items()
+            _past(answer, known[complaint_id], stated.get(complaint_id), deals, positive=positive, gates=gates)
+            for complaint_id, answer in answers.items()
         ]
         return Replay(self._with_subjects(past, strategies), max(began, cut), bool(cut), positive)
 
     def _predictions(self, task: str, versions: Iterable[str], since: str) -> tuple[list[PredictionEntry], str]:
-        """Return predictions, and the moment until which some were left out, empty where none were."""
+        """Return predictions, and the time before which some versions were not read; empty if all were."""
         found: list[PredictionEntry] = []
         cut = ""
         for version in versions:
@@ -86,15 +86,15 @@ class Replays:
         return found, cut
 
     def _with_subjects(self, past: list[Past], strategies: Sequence[Strategy]) -> tuple[Past, ...]:
-        """Add the subjects of complaints that another experiment would assign."""
-        anew = [one.complaint_id for one in past if any(map(one.needs_subject, strategies))]
+        """Add the subject of each complaint that must be assigned again."""
+        anew = [complaint.complaint_id for complaint in past if any(map(complaint.needs_subject, strategies))]
         items = self._story.get_many((complaint_id, SELECTION) for complaint_id in anew)
         subjects = {item["complaint_id"]: item["subject"] for item in items}
-        return tuple(one.model_copy(update={"subject": subjects.get(one.complaint_id)}) for one in past)
+        return tuple(each.model_copy(update={"subject": subjects.get(each.complaint_id)}) for each in past)
 
 
 def _versions(strategies: Iterable[Strategy], entries: list[LedgerEntry], began: str) -> list[str]:
-    """Return every version that may have predicted since then, in force or not."""
+    """Return every version that may have predicted since `began`, even if it is no longer in force."""
     first = max((place for place, entry in enumerate(entries) if entry.valid_from <= began), default=0)
     known = [*strategies, *(entry.strategy for entry in entries[first:] if entry.strategy)]
     champions = [entry.champion for entry in entries[first:] if entry.champion]
@@ -102,7 +102,7 @@ def _versions(strategies: Iterable[Strategy], entries: list[LedgerEntry], began:
 
 
 def _deals(entries: Iterable[LedgerEntry], in_force: ModelStrategy | None) -> dict[int, Strategy]:
-    """Return the strategies that assigned complaints, by version, without one that was edited under its version."""
+    """Return strategies by version. If somebody edited the row in force by hand, its version is left out."""
     deals = {entry.strategy_version: entry.strategy for entry in entries if entry.strategy}
     if in_force is not None and deals.get(in_force.version) != in_force.strategy:
         deals.pop(in_force.version, None)
@@ -123,7 +123,7 @@ def _past(
     recorded = {p.model_version: {one.label: one.probability for one in p.top} | {p.label: p.confidence} for p in known}
     return Past(
         complaint_id=answer.complaint_id,
-        # A complaint that no strategy of the ledger assigned is assigned anew.
+        # None if no strategy of the ledger assigned the complaint; it is then assigned again.
         dealt=(strategy.experiment, strategy.salt, bucket) if strategy and bucket is not None else None,
         answers={one.model_version: answer_of(one) for one in known},
         positive={version: labels[positive] for version, labels in recorded.items() if positive in labels},

@@ -1,4 +1,4 @@
-"""Putting complaints into `raw_complaints`, as operations do, and waiting for their allocations."""
+"""Puts complaints into `raw_complaints`, as operations do, and waits for their allocations."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -23,7 +23,7 @@ MAX_ID_BYTES = 2048
 """DynamoDB's limit for a partition key."""
 
 OUTBOX_BYTES = 1024
-"""Kept free for the attributes that the intake adds."""
+"""Bytes of an item that are left for the attributes that the intake adds."""
 
 
 class Totals(BaseModel):
@@ -92,7 +92,7 @@ def percentile_95(values: list[float]) -> float:
 
 
 def raw_item(row: ExportRow) -> dict[str, Any]:
-    """Return the item that operations would put: what a bank knows on arrival, so neither product nor issue."""
+    """Return the item that operations would put: without product and issue, which a bank does not know on arrival."""
     item = {
         "complaint_id": row.complaint_id,
         "narrative": row.narrative,

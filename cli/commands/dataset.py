@@ -1,5 +1,3 @@
-"""`triage dataset`"""
-
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -26,7 +24,7 @@ app = typer.Typer(
 )
 
 OLDEST = 100 * 365
-"""Largest number of days, a century."""
+"""Largest number of days that `--older-than` accepts, a century."""
 
 
 @app.command()

@@ -36,13 +36,13 @@ def demo(
     data: Annotated[
         str | None, typer.Option(help="A CFPB export to triage instead, or hf://organisation/name@sha.")
     ] = None,
-    count: Annotated[int, typer.Option(min=1, help="How many complaints.")] = 60,
-    seed: Annotated[int, typer.Option(help="Generates the same complaints again.")] = 1,
+    count: Annotated[int, typer.Option(min=1, help="Number of complaints.")] = 60,
+    seed: Annotated[int, typer.Option(help="Seed of the generated complaints.")] = 1,
     as_json: options.AsJson = False,
     state: options.State = options.DEFAULT,
 ) -> None:
     """Start the embedded AWS, train three models, triage complaints and review some of them."""
-    # Before anything starts, so that a wrong file name is reported at once.
+    # Read before anything starts, so that a wrong file name is reported at once.
     path = readable(data, endpoint=lambda: embedded.start(state, on_progress=_say).hub_endpoint) if data else None
     with ThreadPoolExecutor(1) as beside:
         starting = beside.submit(embedded.up, state, on_progress=_say)
@@ -79,7 +79,7 @@ def _say(line: str) -> None:
 def _triaged(deployment: Deployment, rows: Sequence[ExportRow], title: str) -> Submission:
     """Submit complaints together and wait for their allocations.
 
-    Raises: CommandError where some have none in time.
+    Raises: CommandError if some have none in time.
     """
     if not rows:
         return Submission()
@@ -101,7 +101,7 @@ def _triaged(deployment: Deployment, rows: Sequence[ExportRow], title: str) -> S
 
 
 def _generated(count: int, seed: int) -> list[ExportRow]:
-    """Each run gives them new ids, because a complaint that is there already starts nothing."""
+    """Generate complaints with new ids in each run, because putting an existing complaint starts nothing."""
     run = f"demo-{datetime.now():%m%d-%H%M%S}"
     fields = set(ExportRow.__dataclass_fields__)
     rows = []

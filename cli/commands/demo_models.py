@@ -27,7 +27,7 @@ def trained_models(recipe: Recipe, output: Path) -> Mapping[str, Path]:
     bundles = {task: output / task for task in recipe.tasks}
     if all(is_current(folder, recipe, prepared) for folder in bundles.values()):
         return bundles
-    # Threads that wait for each other would otherwise spin; beside the deployment that costs more than the training.
+    # By default, waiting threads spin. Beside the deployment, that takes longer than the training itself.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # Imported here, because torch takes seconds to import and later runs train nothing.
     from training.pipeline import train_models
@@ -47,7 +47,7 @@ def trained_models(recipe: Recipe, output: Path) -> Mapping[str, Path]:
 
 
 def register_models(bundles: Mapping[str, Path], instance: Instance, registry: Registry) -> None:
-    """Publish, register and activate a model for each task; each step keeps what is there already."""
+    """Publish, register and activate a model for each task; steps that are already done change nothing."""
     # Imported here, because the Hub's client takes a second to import.
     from training.bundle.publish import publish
 

@@ -1,5 +1,3 @@
-"""`triage erase`"""
-
 from collections.abc import Iterator
 from typing import Annotated
 
@@ -17,7 +15,7 @@ from triage.story import ErasureEntry
 
 def erase(
     complaint_id: Annotated[str, typer.Argument(help="The complaint whose text is erased.")],
-    reason: Annotated[str, typer.Option(help="Why. This is recorded.")],
+    reason: Annotated[str, typer.Option(help="Reason. It is recorded.")],
     snapshots: Annotated[
         bool, typer.Option(help="Erase from published datasets too. Needs a token of the Hub.")
     ] = True,

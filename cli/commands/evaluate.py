@@ -1,5 +1,3 @@
-"""`triage evaluate`"""
-
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated

@@ -34,13 +34,13 @@ def evidence(
     ] = None,
     change: Annotated[
         str | None,
-        typer.Option(help="Show the stored evidence of a change: the beginning of its sha256.", show_default=False),
+        typer.Option(help="Show stored evidence instead: the beginning of its sha256.", show_default=False),
     ] = None,
     env: options.Environment = "local",
     as_json: options.AsJson = False,
     state: options.State = options.DEFAULT,
 ) -> None:
-    """Show what is known about each challenger, the verdict on it, and what would follow. Changes nothing."""
+    """Show the evidence on each challenger, the verdict, and the change that would follow. Changes nothing."""
     deployment = find(env, state=state)
     cases = _known_now(deployment, task) if change is None else [_stored(deployment, task, change)]
     if html is not None:
@@ -78,7 +78,7 @@ def _known_now(deployment: Deployment, task: str) -> list[Case]:
 
 
 def _stored(deployment: Deployment, task: str, prefix: str) -> Case:
-    """Judge the stored evidence of a change again, by the strategy in the ledger; refuse an altered document."""
+    """Judge the stored evidence whose sha256 begins with `prefix`. An altered document raises CommandError."""
     history = list(deployment.registry.strategies.history(task))
     found = {entry.evidence: entry for entry in history if entry.evidence and entry.evidence.sha256.startswith(prefix)}
     if not found:
@@ -126,7 +126,7 @@ def _document(deployment: Deployment, reference: EvidenceReference) -> Evidence:
 
 
 def _arm(version: str, history: list[LedgerEntry]) -> str:
-    """Return the last name of the version's arm."""
+    """Return the name of the latest arm with this version."""
     strategies = (entry.strategy for entry in reversed(history) if entry.strategy)
     return next((arm.name for strategy in strategies for arm in strategy.all_arms if arm.version == version), version)
 

@@ -1,5 +1,3 @@
-"""`triage explain`"""
-
 import json
 import time
 from collections.abc import Mapping
@@ -24,13 +22,13 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.5
 WORDS = 6
-"""The terminal shows so many words of a sentence, those with the largest effect."""
+"""Number of words that the terminal shows of a sentence: those with the largest effect."""
 
 
 def explain(
     complaint_id: Annotated[str, typer.Argument(help="The complaint whose decision is explained.")],
     task: Annotated[str, typer.Option(help="The decision: product, issue, vulnerable, …")] = "product",
-    purpose: Annotated[str, typer.Option(help="Why it is needed. This is recorded.")] = "request of a regulator",
+    purpose: Annotated[str, typer.Option(help="Purpose. It is recorded.")] = "request of a regulator",
     lawful_basis: Annotated[str, typer.Option(help=", ".join(get_args(LawfulBasis)))] = "legal obligation",
     seed: Annotated[int, typer.Option(help="Seed of the random divisions of the letter.")] = 0,
     html: Annotated[Path | None, typer.Option(help="Write a page to this file.", show_default=False)] = None,

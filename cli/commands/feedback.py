@@ -1,5 +1,3 @@
-"""`triage feedback`"""
-
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -51,22 +49,22 @@ def feedback(
         float | None, typer.Option(help="The probability with which it was drawn.", show_default=False)
     ] = None,
     version: Annotated[
-        int | None, typer.Option(min=1, help="The version you saw; by default the current one.", show_default=False)
+        int | None, typer.Option(min=1, help="Reviewed version; by default the current one.", show_default=False)
     ] = None,
     feedback_id: Annotated[
         str | None,
-        typer.Option("--id", help="An id of its own; the same id is applied only once.", show_default=False),
+        typer.Option("--id", help="Unique id; a second row with it is ignored.", show_default=False),
     ] = None,
     timeout: Annotated[float, typer.Option(help="Seconds to wait at most.")] = 60.0,
     env: options.Environment = "local",
     as_json: options.AsJson = False,
     state: options.State = options.DEFAULT,
 ) -> None:
-    """Confirm or correct the allocation of a complaint, or of those in a file, and wait until that is applied."""
+    """Confirm or correct the allocation of a complaint, or of many in a file, and wait until it is applied."""
     stated = {name for name in PER_ROW if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"}
     if file is not None:
         if stated:
-            raise WrongUsageError("with --file each row states everything; leave out: " + ", ".join(sorted(stated)))
+            raise WrongUsageError("with --file, the rows state all values; leave out: " + ", ".join(sorted(stated)))
         _hand_in_file(file, find(env, state=state), timeout, as_json)
         return
     if complaint_id is None or kind is None:
@@ -77,7 +75,7 @@ def feedback(
         raise NotFoundError(f"{complaint_id} has no allocation in {deployment.environment}")
     current = AllocationEntry.model_validate(item)
     try:
-        said = Feedback.model_validate(
+        review = Feedback.model_validate(
             {
                 "feedback_id": feedback_id or uuid4().hex,
                 "complaint_id": complaint_id,
@@ -94,20 +92,20 @@ def feedback(
                 "version": version or current.version,
             }
         )
-        said.check(load_taxonomy(), product=current.product)
+        review.check(load_taxonomy(), product=current.product)
     except ValidationError as error:
         raise WrongUsageError(problems(error, "feedback")) from error
     except (FeedbackRefusedError, UnknownProductError) as error:
         raise WrongUsageError(str(error)) from error
-    feedback_inbox.put(deployment, said)
-    row = feedback_inbox.wait(deployment, [said], timeout_seconds=timeout).get(feedback_inbox.key_of(said))
+    feedback_inbox.put(deployment, review)
+    row = feedback_inbox.wait(deployment, [review], timeout_seconds=timeout).get(feedback_inbox.key_of(review))
     if row is None:
         raise CommandError(
-            f"{said.feedback_id} was handed in and not applied within {timeout:g} s; "
+            f"{review.feedback_id} was handed in and not applied within {timeout:g} s; "
             f"look again with `triage show {complaint_id}`"
         )
     if row["outcome"] == "refused":
-        raise CommandError(f"{said.feedback_id} was refused: {row['reason']}")
+        raise CommandError(f"{review.feedback_id} was refused: {row['reason']}")
     if as_json:
         print_json(row)
     else:
@@ -119,7 +117,7 @@ def _hand_in_file(file: Path, deployment: Deployment, timeout_seconds: float, as
     statements = read_statements(file, deployment, by=options.operator())
     with progress_bar() as bar:
         putting = bar.add_task("Handing in", total=len(statements))
-        # One after the other: each row about a complaint is about the version that the row before it makes.
+        # In order, because each row about a complaint refers to the version that the row before it makes.
         for statement in statements:
             feedback_inbox.put(deployment, statement.feedback)
             bar.advance(putting)
@@ -132,14 +130,14 @@ def _hand_in_file(file: Path, deployment: Deployment, timeout_seconds: float, as
         )
     outcomes: list[dict[str, Any]] = []
     for statement in statements:
-        said = statement.feedback
-        row = rows.get(feedback_inbox.key_of(said), {})
+        feedback = statement.feedback
+        row = rows.get(feedback_inbox.key_of(feedback), {})
         outcomes.append(
             {
                 "row": statement.row,
-                "complaint_id": said.complaint_id,
-                "feedback_id": said.feedback_id,
-                "kind": said.kind,
+                "complaint_id": feedback.complaint_id,
+                "feedback_id": feedback.feedback_id,
+                "kind": feedback.kind,
                 **{name: row.get(name) for name in ("outcome", "made_version", "reason")},
             }
         )
@@ -152,5 +150,5 @@ def _hand_in_file(file: Path, deployment: Deployment, timeout_seconds: float, as
     if refused or late:
         raise CommandError(
             f"of {len(outcomes)} rows {refused} were refused and {late} not applied within {timeout_seconds:g} s; "
-            "hand the same file in again to see what became of them"
+            "hand the same file in again to see their outcomes"
         )

@@ -1,5 +1,3 @@
-"""`triage hold`"""
-
 from typing import Annotated
 
 import typer
@@ -13,7 +11,7 @@ from triage.audit.hold import Held, HoldRequest
 
 def hold(
     complaint_id: Annotated[str, typer.Argument(help="The complaint to keep, whatever its age.")],
-    reason: Annotated[str, typer.Option(help="Why. This is recorded.")],
+    reason: Annotated[str, typer.Option(help="Reason. It is recorded.")],
     lift: Annotated[
         bool, typer.Option("--lift", help="Lift the hold: the complaint expires as if it had never been held.")
     ] = False,

@@ -1,5 +1,3 @@
-"""`triage models`"""
-
 import time
 from collections.abc import Callable
 from typing import Annotated
@@ -35,7 +33,7 @@ def register(
     model_id: ModelId,
     revision: Revision,
     task: Annotated[str, typer.Option(help="What the model decides: product, issue, vulnerable, or a further task.")],
-    activate: Annotated[bool, typer.Option("--activate", help="Let it take part from the next complaint on.")] = False,
+    activate: Annotated[bool, typer.Option("--activate", help="Use the model from the next complaint on.")] = False,
     env: options.Environment = "local",
     as_json: options.AsJson = False,
     state: options.State = options.DEFAULT,

@@ -20,13 +20,13 @@ from triage.strategies.strategy_change import Change, approve
 app = typer.Typer()
 
 Task = Annotated[str, typer.Argument(help="The task whose strategy is changed.")]
-Reason = Annotated[str, typer.Option(help="Why, for the ledger.")]
+Reason = Annotated[str, typer.Option(help="Reason, recorded in the ledger.")]
 
 
 @app.command("promote")
 def promote_(
     task: Task,
-    challenger: Annotated[str | None, typer.Argument(help="Its arm; optional if there is only one challenger.")] = None,
+    challenger: Annotated[str | None, typer.Argument(help="The arm to promote; by default the only one.")] = None,
     reason: Reason = "",
     break_glass: options.BreakGlass = False,
     env: options.Environment = "local",
@@ -62,7 +62,7 @@ def rollback(
 
 
 def _noting(kind: Kind, summary: str) -> None:
-    """Add a command that notes something on the strategy and leaves it in force."""
+    """Add the command `kind`, which records a change and leaves arms and shares as they are. summary: its help."""
 
     def command(
         task: Task,

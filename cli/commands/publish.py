@@ -1,5 +1,3 @@
-"""`triage publish`"""
-
 from pathlib import Path
 from typing import Annotated
 

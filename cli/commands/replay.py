@@ -1,5 +1,3 @@
-"""`triage replay`"""
-
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -27,7 +25,7 @@ Text = Literal["as recorded", "changed", "not recorded"]
 
 def replay(
     complaint_id: Annotated[str, typer.Argument(help="The complaint whose predictions are repeated.")],
-    purpose: Annotated[str, typer.Option(help="Why the text is read. This is recorded.")] = "replay",
+    purpose: Annotated[str, typer.Option(help="Purpose of reading the text. It is recorded.")] = "replay",
     env: options.Environment = "local",
     as_json: options.AsJson = False,
     state: options.State = options.DEFAULT,

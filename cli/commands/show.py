@@ -1,5 +1,3 @@
-"""`triage show`"""
-
 from pathlib import Path
 from typing import Annotated
 
@@ -17,7 +15,7 @@ from triage.timeline.records import Records
 from triage.timeline.timeline import AnyMoment
 
 SHORT = 40
-"""In a terminal, facts of up to so many characters share a line; a longer one, such as a hash, has its own."""
+"""Longest fact, in characters, that shares a line in a terminal; a longer one, such as a hash, gets its own."""
 
 
 def show(

@@ -28,7 +28,7 @@ def simulate(
     ] = None,
     threshold: Annotated[
         float | None,
-        typer.Option(min=0, max=1, help="The confidence from which no person reviews, or a complaint is flagged."),
+        typer.Option(min=0, max=1, help="Least confidence for no review or, to find one label, for a flag."),
     ] = None,
     days: Annotated[int, typer.Option(min=1, help="Days to look back.")] = 30,
     volume: Annotated[int, typer.Option(min=1, help="Complaints a day.")] = 3_000,
@@ -73,7 +73,7 @@ def simulate(
 
 
 def _alone(deployment: Deployment, task: str) -> Strategy:
-    """Return what a task without a strategy does: one model answers everything."""
+    """Return the strategy that equals having none: one model answers everything."""
     model = deployment.registry.answering(task)
     if model is None:
         raise NotFoundError(f"{task} has neither a strategy nor a model that takes part; see `triage models list`")

@@ -1,5 +1,3 @@
-"""`triage strategy`"""
-
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import uuid4
@@ -40,10 +38,10 @@ def show(
 def set_(
     task: Annotated[str, typer.Argument(help="The task of the strategy.")],
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The strategy, as a JSON file.")],
-    reason: Annotated[str, typer.Option(help="Why, for the ledger.")] = "set by hand",
+    reason: Annotated[str, typer.Option(help="Reason, recorded in the ledger.")] = "set by hand",
     replaces: Annotated[
         int | None,
-        typer.Option(min=0, help="The version you saw; by default the one in force.", show_default=False),
+        typer.Option(min=0, help="Version that this replaces; by default the current one.", show_default=False),
     ] = None,
     break_glass: options.BreakGlass = False,
     env: options.Environment = "local",
@@ -74,7 +72,7 @@ def assign_(
     subjects: Annotated[
         Path,
         typer.Option(
-            "--subjects", exists=True, dir_okay=False, help="Ids of customers, or of complaints without one, by line."
+            "--subjects", exists=True, dir_okay=False, help="File with one id a line: of a customer or a complaint."
         ),
     ],
     env: options.Environment = "local",
@@ -113,7 +111,7 @@ def change_by_hand(
 
 
 def _replaces_champion(deployment: Deployment, current: ModelStrategy | None, strategy: Strategy) -> bool:
-    """Whether the strategy takes the traffic from the present champion."""
+    """Return whether the strategy replaces the champion in force."""
     if current is not None:
         return current.strategy.replaces_champion(strategy)
     champion = deployment.registry.answering(strategy.task)
@@ -136,7 +134,7 @@ def _subjects(file: Path) -> list[str]:
 
 
 def _assignment(strategy: Strategy, subject: str) -> dict[str, Any]:
-    """Return one row of JSON; with `shadows`, those that predict for the subject, if the strategy has any."""
+    """Return one row of JSON. It has `shadows`, those that predict for the subject, if the strategy has shadows."""
     answering = assign(strategy, subject)
     row: dict[str, Any] = {"subject": subject, "bucket": answering.bucket, "arm": answering.arm.name}
     if strategy.shadows:

@@ -1,5 +1,3 @@
-"""`triage submit`"""
-
 import json
 import os
 from pathlib import Path

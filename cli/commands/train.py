@@ -1,5 +1,3 @@
-"""`triage train`"""
-
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal

@@ -1,5 +1,3 @@
-"""`triage verify`"""
-
 import time
 from typing import Annotated
 
@@ -46,13 +44,13 @@ def verify(
         print_table("Findings", ("complaint", "entry", "problem", "detail"), rows)
     if wrong:
         count = len({one.complaint_id for one in wrong})
-        raise CommandError(f"{count} of {len(ids)} have records that do not verify; `triage show` shows their stories")
+        raise CommandError(f"{count} of {len(ids)} complaints do not verify; see `triage show COMPLAINT_ID`")
     if not as_json:
         out.print(f"{len(ids)} verified: every record is what was sealed")
 
 
 def _findings(deployment: Deployment, complaint_id: str, deadline: float) -> list[Finding]:
-    """Verify again until the deadline if all that is wrong may be a change that is not sealed yet."""
+    """Return the findings. If all of them may be changes that are not sealed yet, verify again until the deadline."""
     found = findings(deployment, complaint_id)
     while any(one.problem in MENDED_BY_SEALING for one in found) and time.monotonic() < deadline:
         time.sleep(POLL_SECONDS)

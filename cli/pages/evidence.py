@@ -1,4 +1,4 @@
-"""The evidence page: for each challenger the verdict first, then what it rests on."""
+"""The evidence page: for each challenger the verdict, followed by the figures behind it."""
 
 import re
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What is shown about one challenger, and its figures in words: the same on the page and in the terminal."""
+"""The evidence about one challenger and its figures as text, shared by the page and the terminal."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,21 +11,21 @@ from triage.promotion.steps import Course
 from triage.strategies.ledger import LedgerEntry
 
 LOOKS = 60
-"""Points of a trail at most."""
+"""Largest number of points in a trail."""
 
 PASSED = {True: "passed", False: "failed", None: "open"}
 MARKS = {True: "✓", False: "✗", None: "…"}
-"""So that no gate is shown by colour alone."""
+"""Signs for a gate that is passed, failed or undecided, so that colour alone carries no meaning."""
 
 ASSISTED = "(people saw the answer)"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """One challenger, from what is known now or from a stored document.
+    """The evidence about one challenger: the present evidence, or a stored document.
 
-    challenger: the name of its arm. course: what follows, of what is known now. change: the ledger entry that rests on
-    the document. labelled: None for a stored document, which contains figures and no labels. positive_label: see
+    challenger: the name of its arm. course: what the promotion engine would do, for present evidence only. change: the
+    ledger entry that names the document. labelled: None for a document, which has figures only. positive_label: see
     `metrics`.
     """
 
@@ -48,12 +48,12 @@ class Look:
 
 
 def trail(case: Case) -> tuple[Look, ...]:
-    """Return the primary metric after every k labels, in the order in which people gave them, the present one last."""
+    """Return the primary metric at about LOOKS moments: after every k labels in order of time, and after all."""
     gates = case.gates
-    counted = [one for one in case.labelled or () if gates.counts(blind=one.blind, inclusion=one.inclusion)]
+    counted = [label for label in case.labelled or () if gates.counts(blind=label.blind, inclusion=label.inclusion)]
     if not counted:
         return ()
-    counted.sort(key=lambda one: (one.at, one.complaint_id))
+    counted.sort(key=lambda label: (label.at, label.complaint_id))
     step = -(-len(counted) // LOOKS)
     ends = dict.fromkeys((*range(step, len(counted) + 1, step), len(counted)))
     return tuple(Look(end, _primary(case, counted[:end])) for end in ends)
@@ -65,28 +65,28 @@ def _primary(case: Case, labelled: Sequence[Labelled]) -> Comparison:
 
 
 def left_out(case: Case) -> dict[str, int]:
-    """Return how many labels do not count, by the reason.
+    """Return how many labels do not count, by reason.
 
-    A stored document gives totals only, so that labels which were not drawn may be among the assisted ones too.
+    A stored document has only totals, so some of its assisted labels may also be labels that were not drawn.
     """
     gates, evidence = case.gates, case.evidence
     if case.labelled is None:
         assisted = evidence.assisted.n if evidence.assisted and gates.labels == "blind" else 0
-        found = {
+        counts = {
             "not drawn at random, or drawn too rarely to stand for others": evidence.unrepresentative,
-            "the person saw an answer, and leans towards it (some may not be drawn either)": assisted,
+            "the person saw an answer, which biases the label (some may also not be drawn)": assisted,
         }
     else:
-        chances = [one.inclusion for one in case.labelled]
+        chances = [label.inclusion for label in case.labelled]
         drawn = sum(map(gates.represents_others, chances))
         undrawn = chances.count(None)
         rare = f"drawn with a probability below {100 * gates.min_inclusion:g} %, which the gates do not allow"
-        found = {
+        counts = {
             "not drawn at random, so they stand for no other complaints": undrawn,
             rare: len(chances) - drawn - undrawn,
-            "drawn, but the person saw an answer, and leans towards it": drawn - evidence.labels,
+            "drawn, but the person saw an answer, which biases the label": drawn - evidence.labels,
         }
-    return {reason: count for reason, count in found.items() if count}
+    return {reason: count for reason, count in counts.items() if count}
 
 
 def points(value: float | None) -> str:
@@ -122,7 +122,7 @@ def number(value: float | None, form: str = ",.0f") -> str:
 
 
 def interval(comparison: Comparison) -> str:
-    """The bounds, valid at every look; a dash without labels."""
+    """Return the bounds, which are valid at every look; `-` without labels."""
     return f"{points(comparison.lower)} to {points(comparison.upper)}" if comparison.n else "-"
 
 

@@ -48,13 +48,13 @@ def trail(case: Case, looks: Sequence[Look]) -> str:
     return svg(figure)
 
 
-def delivered(found: Delivered) -> str:
+def delivered(delivery: Delivered) -> str:
     """Draw each arm's share of the answered buckets, with a line at the intended share."""
-    figure, axis = axes(width=8.0, height=1.0 + 0.5 * len(found.intended))
-    total = sum(found.counted.values())
-    names = list(found.intended)
+    figure, axis = axes(width=8.0, height=1.0 + 0.5 * len(delivery.intended))
+    total = sum(delivery.counted.values())
+    names = list(delivery.intended)
     for place, arm in enumerate(reversed(names)):
-        share, intended = (found.counted[arm] / total if total else 0.0), found.intended[arm] / BUCKETS
+        share, intended = (delivery.counted[arm] / total if total else 0.0), delivery.intended[arm] / BUCKETS
         axis.barh(place, share, height=0.5, color=BLUE, alpha=0.55, label=_on_first("delivered", place))
         axis.plot(
             (intended, intended),
@@ -100,25 +100,25 @@ def reliability(champion: Sequence[Bin], challenger: Sequence[Bin]) -> str:
 
 def forest(case: Case) -> str:
     """Draw every difference with its bounds. A hollow point has too few labels, or labels that do not count."""
-    rows = [(one, one.name) for one in case.evidence.comparisons]
+    rows = [(metric, metric.name) for metric in case.evidence.comparisons]
     if case.evidence.assisted is not None:
         rows.append((case.evidence.assisted, f"{case.evidence.assisted.metric}, people saw the answer"))
     figure, axis = axes(width=8.0, height=1.2 + 0.34 * len(rows))
-    reach = min(1.0, ROOM * _longest([one for one, _ in rows if not _is_hollow(one, case)], case))
-    for place, (one, _) in enumerate(reversed(rows)):
-        if one.difference is None:
+    reach = min(1.0, ROOM * _longest([metric for metric, _ in rows if not _is_hollow(metric, case)], case))
+    for place, (metric, _) in enumerate(reversed(rows)):
+        if metric.difference is None:
             axis.text(0, place, " no labels yet", va="center", fontsize=9, color=GREY)
             continue
-        colour = GREY if one is case.evidence.assisted else GREEN if one is case.evidence.primary else BLUE
-        ends = (max(one.lower, -reach), min(one.upper, reach))
+        colour = GREY if metric is case.evidence.assisted else GREEN if metric is case.evidence.primary else BLUE
+        ends = (max(metric.lower, -reach), min(metric.upper, reach))
         axis.plot(ends, (place, place), color=colour, linewidth=3, alpha=0.45, solid_capstyle="butt")
-        face = "white" if _is_hollow(one, case) else colour
+        face = "white" if _is_hollow(metric, case) else colour
         axis.plot(
-            min(max(one.difference, -reach), reach), place, "o", color=colour, markerfacecolor=face, clip_on=False
+            min(max(metric.difference, -reach), reach), place, "o", color=colour, markerfacecolor=face, clip_on=False
         )
     axis.axvline(0, color=GREY, linewidth=1)
     axis.axvline(-case.gates.margin, color=ORANGE, linestyle="--", linewidth=1.2)
-    axis.set_yticks(range(len(rows)), [f"{short(label, 46)} ({one.n:,})" for one, label in reversed(rows)])
+    axis.set_yticks(range(len(rows)), [f"{short(label, 46)} ({metric.n:,})" for metric, label in reversed(rows)])
     axis.set_ylim(-0.6, len(rows) - 0.4)
     axis.set_xlim(-reach, reach)
     in_points(axis.xaxis)
@@ -152,5 +152,5 @@ def _on_first(label: str, place: int) -> str | None:
 
 
 def _legend_above(axis: Axes) -> None:
-    """Above the axes, where it hides nothing at any height."""
+    """Place the legend above the axes, where it covers no data."""
     axis.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=2, frameon=False, fontsize=9)

@@ -14,9 +14,9 @@ SHOWN_BELOW = {
 """By kind of moment, the facts that have a section of their own further down the page."""
 
 
-def bars(said: PredictionEntry) -> Markup:
+def bars(prediction: PredictionEntry) -> Markup:
     """Return a picture of one prediction as SVG, without matplotlib, whose import takes seconds."""
-    return Markup(page_environment(words=in_words).get_template("story_bars.svg.jinja").render(said=said))
+    return Markup(page_environment(words=in_words).get_template("story_bars.svg.jinja").render(prediction=prediction))
 
 
 def page(account: Account) -> str:

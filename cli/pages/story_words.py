@@ -17,9 +17,9 @@ def title(moment: Moment) -> str:
 
 
 def facts(moment: Moment) -> dict[str, str]:
-    """Return every known value of a moment that its `detail` does not already contain, in words, by name."""
-    told = Moment.model_fields.keys() | moment.IN_DETAIL
-    values = {name: in_words(getattr(moment, name)) for name in type(moment).model_fields if name not in told}
+    """Return the known values of a moment as text, by field name, without those already in its `detail`."""
+    left_out = Moment.model_fields.keys() | moment.IN_DETAIL
+    values = {name: in_words(getattr(moment, name)) for name in type(moment).model_fields if name not in left_out}
     return {name.replace("_", " "): words for name, words in values.items() if words}
 
 

@@ -1,4 +1,4 @@
-"""What tests of commands share: how one ended, and what lies in a deployment."""
+"""Helpers for tests of commands: run a command, and fill the tables of a deployment."""
 
 import json
 from datetime import UTC, datetime
@@ -11,7 +11,7 @@ ENV = ("--env", "dev")
 
 
 class Result:
-    """How a command ended; what people read, with the breaks of a narrow terminal taken out."""
+    """Exit code and output of a command. Line breaks that fit text to a narrow terminal are removed."""
 
     def __init__(self, code: int, out: str, err: str) -> None:
         self.code = code

@@ -23,7 +23,7 @@ BUCKETS = {"bundles-bucket": "bundles", "evidence-bucket": "evidence"}
 
 @pytest.fixture
 def shell(monkeypatch, capsys) -> Callable[..., Ended]:
-    """Runs the command as the shell does."""
+    """Return a function that runs the command as the shell does."""
 
     def run(*arguments: object) -> Ended:
         monkeypatch.setattr("sys.argv", ["triage", *map(str, arguments)])
@@ -39,7 +39,7 @@ def shell(monkeypatch, capsys) -> Callable[..., Ended]:
 
 @pytest.fixture
 def triage(shell, monkeypatch, tmp_path):
-    """The command as the shell runs it."""
+    """Return a function that runs the command as the shell does."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TRIAGE_OPERATOR", "ann")
 
@@ -60,7 +60,7 @@ def no_credentials(monkeypatch, tmp_path) -> None:
 
 @pytest.fixture
 def aws(no_credentials, monkeypatch) -> Iterator[boto3.Session]:
-    """moto's, with nothing in it."""
+    """Replace AWS by moto, with nothing in it."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "any")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "any")
     with mock_aws():
@@ -69,7 +69,7 @@ def aws(no_credentials, monkeypatch) -> Iterator[boto3.Session]:
 
 @pytest.fixture
 def dev(aws) -> Deployment:
-    """The environment `dev` with empty tables and buckets, in which nobody is asked for twice."""
+    """The environment `dev` with empty tables and buckets. Changes need no second person."""
     for spec in TABLES:
         create_table(aws.client("dynamodb"), spec)
         publish(aws, f"{spec.name.replace('_', '-')}-table", spec.name)
@@ -85,7 +85,7 @@ def dev(aws) -> Deployment:
 
 @pytest.fixture
 def deployment(dev: Deployment) -> Deployment:
-    """The environment `dev` with a state machine that does nothing and a queue of what is parked."""
+    """The environment `dev` with a state machine that does nothing and the queue of parked complaints."""
     states = dev.session.client("stepfunctions")
     definition = {"StartAt": "End", "States": {"End": {"Type": "Succeed"}}}
     role = f"arn:aws:iam::{ACCOUNT}:role/any"
@@ -98,7 +98,7 @@ def deployment(dev: Deployment) -> Deployment:
 
 @pytest.fixture
 def functions(dev: Deployment, monkeypatch) -> Deployment:
-    """Functions of `dev` that people invoke, run in this process with the caller's rights."""
+    """The functions of `dev` that people invoke. They run in this process with the caller's rights."""
     told = {
         "code_version": "test",
         "retention_days": 90,

@@ -53,7 +53,7 @@ def hub(tmp_path, monkeypatch):
 
 @pytest.fixture
 def triage(shell, monkeypatch):
-    """Exit code, standard output, and standard error in one line."""
+    """Return a function that runs the command and returns exit code, output, and errors in one line."""
     monkeypatch.setenv("TRIAGE_OPERATOR", "ann")
 
     def run(*arguments: object) -> tuple[int, str, str]:
@@ -73,7 +73,7 @@ def test_unchanged_records_verify(triage, deployment, which):
 def test_a_changed_record_is_named_and_verify_fails(triage, deployment):
     deployment.story.put(any_allocation(complaint_id=ID, product_team="credit-card"))
     code, out, err = triage("verify", ID, "--wait", 0, "--json")
-    assert code == 1 and "1 of 1 have records that do not verify" in err
+    assert code == 1 and "1 of 1 complaints do not verify" in err
     (one,) = json.loads(out)["findings"]
     assert (one["complaint_id"], one["entry"], one["problem"]) == (ID, "ALLOCATION", "changed")
     assert "changed" in triage("verify", "--all", "--wait", 0)[1]

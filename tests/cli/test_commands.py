@@ -1,4 +1,4 @@
-"""What holds for every command: deployments that are not there, exit codes, and where output goes."""
+"""Rules for every command: missing deployments, exit codes, and the streams that output goes to."""
 
 import subprocess
 import sys
@@ -20,7 +20,7 @@ def test_an_environment_that_nobody_deployed_says_how(triage, aws):
 def test_without_credentials_there_is_no_deployment_to_talk_to(triage, no_credentials):
     result = triage("models", "list", *ENV)
     assert result.code == 4
-    assert "dev cannot be asked" in result.err
+    assert "dev cannot be reached" in result.err
 
 
 def test_an_embedded_aws_that_does_not_run_says_how_to_start_it(triage, tmp_path):
@@ -38,7 +38,7 @@ def test_a_refusal_of_aws_is_a_failure_without_a_trace(triage, deployment):
 
 
 @pytest.mark.parametrize("folder", ["[draft]", "[/a]"])
-def test_an_error_names_a_file_as_it_is_called(triage, deployment, tmp_path, folder):
+def test_an_error_shows_file_names_unchanged(triage, deployment, tmp_path, folder):
     file = tmp_path / folder / "strategy.json"
     file.parent.mkdir(parents=True)
     file.write_text("{}")
@@ -60,14 +60,14 @@ def test_wrong_usage_ends_before_anything_is_asked(triage, arguments):
 
 
 @pytest.mark.parametrize("arguments", [("--help",), ("models", "--help"), ("strategy", "set", "--help")])
-def test_help_is_no_failure(triage, arguments):
+def test_help_exits_with_0(triage, arguments):
     result = triage(*arguments)
     assert result.code == 0
     assert "Usage:" in result.out
 
 
 def modules_loaded_by(*arguments):
-    """The packages that a fresh process has imported when the command ends."""
+    """Return the packages that a fresh process has imported when the command ends."""
     program = (
         "import atexit, sys; from cli.main import run; sys.argv[0] = 'triage';"
         "atexit.register(lambda: print(*{name.partition('.')[0] for name in sys.modules})); run()"
@@ -136,8 +136,8 @@ def test_the_help_tells_the_exit_codes(triage):
         assert f"{code} {meaning}" in told
 
 
-def test_what_people_read_goes_where_it_disturbs_no_machine(triage, deployment, tmp_path):
-    """Progress and errors on standard error, and nothing but JSON on standard output."""
+def test_progress_and_errors_go_to_standard_error(triage, deployment, tmp_path):
+    """Progress and errors go to standard error. Standard output has only JSON."""
     result = triage("submit", export(tmp_path, any_item()), "--json", *ENV)
     assert "Submitting" in result.err
     assert result.json

@@ -1,4 +1,4 @@
-"""The command against a Hub on loopback, as the embedded AWS would name it."""
+"""`triage dataset` with a Hub on loopback, such as the embedded AWS starts."""
 
 import json
 from datetime import UTC, datetime
@@ -25,7 +25,7 @@ def endpoint(tmp_path_factory):
 
 @pytest.fixture
 def triage(shell, endpoint, monkeypatch, tmp_path):
-    """The command as the shell runs it, on an instance whose Hub is that of the tests."""
+    """Return a function that runs the command with the Hub of the tests."""
     monkeypatch.setattr(constants, "HF_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "home/hub"))
     port = int(endpoint.rpartition(":")[2])
@@ -66,7 +66,7 @@ def test_people_see_the_parts_and_where_to_read_them(triage, export):
     assert "time" in out and "grouped" in out and f"hf://{REPO}@" in out
 
 
-def test_a_narrative_is_redacted_by_the_one_place_that_chooses(triage, export, endpoint, monkeypatch):
+def test_narratives_are_redacted_by_the_redactor_of_the_domain(triage, export, endpoint, monkeypatch):
     monkeypatch.setattr(dataset, "redact_text", lambda narrative: "Nothing is left of it.")
     told = json.loads(triage("dataset", "publish", export, "megabank/redacted", "--json")[1])
     path = located(f"{told['source']}:time/test", endpoint=endpoint)
@@ -90,14 +90,14 @@ def test_a_dataset_is_private_unless_asked_otherwise(triage, export, endpoint):
         (["EXPORT", REPO, "--test-from", "soon"], 2, "Invalid value"),
     ],
 )
-def test_what_cannot_be_published_is_refused_with_the_reason(triage, export, arguments, code, message):
+def test_an_export_that_cannot_be_published_is_refused_with_the_reason(triage, export, arguments, code, message):
     given = [export if argument == "EXPORT" else argument for argument in arguments]
     ended, _, err = triage("dataset", "publish", *given)
     assert (ended, message in err) == (code, True)
 
 
 def complaints(endpoint, dataset_id):
-    """Ids and days of receipt in main."""
+    """Return the id and day of receipt of each complaint in `main`."""
     sha = HfApi(endpoint=endpoint).dataset_info(dataset_id).sha
     path = located(f"hf://{dataset_id}@{sha}:grouped", endpoint=endpoint)
     return {row.complaint_id: row.received for row in load_labelled(path).rows}
@@ -117,7 +117,7 @@ def test_complaints_are_removed_by_id(triage, export, endpoint):
     assert (code, "Nothing to remove" in out) == (0, True)
 
 
-def test_what_was_received_too_long_ago_is_removed_and_what_is_just_in_time_stays(triage, export, endpoint):
+def test_complaints_older_than_the_limit_are_removed_and_others_stay(triage, export, endpoint):
     triage("dataset", "publish", export, "megabank/by-age")
     before = complaints(endpoint, "megabank/by-age")
     first_kept = sorted(before.values())[40]
@@ -138,7 +138,7 @@ def test_what_was_received_too_long_ago_is_removed_and_what_is_just_in_time_stay
         (["megabank/foreign", "--complaint", "1"], 1, "megabank/foreign is not a snapshot"),
     ],
 )
-def test_what_cannot_be_pruned_is_refused_with_the_reason(triage, endpoint, arguments, code, message):
+def test_a_dataset_that_cannot_be_pruned_is_refused_with_the_reason(triage, endpoint, arguments, code, message):
     HfApi(endpoint=endpoint).create_repo("megabank/foreign", repo_type="dataset", exist_ok=True)
     ended, _, err = triage("dataset", "prune", *arguments)
     assert (ended, message in err) == (code, True)

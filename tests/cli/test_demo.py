@@ -16,7 +16,7 @@ RECIPE = load_recipe(CONFIGS / "demo.toml")
 
 @pytest.fixture
 def allocated_at_once(deployment, monkeypatch):
-    """Everything but the embedded AWS, training and the review, whose parts have tests of their own."""
+    """Replace the embedded AWS, training and the review, which have their own tests."""
     monkeypatch.setattr("cli.commands.demo.embedded.up", lambda state, on_progress: None)
     monkeypatch.setattr(demo, "find", lambda environment, state: deployment)
     monkeypatch.setattr(demo, "trained_models", lambda recipe, output: {})

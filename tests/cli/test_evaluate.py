@@ -1,4 +1,4 @@
-"""`triage evaluate` on models that read one word, from a folder and from a registry whose AWS is moto's."""
+"""`triage evaluate` on models that read one word, from a folder and from a registry in moto."""
 
 import json
 import subprocess
@@ -40,7 +40,7 @@ ENV = ("--env", "dev")
 
 @pytest.fixture
 def triage(shell):
-    """The command as the shell runs it: exit code, standard output, and standard error in one line."""
+    """Return a function that runs the command and returns exit code, output, and errors in one line."""
 
     def run(*arguments: object) -> tuple[int, str, str]:
         code, out, err = shell("evaluate", *arguments)
@@ -67,7 +67,7 @@ def deployment(dev):
 
 
 def registered(deployment: Deployment, folder: Path, **values: object) -> ModelInfo:
-    """A row whose bundle is mirrored."""
+    """Register a model whose bundle is mirrored."""
     manifest = Manifest.model_validate_json((folder / "triage.json").read_bytes())
     mirrored = any_mirrored_bundle(manifest_sha256=manifest.sha256)
     row = any_model_info(**{"model_id": MODEL, "revision": REVISION, "bundle": mirrored, **values})
@@ -80,7 +80,7 @@ def registered(deployment: Deployment, folder: Path, **values: object) -> ModelI
 # a folder
 
 
-def test_figures_are_the_only_thing_on_standard_output(triage, bundle, export):
+def test_standard_output_has_only_figures(triage, bundle, export):
     code, out, err = triage(bundle, "--data", export, "--json")
     told = json.loads(out)
     assert code == 0
@@ -103,7 +103,7 @@ def test_a_report_is_written_where_it_is_asked_for(triage, bundle, export, tmp_p
     assert "report.html" in err
 
 
-def test_a_folder_that_cannot_be_made_is_told_before_anything_is_measured(triage, bundle, export):
+def test_a_folder_that_cannot_be_made_is_an_error_before_measuring(triage, bundle, export):
     code, _, err = triage(bundle, "--data", export, "--report", export / "report")
     assert code == 2
     assert "cannot be made (Not a directory)" in err
@@ -144,7 +144,7 @@ def test_a_changed_file_is_found_before_it_is_loaded(triage, export, tmp_path):
     assert "tokenizer.json differs from its manifest" in err
 
 
-def test_a_model_of_another_publisher_is_told_its_task(triage, export, tmp_path):
+def test_the_task_of_another_publishers_model_can_be_stated(triage, export, tmp_path):
     any_hub_model(tmp_path, labels=PRODUCTS)
     assert triage(tmp_path, "--data", export)[0] == 2
     told = json.loads(triage(tmp_path, "--data", export, "--task", "product", "--json")[1])
@@ -181,7 +181,7 @@ def test_a_file_that_is_no_export_is_refused(triage, bundle, tmp_path):
 
 
 @pytest.mark.parametrize("model", ["No/Such@main", "./nowhere", "acme/model"])
-def test_what_is_neither_folder_nor_version_nor_task_is_not_found(triage, export, model):
+def test_a_name_that_is_no_folder_version_or_task_is_not_found(triage, export, model):
     code, _, err = triage(model, "--data", export)
     assert code == 3
     assert "is not the folder of a bundle" in err
@@ -256,8 +256,8 @@ def test_a_mirrored_file_that_was_changed_is_found(triage, deployment, bundle, e
     assert "differs from its manifest" in err
 
 
-def test_what_computes_is_imported_when_it_computes():
-    """So that `triage --help` need not wait."""
+def test_slow_libraries_are_imported_only_for_computation():
+    """Otherwise `triage --help` would wait for slow libraries."""
     command = "import sys, cli.main; print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=True)
     assert not {"sklearn", "matplotlib", "onnxruntime", "jinja2"} & set(run.stdout.split())

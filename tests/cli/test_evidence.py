@@ -1,4 +1,4 @@
-"""The page on which the evidence about challengers is shown. The command is tested with the others on strategies."""
+"""The page of evidence about challengers. `test_promotion.py` tests the command."""
 
 import re
 from html.parser import HTMLParser
@@ -23,7 +23,7 @@ SECTIONS = (
     "Verdict",
     "Gates",
     "Intervals over time",
-    "Delivered against intended",
+    "Delivered and intended shares",
     "Reliability",
     "Metrics and groups",
     "Labels that do not count",
@@ -33,7 +33,7 @@ SECTIONS = (
 
 
 def a_case(strategy: Strategy = CANARY, labelled: tuple[Labelled, ...] = (), **values: Any) -> Case:
-    """As the command puts it together; each arm has answered some of its own buckets."""
+    """Return a case as the command makes it. Each arm has answered complaints of some of its buckets."""
     challenger = (*strategy.challengers, *strategy.shadows)[0]
     ran = {}
     for arm in strategy.all_arms:
@@ -59,12 +59,12 @@ def a_case(strategy: Strategy = CANARY, labelled: tuple[Labelled, ...] = (), **v
 
 
 def some(count: int = 50, **values: Any) -> tuple[Labelled, ...]:
-    """A fifth better, a tenth worse."""
+    """Return labels: the challenger alone is right for a fifth of them, the champion alone for a tenth."""
     return tuple(labels(right=count * 7 // 10, better=count // 5, worse=count // 10, **values))
 
 
 class Read(HTMLParser):
-    """Headings, elements, what a reader hears, and every place that is fetched."""
+    """The headings and elements of a page, its texts for pictures, and every address that it loads from."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -93,7 +93,7 @@ def test_a_page_has_every_part_and_a_picture_of_four_of_them():
     assert [len(said) > 30 for said in told.alternatives] == [True] * 4
 
 
-def test_a_page_needs_nothing_beside_itself():
+def test_a_page_loads_no_other_file():
     text = page([a_case(labelled=some())])
     assert not Read(text).fetched
     assert not {"script", "link", "iframe", "object", "image", "img"} & set(Read(text).tags)
@@ -103,7 +103,7 @@ def test_a_page_needs_nothing_beside_itself():
 
 
 def test_elements_have_names_only_where_something_refers_to_them():
-    """Pictures that are drawn apart name their parts alike."""
+    """Several pictures use the same ids, so only ids that something refers to are kept."""
     text = page([a_case(labelled=some())])
     assert set(re.findall(r' id="([^"]*)"', text)) <= set(re.findall(r"#([\w.-]+)", text)) | {"challenger-1"}
 
@@ -116,7 +116,7 @@ def test_without_labels_the_page_has_the_same_parts_and_says_so(strategy):
 
 
 def test_a_shadow_delivers_nothing():
-    assert "A shadow answers nobody" in page([a_case(SHADOWED, some())])
+    assert "A shadow answers no complaint" in page([a_case(SHADOWED, some())])
 
 
 def test_what_people_and_models_name_is_text_and_no_markup():
@@ -129,7 +129,7 @@ def test_what_people_and_models_name_is_text_and_no_markup():
     assert "&lt;i&gt;first" in text
 
 
-def test_the_versions_that_the_evidence_is_about_are_all_told():
+def test_the_page_names_every_version_of_the_evidence():
     case = a_case(labelled=some())
     text, evidence = page([case]), case.evidence
     for told in (evidence.champion, evidence.challenger, evidence.since, evidence.until, evidence.reference().sha256):
@@ -149,7 +149,7 @@ def test_each_challenger_has_its_own_part():
     assert ">next</h2>" in text and ">other</h2>" in text
 
 
-def test_what_is_not_delivered_as_intended_is_warned_of():
+def test_the_page_warns_if_shares_are_not_as_intended():
     case = a_case(labelled=some())
     delivered = case.evidence.delivered
     assert delivered is not None and "Complaints do not go" not in page([case])
@@ -157,7 +157,7 @@ def test_what_is_not_delivered_as_intended_is_warned_of():
     assert "Complaints do not go" in page([a_case(labelled=some(), evidence=wrong)])
 
 
-def test_gates_are_told_in_words_and_by_a_mark():
+def test_each_gate_is_shown_in_words_and_by_a_mark():
     text = page([a_case(labelled=some())])
     for mark, told in (("✓", "passed"), ("…", "open")):
         assert re.search(rf"{mark}</span> {told}", text)
@@ -176,13 +176,13 @@ def test_a_trail_ends_where_the_evidence_is_now():
     assert len(looks) <= LOOKS
 
 
-def test_a_trail_is_of_the_labels_that_count_in_the_order_of_time():
+def test_a_trail_has_the_labels_that_count_in_order_of_time():
     late, assisted = any_labelled(10, challenger=answer(False)), any_labelled(1, blind=False)
     looks = trail(a_case(labelled=(late, assisted, any_labelled(5))))
     assert [(look.labels, look.comparison.difference) for look in looks] == [(1, 0.0), (2, -0.5)]
 
 
-def test_labels_that_do_not_count_are_told_by_their_reason():
+def test_labels_that_do_not_count_are_listed_by_reason():
     strategy = any_strategy({"champion": 9_000, "next": 1_000}, gates=Gates(min_inclusion=0.05))
     labelled = (
         any_labelled(0),

@@ -11,7 +11,7 @@ from triage.taxonomy import load_taxonomy
 
 @pytest.fixture
 def applied(deployment, monkeypatch):
-    """Whatever is handed in has its outcome at the next look, as if the function were there."""
+    """Give feedback an outcome when the command reads it, as the function would."""
     put = deployment.story.__class__.put_if_absent
 
     def put_and_apply(table, item):
@@ -98,7 +98,7 @@ def test_a_file_is_handed_in_row_by_row_and_again_changes_nothing(triage, deploy
 
 
 @pytest.mark.usefixtures("applied")
-def test_rows_that_state_no_version_are_about_what_the_rows_before_them_make(triage, deployment, statements):
+def test_a_row_without_a_version_gets_the_one_that_the_rows_before_it_make(triage, deployment, statements):
     issue = f'8123456,correct_issue,,"{ISSUE}",analyst,assisted,,,2026-03-02T10:00:40Z,,\n'
     triage("feedback", "--file", statements(MOVED, CLEARED, issue), *ENV)
     rows = {row["kind"]: row["version"] for row in deployment.story.query("FEEDBACK#8123456")}
@@ -113,7 +113,7 @@ def test_refused_rows_of_a_file_are_a_failure_with_their_reasons(triage, stateme
     assert "applied" in result.out and "look again" in result.out
 
 
-def test_rows_that_nothing_applies_are_a_failure(triage, deployment, statements):
+def test_rows_that_are_not_applied_in_time_are_a_failure(triage, deployment, statements):
     deployment.story.put(any_allocation(product="Mortgage"))
     result = triage("feedback", "--file", statements(MOVED), "--timeout", 0.1, *ENV)
     assert result.code == 1
@@ -140,7 +140,7 @@ def test_rows_that_nothing_applies_are_a_failure(triage, deployment, statements)
     ],
     ids=str,
 )
-def test_one_wrong_row_and_nothing_of_the_file_is_handed_in(triage, deployment, statements, row, problem):
+def test_a_file_with_one_wrong_row_is_not_handed_in(triage, deployment, statements, row, problem):
     result = triage("feedback", "--file", statements(CLEARED, row, MOVED), *ENV)
     assert result.code == 2
     assert problem in result.err
@@ -149,8 +149,8 @@ def test_one_wrong_row_and_nothing_of_the_file_is_handed_in(triage, deployment, 
 
 
 @pytest.mark.usefixtures("applied")
-def test_every_wrong_row_is_told_at_once(triage, statements):
-    """Also where some are no statements and others no labels."""
+def test_every_wrong_row_is_reported_together(triage, statements):
+    """Both malformed rows and rows with unknown labels."""
     rows = (MOVED.replace("blind", "deaf"), CLEARED, MOVED.replace("Credit card", "Nothing").replace(",0.05", ",0.06"))
     result = triage("feedback", "--file", statements(*rows), *ENV)
     assert "row 1, column 'mode'" in result.err and "row 3, column 'product'" in result.err
@@ -200,7 +200,7 @@ def test_feedback_is_about_a_complaint_or_in_a_file(triage, deployment, argument
 
 
 @pytest.mark.parametrize("argument", [("8123456", "confirm"), ("--blind",), ("--inclusion", "0.1")], ids=str)
-def test_a_file_speaks_for_itself(triage, deployment, statements, argument):
+def test_a_file_cannot_be_combined_with_options_of_a_single_complaint(triage, deployment, statements, argument):
     result = triage("feedback", *argument, "--file", statements(MOVED), *ENV)
     assert result.code == 2
     assert "leave out: " in result.err

@@ -1,5 +1,3 @@
-"""`triage models`."""
-
 import json
 
 import pytest
@@ -16,7 +14,7 @@ def test_models_are_listed_by_task(triage, deployment):
     assert listed[0]["bundle"]["engine"] == "onnx"
 
 
-def test_a_row_that_somebody_broke_hides_no_other(triage, deployment):
+def test_a_broken_row_does_not_hide_the_others(triage, deployment):
     registered(deployment)
     deployment.registry._models.put({"model_id": "acme/broken", "revision": "main", "state": "champion"})
     assert [model["model_id"] for model in triage("models", "list", "--json", *ENV).json] == ["acme/model"]
@@ -29,13 +27,13 @@ def test_models_are_listed_to_people(triage, deployment):
     assert model.model_id in result.out and model.revision[:12] in result.out
 
 
-def test_a_registered_model_is_reported_once_it_is_mirrored(triage, deployment):
+def test_register_ends_when_the_model_is_mirrored(triage, deployment):
     model = registered(deployment)
     arguments = (model.model_id, "--revision", model.revision, "--task", "product")
     assert triage("models", "register", *arguments, "--json", *ENV).json == json.loads(model.model_dump_json())
 
 
-def test_a_model_whose_files_are_refused_is_not_registered_in_silence(triage, deployment):
+def test_register_fails_if_the_files_are_refused(triage, deployment):
     model = registered(deployment, bundle=None, failure="BundleUnsafeError: pickles", state="registered")
     arguments = (model.model_id, "--revision", model.revision, "--task", "issue")
     result = triage("models", "register", *arguments, *ENV)

@@ -1,4 +1,4 @@
-"""Text from outside is shown, and its control characters do nothing."""
+"""Text from outside is shown with its control characters escaped."""
 
 import json
 

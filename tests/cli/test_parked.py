@@ -1,5 +1,3 @@
-"""`triage parked`."""
-
 import json
 
 from tests.cli.commands import ENV, MACHINE, parked

@@ -1,4 +1,4 @@
-"""Progress where there is no terminal: lines with share, elapsed and remaining time, and not too many of them."""
+"""Progress without a terminal: lines with share, elapsed and remaining time, at intervals."""
 
 from io import StringIO
 

@@ -1,4 +1,4 @@
-"""What people do to a strategy by hand, and what the ledger keeps of it."""
+"""Commands that change a strategy by hand, and the entries that they write to the ledger."""
 
 import json
 import re
@@ -31,7 +31,7 @@ CHAMPION, NEXT = (arm.version for arm in CANARY.arms)
 
 @pytest.fixture
 def triage(shell, monkeypatch):
-    """Who runs it, and as which arguments: exit code, standard output, standard error in one line."""
+    """Return a function that runs a command as somebody and returns exit code, output, and errors in one line."""
 
     def run(*arguments: object, by: str = "ann") -> tuple[int, str, str]:
         monkeypatch.setenv("TRIAGE_OPERATOR", by)
@@ -96,7 +96,7 @@ def test_where_two_people_are_asked_for_the_second_one_promotes(triage, deployme
 
 
 @pytest.mark.usefixtures("two_people")
-def test_what_is_declined_stays_as_it_was(triage, deployment):
+def test_a_declined_change_leaves_the_strategy_unchanged(triage, deployment):
     triage("promote", "product", *REASON, by="bob")
     assert triage("decline", "product", *REASON, by="eve")[0] == 0
     code, _, err = triage("approve", "product", by="eve")
@@ -183,7 +183,7 @@ def test_the_evidence_on_each_challenger_is_shown_and_nothing_is_changed(triage,
 
 
 def observed(complaint_id: str, *, right: bool):
-    """A labelled complaint that both sides predicted, the champion wrongly."""
+    """Yield the records of a labelled complaint that the champion got wrong. right: the challenger's result."""
     now = timestamp(datetime.now(UTC))
     answers = ((CANARY.champion_arm, "Student loan"), (CANARY.challengers[0], "Mortgage" if right else "Student loan"))
     for arm, label in answers:
@@ -233,7 +233,7 @@ def test_a_simulation_needs_a_proposal_and_a_past(triage, deployment):
     assert code == 3 and "no complaint was answered" in err
 
 
-def test_the_evidence_is_a_page_that_needs_nothing_beside_itself(triage, deployment, tmp_path):
+def test_the_page_of_evidence_loads_no_other_file(triage, deployment, tmp_path):
     for number in range(30):
         for entry in observed(f"c-{number}", right=number % 3 > 0):
             deployment.story.put(entry)
@@ -253,7 +253,7 @@ def test_a_page_without_labels_or_answers_still_tells_the_verdict(triage, deploy
 
 
 def stored(deployment, **changed: str) -> Evidence:
-    """The evidence of a change that the ledger names; changed: of the document in the bucket."""
+    """Store a change and its evidence. changed: fields that differ in the document in the bucket."""
     document = any_evidence(challenger=NEXT, champion=CHAMPION)
     body = document.model_copy(update=changed).document()
     bucket, key = deployment.name("evidence-bucket"), document.reference().key

@@ -21,7 +21,7 @@ ID = "8123456"
 
 @pytest.fixture
 def replay(shell):
-    """Exit code, standard output, and standard error in one line."""
+    """Return a function that runs the command and returns exit code, output, and errors in one line."""
 
     def run(*arguments: object) -> tuple[int, str, str]:
         code, out, err = shell("replay", *arguments, *ENV)
@@ -38,7 +38,7 @@ def deployment(functions):
 
 @pytest.fixture
 def prediction(deployment: Deployment, tmp_path: Path) -> PredictionEntry:
-    """A recorded prediction that the model really makes."""
+    """Return a recorded prediction, as the model makes it."""
     manifest = any_bundle(tmp_path / "bundle", task="product")
     model = any_model_reference(manifest_sha256=manifest.sha256)
     store = S3Bundles(deployment.session.client("s3"), BUCKET)

@@ -172,7 +172,7 @@ def test_show_without_an_id_says_what_to_state(shell):
 
 
 def erase(deployment):
-    """Erase as the function does: it removes explanations, refused feedback and the raw complaint."""
+    """Erase as the function does: remove explanations, refused feedback and the raw complaint."""
     story, inbox = items(whole_story()), whole_inbox()
     gone = [item["entry"] for item in story if item["entry"].startswith(EXPLANATION)]
     erasure = items([any_erasure(entries=gone, refused_feedback=("f-2", "f-3"))])

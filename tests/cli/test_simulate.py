@@ -1,4 +1,4 @@
-"""What a strategy or a threshold would have meant, against a deployment whose AWS is moto's."""
+"""`triage strategy simulate` with a deployment in moto."""
 
 import json
 from collections.abc import Iterable
@@ -48,7 +48,7 @@ def shadowed(deployment):
 
 @pytest.fixture
 def simulate(shell, tmp_path):
-    """Proposes a strategy or a threshold; what the command prints as JSON."""
+    """Return a function that simulates a strategy or a threshold and returns the JSON that the command prints."""
 
     def run(strategy: Strategy | None = None, *arguments: object) -> Any:
         if strategy is not None:
@@ -72,7 +72,7 @@ def triage(shell):
 
 
 def predicted(number: int, arm: Arm, label: str = "Mortgage", *, days: float = 1, shadow: bool = False, **values: Any):
-    """By an arm that was dealt the bucket of its number."""
+    """Return a prediction of an arm for the complaint with this number, which is also its bucket."""
     model = any_model_reference(
         model_id=arm.model_id,
         revision=arm.revision,
@@ -108,7 +108,7 @@ def stored(deployment: Deployment, *entries: Iterable[Any]) -> None:
 
 
 def pairs(numbers: Iterable[int], *, champion: str = "Student loan", challenger: str = "Mortgage", **values: Any):
-    """Answered by the champion, and predicted by the challenger in its shadow."""
+    """Return predictions of complaints: the champion's answers, and the challenger's as a shadow."""
     for number in numbers:
         yield predicted(number, CHAMPION, champion, **values)
         yield predicted(number, NEXT, challenger, shadow=True, **values)
@@ -132,7 +132,7 @@ def test_the_strategy_in_force_stays_as_it_is(simulate, shadowed):
     assert shadowed.registry.strategies.get("product").strategy == SHADOWED
 
 
-def test_what_nobody_predicted_is_unknown_and_told(simulate, triage, shadowed, tmp_path):
+def test_complaints_that_their_arm_did_not_predict_are_shown_as_unknown(simulate, triage, shadowed, tmp_path):
     stored(shadowed, (predicted(number, CHAMPION) for number in (1, 9_000)))
     found = simulate(CANARY)["proposed"]
     assert (found["unknown"], found["unknown_by_arm"]) == (1, {"next": 1})
@@ -153,13 +153,13 @@ def test_only_the_last_days_are_replayed(simulate, shadowed):
     assert [simulate(CANARY, "--days", days)["present"]["complaints"] for days in (7, 30)] == [1, 2]
 
 
-def test_a_complaint_that_was_only_shadowed_was_not_answered(simulate, shadowed):
+def test_a_complaint_with_only_a_shadow_prediction_is_not_replayed(simulate, shadowed):
     stored(shadowed, pairs([1]), [predicted(2, NEXT, shadow=True)])
     assert simulate(CANARY)["present"]["complaints"] == 1
 
 
 def test_a_champion_of_the_past_answered_complaints_too(simulate, shadowed):
-    """They are replayed, and nothing is known of what the present one says of them."""
+    """They are replayed, but the answers of the present champion are not known."""
     put_in_force(shadowed.registry, any_strategy({"next": 10_000}, gates=GATES), by="ann", replaces=1)
     stored(shadowed, [predicted(1, CHAMPION)], [predicted(2, NEXT, strategy_version=2)])
     found = simulate(None, "--threshold", "0.5")["present"]
@@ -192,7 +192,7 @@ def test_complaints_answered_before_there_was_a_strategy_are_replayed(simulate, 
 
 
 def test_a_bucket_of_another_experiment_is_not_relied_on(simulate, shadowed):
-    """The customer is dealt anew; where the selection is not there any more, the complaint."""
+    """The customer is assigned again or, if the selection is gone, the complaint."""
     again = any_strategy({"champion": 7_500, "next": 2_500}, experiment="another", gates=GATES)
     stored(shadowed, pairs(range(40)))
     stored(shadowed, (any_selection(complaint_id=f"c-{number}", subject="one customer") for number in range(20)))
@@ -223,7 +223,7 @@ def test_labels_count_as_they_do_in_the_evidence(simulate, shadowed, values, cou
     assert (found["labels"], found["other_labels"]) == (counts, 1 - counts)
 
 
-def test_a_label_that_was_drawn_rarely_stands_for_more(simulate, shadowed):
+def test_a_label_drawn_less_often_weighs_more(simulate, shadowed):
     stored(shadowed, pairs([1, 2], champion="Mortgage"), [said(1, inclusion=0.1), said(2, "Student loan")])
     found = simulate(CANARY)["present"]
     assert found["accuracy"] == pytest.approx(10 / 11)
@@ -255,7 +255,7 @@ def test_a_task_that_looks_for_one_label_shows_recall_and_precision(simulate, tr
 
 
 def test_predictions_that_were_not_read_are_mentioned(simulate, triage, shadowed, monkeypatch):
-    """And nothing older than it is half-read of one version."""
+    """Complaints older than the oldest prediction that was read are left out."""
     monkeypatch.setattr(replays, "REPLAYED", 3)
     stored(shadowed, *(pairs([number], days=number) for number in range(1, 6)))
     found = simulate(CANARY)
@@ -278,7 +278,7 @@ def test_a_task_without_a_strategy_is_answered_by_its_champion(simulate, deploym
         ("product", ("--threshold", "1.5"), 2, "equal to 1"),
     ],
 )
-def test_what_cannot_be_simulated_says_why(shell, shadowed, task, arguments, code, told):
+def test_a_failed_simulation_states_the_reason(shell, shadowed, task, arguments, code, told):
     ended, _, err = shell("strategy", "simulate", task, *arguments, "--env", "dev")
     assert ended == code and told in " ".join(err.split())
 

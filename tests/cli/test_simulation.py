@@ -38,14 +38,14 @@ def test_each_complaint_is_answered_by_the_arm_that_would_get_it():
     assert found.accuracy == pytest.approx(0.75)
 
 
-def test_another_experiment_deals_anew_by_the_complaint():
+def test_another_experiment_assigns_again_by_the_complaint():
     again = any_strategy({"champion": 7_500, "next": 2_500}, experiment="another")
     found = expected([past(number, bucket=0) for number in range(200)], again)
     dealt = [assign(again, f"c-{number}").arm.name for number in range(200)]
     assert found.arms == {name: dealt.count(name) for name in ("champion", "next")}
 
 
-def test_a_customer_that_is_known_is_dealt_anew_as_one():
+def test_a_known_customer_is_assigned_again_by_its_id():
     again = any_strategy({"champion": 7_500, "next": 2_500}, salt="another")
     found = expected([past(number, bucket=number * 10, subject="a customer") for number in range(200)], again)
     assert found.arms == {assign(again, "a customer").arm.name: 200}
@@ -56,7 +56,7 @@ def test_a_customer_that_is_known_is_dealt_anew_as_one():
     [(CANARY, False), (any_strategy({"champion": 7_500, "next": 2_500}, salt="other"), True), (ALONE, False)],
     ids=["the same deal", "another salt", "one arm"],
 )
-def test_a_customer_is_looked_up_only_where_it_matters(strategy, needed):
+def test_a_customer_is_looked_up_only_if_needed(strategy, needed):
     assert past(bucket=7).needs_subject(strategy) is needed
     assert past().needs_subject(strategy) is (len(strategy.arms) > 1)
 
@@ -67,7 +67,7 @@ def test_after_its_end_the_champion_answers_for_every_arm():
     assert [expect([past(bucket=0)], rule, Assumed()).arms for rule in rules] == [{"next": 1}, {"champion": 1}]
 
 
-def test_what_the_arm_never_predicted_is_told_and_counts_for_nothing():
+def test_complaints_that_the_arm_never_predicted_are_counted_as_unknown():
     unseen = past(bucket=0, answers={CHAMPION: any_answer()})
     found = expected([unseen, past(bucket=9_000)], CANARY)
     assert (found.complaints, found.unknown, found.labels, found.accuracy) == (2, 1, 1, 1.0)
@@ -95,7 +95,7 @@ def test_the_cost_of_reviews_follows_from_volume_minutes_and_pence():
     assert (found.reviews_a_day, found.pounds_a_year) == (1_000, 365 * 1_000 * 0.6)
 
 
-def test_an_oversampled_label_stands_for_fewer():
+def test_a_label_drawn_more_often_weighs_less():
     wrong = {CHAMPION: any_answer("Student loan")}
     labels = [past(0, inclusion=0.1), past(1, inclusion=1.0, answers=wrong), past(2, inclusion=None, answers=wrong)]
     found = expected(labels, ALONE)
@@ -104,7 +104,7 @@ def test_an_oversampled_label_stands_for_fewer():
     assert found.interval == pytest.approx(wilson(10 / 11, 121 / 101))
 
 
-def test_a_label_that_the_gates_do_not_count_says_nothing():
+def test_a_label_that_the_gates_do_not_count_changes_no_figure():
     found = expected([past(), past(1, counts=False, truth="Student loan")], ALONE)
     assert (found.labels, found.other_labels, found.accuracy) == (1, 1, 1.0)
 
@@ -140,12 +140,12 @@ def test_a_task_that_looks_for_one_label_has_recall_and_precision_in_place_of_ac
     ("threshold", "recall", "precision", "flagged"),
     [(0.3, 1.0, pytest.approx(2 / 3), 0.75), (0.7, 0.5, 1.0, 0.25), (0.9, 0.0, None, 0.0)],
 )
-def test_its_threshold_is_the_probability_from_which_the_label_is_given(threshold, recall, precision, flagged):
+def test_the_threshold_is_the_probability_from_which_the_label_is_given(threshold, recall, precision, flagged):
     found = expected(SOUGHT, ALONE, positive_label=POSITIVE, threshold=threshold)
     assert (found.recall, found.precision, found.flagged) == (recall, precision, flagged)
 
 
-def test_where_that_probability_was_not_recorded_nothing_is_known():
+def test_without_the_recorded_probability_the_answer_is_unknown():
     unrecorded = SOUGHT[0].model_copy(update={"positive": {}})
     assert expected([unrecorded], ALONE, positive_label=POSITIVE, threshold=0.5).unknown == 1
     assert expected([unrecorded], ALONE, positive_label=POSITIVE).unknown == 0

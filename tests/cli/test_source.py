@@ -17,7 +17,7 @@ def test_a_file_is_read_where_it_lies_and_the_hub_is_not_asked_for(tmp_path):
 
 
 @pytest.mark.parametrize(("name", "problem"), [("missing.csv", "does not exist"), (".", "is not a file")])
-def test_what_is_no_file_is_told(tmp_path, name, problem):
+def test_a_source_that_is_not_a_file_is_an_error(tmp_path, name, problem):
     with pytest.raises(WrongUsageError, match=problem):
         readable(str(tmp_path / name))
 

@@ -1,12 +1,10 @@
-"""`triage status`."""
-
 from cli.commands.environment import latest
 from tests.cli.commands import ENV, parked, registered
 from tests.factories import any_allocation
 from triage.allocation import MANUAL_TEAM
 
 
-def test_the_status_tells_what_is_registered_parked_and_allocated_last(triage, deployment):
+def test_the_status_shows_registered_models_and_parked_and_recent_complaints(triage, deployment):
     registered(deployment)
     parked(deployment, "1")
     deployment.story.put(any_allocation(complaint_id="2"))
@@ -18,7 +16,7 @@ def test_the_status_tells_what_is_registered_parked_and_allocated_last(triage, d
     assert "Allocated last: 2" in told.out
 
 
-def test_what_was_allocated_last_is_the_newest_of_every_team(deployment):
+def test_the_latest_allocations_are_found_over_all_teams(deployment):
     for minute, (complaint_id, team) in enumerate([("1", "mortgage"), ("2", MANUAL_TEAM), ("3", "mortgage")]):
         moment = f"2026-03-02T09:{minute:02}:00.000Z"
         deployment.story.put(any_allocation(complaint_id=complaint_id, product_team=team, allocated_at=moment))

@@ -1,4 +1,4 @@
-"""`triage strategy set` and `show`: what is put in force, and who is drawn for what."""
+"""`triage strategy set`, `show` and `assign`."""
 
 import pytest
 
@@ -43,7 +43,7 @@ def test_a_shadow_that_is_not_active_is_refused(triage, deployment, tmp_path):
     assert "arm 'next'" in result.err and "is not active for product" in result.err
 
 
-def test_the_arm_of_each_subject_can_be_asked(triage, deployment, tmp_path):
+def test_assign_shows_the_arm_of_each_subject(triage, deployment, tmp_path):
     strategy = in_force(deployment, any_strategy({"champion": 5_000, "challenger": 5_000}))
     subjects = [f"c-{number}" for number in range(20)]
     file = tmp_path / "subjects"
@@ -57,7 +57,7 @@ def test_the_arm_of_each_subject_can_be_asked(triage, deployment, tmp_path):
     assert "challenger" in triage("strategy", "assign", "product", "--subjects", file, *ENV).out
 
 
-def test_the_shadows_of_each_subject_are_told_with_its_arm(triage, deployment, tmp_path):
+def test_assign_shows_the_shadows_of_each_subject(triage, deployment, tmp_path):
     strategy = in_force(deployment, any_strategy(shadows={"next": 5_000}))
     file = tmp_path / "subjects"
     file.write_text("\n".join(f"c-{number}" for number in range(20)))
@@ -68,7 +68,7 @@ def test_the_shadows_of_each_subject_are_told_with_its_arm(triage, deployment, t
     assert 0 < sum(map(bool, told.values())) < len(told)
 
 
-def test_no_arm_is_told_without_a_strategy_or_without_a_text(triage, deployment, tmp_path):
+def test_assign_fails_without_a_strategy_or_text_file(triage, deployment, tmp_path):
     file = tmp_path / "subjects"
     file.write_bytes(b"\xff")
     assert triage("strategy", "assign", "product", "--subjects", file, *ENV).code == 3
@@ -80,7 +80,7 @@ def test_no_arm_is_told_without_a_strategy_or_without_a_text(triage, deployment,
 
 @pytest.fixture
 def file(deployment, tmp_path):
-    """A strategy whose one model is there."""
+    """Write a file with a strategy whose only model is registered."""
     registered(deployment, model_id=any_arm().model_id, revision=any_arm().revision)
     written = tmp_path / "strategy.json"
     written.write_text(any_strategy().model_dump_json())
@@ -149,6 +149,6 @@ def test_a_task_without_a_strategy_is_not_found(triage, deployment):
     assert "triage strategy set product FILE" in result.err
 
 
-def test_a_strategy_that_somebody_broke_hides_no_other(triage, deployment):
+def test_a_broken_strategy_does_not_hide_the_others(triage, deployment):
     deployment.table(MODEL_STRATEGY).put({"task": "product", "entry": "CURRENT", "version": 1})
     assert triage("strategy", "show", *ENV).code in {0, 1}

@@ -55,7 +55,7 @@ def allocated_after(milliseconds: int, complaint_id: str, **values) -> Allocatio
 
 
 class FakeComplaints:
-    """A table that keeps what is put first."""
+    """A table that keeps the first item under each id."""
 
     def __init__(self) -> None:
         self.items: dict[str, dict[str, object]] = {}
@@ -65,7 +65,7 @@ class FakeComplaints:
 
 
 class FakeStory:
-    """Allocates a complaint the n-th time that it is asked for."""
+    """A table in which complaints have no allocation at first, and one after some reads."""
 
     def __init__(self, asked_before: dict[str, int]) -> None:
         self._asked_before = dict(asked_before)
@@ -84,7 +84,7 @@ class FakeDeployment:
 
 
 def any_deployment(**asked_before: int) -> Any:
-    """`asked_before`: how often the allocation of a complaint is asked for in vain; of all others, always."""
+    """asked_before: how many reads find no allocation of a complaint; others never have one."""
     return FakeDeployment(asked_before)
 
 
@@ -104,12 +104,12 @@ def test_an_item_holds_no_attribute_that_the_table_does_not_know():
     assert item["tags"] == ["Servicemember"]
 
 
-def test_a_flag_that_is_false_is_said():
+def test_a_false_flag_is_stored():
     assert raw_item(any_row(account_vulnerable=False))["account_vulnerable"] is False
 
 
 @pytest.mark.parametrize("tags", [None, ()])
-def test_no_tags_are_no_attribute(tags):
+def test_an_item_without_tags_has_no_tags_attribute(tags):
     assert "tags" not in raw_item(any_row(tags=tags))
 
 
@@ -133,19 +133,19 @@ def test_a_row_larger_than_dynamodb_takes_is_refused():
     assert _refusal(raw_item(any_row(narrative="x" * MAX_ITEM_BYTES))) == "it is larger than 400 KB"
 
 
-def test_bytes_count_and_not_characters():
+def test_the_size_of_a_row_is_counted_in_bytes():
     assert _refusal(raw_item(any_row(narrative="é" * (MAX_ITEM_BYTES // 2)))) == "it is larger than 400 KB"
 
 
-def test_a_row_that_dynamodb_takes_is_not_refused_for_its_quotes():
+def test_quotes_in_a_row_do_not_count_twice():
     assert _refusal(raw_item(any_row(narrative='"' * (MAX_ITEM_BYTES // 2 + 1000)))) is None
 
 
-def test_an_id_that_is_no_unicode_is_refused_like_any_other():
+def test_an_id_that_is_not_unicode_is_refused():
     assert put(any_row(complaint_id="\ud800")).rejections
 
 
-def test_a_row_that_is_taken_can_be_claimed():
+def test_an_accepted_row_can_be_claimed():
     item = raw_item(any_row(narrative=""))
     fixed = len("complaint_id") + len(item["complaint_id"]) + len("narrative")
     full = item | {"narrative": "x" * (MAX_ITEM_BYTES - fixed - 30)}
@@ -161,12 +161,12 @@ def test_a_row_that_is_taken_can_be_claimed():
 
 
 @given(st.dictionaries(st.text(), st.one_of(st.none(), st.integers(), st.text(), st.lists(st.text())), max_size=5))
-def test_whatever_a_row_holds_it_is_taken_or_refused_with_a_reason(item):
+def test_any_row_is_accepted_or_refused_with_a_reason(item):
     refusal = _refusal(item)
     assert refusal is None or refusal.startswith(("it ", "its "))
 
 
-def test_what_is_there_already_is_a_duplicate_and_stays_as_it_was():
+def test_an_existing_complaint_is_a_duplicate_and_stays_unchanged():
     deployment = any_deployment()
     first = put(any_row(narrative="first"), deployment=deployment)
     second = put(any_row(narrative="second"), deployment=deployment)
@@ -175,7 +175,7 @@ def test_what_is_there_already_is_a_duplicate_and_stays_as_it_was():
     assert second.ids == ["8123456"]
 
 
-def test_a_refused_row_stops_no_other():
+def test_a_refused_row_does_not_stop_the_others():
     submission = put(any_row(complaint_id=None), any_row(complaint_id="1"), any_row(complaint_id="2"))
     assert submission.put_at.keys() == {"1", "2"}
     assert (submission.totals().submitted, submission.totals().rejected) == (3, 1)
@@ -188,7 +188,7 @@ def test_every_row_is_reported_as_it_is_put():
     assert len(put_so_far) == len(rows)
 
 
-def test_every_row_is_new_there_already_or_refused():
+def test_every_row_is_new_a_duplicate_or_refused():
     submission = put(any_row(complaint_id="1"), any_row(complaint_id="1"), any_row(complaint_id="1"))
     totals = submission.totals()
     assert len(submission.put_at) + totals.duplicates + totals.rejected == totals.submitted
@@ -211,7 +211,7 @@ def test_latency_runs_from_the_put_to_the_allocation():
     assert totals.seconds == pytest.approx(2.1)
 
 
-def test_complaints_that_were_there_before_have_no_latency():
+def test_duplicates_have_no_latency():
     submission = Submission(duplicates=["1"], allocations={"1": any_allocation("1")}, submitted=1)
     totals = submission.totals()
     assert (totals.allocated, totals.p50_ms, totals.seconds) == (1, None, 0.0)
@@ -249,7 +249,7 @@ def test_waiting_ends_with_the_last_allocation():
     assert not late
 
 
-def test_what_is_not_allocated_in_time_is_named():
+def test_complaints_that_are_not_allocated_in_time_are_named():
     submission, late = waited(any_deployment(**{"1": 0}), "1", "2", timeout_seconds=0.1)
     assert submission.allocations.keys() == {"1"}
     assert late == {"2"}

@@ -1,5 +1,3 @@
-"""`triage submit`."""
-
 import json
 
 from tests.cli.commands import ENV, export

@@ -1,4 +1,4 @@
-"""`triage train` and `triage publish`, up to the line that registers."""
+"""`triage train` and `triage publish`, which prints the command that registers."""
 
 import json
 import re
@@ -67,7 +67,7 @@ def test_a_folder_without_a_bundle_is_not_published(tmp_path, monkeypatch):
     assert "is not a bundle" in str(result.exception)
 
 
-def test_an_unknown_recipe_names_those_that_there_are(tmp_path):
+def test_an_unknown_recipe_is_refused_with_the_known_ones(tmp_path):
     result = CliRunner().invoke(app, ["train", "best", "--output", str(tmp_path / "models")])
     assert "complaints, complaints-gpu, demo, tiny" in str(result.exception)
 
@@ -82,7 +82,7 @@ def test_a_learning_curve_needs_complaints_that_are_kept_back(tmp_path):
     assert "--curve needs --keep" in str(result.exception)
 
 
-def test_what_is_validated_on_can_be_said_and_makes_another_recipe(trained, tmp_path):
+def test_the_validation_part_can_be_chosen_and_makes_another_recipe(trained, tmp_path):
     models, result = trained
     first = json.loads(result.stdout)["product"]["manifest"]
     said = [
@@ -114,7 +114,7 @@ def test_a_day_to_test_from_needs_the_split_by_time(tmp_path):
     assert "--test-from needs --keep time" in str(result.exception)
 
 
-def test_reports_of_somebody_else_are_not_replaced(trained, tmp_path):
+def test_reports_that_training_did_not_write_are_not_replaced(trained, tmp_path):
     models, _ = trained
     mine = tmp_path / "models" / "reports" / "mine.txt"
     mine.parent.mkdir(parents=True)
@@ -124,15 +124,15 @@ def test_reports_of_somebody_else_are_not_replaced(trained, tmp_path):
     assert mine.read_text() == "precious"
 
 
-def test_the_folder_one_stands_in_is_not_replaced(trained, tmp_path, monkeypatch):
+def test_the_current_folder_is_not_replaced(trained, tmp_path, monkeypatch):
     models, _ = trained
     monkeypatch.chdir(tmp_path)
     result = CliRunner().invoke(app, ["train", str(models.parent / "quick.toml"), "--output", "."])
     assert "is the current folder" in str(result.exception)
 
 
-def test_models_are_written_where_a_link_leads(trained, tmp_path):
-    """They stand already, with reports, and are kept."""
+def test_a_link_to_the_output_folder_is_followed(trained, tmp_path):
+    """The bundles and reports exist already, so they are kept."""
     models, result = trained
     (tmp_path / "link").symlink_to(models)
     said = ["--data", str(models.parent / "export.csv"), "--keep", "grouped", "--output", str(tmp_path / "link")]

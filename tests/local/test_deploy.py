@@ -81,7 +81,7 @@ def instance(tmp_path):
 
 @pytest.fixture
 def assembly(tmp_path):
-    """A synthesized application, as `cdk synth` leaves it, without the seconds that a synthesis takes."""
+    """Write a synthesized application as `cdk synth` does, which itself would take seconds."""
     folder = tmp_path / "cdk.out"
     folder.mkdir()
     stack = {

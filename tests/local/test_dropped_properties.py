@@ -19,7 +19,7 @@ from local.dropped_properties import (
 
 
 class Fake:
-    """A service that keeps one value, or does not."""
+    """A service that stores one value, or ignores it."""
 
     def __init__(self, value: Any = None, *, keeps: bool = True) -> None:
         self.value = value

@@ -31,7 +31,7 @@ def test_a_fix_that_does_not_fit_says_what_to_do():
 
 
 class Worker:
-    """An executor whose invocations wait until they are let go."""
+    """An executor whose invocations wait until the test releases them."""
 
     def __init__(self) -> None:
         self.most = self.now = 0

@@ -1,4 +1,4 @@
-"""What MiniStack does otherwise than AWS, and does like AWS when it is started by `local.ministack`."""
+"""`local.ministack` makes MiniStack behave as AWS does; some tests show remaining differences."""
 
 import io
 import json
@@ -123,7 +123,7 @@ def test_a_throttle_reaches_a_catch_under_the_name_it_has_on_aws(aws, function):
 
 @pytest.fixture(scope="module")
 def writer(aws):
-    """May put and update items of some partitions with one attribute, and nothing else."""
+    """Return a client that may put and update one attribute in some partitions, and nothing else."""
     aws.client("dynamodb").create_table(
         TableName="notes",
         KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
@@ -154,7 +154,7 @@ ANY_NOTE = {"id": {"S": "1"}}
 
 
 def saying(what, *, of="INBOX#3", **more):
-    """An update that sets an attribute."""
+    """Return an update that sets an attribute."""
     change = {"UpdateExpression": f"SET {what} = :it", "ExpressionAttributeValues": {":it": {"S": "yes"}}}
     return {"TableName": "notes", "Key": {"id": {"S": of}}, **change, **more}
 

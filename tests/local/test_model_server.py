@@ -102,7 +102,7 @@ def test_stderr_is_captured_too(monkeypatch):
 
 @pytest.fixture
 def ended(monkeypatch):
-    """The functions for which the process would have ended."""
+    """The names of functions whose deadline would have ended the process."""
     names = []
     monkeypatch.setattr(model_server, "GRACE_SECONDS", GRACE_SECONDS)
     monkeypatch.setattr(model_server, "_end_process", lambda invocation: names.append(invocation.function_name))
@@ -110,7 +110,7 @@ def ended(monkeypatch):
 
 
 def reply(handler, *, seconds):
-    """What a server answers whose only function does this, and how it is called."""
+    """Return the answer of a server whose only function is `handler`. seconds: until the deadline."""
     invocation = Invocation(
         function_name="infer",
         function_version="1",

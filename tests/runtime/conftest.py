@@ -114,7 +114,7 @@ class Cloud:
         return [message["Body"] for message in found.get("Messages", [])]
 
     def mirrored(self, folder: Path, *, model_id: str = "acme/model", **values: Any) -> ModelReference:
-        """Store a working bundle, as the mirror does; the reference to it."""
+        """Store a working bundle as the mirror does, and return the reference to it."""
         manifest = any_bundle(folder, **values)
         task = manifest.task or "product"
         reference = any_model_reference(model_id=model_id, task=task, manifest_sha256=manifest.sha256)
@@ -301,7 +301,7 @@ def before(session: boto3.Session, operation: str, action: Callable[[], object])
 
 
 def failing(session: boto3.Session, operation: str, error: Exception, *, after: int = 0) -> None:
-    """Let every call of `operation` fail, but for the first ones."""
+    """Let every call of `operation` fail except the first ones."""
     begun = count(1)
 
     def fail(**_: object) -> None:
@@ -356,7 +356,7 @@ def hub(hub_endpoint: str) -> HfApi:
 
 @pytest.fixture(scope="session")
 def dead_endpoint() -> str:
-    """Where nothing listens."""
+    """An address at which no server listens."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     return f"http://127.0.0.1:{port}"
@@ -364,7 +364,7 @@ def dead_endpoint() -> str:
 
 @pytest.fixture
 def story(cloud):
-    """The table with selection, prediction and allocation of complaint 1."""
+    """The story table with selection, prediction and allocation of complaint 1."""
     table = cloud.table(COMPLAINTS_ALLOCATION)
     for entry in (any_selection, any_prediction, any_allocation):
         table.put(entry(complaint_id="1", expires_at=1_900_000_000))

@@ -1,4 +1,4 @@
-"""From a request to a record, and from the record to whoever may have it."""
+"""Explanations are computed on request, recorded, and delivered to whoever may read them."""
 
 import pytest
 
@@ -29,7 +29,7 @@ REQUEST = any_explanation_request(complaint_id="1")
 
 @pytest.fixture
 def model(cloud, tmp_path):
-    """Its decision about complaint 1 is recorded."""
+    """A mirrored model whose decision about complaint 1 is recorded."""
     reference = cloud.mirrored(tmp_path, task="product", calibration=Calibration(temperature=8.0), max_length=256)
     cloud.table(RAW_COMPLAINTS).put(any_item(complaint_id="1", narrative=LETTER))
     cloud.table(COMPLAINTS_ALLOCATION).put(any_allocation(complaint_id="1", decisions=(any_decision(reference),)))
@@ -39,7 +39,7 @@ def model(cloud, tmp_path):
 
 
 def explain(cloud: Cloud, request=REQUEST, session=None) -> ExplanationStored:
-    """As the state machine does."""
+    """Explain a request as the state machine does."""
     session = session or cloud.session()
     task = finding(cloud.find_decision, session)(request.model_dump(mode="json"), None)
     assert ExplanationTask.model_validate(task).request == request

@@ -22,7 +22,7 @@ def record(feedback_id: str = "f-1", complaint_id: str = "8123456") -> dict[str,
 
 
 def hand_in(cloud: Cloud, feedback: Feedback, *, session=None) -> dict[str, Any]:
-    """Put the row, let the stream report it, and return what became of it."""
+    """Put the row, let the stream report it, and return the row with its outcome."""
     cloud.table(COMPLAINTS_ALLOCATION).put(FeedbackRow.of(feedback))
     build(cloud.feedback, session or cloud.session())(record(feedback.feedback_id, feedback.complaint_id), None)
     row = cloud.table(COMPLAINTS_ALLOCATION).get(INBOX + feedback.complaint_id, feedback.feedback_id)
@@ -41,7 +41,7 @@ def of_team(cloud: Cloud, team: str) -> list[AllocationEntry]:
 
 @pytest.fixture(autouse=True)
 def allocation(cloud):
-    """As it was written before allocations had a version."""
+    """Return an allocation as it was written before allocations had a version."""
     item = any_allocation(expires_at=1_900_000_000).model_dump(exclude={"version", "decided_by", "feedback_id"})
     cloud.table(COMPLAINTS_ALLOCATION).put(item)
 

@@ -114,7 +114,7 @@ def test_a_complaint_that_cannot_be_kept_leaves_no_other_unkept(cloud, story, ca
 
 
 def test_feedback_that_came_late_expires_no_earlier_than_its_own_chain_says(cloud, story):
-    """Else its removal would look as if somebody had taken it away."""
+    """Otherwise its removal would look like tampering."""
     story.put({"complaint_id": f"{INBOX}1", "entry": "f-1", "outcome": "applied"})
     seal(cloud, records(story, "1", f"{INBOX}1"))
     hold(cloud)

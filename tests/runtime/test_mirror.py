@@ -17,7 +17,7 @@ from triage.tables import MODEL_INFO
 
 @pytest.fixture
 def publish(hub):
-    """Commit a folder to a new repository: its id and the commit."""
+    """Commit a folder to a new repository, and return its id and the commit."""
 
     def commit(folder: Path) -> tuple[str, str]:
         model_id = f"acme/model-{uuid4().hex}"
@@ -227,7 +227,7 @@ def test_a_row_that_is_gone_or_was_judged_is_left_alone(cloud, dead_endpoint):
 
 @pytest.fixture
 def mirrored(cloud, hub_endpoint, publish, tmp_path):
-    """A mirrored model that takes part, and what looks at its row again, without a Hub."""
+    """Return an active mirrored model, and a function that processes its row again without a Hub."""
     any_bundle(tmp_path)
     model = mirror(cloud, hub_endpoint, *publish(tmp_path), registered_by="ann")
     key = {"model_id": model.model_id, "revision": model.revision}

@@ -125,7 +125,7 @@ def test_a_bundle_that_is_not_there_is_unavailable(cloud):
 
 
 def flip(cloud: Cloud, model: ModelReference, name: str) -> bytes:
-    """Flip one bit of a stored file; returns what it was."""
+    """Flip one bit of a stored file, and return its original content."""
     client = cloud.session().client("s3")
     key = f"{model.model_id}/{model.revision}/{name}"
     intact = client.get_object(Bucket=BUCKET, Key=key)["Body"].read()

@@ -1,4 +1,4 @@
-"""The functions of a promotion, one after the other as their state machine calls them."""
+"""Calls the functions of a promotion in the order of their state machine."""
 
 import hashlib
 import json
@@ -88,7 +88,7 @@ def labelled(complaint_id: str, product: str, **said: Any) -> FeedbackEntry:
 
 
 def observe(cloud: Cloud, count: int, *, champion: str, challenger: str, truth: str = "Mortgage", **said: Any) -> None:
-    """Complaints that were labelled, answered by the champion and predicted by a shadow."""
+    """Store labelled complaints with the champion's answers and a shadow's predictions."""
     story = cloud.table(COMPLAINTS_ALLOCATION)
     for number in range(count):
         complaint_id = f"c-{number}"

@@ -1,4 +1,4 @@
-"""A person receives a narrative only after it was recorded who receives it."""
+"""A person receives a narrative only after the access was recorded."""
 
 import pytest
 

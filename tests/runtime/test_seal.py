@@ -78,7 +78,7 @@ def test_the_numbers_that_somebody_took_end_no_chain(cloud, story):
 
 
 def test_what_seals_is_kept_longer_than_what_it_seals(cloud, story):
-    """DynamoDB removes what has expired in no order: without its chain a removal would look like tampering."""
+    """If the chain expired before its records, deleting these later would look like tampering."""
     (link, *_) = seal(cloud, records(story, "1"))
     sealed_at = datetime.fromisoformat(link.sealed_at)
     assert link.expires_at == expiry(sealed_at, cloud.seal.retention_days + KEPT_LONGER_DAYS)

@@ -1,4 +1,4 @@
-"""The narrative stays in its table: no log line, error, state, story or message repeats it, whatever happens."""
+"""No log line, error, state, story or message contains the narrative, whatever happens."""
 
 import io
 import json
@@ -58,7 +58,7 @@ COMPLAINTS: list[dict[str, Any]] = [
 
 
 class Quoting:
-    """A model that fails as carelessly as a foreign library may: its error quotes the text."""
+    """A model whose error quotes the text, as that of a library might."""
 
     def score(self, text: str) -> NoReturn:
         raise ValueError(f"cannot read: {text}")
@@ -68,7 +68,7 @@ class Quoting:
 
 @pytest.fixture
 def logged() -> Iterator[io.StringIO]:
-    """Everything that any logger writes at its usual level, as it is formatted for CloudWatch."""
+    """All log lines at the usual levels, in the format for CloudWatch."""
     written = io.StringIO()
     handlers = []
     for module in MODULES.values():
@@ -97,7 +97,7 @@ def environment(cloud: Cloud, name: str, dead_endpoint: str) -> Environment:
 
 
 def events(complaint_id: str, reference: ModelReference) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Events of every function, in the order in which a complaint meets them. Some hold words where none belong."""
+    """Yield an event for every function, in the order of a complaint's way. Some contain text in wrong places."""
     key = {"complaint_id": complaint_id}
     yield "intake", stream_records(key)
     yield "select_models", key

@@ -19,7 +19,7 @@ UNAVAILABLE = ClientError({"Error": {"Code": "ServiceUnavailable", "Message": "l
 
 
 def start(cloud: Cloud, complaint_id: str, *, minutes_ago: int = 60, attempts: int = 1) -> None:
-    """A complaint whose execution was started then, and runs."""
+    """Store a complaint with a running execution that was started then."""
     started_at = datetime.now(UTC) - timedelta(minutes=minutes_ago)
     table = cloud.table(RAW_COMPLAINTS)
     table.put(any_item(complaint_id=complaint_id))

@@ -230,7 +230,7 @@ def _asked_for(item: pytest.Item) -> set[str]:
 
 @pytest.fixture(scope="session")
 def syntheses(request, tmp_path_factory) -> dict[str, Synthesis]:
-    """Those that the selected tests ask for, side by side. `altered` is an application with faults."""
+    """The syntheses that the selected tests need, run in parallel. `altered` is an application with faults."""
     asked_for = sorted({name for item in request.session.items for name in _asked_for(item)})
     checkouts = {name: _checkout(tmp_path_factory.mktemp(name)) for name in asked_for}
     started = {}

@@ -1,4 +1,4 @@
-"""What each role of the stateless stack may do, word for word: (action, resource), by the role's construct path."""
+"""The exact permissions of each role of the stateless stack: (action, resource), by construct path of the role."""
 
 RAW = "Data/RawComplaints/Table.Arn"
 STORY = "Data/ComplaintsAllocation/Table.Arn"
@@ -29,12 +29,12 @@ def table(resource: str, *actions: str) -> Allowed:
 
 
 def uses(*keys: str) -> Allowed:
-    """For a queue and a bucket."""
+    """Return the permissions for the keys of a queue or bucket that a role reads and writes."""
     return {permission for key in keys for permission in on(key, "kms", "Decrypt", "GenerateDataKey")}
 
 
 def reads(key: str) -> Allowed:
-    """A table's key."""
+    """Return the permissions for the key of a table that a role reads."""
     return on(key, "kms", "Decrypt", "DescribeKey")
 
 

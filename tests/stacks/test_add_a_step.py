@@ -159,7 +159,7 @@ def test_a_step_needs_the_files_that_the_guide_names_and_at_most_eight(copy):
 
 
 def test_a_step_without_one_of_these_files_is_found(copy):
-    """So that the test above can fail."""
+    """Shows that the test above can fail."""
     (copy / "runtime" / "screen.py").unlink()
     done = run_tests(copy, HANDLER_TESTS[0])
     assert done.returncode == 1

@@ -6,7 +6,7 @@ from triage.metrics import Metric
 
 @pytest.mark.parametrize("name", sorted(name for name in MEANINGS if isinstance(name, Metric)))
 def test_what_should_not_be_raises_an_alarm(synthesis, name):
-    """It watches the metric that our functions write, which has no dimension."""
+    """The alarm watches the metric that our functions write, which has no dimension."""
     alarm = synthesis.stateless.of_type("AWS::CloudWatch::Alarm")[f"Alarms/{name}"]
     assert (alarm["Namespace"], alarm["MetricName"]) == ("ComplaintsTriage", name)
     assert "Dimensions" not in alarm

@@ -70,7 +70,7 @@ def deployment(synthesis):
 
 
 def names_asked_for() -> set[str]:
-    """Literals in calls of `….name("…")` anywhere in the command line."""
+    """Return the arguments of all calls `….name("…")` in the command line."""
     calls = [n for file in CLI.rglob("*.py") for n in ast.walk(ast.parse(file.read_text())) if isinstance(n, ast.Call)]
     return {
         call.args[0].value

@@ -12,7 +12,7 @@ QUEUE = "Data/Parked"
 
 
 def path(spec) -> str:
-    """The properties of the table of a specification."""
+    """Return the construct path of the table with this specification."""
     return f"Data/{spec.name.title().replace('_', '')}/Table"
 
 

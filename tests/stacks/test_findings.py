@@ -8,7 +8,7 @@ from stacks.findings import acknowledge, logical_id
 
 @pytest.fixture
 def bucket(tmp_path):
-    """Of a throw-away application, with two findings: no access logs, and open to plain HTTP."""
+    """A bucket with two findings in an application of its own: no access logs, and open to plain HTTP."""
     app = App(outdir=str(tmp_path))
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     return s3.Bucket(Stack(app, "Stack"), "Bucket")

@@ -35,7 +35,7 @@ def test_a_change_is_announced_with_who_answers_now(states):
     assert {"task", "champion", "previous", "evidence_sha256"} <= Changed.model_fields.keys()
 
 
-def test_nothing_is_swallowed(states):
+def test_failures_are_not_caught(states):
     """A failed execution raises an alarm. The next schedule starts a new one."""
     assert not [name for name, state in states.items() if "Catch" in state]
 

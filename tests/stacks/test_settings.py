@@ -30,7 +30,7 @@ def test_settings_are_found_by_the_name_of_their_environment():
 
 @pytest.mark.parametrize("field", [field.name for field in fields(Settings)])
 def test_every_setting_is_used(field):
-    """By a construct, or by a function whose environment has a field of its name."""
+    """A construct uses it, or a function whose environment has a field with its name."""
     assert field in attributes_read("settings") or any(field in f.environment.model_fields for f in FUNCTIONS)
 
 

@@ -41,13 +41,13 @@ def test_every_write_of_a_record_or_a_chain_is_recorded(trail, production):
     assert recorded(production, selector) == {"AWS::DynamoDB::Table": written}
 
 
-def test_its_files_are_sealed_and_encrypted(trail, production):
+def test_the_files_of_the_trail_are_sealed_and_encrypted(trail, production):
     assert (trail["IsLogging"], trail["EnableLogFileValidation"]) == (True, True)
     assert production.readable(trail["KMSKeyId"]) == "Data/RecordsKey.Arn"
     assert production.readable(trail["S3BucketName"]) == "Data/Trails/Bucket"
 
 
-def test_its_bucket_is_written_by_awss_own_service_and_reached_by_no_role(production):
+def test_only_the_service_of_aws_reaches_the_bucket_of_the_trail(production):
     policy = production.stateful.of_type("AWS::S3::BucketPolicy")["Data/Trails/Bucket/Policy"]["PolicyDocument"]
     allowed = [statement for statement in policy["Statement"] if statement["Effect"] == "Allow"]
     assert {str(statement["Principal"]) for statement in allowed} == {"{'Service': 'cloudtrail.amazonaws.com'}"}
@@ -56,7 +56,7 @@ def test_its_bucket_is_written_by_awss_own_service_and_reached_by_no_role(produc
         assert not [where for _, where in production.permissions(role) if "Trails" in where]
 
 
-def test_what_it_records_goes_with_the_complaints(production):
+def test_the_files_of_the_trail_expire_with_the_complaints(production):
     bucket = production.stateful.of_type("AWS::S3::Bucket")["Data/Trails/Bucket"]
     (rule,) = bucket["LifecycleConfiguration"]["Rules"]
     assert rule["ExpirationInDays"] == SETTINGS[production.environment].retention_days

@@ -1,4 +1,4 @@
-"""What the system tests do with the deployed embedded AWS."""
+"""Helpers of the system tests: use the deployed embedded AWS as its users do."""
 
 import json
 import os

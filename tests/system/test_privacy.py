@@ -140,7 +140,7 @@ ATTEMPTS: dict[Attempt, tuple[str, str]] = {
 
 
 def _refused(function: str) -> list[Attempt]:
-    """What a function may not do, as its permissions say."""
+    """Return the calls that the function's permissions must refuse."""
     allowed = permissions.ALLOWED[f"{function}Role"]
     # The sweeper may scan, but only for attributes of the outbox, and this scan asks for all of them.
     too_wide = [scan_raw] if function == "Intake/Sweep" else []

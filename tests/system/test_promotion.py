@@ -111,7 +111,7 @@ class Trial:
         assert until(applied, seconds=90)
 
     def shadowed(self, allocations: list[AllocationEntry], version: str) -> bool:
-        """Whether the shadow has predicted all complaints, or its failure is recorded."""
+        """Return whether the shadow has predicted all complaints, or its failure is recorded."""
         story = self.machine.deployment.story
         kinds = ("PREDICTION#SHADOW", "FAILED#SHADOW")
         keys = [(a.complaint_id, f"{kind}#{TASK}#{version}") for a in allocations for kind in kinds]

@@ -1,4 +1,4 @@
-"""Encoders of several architectures, tiny and with random weights, through the whole of training and export."""
+"""Trains and exports tiny encoders of several architectures, with random weights at the start."""
 
 import os
 import subprocess
@@ -66,7 +66,7 @@ CONFIGS_OF = {
 
 
 def saved(config, folder):
-    """An encoder with random weights and the tokenizer of MiniLM, as the Hub would hand it out."""
+    """Save an encoder with random weights and the tokenizer of MiniLM, in the files that the Hub would return."""
     torch.manual_seed(3)
     with quiet():
         AutoModel.from_config(config).save_pretrained(folder)
@@ -131,7 +131,7 @@ def test_more_tokens_than_the_encoder_has_places_for_are_refused(architecture, p
 
 @pytest.mark.parametrize("architecture", ["roberta", "mpnet"])
 def test_as_many_tokens_as_the_encoder_has_places_for_are_read(architecture, tmp_path):
-    """They count positions from behind that of padding."""
+    """Some architectures number positions from the padding token's index on."""
     encoder = saved(CONFIGS_OF[architecture], tmp_path / "encoder")
     with quiet():
         model = AutoModel.from_pretrained(encoder)
@@ -141,7 +141,7 @@ def test_as_many_tokens_as_the_encoder_has_places_for_are_read(architecture, tmp
         model(torch.full((1, longest + 1), 1000))
 
 
-def test_heads_give_what_each_classifier_gives(tmp_path):
+def test_heads_return_the_logits_of_each_classifier(tmp_path):
     encoder = saved(CONFIGS_OF["mpnet"], tmp_path)
     with quiet():
         models = {
@@ -164,7 +164,7 @@ def test_a_batch_is_padded_with_the_token_that_the_encoder_knows_as_padding():
 
 @pytest.mark.parametrize("architecture", ["bert", *CONFIGS_OF])
 @pytest.mark.parametrize("frozen", [1, 2, 3])
-def test_what_the_lower_layers_gave_once_stands_for_them(architecture, frozen, tmp_path):
+def test_stored_outputs_replace_the_lower_layers(architecture, frozen, tmp_path):
     config = {"bert": BERT, **CONFIGS_OF}[architecture]
     recipe = RECIPE.model_copy(update={"frozen_layers": frozen, "examples": 20})
     prepared = prepare(recipe)
@@ -182,8 +182,8 @@ def test_what_the_lower_layers_gave_once_stands_for_them(architecture, frozen, t
         assert not torch.equal(logits, moved)
 
 
-def test_the_lower_layers_run_again_once_nothing_stands_for_them(tmp_path):
-    """Also after a batch that failed."""
+def test_without_stored_outputs_the_lower_layers_run(tmp_path):
+    """This holds also after a batch that failed."""
     prepared = prepare(RECIPE)
     learner = learning(
         load(saved(BERT, tmp_path / "encoder"), prepared, RECIPE), prepared, RECIPE, lambda done: None

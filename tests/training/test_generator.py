@@ -35,7 +35,7 @@ def share(values) -> float:
 
 
 def says(complaint: GeneratedComplaint, sentences) -> bool:
-    """Whether the letter holds one of the sentences, as far as typos and filled slots let it be found."""
+    """Return whether the letter contains one of the sentences, in spite of typos and filled slots."""
     text = complaint.narrative.lower()
     return any(max(sentence.split("{"), key=len).split("}")[-1].strip().lower() in text for sentence in sentences)
 
@@ -190,7 +190,7 @@ def test_a_mix_decides_which_products_occur():
 
 
 @pytest.mark.parametrize("mix", [{}, {"Mortgage": 0.0}, {"Mortgage": 2.0, "Student loan": -1.0}])
-def test_a_mix_without_sense_is_refused(mix):
+def test_a_mix_without_positive_weights_is_refused(mix):
     with pytest.raises(ValueError, match="a weight of the mix is negative, or all are 0"):
         generate(1, seed=0, mix=mix)
 

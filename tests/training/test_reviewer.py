@@ -43,7 +43,7 @@ def test_a_review_is_blind_random_and_says_one_thing_after_the_other():
     ],
     ids=["product", "issue", "vulnerable"],
 )
-def test_the_error_rate_of_each_task_is_what_it_says(errs: Callable[..., bool | None], error_rate):
+def test_each_task_has_the_stated_error_rate(errs: Callable[..., bool | None], error_rate):
     judged = [wrong for said in reviews(any_reviewer(error_rate=error_rate)) if (wrong := errs(*said)) is not None]
     # Four standard deviations of a binomial.
     bound = 4 * sqrt(error_rate * (1 - error_rate) / len(judged))
@@ -57,13 +57,13 @@ def test_at_the_ends_of_the_rate_everything_is_right_or_wrong(error_rate, right)
         assert (flagged.kind == "set_vulnerable") == right
 
 
-def test_errors_in_one_task_say_nothing_about_errors_in_another():
+def test_errors_in_different_tasks_are_independent():
     said = reviews(any_reviewer(error_rate=0.5))
     both = sum(m.product != TRUTH.product and f.kind == "clear_vulnerable" for m, f in said) / REVIEWS
     assert abs(both - 0.25) < 4 * sqrt(0.25 * 0.75 / REVIEWS)
 
 
-def test_whatever_is_said_is_a_label():
+def test_every_statement_names_a_label():
     for moved, flagged in reviews(any_reviewer(error_rate=0.5)):
         moved.check(TAXONOMY, product=None)
         flagged.check(TAXONOMY, product=None)

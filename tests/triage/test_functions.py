@@ -52,13 +52,13 @@ def test_a_missing_variable_is_named(environment_type, missing):
         environment_type.read(variables)
 
 
-def test_what_is_optional_and_unset_is_not_written():
+def test_unset_optional_variables_are_not_written():
     written = any_environment(MirrorEnvironment, hub_token_secret=None)
     assert "HUB_TOKEN_SECRET" not in written.variables()
     assert MirrorEnvironment.read(written.variables()) == written
 
 
-def test_other_variables_of_the_process_are_no_concern():
+def test_other_variables_of_the_process_are_ignored():
     written = any_environment(SweepEnvironment)
     assert SweepEnvironment.read({**written.variables(), "PATH": "/bin", "AWS_REGION": "eu-west-2"}) == written
 

@@ -103,7 +103,7 @@ def test_an_error_that_a_reason_names_is_explained_with_it():
 
 
 def rows(header: str) -> list[list[str]]:
-    """Cells of the table of the operations guide that has this header."""
+    """Return the cells of the table with this header in the operations guide."""
     table = re.search(rf"^{re.escape(header)}\n\|[-|]+\n((?:\|.*\n)+)", OPERATIONS.read_text(), re.MULTILINE)
     assert table, f"no table begins with {header}"
     return [[cell.strip() for cell in row.strip("|").split("|")] for row in table[1].splitlines()]

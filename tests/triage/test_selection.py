@@ -40,7 +40,7 @@ def models_of(strategy: Strategy) -> list[ModelInfo]:
 
 
 def subject_of(arm: str, strategy: Strategy) -> str:
-    """A subject that this arm answers."""
+    """Return a subject whose complaints this arm answers."""
     return next(str(n) for n in range(10_000) if assign(strategy, str(n)).arm.name == arm)
 
 

@@ -21,7 +21,7 @@ def test_without_answers_there_is_no_error():
     assert calibration([]).bins == ()
 
 
-def test_whoever_is_right_as_often_as_it_says_has_no_error():
+def test_accuracy_equal_to_confidence_is_no_calibration_error():
     assert calibration([(0.75, right, 1.0) for right in (True, True, True, False)]).error == pytest.approx(0)
 
 
@@ -69,7 +69,7 @@ def test_the_bins_are_those_of_scikit_learn():
     ("found", "runs", "interval"), [(0, 10, (0.0, 0.2775)), (5, 100, (0.0215, 0.1118)), (10, 10, (0.7225, 1.0))]
 )
 def test_a_share_has_the_interval_of_wilson(found, runs, interval):
-    """Of Brown, Cai and DasGupta (2001), and symmetric at the ends."""
+    """Compares with Brown, Cai and DasGupta (2001), and 0 with 1."""
     assert wilson(found / runs, runs) == pytest.approx(interval, abs=5e-4)
 
 
@@ -110,8 +110,8 @@ def test_an_arm_without_a_share_that_answers_nobody_is_no_mismatch():
 
 
 @pytest.mark.parametrize("far", [{"champion": 40, "b": 40, "c": 20}, {"champion": 60, "b": 10, "c": 30}])
-def test_it_is_the_mixture_of_lindon_and_malek(far):
-    """Their ratio in closed form, with the multivariate beta function written out."""
+def test_the_test_is_the_mixture_of_lindon_and_malek(far):
+    """Compares with their closed form, the ratio of multivariate beta functions."""
 
     def log_beta(*values: float) -> float:
         return sum(map(math.lgamma, values)) - math.lgamma(sum(values))
@@ -123,8 +123,8 @@ def test_it_is_the_mixture_of_lindon_and_malek(far):
     assert mismatch_p_value(far, SHARES) == pytest.approx(min(1.0, math.exp(-log_ratio)))
 
 
-def test_its_inverse_is_a_bet_that_nobody_can_expect_to_win():
-    """Over all sequences of five, the capital is one on average; p is its inverse where that is below one."""
+def test_the_inverse_of_its_p_value_has_mean_1_or_less():
+    """Sums over all sequences of five. p is at most 1, so the mean of its inverse can be below 1."""
     excess = 0.0
     for sequence in product(SHARES, repeat=5):
         chance = math.prod(SHARES[arm] for arm in sequence)
@@ -149,7 +149,7 @@ def test_an_assignment_as_intended_is_not_called_wrong_at_any_look():
 
 
 def smallest_p_value(share: float, seed: int, complaints: int) -> float:
-    """Of looks after each ten complaints, of which so many went to the challenger instead of half of them."""
+    """Return the smallest p-value of looks after every ten complaints. The intended share is a half."""
     random, counts, smallest = Random(seed), Counter[str](), 1.0
     for _ in range(complaints // 10):
         counts.update("next" if random.random() < share else "champion" for _ in range(10))
@@ -158,7 +158,7 @@ def smallest_p_value(share: float, seed: int, complaints: int) -> float:
 
 
 def test_equal_shares_are_rarely_called_unequal_at_any_look():
-    """Of 300 runs 15 may be, on average; more than 35 would be in fewer than one of a hundred thousand such tests."""
+    """At most 15 of 300 runs are expected. More than 35 would occur in fewer than one of 100,000 such tests."""
     assert sum(smallest_p_value(0.5, seed, 2_000) < 0.05 for seed in range(300)) <= 35
 
 
@@ -191,5 +191,5 @@ def test_two_independent_samples_are_compared_by_their_proportions():
 
 
 @pytest.mark.parametrize("right", [0, 1])
-def test_samples_that_are_all_alike_do_not_differ(right):
+def test_samples_of_equal_values_do_not_differ(right):
     assert two_proportions(right * 7, 7, right * 9, 9).p_value == pytest.approx(1)

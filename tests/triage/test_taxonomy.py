@@ -1,4 +1,4 @@
-"""The real sample lies beside the repository and is no part of it; the tests that read it skip where it is absent."""
+"""Tests that read the shared sample of real complaints are skipped if it is absent."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ def any_product(name: str = "Mortgage", team: str = "mortgage", issues: tuple[st
 
 
 def sampled_pairs() -> set[tuple[str, str]]:
-    """(product, issue) of every real complaint received on the form of August 2023."""
+    """Yield (product, issue) of every real complaint on the form of August 2023."""
     parquet = pytest.importorskip("pyarrow.parquet")
     if not SAMPLE.exists():
         pytest.skip(f"{SAMPLE.name} is not beside the repository")

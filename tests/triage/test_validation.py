@@ -61,5 +61,5 @@ def test_a_pattern_is_told_in_words(model):
     assert message.startswith("field: must be ") and not set("^$[]\\") & set(message)
 
 
-def test_what_no_rule_is_written_for_quotes_nothing():
+def test_a_problem_without_a_rule_of_ours_is_not_quoted():
     assert problems(refusal(Annotated[complex, Field()], SECRET), "field") == "field: is not valid"

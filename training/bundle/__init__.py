@@ -1,1 +1,1 @@
-"""Everything between trained classifiers and a published bundle."""
+"""Makes bundles from trained classifiers, and publishes them."""

@@ -96,7 +96,7 @@ def _quiet_export() -> Iterator[None]:
 
 
 def quantise(source: Path, target: Path, *, workspace: Path) -> None:
-    """Write the graph with signed int8 weights, scaled per channel; activations are scaled per text at run time.
+    """Write the graph with signed int8 weights, scaled per channel. Activations are scaled per text at run time.
 
     Unsigned weights would be no faster than float32, and one scale per tensor would cost a tenth of the issues.
     """
@@ -107,7 +107,7 @@ def quantise(source: Path, target: Path, *, workspace: Path) -> None:
 
 
 def assemble(folder: Path, wide: WidePart | None, blend: Blend, *, window: int) -> None:
-    """Write the graph that serves beside the encoder's graph. window: how many tokens the encoder reads."""
+    """Write the served graph to the folder of the encoder's graph. window: how many tokens the encoder reads."""
     graph = onnx.load(folder / ENCODER_FILE)
     onnx.save(graph if wide is None else combine(graph, wide, blend, window=window), folder / ONNX_FILE)
 
@@ -138,7 +138,7 @@ def combine(encoder: onnx.ModelProto, wide: WidePart, blend: Blend, *, window: i
 
 
 def _window(name: str, *, head: int) -> Iterator[NodeProto]:
-    """Cut a row to its first `head` tokens and as many of its last ones as the window has room for."""
+    """Cut a row to the window: its first `head` tokens, and its last ones in the remaining room."""
     yield helper.make_node("Slice", [name, "at_0", "at_head", "axis"], [f"{name}_head"])
     yield helper.make_node("Slice", [name, "at_head", "at_end", "axis"], [f"{name}_rest"])
     yield helper.make_node("Slice", [f"{name}_rest", "at_tail", "at_end", "axis"], [f"{name}_tail"])
@@ -197,17 +197,17 @@ def _blended(wide: WidePart, blend: Blend, *, labels: int) -> onnx.GraphProto:
 
 def _network(layers: int) -> Iterator[NodeProto]:
     """Compute `scores` from `features`, with rectified units between the layers."""
-    given = "features"
+    inputs = "features"
     for number in range(layers):
         yield helper.make_node("Cast", [f"halves_{number}"], [f"weights_{number}"], to=TensorProto.FLOAT)
-        yield helper.make_node("MatMul", [given, f"weights_{number}"], [f"products_{number}"])
+        yield helper.make_node("MatMul", [inputs, f"weights_{number}"], [f"products_{number}"])
         last = number == layers - 1
         yield helper.make_node(
             "Add", [f"products_{number}", f"bias_{number}"], ["scores" if last else f"sums_{number}"]
         )
         if not last:
-            given = f"units_{number}"
-            yield helper.make_node("Relu", [f"sums_{number}"], [given])
+            inputs = f"units_{number}"
+            yield helper.make_node("Relu", [f"sums_{number}"], [inputs])
 
 
 def _constants(values: dict[str, list[int]]) -> list[TensorProto]:

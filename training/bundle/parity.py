@@ -1,4 +1,4 @@
-"""Whether the int8 graph answers like the float32 graph."""
+"""Compares the answers of the int8 graph with those of the float32 graph."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from training.data.groups import Groups
 from training.evaluation.intervals import bootstrap
 
 INT8_MAY_COST = 0.005
-"""Accuracy on the validation part. A model that loses more in int8 is served in float32, four times as large."""
+"""Largest loss of validation accuracy in int8. A model that loses more is served in float32, four times as large."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
-"""Digests of the texts that a model was made from; with them, an evaluation can warn that it uses the same texts.
+"""Digests of the texts that a model was made from. They let an evaluation warn if it uses the same texts.
 
-They are not secret: whoever has a whole text as the model reads it can find out whether it was among them.
+They do not protect the texts: whoever has a whole text as the model reads it can check whether it was among them.
 """
 
 import hashlib

@@ -83,11 +83,11 @@ def flag_threshold(probability: Floats, positive: Booleans, *, target_recall: fl
 
 def confidence_of_answers(probability: Floats, *, positive: int | None, flag: float | None) -> tuple[Integers, Floats]:
     """Return label and probability of each row's answer, chosen as in `triage.inference.classify`; shape (n,)."""
-    given = probability.argmax(axis=1)
+    answers = probability.argmax(axis=1)
     if positive is not None and flag is not None:
         others = np.where(np.arange(probability.shape[1]) == positive, -1.0, probability)
-        given = np.where(probability[:, positive] >= flag, positive, others.argmax(axis=1))
-    return given, probability[np.arange(len(given)), given]
+        answers = np.where(probability[:, positive] >= flag, positive, others.argmax(axis=1))
+    return answers, probability[np.arange(len(answers)), answers]
 
 
 def choose(
@@ -104,6 +104,6 @@ def choose(
     if aim.positive_label is not None and aim.target_recall is not None:
         positive = labels.index(aim.positive_label)
         flag = flag_threshold(probability[:, positive], truth == positive, target_recall=aim.target_recall)
-    given, confidence = confidence_of_answers(probability, positive=positive, flag=flag)
-    auto = auto_threshold(confidence, given == truth, target=aim.target_accuracy)
+    answers, confidence = confidence_of_answers(probability, positive=positive, flag=flag)
+    auto = auto_threshold(confidence, answers == truth, target=aim.target_accuracy)
     return calibration, Thresholds(auto=auto, flag=flag)

@@ -111,7 +111,7 @@ class _Place:
 
 
 class _UnreadableError(Exception):
-    """Becomes an ExportError where path and row are known. whole: no single row is wrong."""
+    """Becomes an ExportError once path and row are known. whole: the problem is in the file, not in one row."""
 
     def __init__(self, problem: str, *, advice: str, column: str | None = None, whole: bool = False) -> None:
         super().__init__(problem)
@@ -163,7 +163,7 @@ def _records(path: Path, place: _Place) -> Generator[Record, None, None]:
 
 
 def _members(archive: ZipFile) -> list[str]:
-    """Return the exports in an archive, without explanations and without files that packing programs add."""
+    """Return the exports in an archive, without documents such as a readme, and files of the system."""
     names = [name for name in archive.namelist() if not name.endswith("/") and not name.startswith("__MACOSX/")]
     names = [name for name in names if not Path(name).name.startswith(".") and Path(name).name not in TRACES]
     members = sorted(name for name in names if Path(name).suffix.lower() not in EXPLAINING)
@@ -210,7 +210,7 @@ def _located(path: Path, place: _Place) -> Iterator[None]:
 
 
 def _read_csv(file: IO[bytes]) -> Iterator[Record]:
-    csv.field_size_limit(MAX_FIELD_CHARACTERS)  # for the whole interpreter: csv.reader has no such option
+    csv.field_size_limit(MAX_FIELD_CHARACTERS)  # global, because csv.reader has no such option
     lines = csv.reader(_decoded(file), strict=True)
     header = next(lines, None)
     if not header:
@@ -316,7 +316,7 @@ def _objects(values: Iterable[Any]) -> Iterator[Record]:
 
 
 def _require_id(names: Iterable[str]) -> None:
-    """Require a column with the complaint's id. In JSON, the first object takes the place of the header."""
+    """Require a column with the complaint's id. names: the header or, in JSON, the keys of the first object."""
     columns = _columns(tuple(names))
     if columns["complaint_id"] is None:
         known = ", ".join(field for field, column in columns.items() if column) or "none"
@@ -334,7 +334,7 @@ def _require_id(names: Iterable[str]) -> None:
 
 @lru_cache(maxsize=1024)
 def _columns(names: tuple[str, ...]) -> Mapping[str, str | None]:
-    """Return the column of each field, None if there is none."""
+    """Return the column of each field of ExportRow, None if the export has none."""
     spelled: dict[str, list[str]] = {}
     for name in names:
         spelled.setdefault(re.sub(r"\W+", "_", name.strip().lower()), []).append(name)

@@ -32,7 +32,7 @@ class Label(Contract):
 
 
 class _Rule(Contract):
-    """A rule fits if all its conditions fit; a condition without names fits every value, also a missing one."""
+    """A rule fits if all its conditions fit. A condition without names fits every value, even a missing one."""
 
     to: Name
     reason: Name
@@ -49,7 +49,7 @@ class _Rule(Contract):
         return all(not keys or _key(value) in keys for keys, value in zip(self._keys, values, strict=True))
 
     def covers(self, other: "_Rule") -> bool:
-        """Return whether this rule fits wherever `other` does; a later `other` would then never apply."""
+        """Return whether this rule fits wherever `other` does. If so, `other` never applies after this rule."""
         return all(
             not mine or (theirs and theirs <= mine) for mine, theirs in zip(self._keys, other._keys, strict=True)
         )
@@ -66,7 +66,7 @@ class ProductRule(_Rule):
 
 
 class IssueRule(_Rule):
-    """under: products of the taxonomy to which it applies, by default all that have the issue `to`."""
+    """under: the products of the taxonomy to which the rule applies, by default all that have the issue `to`."""
 
     under: Names = ()
     issues: Names = Field(min_length=1)
@@ -97,7 +97,7 @@ def _same_as_the_taxonomy(version: str) -> str:
 
 
 class Crosswalk(Contract):
-    """All rules. version: of the rules; it is stored with the labels, beside the version of the taxonomy."""
+    """All rules. version: of the rules; stored with the labels, as is the version of the taxonomy."""
 
     version: Name
     taxonomy: Annotated[Name, BeforeValidator(_same_as_the_taxonomy)]
@@ -121,7 +121,7 @@ class Crosswalk(Contract):
         return Label(product=mapped, issue=self._issue_under(mapped, issue, sub_issue))
 
     def product(self, product: str, sub_product: str | None = None, issue: str | None = None) -> str:
-        """Return the product of the taxonomy. Where it became two, sub-product or else issue decides.
+        """Return the product of the taxonomy. If a product was divided, the sub-product or else the issue decides.
 
         Raises UnknownNameError.
         """

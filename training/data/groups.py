@@ -18,8 +18,8 @@ from scipy.sparse.csgraph import connected_components
 
 SHINGLE_WORDS = 3
 BANDS, ROWS = 42, 3
-"""Two texts are compared if one of 42 bands of 3 minima is equal: 94 % of the pairs with a resemblance of 0.4 are, all
-but a few in 10,000 at 0.6, and 4 % at 0.1."""
+"""Two texts are compared if one of 42 bands of 3 minima is equal. It is for 94 % of pairs with a resemblance of 0.4,
+for all but a few in 10,000 at 0.6, and for 4 % at 0.1."""
 
 THRESHOLD = 0.4
 """Two texts are near-duplicates if they share at least this part of their shingles. Real letters on one template share

@@ -131,10 +131,10 @@ def prepare(
 
 
 def require_validated(prepared: Prepared, recipe: Recipe) -> None:
-    """Check before training what would otherwise fail after it.
+    """Refuse data before training that would make validation fail after it.
 
     Raises:
-        ValueError: a task has no validation examples, or the label that it looks for is missing in one of both parts.
+        ValueError: a task has no validation examples, or the label that it looks for is missing in a part.
     """
     for task, aim in recipe.tasks.items():
         known = [example.labels[task] for example in prepared.validation if task in example.labels]
@@ -187,7 +187,7 @@ def as_served(narrative: str) -> str:
 
 
 def _distinct(examples: Iterable[Example]) -> list[Example]:
-    """Return each text once: in both parts it would make the figures too good."""
+    """Return each text once, because a text in both parts would make the figures too good."""
     read = (Example(as_served(example.text), example.labels, example.group) for example in examples)
     return list({example.text: example for example in read if example.text}.values())
 

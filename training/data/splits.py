@@ -1,7 +1,7 @@
 """Splits data into train, validation and test, by time or at random.
 
 Both splits keep near-duplicate groups whole. The time split tests as in service, on later letters with new templates.
-The grouped random split differs only in ignoring dates, so the difference between their figures is what time costs.
+The grouped random split ignores dates. The difference between their figures is what change over time costs.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 GAP = timedelta(days=30)
-"""Left out before the test period, because follow-ups and campaigns of letters spread over weeks."""
+"""Days left out before the test period, because follow-ups and campaigns of letters spread over weeks."""
 
 PARTS = ("train", "validation", "test")
 
@@ -49,8 +49,8 @@ def time_split(
 ) -> Split:
     """Train on rows before the gap and test on rows from `test_from` on; rows in the gap are purged.
 
-    A group belongs to the side of its first complaint, and its rows on the other side are left out: a template that was
-    trained on cannot be tested with, and later rows must not be trained on. The latest `validation` share of the
+    A group belongs to the side of its first complaint. Its rows on the other side are left out, because a template must
+    not be in both parts and later rows must not be trained on. The latest `validation` share of the
     training period, by the first complaint of each group, is the validation part.
 
     Raises:
@@ -90,7 +90,7 @@ def latest(received: Sequence[date], *, share: float) -> date:
 
 
 def latest_groups(received: Sequence[date], groups: Numbers, *, share: float) -> Booleans:
-    """Return which rows are in the groups that began last, `share` of all rows or more; shape (n,)."""
+    """Return whether each row is in the groups that began last, `share` of all rows or more; shape (n,)."""
     _require_share(share=share)
     first = _first_days(np.array(received, dtype="datetime64[D]"), _numbered(groups, rows=len(received)))
     late: Booleans = first >= _start_of_latest(first, share=share)

@@ -1,1 +1,1 @@
-"""What a model is worth: figures with intervals, beside people and baselines, and where it fails."""
+"""Evaluates a model: figures with intervals, compared with people and baselines, and where it fails."""

@@ -1,7 +1,7 @@
 """Two baselines that a model has to beat: always the most frequent label, and TF-IDF with a linear classifier.
 
 `python -m training.evaluation.baseline FILE` measures them on both splits of an export. An evaluation trains them on
-another export and asks them about the complaints that the model was asked about.
+another export and lets them answer the same complaints as the model.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -40,7 +40,7 @@ from triage.bundle import Thresholds
 from triage.tasks import TASKS
 
 TARGET_RECALL = 0.6
-"""Of vulnerable customers: the share that people find at first contact."""
+"""Share of vulnerable customers that must be found: people find as many at first contact."""
 
 MAX_FEATURES = 200_000
 """The most frequent words and pairs of words; bounds time and memory on an export of any size."""
@@ -159,16 +159,16 @@ def training_part(predictions: Predictions, data: LabelledData, *, seed: int = 0
     labelled = [(row, label) for row in data.rows if (label := row.label(predictions.task)) is not None]
     texts = [row.narrative for row in predictions.rows]
     groups = near_duplicate_groups([*texts, *(row.narrative for row, _ in labelled)])
-    asked, offered = groups[: len(texts)], groups[len(texts) :]
-    free = np.flatnonzero(~np.isin(offered, asked))
+    evaluated, candidates = groups[: len(texts)], groups[len(texts) :]
+    free = np.flatnonzero(~np.isin(candidates, evaluated))
     if not len(free):
         raise NothingToEvaluateError(
             f"all {len(labelled)} labelled rows to train on resemble evaluated complaints: give other complaints"
         )
     rank = np.random.default_rng(seed).permutation(int(groups.max()) + 1)
-    order = free[np.argsort(rank[offered[free]], kind="stable")]
+    order = free[np.argsort(rank[candidates[free]], kind="stable")]
     examples = Examples([labelled[place][0].narrative for place in order], [labelled[place][1] for place in order])
-    return TrainingPart(examples=examples, groups=offered[order], dropped=len(labelled) - len(free))
+    return TrainingPart(examples=examples, groups=candidates[order], dropped=len(labelled) - len(free))
 
 
 def baselines_beside(predictions: Predictions, part: TrainingPart) -> Mapping[str, Judged]:

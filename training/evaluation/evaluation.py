@@ -99,7 +99,7 @@ class Evaluation:
 def evaluate(
     predictions: Predictions, manifest: Manifest, data: LabelledData, *, model: str, seen: Digests | None
 ) -> Evaluation:
-    """model: the name by which it was requested. seen: digests of the texts it was made from, None if not known."""
+    """Return all figures of a model. model: the name by which it was requested. seen: None if not known."""
     judged, groups = predictions.judged, predictions.groups
     rule = predictions.task == VULNERABLE.name and judged.positive is not None
     bank = bank_like(judged, groups, predictions.products())
@@ -152,8 +152,8 @@ def with_rule(predictions: Predictions) -> Judged:
     if place is None:
         raise ValueError(f"the task {predictions.task} does not look for a label, so the rule does not apply to it")
     certain = np.eye(len(judged.labels))[place]
-    said = np.array([says_so(row) for row in predictions.rows], dtype=np.bool_)
-    return replace(judged, probability=np.where(said[:, None], certain, judged.probability))
+    stated = np.array([says_so(row) for row in predictions.rows], dtype=np.bool_)
+    return replace(judged, probability=np.where(stated[:, None], certain, judged.probability))
 
 
 def says_so(row: LabelledRow) -> bool:

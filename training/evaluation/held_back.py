@@ -1,4 +1,4 @@
-"""Which rows of an export a run learns from, which are kept back, and how the run is measured on the latter."""
+"""Chooses the rows of an export that a run does not learn from, and measures the run on them."""
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -133,7 +133,7 @@ def _measured(
         examples = len(labelled_places(learnt, task=task))
         evaluation = with_own_curve(evaluation, points, examples=examples, positive=predictions.judged.positive)
     part_to_learn = training_part(predictions, learnt)
-    return beside_baselines(evaluation, predictions, part_to_learn, step=lambda said: step(f"{said}, {task}"))
+    return beside_baselines(evaluation, predictions, part_to_learn, step=lambda name: step(f"{name}, {task}"))
 
 
 def points_of_fewer(
@@ -148,7 +148,7 @@ def points_of_fewer(
 
     Returns the points of each task, ascending. A number of examples that is too small for the recipe is left out.
 
-    begin: called with the number of complaints that the next run learns from; returns what is told its progress.
+    begin: called with the number of complaints that the next run learns from; returns the callback for its progress.
     """
     points = defaultdict(list)
     for size in doubling_sizes(len(parts.learn))[:-1]:

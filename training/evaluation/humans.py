@@ -70,7 +70,7 @@ def compare(task: str, figures: Figures, intervals: Intervals, *, n: int, positi
 
 
 def verdict(interval: Interval | None, level: float, *, margin: float = MARGIN) -> Verdict:
-    """Reached if the whole interval lies above the level minus the margin, not reached if it lies below that.
+    """Return `reached` if the whole interval is above the level minus the margin, `not reached` if it is below.
 
     >>> verdict(Interval(0.78, 0.83), 0.80), verdict(Interval(0.70, 0.76), 0.80), verdict(Interval(0.75, 0.80), 0.80)
     ('reached', 'not reached', 'undecided')

@@ -75,9 +75,9 @@ def bootstrap(
 
 
 def _observations(name: str, judged: Judged, groups: Groups) -> int:
-    """Return the number of groups that a measure is computed from."""
+    """Return how many groups a measure is computed from."""
     if name == "coverage" and judged.thresholds.auto is None:
-        # Without a threshold it is 0 by definition, not by observation.
+        # Without a threshold, coverage is 0 by definition, so no group was observed.
         return 0
     rows = np.ones(len(judged), dtype=np.bool_)
     if name == "auto_accuracy":
@@ -89,7 +89,7 @@ def _observations(name: str, judged: Judged, groups: Groups) -> int:
 
 
 def _widened(interval: Interval | None, observations: int) -> Interval | None:
-    """Widen the interval of a share of 0 or 1 to the exact one, since every draw of it is the same.
+    """Return the exact interval for a share of 0 or 1, because every draw of it is the same.
 
     Clopper and Pearson, The use of confidence or fiducial limits, 1934.
     """

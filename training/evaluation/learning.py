@@ -21,7 +21,7 @@ AHEAD = (2, 4)
 """Forecasts are made for these multiples of the examples, and for no more."""
 
 WIDEST = 0.1
-"""A curve whose first forecast has a wider interval is not extrapolated."""
+"""Widest interval of the first forecast; a curve with a wider one is not extrapolated."""
 
 DRAWS = 300
 BOUNDS = ((0.0, 0.0, 0.02), (1.0, np.inf, 2.0))

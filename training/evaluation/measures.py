@@ -1,7 +1,7 @@
 """Every figure of an evaluation, defined once for weighted complaints.
 
-Weights of one give the figure itself, weights of a bootstrap draw its interval, and other weights what the figure would
-be on another mix of complaints. Every measure takes weights of shape (draws, n) and returns shape (draws,), with NaN
+Weights of 1 give the figure itself, weights of bootstrap draws its interval, and other weights its value on another mix
+of complaints. Every measure takes weights of shape (draws, n) and returns shape (draws,), with NaN
 where it is not defined.
 """
 
@@ -49,7 +49,7 @@ def accuracy(judged: Judged, weights: Floats) -> Floats:
 
 
 def constant_accuracy(judged: Judged, weights: Floats) -> Floats:
-    """Accuracy of always answering with the most common label of these complaints."""
+    """Accuracy of always answering the most common label of these complaints."""
     true = counts(judged.true, weights, classes=len(judged.classes))
     return ratio(true.max(axis=1), weights.sum(axis=1))
 
@@ -112,7 +112,7 @@ def flagged(judged: Judged, weights: Floats) -> Floats:
 
 
 def average_precision(judged: Judged, weights: Floats) -> Floats:
-    """Of the positive label."""
+    """Average precision of the positive label."""
     place = judged.positive_place
     if place is None:
         return np.full(len(weights), np.nan)

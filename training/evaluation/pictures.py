@@ -1,4 +1,4 @@
-"""The pictures of an evaluation as SVG. Every difference in colour is also a difference in shape or text."""
+"""The pictures of an evaluation as SVG. Whatever a colour shows, a shape or text shows too."""
 
 from collections.abc import Mapping, Sequence
 

@@ -67,8 +67,8 @@ def predict(
         ModelFailedError: the engine returned scores that do not fit the labels.
     """
     places = labelled_places(data, task=task)
-    asked = places if limit is None else sample(places, size=limit)
-    rows = tuple(data.rows[place] for place in asked)
+    chosen = places if limit is None else sample(places, size=limit)
+    rows = tuple(data.rows[place] for place in chosen)
     texts = tuple(as_read(row.narrative, manifest) for row in rows)
     scored = logits(engine, texts, labels=len(manifest.labels), on_scored=lambda scored: progress(1))
     judged = Judged(
@@ -83,7 +83,7 @@ def predict(
         judged=judged,
         rows=rows,
         texts=texts,
-        groups=data.groups[asked],
+        groups=data.groups[chosen],
         labelled=len(places),
         unlabelled=len(data.rows) - len(places),
     )

@@ -134,7 +134,7 @@ In brackets: 95 % intervals by bootstrap over the groups. Recall and precision: 
 {head}
 {rows}
 
-Beside people, give or take {100 * MARGIN:.0f} points:
+Compared with people, within {100 * MARGIN:.0f} points:
 
 {people or "- no figures of people are known for this task"}
 """
@@ -169,12 +169,12 @@ def comparison(human: Comparison) -> str:
     level = f"{100 * human.level:.0f} %"
     around = f" ({between(human.interval)})" if human.interval is not None else ""
     value = f"{percent(human.value)}{around}"
-    asked = f"{100 * (human.level - MARGIN):.0f} %"
+    needed = f"{100 * (human.level - MARGIN):.0f} %"
     verdicts = {
-        "reached": f"reached: {value}, the whole interval is above {asked}",
-        "not reached": f"not reached: {value}, no part of the interval is above {asked}",
+        "reached": f"reached: {value}, the whole interval is above {needed}",
+        "not reached": f"not reached: {value}, no part of the interval is above {needed}",
         "undecided": (
-            f"undecided: {value}, the interval contains {asked}; "
+            f"undecided: {value}, the interval contains {needed}; "
             f"{human.n:,} complaints were measured, {human.needed:,} are needed"
         ),
     }

@@ -121,7 +121,7 @@ class Heads(nn.Module):
         return cast("nn.Module | None", getattr(self.encoder, "pooler", None))
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, ...]:
-        """Both of shape (n, tokens). Returns the logits of each classifier, of shape (n, labels)."""
+        """Return the logits of each classifier, shape (n, labels), for inputs of shape (n, tokens)."""
         states = _Constant(self.encoder(input_ids=input_ids, attention_mask=attention_mask))
         logits = [_with_encoder(states, head)(input_ids, attention_mask).logits for head in self.heads.values()]
         if self.means:

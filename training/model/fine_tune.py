@@ -79,9 +79,9 @@ class Losses(nn.Module):
             self.register_buffer(f"weights_of_{task}", weights, persistent=False)
 
     def forward(self, logits: tuple[Tensor, ...], labels: Tensor) -> Outputs:
-        """logits: (n, labels) of each task; labels: (n, tasks).
+        """Sum over the tasks the mean loss of the examples with a known label.
 
-        The loss is the sum over the tasks of the mean over the examples whose label is known.
+        logits: (n, labels) for each task; labels: (n, tasks).
         """
         losses = [
             self._loss(task, scores, labels[:, column])
@@ -99,7 +99,7 @@ class Losses(nn.Module):
 
 
 class Learner(nn.Module):
-    """What the Trainer trains: encoder and heads of all tasks, with their loss."""
+    """The module that the Trainer trains: encoder and heads of all tasks, with their loss."""
 
     def __init__(self, heads: Heads, lower: LowerLayers, losses: Losses) -> None:
         super().__init__()
@@ -127,7 +127,7 @@ class Learner(nn.Module):
 
 @dataclass(frozen=True)
 class Learning:
-    """What the Trainer needs. train, validation: the inputs of each example, from which `collate` makes batches."""
+    """Arguments of the Trainer. train, validation: the inputs of each example, from which `collate` makes batches."""
 
     learner: Learner
     train: Features
@@ -144,7 +144,7 @@ class Learning:
 
 
 def learning(trained: Trained, prepared: Prepared, recipe: Recipe, progress: Progress) -> Learning:
-    """Tokenise the examples and run the frozen layers on them; `progress` is told of the latter."""
+    """Tokenise the examples and run the frozen layers on them. progress: of the frozen layers."""
     examples = (*prepared.train, *prepared.validation)
     tokenizer = trained.tokenizer.backend_tokenizer
     tokenizer.no_truncation()
@@ -232,7 +232,7 @@ def _arguments(recipe: Recipe, checkpoints: Path) -> TrainingArguments:
 
 
 def _optimizer(learner: Learner, recipe: Recipe) -> torch.optim.Optimizer:
-    """Return AdamW with one learning rate for the pretrained layers and one for what starts at random."""
+    """Return AdamW with one learning rate for pretrained layers and one for layers with random weights at the start."""
     encoder, heads = learner.learning()
     groups = [{"params": encoder, "lr": recipe.learning_rate}, {"params": heads, "lr": recipe.head_learning_rate}]
     return torch.optim.AdamW(groups, weight_decay=recipe.weight_decay)

@@ -17,7 +17,7 @@ Progress = Callable[[float], None]
 
 
 class LowerLayers:
-    """The `frozen` layers next to the embeddings of an encoder; neither they nor anything below them learns.
+    """The first `frozen` layers of an encoder after its embeddings. Neither they nor the embeddings learn.
 
     Raises:
         ValueError: layers are to be frozen, but the list of layers of this architecture is not known.

@@ -40,7 +40,7 @@ LEAST_TEXTS = 2
 """Texts in which a token or pair must occur: one that occurs in a single text says nothing about others."""
 
 BLEND_START = (0.5, 0.5)
-"""Either part alone can predict the labels, so each of the two is expected to count about half."""
+"""Weights of encoder and wide part at which their fit starts: each can predict labels alone, so equal ones."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def features_of(texts: Sequence[Ids], vocabulary: Vocabulary) -> Features:
 
 
 def fit_wide(task: str, tokenizer: Tokenizer, prepared: Prepared, recipe: Recipe, settings: WideRecipe) -> WidePart:
-    """Train the wide part of one task on the training part. settings: the recipe's, for the wide part."""
+    """Train the wide part of one task on the training data. settings: the recipe's section for the wide part."""
     train = task_examples(prepared.train, task, prepared.labels[task])
     texts = read(tokenizer, train.texts, length=settings.length)
     vocabulary = learn_vocabulary(texts, settings)
@@ -136,7 +136,7 @@ def fit(
             random_state=seed,
         )
         with warnings.catch_warnings():
-            # It is stopped early on purpose: with more epochs it would memorise the texts.
+            # Few epochs on purpose: with more, the network would memorise the texts.
             warnings.simplefilter("ignore", ConvergenceWarning)
             network.fit(features, labels)
         layers = [Layer(*layer) for layer in zip(network.coefs_, network.intercepts_, strict=True)]
@@ -157,7 +157,7 @@ def _one_output_per_label(last: Layer) -> Layer:
 def save(wide: WidePart, path: Path, *, mean: Layer | None = None) -> None:
     """Write safetensors: `ngrams` of shape (features, 2), with -1 for a missing second token, `idf`, and each layer.
 
-    mean: the encoder's head on the mean of all tokens; the encoder's own safetensors have no place for it.
+    mean: the head on the mean of all tokens, which `transformers` would not store with the encoder.
     """
     ngrams = [(*ngram, NO_TOKEN) if len(ngram) == 1 else ngram for ngram in wide.vocabulary.ngrams]
     tensors = {"ngrams": np.array(ngrams, dtype=np.int32), "idf": wide.vocabulary.idf}

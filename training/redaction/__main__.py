@@ -61,10 +61,10 @@ def real(data: Path, count: int) -> Table:
     """
     narratives = [clean(narrative) for narrative in read_half(data, even=False)][:count]
     redacted = [redact(narrative) for narrative in narratives]
-    changed = sum(bool(one.counts) for one in redacted)
+    changed = sum(bool(result.counts) for result in redacted)
     shown = Table("measure", "value", title=f"{len(narratives)} narratives of {data.name}")
     shown.add_row("narratives changed", f"{changed / len(narratives):.2%}")
-    for entity, replaced in sum((Counter(one.counts) for one in redacted), Counter[Entity]()).most_common():
+    for entity, replaced in sum((Counter(result.counts) for result in redacted), Counter[Entity]()).most_common():
         shown.add_row(f"{entity} replaced", str(replaced))
     shown.add_row("mean length", f"{sum(map(len, narratives)) / len(narratives):.0f} characters")
     shown.add_row("time a narrative", f"{milliseconds(narratives):.2f} ms")

@@ -17,7 +17,7 @@ import pyarrow.parquet
 import typer
 
 SURNAMES = 8_000
-"""The number of surnames, most frequent first. Each further one is the name of fewer than 1 in 50,000 people."""
+"""The number of surnames, most frequent first. Each name after these belongs to fewer than 1 in 50,000 people."""
 
 ORDINARY_FROM = 2
 """How often a word must occur to be ordinary. A word that occurs once may be a name that CFPB overlooked."""

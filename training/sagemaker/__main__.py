@@ -60,9 +60,9 @@ def request(
     """Print the request of a job as JSON, for `aws sagemaker create-training-job --cli-input-json`."""
     from training.sagemaker.request import TrainingJob
 
-    given = {key: value for key, value in {"recipe": recipe, "name": name}.items() if value is not None}
+    replaced = {key: value for key, value in {"recipe": recipe, "name": name}.items() if value is not None}
     try:
-        settings = {**tomllib.loads(job.read_text(encoding="utf-8")), **given}
+        settings = {**tomllib.loads(job.read_text(encoding="utf-8")), **replaced}
         print(json.dumps(TrainingJob.model_validate(settings).request(), indent=2))
     except ValidationError as error:
         sys.exit(f"error: {job} is not a valid job: {problems(error, 'job')}")

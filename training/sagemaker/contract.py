@@ -1,4 +1,4 @@
-"""What SageMaker and a training container tell each other: folders, hyperparameters, `SM_*` variables and metrics.
+"""The interface of SageMaker and a training container: folders, hyperparameters, `SM_*` variables and metrics.
 
 Hyperparameters are strings. `recipe` names a recipe, and every other one replaces a setting of it; a setting inside
 another is named with a dot, such as `tasks.product.balance`.
@@ -77,7 +77,7 @@ class Container(Contract):
 
 
 def read_container(variables: Mapping[str, str] = os.environ, *, root: Path = ROOT) -> Container:
-    """Read what the container was given. A variable takes precedence over the folder below `root`.
+    """Read the settings of a job. A variable takes precedence over the folder below `root`.
 
     Raises:
         ContractError: a variable is malformed, or there are no hyperparameters.
@@ -89,16 +89,16 @@ def read_container(variables: Mapping[str, str] = os.environ, *, root: Path = RO
         "checkpoints": root / CHECKPOINTS,
         "gpus": 0,
     }
-    given = {field: variables[name] for field, name in VARIABLES.items() if name in variables}
+    stated = {field: variables[name] for field, name in VARIABLES.items() if name in variables}
     try:
-        return Container.model_validate({**folders, **given, "hyperparameters": _hyperparameters(variables, root)})
+        return Container.model_validate({**folders, **stated, "hyperparameters": _hyperparameters(variables, root)})
     except ValidationError as error:
         wrong = (f"{VARIABLES.get(place, place)}: {rule}" for place, rule in problems_by_place(error))
         raise ContractError(f"{'; '.join(wrong)}: correct the variables of the container") from error
 
 
 def _hyperparameters(variables: Mapping[str, str], root: Path) -> dict[str, str]:
-    """Return them as strings, as the service stores them; the toolkit's variable holds typed values."""
+    """Return hyperparameters as strings, as SageMaker stores them. Those in the toolkit's variable have JSON types."""
     path = root / HYPERPARAMETERS
     if "SM_HPS" in variables:
         where, document = "SM_HPS", variables["SM_HPS"]
@@ -140,7 +140,7 @@ def overridden(name: str, overrides: Mapping[str, object]) -> Recipe:
     try:
         return Recipe.model_validate(settings)
     except ValidationError as error:
-        raise ContractError(f"settings that recipe {name} does not take: {problems(error, name)}") from error
+        raise ContractError(f"recipe {name} does not accept these settings: {problems(error, name)}") from error
 
 
 def _set(settings: dict[str, Any], place: str, value: object) -> None:
@@ -163,7 +163,7 @@ def _encoded(value: object) -> str:
 
 
 def _decoded(text: str) -> Any:
-    """Read a value that is JSON, as SageMaker's SDK writes it, or bare text, as people write it."""
+    """Read a value as JSON, as SageMaker's SDK writes it; if it is not JSON, as text."""
     try:
         return json.loads(text)
     except json.JSONDecodeError:

@@ -16,7 +16,7 @@ TAG = "complaints-triage"
 """Tag in the card of every snapshot, by which published ones are found."""
 
 DEFAULT_CONFIG = "time"
-"""Its test part is later than the training part and has other letter templates, as in service."""
+"""The default split: as in service, its test part is later than the training part and has other templates."""
 
 
 SCHEMA = pyarrow.schema(

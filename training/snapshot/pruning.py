@@ -40,7 +40,7 @@ def prune(
     """Remove the rows for which `drop` is true from `main`, in one commit, and then delete every earlier revision.
 
     Pinned revisions, tags and other branches lose their Parquet files. If no revision contains such a row, nothing is
-    changed. After a failure, call it again: it completes what was begun.
+    changed. After a failure, call it again; it then completes the removal.
 
     Raises:
         NotASnapshotError: the dataset was not made by `publish_snapshot`; nothing was changed.

@@ -18,7 +18,7 @@ class PublicationError(Exception):
 
 @contextmanager
 def answering(subject: str) -> Iterator[None]:
-    """Raise PublicationError instead of the errors of the Hub's client. subject: what the request is about."""
+    """Turn errors of the Hub's client into PublicationError. subject: what the request is about, for the message."""
     try:
         yield
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, httpx2.HTTPError) as error:
@@ -73,7 +73,7 @@ def published(endpoint: str | None, *, token: str | None = None) -> list[str]:
 
 
 def describe(dataset_id: str, *, endpoint: str | None, token: str | None = None) -> Published:
-    """Raises: PublicationError."""
+    """Return revision and number of rows of a dataset. Raises: PublicationError."""
     with answering(dataset_id):
         info = HfApi(endpoint=endpoint, token=token).dataset_info(dataset_id)
     configs = info.card_data.get("dataset_info") if info.card_data else ()

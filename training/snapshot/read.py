@@ -30,7 +30,7 @@ REQUIRED = {"taxonomy", "crosswalk", "redaction", "source_fingerprint"}
 """Entries of that field in every card."""
 
 WITHOUT_NARRATIVE = re.compile(r"Another ([\d,]+) rows of the export had no narrative")
-"""The first cards state this number only in their text."""
+"""Finds the number of rows without a narrative in early cards, which state it only in their text."""
 
 
 class NotASnapshotError(Exception):
@@ -77,7 +77,7 @@ def read_contents(folder: Path, *, dataset_id: str) -> Contents:
         splits={config: _split(of_parts, rows=table.num_rows) for config, of_parts in places.items()},
         terms=Terms(licence=metadata["license"], language=metadata["language"], redaction=origin["redaction"]),
         source_fingerprint=origin["source_fingerprint"],
-        prunings=tuple(Pruning(date.fromisoformat(told["day"]), told["rows"]) for told in origin.get("prunings", ())),
+        prunings=tuple(Pruning(date.fromisoformat(row["day"]), row["rows"]) for row in origin.get("prunings", ())),
     )
 
 
@@ -113,17 +113,17 @@ def _loaded(path: Path, dataset_id: str) -> DatasetCard:
     if not path.exists():
         raise NotASnapshotError(dataset_id, "it has no card")
     card: DatasetCard = DatasetCard.load(path, ignore_metadata_errors=True)
-    told = card.data.get(ORIGIN)
-    if not isinstance(told, dict):
+    origin = card.data.get(ORIGIN)
+    if not isinstance(origin, dict):
         raise NotASnapshotError(dataset_id, f"its card has no metadata {ORIGIN}")
-    if missing := REQUIRED - told.keys():
+    if missing := REQUIRED - origin.keys():
         raise NotASnapshotError(dataset_id, f"the metadata {ORIGIN} of its card lack {', '.join(sorted(missing))}")
     return card
 
 
 def _without_narrative(card: DatasetCard, origin: Mapping[str, Any]) -> int:
-    told = WITHOUT_NARRATIVE.search(card.text)
-    return int(origin.get("without_narrative", told[1].replace(",", "") if told else 0))
+    stated = WITHOUT_NARRATIVE.search(card.text)
+    return int(origin.get("without_narrative", stated[1].replace(",", "") if stated else 0))
 
 
 def _files(metadata: CardData, dataset_id: str) -> Files:
@@ -161,7 +161,7 @@ def _united(parts: Tables) -> tuple[pyarrow.Table, Mapping[str, Mapping[str, Ind
 
 
 def _split(places: Mapping[str, Indices], *, rows: int) -> Split:
-    """Return the split. Rows in no part are counted as purged: whether they straddled is not stored."""
+    """Return the split. Rows in no part count as purged, because snapshots do not store why they were left out."""
     none = np.array([], dtype=np.int64)
     train, validation, test = (places.get(part, none) for part in PARTS)
     left_out = np.setdiff1d(np.arange(rows), np.concatenate([train, validation, test]))

@@ -41,7 +41,7 @@ def await_health(endpoint: str, running: Callable[[], bool]) -> None:
 
 @pytest.fixture(scope="session")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the shared Hub keeps its files; alone in its parent."""
+    """The folder in which the shared Hub keeps its files."""
     return tmp_path_factory.mktemp("hub") / "root"
 
 

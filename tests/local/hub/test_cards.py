@@ -1,4 +1,4 @@
-"""What cards say is told with each repository, and listings can be filtered by it."""
+"""The Hub returns the metadata of a card with each repository, and filters listings by it."""
 
 from uuid import uuid4
 
@@ -18,7 +18,7 @@ complaints_triage: {{taxonomy: 3.0, since: 2026-01-31}}
 
 @pytest.fixture
 def tag() -> str:
-    """One that no other test gives."""
+    """A tag that no other test uses."""
     return uuid4().hex
 
 

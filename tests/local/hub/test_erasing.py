@@ -1,4 +1,4 @@
-"""What is squashed and erased is fetched by nobody, and stays only on disk where another repository shares it."""
+"""Erased files cannot be downloaded. They stay on disk only if another repository shares them."""
 
 from hashlib import sha256
 from pathlib import Path

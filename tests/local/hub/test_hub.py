@@ -44,7 +44,7 @@ def add(hub: HfApi, repository: str, path: str, content: bytes = b"{}", **option
 
 
 def send(endpoint: str, method: str, path: str, body: Any = None) -> tuple[int, bytes]:
-    """Send a request as it is written; an HTTP client with manners would tidy the path."""
+    """Send a request with its path unchanged, which most HTTP clients would normalise."""
     connection = http.client.HTTPConnection(urlsplit(endpoint).netloc, timeout=10)
     try:
         connection.request(method, path, body if isinstance(body, bytes | None) else json.dumps(body))

@@ -16,7 +16,7 @@ MEGABYTE = 1_000_000
 
 @pytest.fixture
 def published(hub, tmp_path):
-    """A repository's id, its commit and its folder, which also holds weights that the Hub keeps as a large file."""
+    """Return the id, commit and folder of a repository with weights that the Hub stores as a large file."""
     folder = tmp_path / "published"
     any_bundle(folder)
     (folder / "model.safetensors").write_bytes(os.urandom(MEGABYTE // 2))

@@ -27,7 +27,7 @@ def write_manifest(folder):
 
 @pytest.fixture
 def model_id(request):
-    """A repository of the test's own."""
+    """The id of a repository that no other test uses."""
     return f"bank/{request.node.name}"
 
 

@@ -56,7 +56,7 @@ def test_without_a_positive_there_is_no_flag_threshold():
 
 
 @given(st.integers(0, 200), st.integers(0, 200))
-def test_more_right_answers_never_prove_less(correct, wrong):
+def test_more_right_answers_never_lower_the_proven_accuracy(correct, wrong):
     total = correct + wrong + 1
     assert accuracy_at_least(correct, total) <= accuracy_at_least(correct + 1, total) <= 1
 

@@ -11,7 +11,7 @@ FIRST = date(2023, 9, 1)
 
 
 def any_export(folder: Path, *, complaints: int = 120, name: str = "export.csv", **columns: str) -> Path:
-    """Complaints five days apart; `columns` replace the values of all rows, with `_` for a space."""
+    """Return complaints five days apart. columns: values for all rows; `_` in a name stands for a space."""
     path = folder / name
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS)

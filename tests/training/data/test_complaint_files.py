@@ -1,4 +1,4 @@
-"""Exports are written here in every form; the real sample beside the repository is read where it is present."""
+"""Reads exports in every format. Some tests read the shared sample of real complaints, if it is present."""
 
 import csv
 import io
@@ -250,7 +250,7 @@ def test_a_parquet_file_without_ids_is_refused(tmp_path):
 
 
 def archive_of(directory: Path, **members: str) -> Path:
-    """Packed in the order given; `_` in a name stands for the dot before its suffix."""
+    """Pack these files in this order; `_` in a name stands for the dot before its suffix."""
     with ZipFile(directory / "archive.zip", "w") as archive:
         for name, content in members.items():
             archive.writestr(".".join(name.rsplit("_", 1)), content)
@@ -335,7 +335,7 @@ def test_the_real_sample_is_read_and_its_recent_products_are_in_the_taxonomy():
 
 
 @pytest.mark.parametrize("trace", ["x/.DS_Store", "Thumbs.db", ".gitkeep"])
-def test_what_a_computer_leaves_in_a_folder_is_no_export(tmp_path, trace):
+def test_files_of_the_operating_system_are_not_exports(tmp_path, trace):
     path = zipped(tmp_path, "a.csv", content=bulk_csv({"Complaint ID": "1"}))
     with ZipFile(path, "a") as archive:
         archive.writestr(trace, "x")

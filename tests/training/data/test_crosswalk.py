@@ -1,4 +1,4 @@
-"""Names are those of CFPB's forms and database; the real sample beside the repository is read where it is present."""
+"""Maps the names of CFPB's forms and database. Some tests read the shared sample, if it is present."""
 
 from itertools import product as combinations
 from pathlib import Path
@@ -274,7 +274,7 @@ Names = tuple[str, str | None, str, str | None]
 
 
 def sampled_names() -> set[tuple[str, Names]]:
-    """Day and (product, sub-product, issue, sub-issue) of every real complaint."""
+    """Yield day and (product, sub-product, issue, sub-issue) of every real complaint."""
     parquet = pytest.importorskip("pyarrow.parquet")
     if not SAMPLE.exists():
         pytest.skip(f"{SAMPLE.name} is not beside the repository")
@@ -329,7 +329,7 @@ def test_an_older_name_is_read_as(names, expected):
         ),
     ],
 )
-def test_a_sub_issue_decides_where_it_tells(names, sub_issue, expected, otherwise):
+def test_a_sub_issue_decides_if_the_issue_became_several(names, sub_issue, expected, otherwise):
     product, sub_product, issue = names
     assert label_of(product, sub_product, issue, sub_issue).issue == expected
     assert label_of(product, sub_product, issue).issue == otherwise

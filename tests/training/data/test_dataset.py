@@ -1,4 +1,4 @@
-"""Exports are written here; the real sample beside the repository is read where it is present."""
+"""Labels exports that the tests write. Some tests read the shared sample, if it is present."""
 
 import csv
 from collections import Counter
@@ -142,7 +142,7 @@ def test_the_fingerprint_changes_with_what_is_learnt_from(tmp_path, column, valu
     assert (before == after) is (value == "Older American"), "both tags are one label"
 
 
-def test_a_name_no_form_had_is_an_error_with_row_and_column(tmp_path):
+def test_an_unknown_name_is_an_error_with_row_and_column(tmp_path):
     error = failure(export(tmp_path, MORTGAGE, {**CARD, "Issue": "Fee or interest"}))
     assert (error.row, error.column) == (2, "issue")
     assert "'Fee or interest' is unknown under 'Credit card'; the nearest known name is 'Fees or interest'" in str(
@@ -159,7 +159,7 @@ def test_a_missing_value_is_an_error_with_row_and_column(tmp_path, column, field
     assert "is empty" in str(error)
 
 
-def test_a_date_that_is_none_is_an_error_with_row_and_column(tmp_path):
+def test_a_malformed_date_is_an_error_with_row_and_column(tmp_path):
     error = failure(export(tmp_path, MORTGAGE, {**CARD, "Date received": "soon"}))
     assert (error.row, error.column) == (2, "Date received")
 
@@ -230,6 +230,6 @@ def test_a_value_that_is_missing_says_what_its_column_is_called(tmp_path):
 
 
 @pytest.mark.parametrize("tags", ["older american", "SERVICEMEMBER", "VIP; Older  American"])
-def test_a_tag_is_heard_however_it_is_spelled(tmp_path, tags):
+def test_a_tag_is_recognised_in_every_spelling(tmp_path, tags):
     *_, row = load_labelled(export(tmp_path, MORTGAGE, {**CARD, "Tags": tags})).rows
     assert row.vulnerable is True

@@ -34,7 +34,7 @@ def test_letters_on_one_template_share_a_group():
     assert groups_of(first, OTHER, second) == [0, 1, 0]
 
 
-def test_a_paragraph_of_ones_own_does_not_hide_a_template():
+def test_an_added_paragraph_does_not_hide_a_template():
     longer = TEMPLATE + " My sister had the same trouble with them last year and gave up."
     assert groups_of(TEMPLATE, longer, OTHER) == [0, 0, 1]
 

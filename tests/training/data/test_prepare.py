@@ -86,7 +86,7 @@ def test_the_split_does_not_depend_on_the_order_of_the_examples():
     assert first == other
 
 
-def test_what_is_only_learnt_besides_does_not_split():
+def test_auxiliary_labels_do_not_affect_the_split():
     plain = any_examples(card=80, loan=20)
     fine = [Example(example.text, {**example.labels, "sub-issue": str(number)}) for number, example in enumerate(plain)]
     parts, finer = (split(read, share=0.25, seed=1, tasks=["product"]) for read in (plain, fine))
@@ -177,7 +177,7 @@ def looking_for(label: str) -> Recipe:
     ],
     ids=["nothing", "another-task", "no-label", "not-there"],
 )
-def test_what_cannot_be_validated_is_told_before_anything_is_trained(recipe, validated, reason):
+def test_data_that_cannot_be_validated_are_refused_before_training(recipe, validated, reason):
     train = tuple(Example(f"learnt {one.text}", one.labels) for one in any_examples(card=5, loan=5))
     prepared = Prepared({"product": ("card", "loan")}, train, tuple(validated), fingerprint="any")
     with pytest.raises(ValueError, match=reason):

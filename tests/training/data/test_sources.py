@@ -14,7 +14,7 @@ SHA = "0d5317a87d7703dc927cb29ed6fb0a82d1819904"
 
 @pytest.fixture(autouse=True, scope="module")
 def cache(tmp_path_factory):
-    """Files of the Hub stay out of the cache of whoever runs the tests."""
+    """Keep downloads out of the user's cache."""
     home = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(constants, "HF_HOME", str(home))
@@ -24,7 +24,7 @@ def cache(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def published(endpoint, tmp_path_factory):
-    """A snapshot, and its commit on the Hub."""
+    """Return the id of a published snapshot, and its commit."""
     folder = tmp_path_factory.mktemp("snapshot")
     export = any_export(folder)
     data = load_labelled(export)
@@ -41,7 +41,7 @@ def published(endpoint, tmp_path_factory):
 
 
 def uploaded(endpoint, name, **files):
-    """A dataset of somebody else's; the commit's sha. `card` stands for README.md."""
+    """Upload another publisher's dataset and return the sha of the commit. card: README.md."""
     api = HfApi(endpoint=endpoint)
     api.create_repo(name, repo_type="dataset", exist_ok=True)
     for path, content in files.items():
@@ -87,7 +87,7 @@ def test_a_split_alone_is_the_file_of_the_hub(published, endpoint):
 
 
 @pytest.mark.parametrize("part", ["", ":grouped/train"])
-def test_what_was_fetched_once_is_read_without_the_hub(published, endpoint, part):
+def test_a_second_read_does_not_ask_the_hub(published, endpoint, part):
     source = f"hf://bank/read@{published[1]}{part}"
     assert located(source, endpoint=endpoint) == located(source, endpoint="http://127.0.0.1:9")
 
@@ -119,7 +119,7 @@ def test_a_source_without_a_commit_is_refused(source):
 
 
 @pytest.mark.parametrize("source", ["hf://read", f"hf://a/b/c@{SHA}", f"hf://a/b@{SHA}:", f"hf://a/b@{SHA}:x/y/z"])
-def test_what_is_no_address_is_refused(source):
+def test_a_malformed_address_is_refused(source):
     assert "is not an address" in refusal(source)
 
 
@@ -132,7 +132,7 @@ def test_an_address_says_dataset_commit_config_and_split():
     ("part", "message"),
     [(":random", "has the configs time, grouped"), (":time/dev", "has the splits train, validation, test")],
 )
-def test_what_a_dataset_lacks_is_refused_with_what_it_has(published, endpoint, part, message):
+def test_a_missing_config_or_split_is_refused_with_the_existing_ones(published, endpoint, part, message):
     assert message in refusal(f"hf://bank/read@{published[1]}{part}", endpoint=endpoint)
 
 
@@ -148,7 +148,7 @@ def test_files_that_do_not_go_together_are_refused(endpoint, tmp_path):
     assert "its files have different columns" in refusal(f"hf://other/mixed@{sha}", endpoint=endpoint)
 
 
-def test_what_the_hub_does_not_have_is_refused(published, endpoint):
+def test_an_unknown_dataset_or_commit_is_refused(published, endpoint):
     for source in (f"hf://bank/nothing@{SHA}", f"hf://bank/read@{SHA}"):
         assert "no such dataset or commit" in refusal(source, endpoint=endpoint)
 

@@ -66,7 +66,7 @@ def test_validation_is_the_end_of_the_training_period(rows):
 
 
 def test_a_template_cannot_be_smuggled_into_the_test():
-    """The same group on both sides: the later letters are left out, and counted."""
+    """If a group is on both sides of the split, its later letters are left out and counted."""
     received = days(0, 1, 2, 3, 10, 200, 201)
     split = time_split(received, np.array([0, 1, 2, 3, 4, 0, 5]), test_from=TEST_FROM, validation=0.2)
     assert (split.test.tolist(), split.straddling.tolist()) == ([6], [5])
@@ -125,7 +125,7 @@ def test_a_part_exceeds_its_share_by_one_group_at_most(sizes, seed):
     assert len(split.validation) < 0.2 * len(groups) + max(sizes)
 
 
-def test_shares_are_of_the_rows_that_are_in_a_part():
+def test_shares_are_of_the_rows_in_a_part():
     received = days(*range(8), 140, 200, 201)
     split = time_split(received, np.arange(11), test_from=TEST_FROM, validation=0.25)
     assert split.shares == {"train": 0.6, "validation": 0.2, "test": 0.2}

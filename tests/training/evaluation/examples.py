@@ -1,4 +1,4 @@
-"""Answers of models that do not exist, to complaints that nobody wrote."""
+"""Invented answers of models to invented complaints."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -20,7 +20,7 @@ LABELS = ("Credit card", "Mortgage", "Student loan", "Vehicle loan or lease")
 
 
 def any_judged(n: int = 60, *, labels: Sequence[str] = LABELS, seed: int = 1, **values: Any) -> Judged:
-    """A model that is right more often than not, with a confidence that tells a little."""
+    """Return answers that are mostly right, with a confidence that is higher for right ones."""
     chance = np.random.default_rng(seed)
     truth = chance.integers(0, len(labels), size=n)
     logits = chance.normal(size=(n, len(labels))) + 2.0 * np.eye(len(labels))[truth]
@@ -49,7 +49,7 @@ def any_row(**values: Any) -> LabelledRow:
 
 
 def any_predictions(judged: Judged | None = None, **values: Any) -> Predictions:
-    """Of rows whose product is the truth, where it is one."""
+    """Return predictions with invented rows. For the task `product`, the product of a row is its true label."""
     judged = any_judged() if judged is None else judged
     task = "product" if judged.positive is None else "vulnerable"
     rows = tuple(
@@ -79,7 +79,7 @@ def any_data(rows: Sequence[LabelledRow]) -> LabelledData:
 
 @cache
 def evaluated(task: str = "product") -> Evaluation:
-    """Made once, since it is never changed."""
+    """Return one evaluation for all tests, which do not change it."""
     return evaluation_of(any_predictions(any_judged() if task == "product" else any_flagging()))
 
 

@@ -1,4 +1,4 @@
-"""Small data of our own. Several tests are attempts to leak: each is shown to succeed without the guard it tests."""
+"""Baselines on small invented data. Several tests try to leak the answer, and show that it leaks without the guard."""
 
 import csv
 import random
@@ -29,17 +29,17 @@ START = date(2020, 1, 1)
 
 
 def words_of(product: str, chance: random.Random) -> str:
-    """A text of its own, with words that tell the product."""
+    """Return a text that no other row has, with words that reveal the product."""
     return " ".join([*chance.sample(FILLER, 12), *chance.choices(PRODUCTS[product], k=4)])
 
 
 def only_filler(product: str, chance: random.Random) -> str:
-    """A text of its own that tells nothing of the product."""
+    """Return a text that no other row has, without words that reveal the product."""
     return " ".join(chance.sample(FILLER, 16))
 
 
 def any_data(*, n: int = 200, copies: int = 1, text: Callable[[str, random.Random], str] = words_of) -> LabelledData:
-    """`n` rows, a day apart, in which each text occurs `copies` times in a row under one label."""
+    """Return `n` rows, a day apart. Each text occurs `copies` times in succession with one label."""
     chance = random.Random(1)
     letters = [(product, text(product, chance)) for product in chance.choices(list(PRODUCTS), k=n // copies)]
     rows = tuple(
@@ -83,7 +83,7 @@ def test_both_baselines_are_measured_on_the_same_rows():
 
 
 def test_copies_of_a_letter_do_not_help_across_a_grouped_split():
-    """With every row a group of its own the labels of noise are learnt by heart."""
+    """If every row were its own group, the baseline would memorise random labels."""
     data = any_data(copies=4, text=only_filler)
     assert accuracy(data, np.arange(len(data.rows))) > 0.9
     assert accuracy(data, data.groups) < 0.5

@@ -12,7 +12,7 @@ FILLER = [f"filler{chr(97 + first)}{chr(97 + second)}" for first in range(20) fo
 
 
 def letters(n: int, *, seed: int):
-    """Texts of their own, whose words tell the product."""
+    """Return different texts whose words reveal the product."""
     chance = random.Random(seed)
     return [
         any_row(
@@ -30,7 +30,7 @@ def asked(n: int = 40):
     return replace(any_predictions(judged), rows=tuple(rows))
 
 
-def test_what_resembles_an_evaluated_complaint_is_not_learnt_from():
+def test_rows_that_resemble_an_evaluated_complaint_are_dropped():
     predictions = asked()
     copies = [replace(row, narrative=row.narrative + " sincerely") for row in predictions.rows[:5]]
     part = training_part(predictions, any_data([*letters(80, seed=2), *copies]))
@@ -58,7 +58,7 @@ def test_baselines_answer_the_very_complaints_that_the_model_answered():
     assert judged[LINEAR].correct.mean() > 0.9 > 0.5 > judged["constant"].correct.mean()
 
 
-def test_the_curve_is_of_the_linear_baseline():
+def test_the_curve_is_that_of_the_linear_baseline():
     predictions = asked()
     said: list[str] = []
     curve = baseline_curve(predictions, training_part(predictions, any_data(letters(240, seed=2))), step=said.append)

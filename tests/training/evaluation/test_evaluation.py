@@ -23,7 +23,7 @@ ASKED_FOR = {
 }
 
 
-def test_machines_find_the_figures_at_the_top():
+def test_the_document_has_the_figures_at_its_top_level():
     told = document(evaluated())
     assert told.keys() >= ASKED_FOR | MEASURES.keys()
     assert (told["task"], told["n"]) == ("product", 60)
@@ -31,7 +31,7 @@ def test_machines_find_the_figures_at_the_top():
     assert low <= told["accuracy"] <= high
 
 
-def test_the_document_is_json_without_what_json_has_not():
+def test_the_document_is_json_without_nan():
     for task in ("product", "vulnerable"):
         told = json.dumps(document(evaluated(task)), allow_nan=False)
         assert json.loads(told)["n"] == 60
@@ -52,7 +52,7 @@ def test_the_rule_is_of_vulnerable_alone():
     assert evaluated("vulnerable").with_rule is not None
 
 
-def test_recall_says_what_it_is_of():
+def test_the_label_of_the_recall_is_stated():
     assert evaluated().recall_of == "macro average"
     assert evaluated("vulnerable").recall_of == "vulnerable"
 

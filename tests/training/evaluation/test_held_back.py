@@ -1,4 +1,4 @@
-"""What is kept back must stay unseen: these tests try to get it into training."""
+"""Rows that are kept back must not reach training: these tests try to get them there."""
 
 import json
 import shutil
@@ -102,7 +102,7 @@ def test_complaints_of_one_day_cannot_be_validated_by_time(data):
 
 
 def test_no_column_but_the_narrative_is_read(data, tmp_path):
-    """A label beside the text, in whatever column, cannot leak: no other column reaches the examples."""
+    """No other column reaches the examples, so a label in a column cannot leak."""
     elsewhere = load_labelled(any_export(tmp_path, complaints=240, Submitted_via="Referral: Mortgage"))
     texts = [
         [e.text for e in prepared_from(RECIPE, each, part(each, "none").learn).train] for each in (data, elsewhere)
@@ -117,7 +117,7 @@ def test_what_is_kept_back_by_time_is_later_than_what_is_learnt(data):
     assert received[parts.learn].max() < date(2025, 6, 1)
 
 
-def test_without_anything_kept_back_everything_is_learnt(data):
+def test_without_a_test_part_all_rows_are_learnt(data):
     parts = part(data, "none")
     assert (len(parts.learn), len(parts.test)) == (len(data.rows), 0)
 
@@ -157,7 +157,7 @@ def test_a_report_stands_beside_the_bundles(trained):
 
 
 def test_a_part_of_what_a_model_was_made_from_is_recognised(trained, data):
-    """In whatever export it comes back."""
+    """Even if it comes from another export."""
     _, bundles, _, parts = trained
     seen = load_seen(bundles["product"])
     assert seen is not None

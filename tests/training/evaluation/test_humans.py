@@ -48,10 +48,10 @@ def test_recall_rests_on_the_vulnerable_alone():
     assert human.n == 200
 
 
-def test_what_an_interval_of_three_points_needs_is_told():
+def test_the_number_of_complaints_for_an_interval_of_three_points_is_stated():
     needed = [human.needed for task in ("product", "issue", "vulnerable") for human in compared(task, Interval(0, 1))]
     assert needed == [683, 385, 879, 1025]
 
 
-def test_of_other_tasks_nothing_is_known():
+def test_other_tasks_have_no_level_of_people():
     assert compared("urgency", Interval(0, 1)) == ()

@@ -59,14 +59,14 @@ def test_a_group_is_drawn_as_a_whole():
     assert set(drawn[:, 0]) == {0.0, 1.0, 2.0}
 
 
-def test_draws_in_which_nothing_is_defined_say_nothing():
+def test_undefined_draws_are_left_out_of_the_interval():
     assert percentile_interval(np.array([np.nan, 0.25, np.nan])) == (0.25, 0.25)
     assert percentile_interval(np.array([np.nan])) is None
 
 
 @pytest.mark.parametrize("n", [1, 5, 200])
-def test_as_many_as_are_all_right_prove_no_more_than_so_many(n):
-    """Every draw of them is the same, and would give an interval without any width."""
+def test_an_accuracy_of_0_or_1_has_the_exact_interval(n):
+    """Every draw of them is the same, so the bootstrap alone would give an interval of no width."""
     judged = any_judged(n)
     right = replace(judged, truth=np.array([judged.labels[place] for place in judged.given]))
     around = intervals(right, np.arange(n), names=["accuracy"])["accuracy"]
@@ -82,7 +82,7 @@ def test_as_many_as_are_all_right_prove_no_more_than_so_many(n):
     assert none is not None and none.low == 0 and none.high == pytest.approx(1 - around.low)
 
 
-def test_what_is_found_of_a_few_positives_is_as_uncertain_as_they_are_few():
+def test_the_interval_of_recall_depends_on_the_number_of_positives():
     judged = any_flagging(60)
     right = replace(judged, truth=np.array([judged.labels[place] for place in judged.given]))
     around = intervals(right, np.arange(60), names=["recall"])["recall"]
@@ -90,7 +90,7 @@ def test_what_is_found_of_a_few_positives_is_as_uncertain_as_they_are_few():
     assert around.low ** int((right.true == 1).sum()) == pytest.approx(0.025)
 
 
-def test_copies_of_one_letter_that_are_all_right_are_one():
+def test_right_copies_of_one_letter_count_once():
     judged = any_judged(8)
     right = replace(judged, truth=np.array([judged.labels[place] for place in judged.given]))
     around = intervals(right, np.zeros(8, dtype=int), names=["accuracy"])["accuracy"]

@@ -15,7 +15,7 @@ def test_a_power_law_is_found_again():
     assert fit(examples, power_law(examples, 0.9, 2.0, 0.4)) == pytest.approx((0.9, 2.0, 0.4), abs=0.01)
 
 
-def test_what_twice_and_four_times_the_examples_would_bring_is_told():
+def test_the_figures_for_twice_and_four_times_the_examples_are_forecast():
     curve = learning_curve(SIZES, lambda size: law(size, noise=0.003), measure="accuracy")
     assert curve.refusal is None
     assert [forecast.examples for forecast in curve.forecasts] == [12_800, 25_600]
@@ -41,7 +41,7 @@ def test_a_curve_that_scatters_more_has_a_wider_interval():
         ((0.2, 0.6, 0.1, 0.7, 0.2, 0.5), "interval is too wide"),
     ],
 )
-def test_what_cannot_be_extrapolated_says_why(values, reason):
+def test_refused_extrapolations_state_the_reason(values, reason):
     curve = extrapolate([Point(size, value) for size, value in zip(SIZES, values, strict=False)], measure="accuracy")
     assert curve.forecasts == ()
     assert curve.refusal is not None and reason in curve.refusal

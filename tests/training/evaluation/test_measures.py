@@ -1,4 +1,4 @@
-"""Against scikit-learn where it has the measure, and by what must hold for all weights."""
+"""Compares measures with scikit-learn, and tests properties that hold for all weights."""
 
 import numpy as np
 import pytest
@@ -41,7 +41,7 @@ def test_average_precision_takes_equal_probabilities_together():
 
 
 @given(st.lists(st.integers(0, 3), min_size=30, max_size=30).filter(any), st.booleans())
-def test_a_weight_of_two_is_the_complaint_twice(weights, flagging):
+def test_a_weight_of_2_counts_a_complaint_twice(weights, flagging):
     judged = any_flagging(30) if flagging else any_judged(30)
     repeated = judged.at(np.repeat(np.arange(30), weights))
     by_weight, by_hand = figures(judged, np.array(weights, dtype=float)), figures(repeated)
@@ -50,7 +50,7 @@ def test_a_weight_of_two_is_the_complaint_twice(weights, flagging):
 
 
 @given(st.floats(0.01, 100))
-def test_weights_count_only_beside_each_other(factor):
+def test_only_the_ratio_of_weights_matters(factor):
     judged = any_judged(30)
     weights = np.random.default_rng(1).uniform(0.1, 2, size=30)
     one, other = figures(judged, weights), figures(judged, weights * factor)
@@ -70,12 +70,12 @@ def test_top_three_counts_the_three_best():
     assert figures(judged)["top3_accuracy"] == 0.5
 
 
-def test_what_a_task_does_not_have_is_not_defined():
+def test_measures_that_a_task_lacks_are_not_defined():
     measured = figures(any_judged(labels=("a", "b", "c")))
     assert measured["top3_accuracy"] is measured["average_precision"] is measured["flagged"] is None
 
 
-def test_a_model_that_may_not_act_alone_covers_nothing():
+def test_without_a_threshold_coverage_is_0():
     measured = figures(any_judged(thresholds=Thresholds()))
     assert (measured["coverage"], measured["auto_accuracy"]) == (0, None)
 

@@ -36,7 +36,7 @@ def test_a_file_that_has_the_mix_is_not_changed_by_it():
     assert mix_weights(products, {"a": 0.75, "b": 0.25}).tolist() == [1, 1, 1, 1]
 
 
-def test_complaints_that_are_weighted_are_worth_less_than_they_are():
+def test_weighting_lowers_the_effective_number_of_complaints():
     judged = any_judged(80)
     mix = bank_like(judged, np.arange(80), ["Credit card"] * 70 + ["Mortgage"] * 10)
     assert mix is not None

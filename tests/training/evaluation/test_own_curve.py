@@ -1,4 +1,4 @@
-"""What a learning curve is made of: no run may see what all of them are measured on."""
+"""The runs of a learning curve: none may learn from the rows that all are measured on."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def parts(data):
 
 @pytest.fixture
 def runs(data, parts, monkeypatch):
-    """What each run would learn from, and how many complaints it was said to be."""
+    """Return what each run would learn from, and the number of complaints that it reported."""
     learnt: list[Prepared] = []
     begun: list[int] = []
 

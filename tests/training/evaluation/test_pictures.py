@@ -1,4 +1,4 @@
-"""That they are drawn is tested here; how they look, people judge."""
+"""Tests that the pictures are drawn. People judge how they look."""
 
 import xml.etree.ElementTree as ElementTree
 
@@ -38,7 +38,7 @@ def test_a_matrix_that_nobody_could_read_is_not_drawn():
     assert "80" in texts(drawn) and "never" not in texts(drawn)
 
 
-def test_small_slices_are_told_from_others():
+def test_small_slices_are_marked():
     evaluation = evaluated()
     assert "fewer than 30" in texts(pictures.sliced(evaluation.slices, overall=0.7))
 
@@ -49,14 +49,14 @@ def test_an_extrapolation_is_drawn_as_one():
     assert "extrapolated" not in texts(pictures.learning({"any": extrapolate(points[:2], measure="accuracy")}))
 
 
-def test_curves_of_several_models_are_told_apart():
+def test_curves_of_several_models_have_names():
     points = [Point(size, 0.9 - 2 * size**-0.4) for size in (100, 200, 400, 800, 1600)]
     both = {name: extrapolate(points, measure="average_precision") for name in ("ours", "theirs")}
     drawn = texts(pictures.learning(both))
     assert "ours, extrapolated" in drawn and "theirs, extrapolated" in drawn and "average precision" in drawn
 
 
-def test_a_dollar_begins_no_formula():
+def test_a_dollar_sign_does_not_begin_a_formula():
     drawn = pictures.confusion(["$x^2$ fees", "b"], [[1, 0], [0, 1]])
     assert drawn is not None
     assert "$x^2$ fees" in texts(drawn)

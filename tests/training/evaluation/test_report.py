@@ -18,7 +18,7 @@ VOID = {"img", "meta", "br"}
 
 
 class Tags(HTMLParser):
-    """Refuses a page whose tags do not close in their order."""
+    """Parses a page and fails if its tags are not closed in order."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -35,7 +35,7 @@ class Tags(HTMLParser):
 
 
 @pytest.mark.parametrize("task", ["product", "vulnerable"])
-def test_the_page_is_well_formed_and_needs_nothing_beside_itself(task):
+def test_the_page_is_well_formed_and_loads_no_other_file(task):
     made, tags = page(evaluated(task)), Tags()
     tags.feed(made)
     assert not tags.open
@@ -58,7 +58,7 @@ def test_what_is_not_reached_is_shown_as_not_reached():
     assert "not reached" in card_section(poor)
 
 
-def test_the_page_explains_why_the_tag_is_not_heard():
+def test_the_page_explains_why_the_rule_does_not_read_the_tag():
     assert "100 % by definition" in page(evaluated("vulnerable"))
     assert "100 % by definition" not in page(evaluated())
 
@@ -102,7 +102,7 @@ def test_where_one_label_is_looked_for_the_curve_is_of_the_ranking():
     assert both.learning[MODEL].points[-1].value == evaluated("vulnerable").measured.figures["average_precision"]
 
 
-def test_a_name_from_outside_is_no_markup():
+def test_names_from_outside_are_escaped():
     evaluation = evaluated()
     named = replace(evaluation, subject=replace(evaluation.subject, model="<script>alert(1)</script>"))
     assert "<script>" not in page(named)

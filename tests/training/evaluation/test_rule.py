@@ -8,13 +8,13 @@ from training.evaluation.measures import figures
 
 
 def saying(narrative: str, *, to: int):
-    """Predictions in which one complaint has this narrative."""
+    """Return predictions in which one complaint has this narrative."""
     predictions = any_predictions(any_flagging())
     rows = [replace(row, narrative=narrative) if place == to else row for place, row in enumerate(predictions.rows)]
     return replace(predictions, rows=tuple(rows))
 
 
-def test_whoever_says_so_is_flagged_whatever_the_model_says():
+def test_a_narrative_that_states_the_vulnerability_is_flagged_whatever_the_model_says():
     judged = any_flagging()
     unflagged = int((judged.given == 0).argmax())
     ruled = with_rule(saying("I am a disabled veteran.", to=unflagged))
@@ -29,7 +29,7 @@ def test_the_rule_only_ever_adds():
     assert ruled["recall"] >= alone["recall"]
 
 
-def test_the_tag_of_the_form_is_not_heard():
+def test_the_rule_does_not_read_the_tag_of_the_form():
     predictions = any_predictions(any_flagging())
     tagged = predictions.rows[int(predictions.judged.true.argmax())]
     assert tagged.vulnerable

@@ -58,7 +58,7 @@ def test_without_a_threshold_a_person_sees_every_answer():
 
 
 @pytest.mark.parametrize("rows", [np.array([3, 1]), np.arange(60) < 10])
-def test_a_part_is_the_same_model_on_some_of_the_complaints(rows):
+def test_a_part_has_some_of_the_answers_of_the_same_model(rows):
     judged = any_judged(60)
     part = judged.at(rows)
     assert part.correct.tolist() == judged.correct[rows].tolist()

@@ -14,7 +14,7 @@ def test_every_measure_has_a_name():
 
 
 @pytest.mark.parametrize("verdict", ["reached", "not reached", "undecided"])
-def test_a_verdict_is_said_with_its_figure_and_interval(verdict):
+def test_a_verdict_states_its_figure_and_interval(verdict):
     human = Comparison(
         who="team",
         measure="recall",
@@ -30,7 +30,7 @@ def test_a_verdict_is_said_with_its_figure_and_interval(verdict):
     assert "57 %" in said
 
 
-def test_only_what_is_defined_is_shown():
+def test_only_defined_measures_are_shown():
     assert "top3_accuracy" in shown(evaluated().measured)
     assert "top3_accuracy" not in shown(evaluated("vulnerable").measured)
 

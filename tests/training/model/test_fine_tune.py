@@ -108,7 +108,7 @@ def test_an_intact_bundle_of_the_same_recipe_is_kept(bundle):
 
 
 class CutOffError(Exception):
-    """Stands for whatever ends a run in the middle."""
+    """Ends a run in the middle, as a crash would."""
 
 
 def cut_off(step, done):

@@ -29,7 +29,7 @@ def any_part(aim: TaskRecipe, labels: int):
 
 @pytest.fixture(scope="module")
 def encoder():
-    """A stand-in whose logits show which tokens it was given: their sum, and their sum times their places."""
+    """An encoder whose logits depend on the tokens that it read: their sum, and their sum times their places."""
     inputs = [helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "sequence"]) for name in INPUTS]
     logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", 2])
     nodes = [
@@ -142,7 +142,7 @@ def test_it_reads_further_than_the_tokenizer_was_told():
     assert tokenizer.encode("a b a").ids == [1, 2]
 
 
-def test_the_blend_trusts_the_part_that_knows():
+def test_the_better_part_gets_the_larger_weight_in_the_blend():
     truth = np.arange(200) % 3
     knows = 3.0 * (np.arange(3) == truth[:, None]) + CHANCE.normal(size=(200, 3))
     guesses = CHANCE.normal(size=(200, 3))
@@ -151,7 +151,7 @@ def test_the_blend_trusts_the_part_that_knows():
     assert fit_blend(guesses, knows, truth).wide > 5 * fit_blend(guesses, knows, truth).deep
 
 
-def test_parity_counts_what_int8_tips():
+def test_parity_counts_answers_that_int8_changes():
     exact = np.array([[2.0, 0.0], [0.0, 2.0], [0.1, 0.0], [2.0, 0.0]])
     quantised = np.array([[2.0, 0.0], [0.0, 2.0], [0.0, 0.1], [2.0, 0.0]])
     parity = compare(exact, quantised, np.array([0, 1, 0, 0]), np.arange(4))

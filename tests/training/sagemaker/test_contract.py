@@ -52,7 +52,7 @@ def test_variables_go_before_folders_and_file(tmp_path):
         ({**HPS, "SM_NUM_GPUS": "many"}, "SM_NUM_GPUS: must be a whole number"),
     ],
 )
-def test_what_a_container_was_not_told_is_named(tmp_path, variables, message):
+def test_a_missing_setting_of_the_container_is_named(tmp_path, variables, message):
     with pytest.raises(ContractError, match=message):
         read_container(variables, root=tmp_path)
 

@@ -1,4 +1,4 @@
-"""One job in the container's own process, on the folders of the contract; failures without training."""
+"""The container's entry point: one job that trains in a process of its own, and failures before training."""
 
 import json
 import re
@@ -31,7 +31,7 @@ NARRATIVE = "My bank took my house."
 
 @pytest.fixture(scope="module")
 def job(tmp_path_factory):
-    """A finished job: its root, and how its process ended."""
+    """Return the root of a finished job, and the result of its process."""
     root = tmp_path_factory.mktemp("opt") / "ml"
     export = any_export(tmp_path_factory.mktemp("export"))
     command = [sys.executable, "-m", "training.sagemaker", "run", "--root", root, "--data", export]
@@ -53,7 +53,7 @@ def test_an_export_that_lies_where_the_channel_is_laid_out_is_kept(tmp_path):
     assert export.read_bytes() == content
 
 
-def test_a_folder_that_no_run_has_laid_out_is_not_emptied(tmp_path):
+def test_a_folder_with_other_files_is_not_emptied(tmp_path):
     mine = tmp_path / "output" / "mine.txt"
     mine.parent.mkdir()
     mine.write_text("precious")
@@ -87,7 +87,7 @@ def test_every_reported_metric_is_in_the_log(job):
     )
 
 
-def test_progress_is_told_by_tenths(job):
+def test_progress_is_printed_in_tenths(job):
     told = re.findall(r"^\[progress\] train (\d+) %$", job.ended.stdout, re.MULTILINE)
     assert told == sorted(told, key=int)
     assert told[-1] == "100"
@@ -97,7 +97,7 @@ def test_the_folder_of_checkpoints_is_there(job):
     assert (job.root / CHECKPOINTS).is_dir()
 
 
-def test_hyperparameters_were_texts_in_the_file(job):
+def test_the_file_has_hyperparameters_as_strings(job):
     assert json.loads((job.root / HYPERPARAMETERS).read_text()) == {
         "recipe": "tiny",
         "epochs": "1",
@@ -108,7 +108,7 @@ def test_hyperparameters_were_texts_in_the_file(job):
 def test_a_wrong_hyperparameter_is_the_reason_that_sagemaker_reads(tmp_path, capsys):
     root = laid_out(tmp_path, learning_rat="1e-3")
     assert train({}, root=root) == 1
-    assert "ContractError: hyperparameters that recipe tiny does not take: learning_rat" in (root / FAILURE).read_text()
+    assert "ContractError: recipe tiny does not accept these settings: learning_rat" in (root / FAILURE).read_text()
     assert not list((root / MODEL).iterdir())
 
 
@@ -149,7 +149,7 @@ def test_what_fails_in_training_is_told_without_its_message(tmp_path, monkeypatc
 
 
 @pytest.mark.parametrize("error", [ExportError(CONFIGS, "is empty", advice="Fill it"), BundleCorruptError("a.json")])
-def test_errors_that_never_quote_a_narrative_are_told_in_full(error):
+def test_errors_that_never_quote_a_narrative_are_reported_in_full(error):
     assert reason(error) == f"{type(error).__name__}: {error}"
 
 

@@ -36,7 +36,7 @@ def test_a_setting_without_a_value_is_wrong_usage(tmp_path):
     assert ended.exit_code == 2
 
 
-def test_a_container_that_was_told_nothing_fails(tmp_path, monkeypatch):
+def test_a_container_without_settings_fails(tmp_path, monkeypatch):
     monkeypatch.delenv("SM_HPS", raising=False)
     assert invoke("train", "--root", tmp_path).exit_code == 1
     assert "there are no hyperparameters" in (tmp_path / "output/failure").read_text()

@@ -1,4 +1,4 @@
-"""Requests against the service's own model, as it comes with botocore."""
+"""Validates requests with the model of the service that botocore contains."""
 
 import re
 import tomllib
@@ -27,7 +27,7 @@ def any_job(**values) -> TrainingJob:
 
 
 def faults(shape, value, place="") -> list[str]:
-    """What the model says about texts, which botocore leaves to the service: patterns and enumerations."""
+    """Return violations of patterns and enumerations, which botocore itself does not check."""
     if shape.type_name == "structure":
         return [f for name, part in value.items() for f in faults(shape.members[name], part, f"{place}.{name}")]
     if shape.type_name == "list":
@@ -57,7 +57,7 @@ def test_the_service_accepts_the_request(values):
 
 
 def test_the_service_would_not_accept_any_request():
-    """So that the test above can fail."""
+    """Shows that the test above can fail."""
     for path, value in [("RoleArn", "me"), ("ResourceConfig", {"InstanceType": "ml.z9.huge"}), ("TrainingJobName", 1)]:
         with pytest.raises(AssertionError):
             accepted({**any_job().request(), path: value})

@@ -24,7 +24,7 @@ def splits(data):
 
 @pytest.fixture(scope="session")
 def write(export, data, splits):
-    """Writes a snapshot of the export into a folder."""
+    """Return a function that writes a snapshot of the export to a folder."""
 
     def written(folder, *, redact=lambda narrative: narrative, **terms):
         return write_snapshot(

@@ -1,4 +1,4 @@
-"""Which snapshots were published, and what they hold."""
+"""Lists published snapshots and describes them."""
 
 import pytest
 from huggingface_hub import HfApi, constants
@@ -10,7 +10,7 @@ from training.snapshot import PublicationError, describe, publish_snapshot, publ
 
 @pytest.fixture
 def endpoint(tmp_path):
-    """A Hub of the test's own, so that no other test's datasets are found."""
+    """A Hub for this test alone, so that it finds no datasets of other tests."""
     with served(tmp_path / "hub") as address:
         yield address
 
@@ -24,14 +24,14 @@ def test_snapshots_are_found_and_what_others_published_is_not(endpoint, snapshot
     assert published(endpoint) == ["local/a", "megabank/b"]
 
 
-def test_on_a_hub_that_everybody_shares_only_the_accounts_own_are_found(endpoint, snapshot, monkeypatch):
+def test_on_the_public_hub_only_datasets_of_the_account_are_found(endpoint, snapshot, monkeypatch):
     for name in ("stranger/b", "local/a"):
         publish_snapshot(snapshot, dataset_id=name, endpoint=endpoint)
     monkeypatch.setattr(constants, "ENDPOINT", endpoint)
     assert published(None, token="any") == ["local/a"]
 
 
-def test_without_a_token_nobody_knows_whose_the_datasets_are(endpoint, monkeypatch, tmp_path):
+def test_on_the_public_hub_a_token_is_needed(endpoint, monkeypatch, tmp_path):
     monkeypatch.setattr(constants, "ENDPOINT", endpoint)
     monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "absent"))
     monkeypatch.delenv("HF_TOKEN", raising=False)

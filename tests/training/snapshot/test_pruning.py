@@ -1,4 +1,4 @@
-"""Complaints that are removed from a published snapshot, and what is left of it."""
+"""Removes complaints from a published snapshot, and checks what is left of it."""
 
 import csv
 import json
@@ -50,7 +50,7 @@ print(json.dumps({config: {split: part.to_list() for split, part in data.items()
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
-    """Where the Hub keeps its files."""
+    """The folder in which the Hub keeps its files."""
     return tmp_path_factory.mktemp("pruned")
 
 
@@ -67,7 +67,7 @@ def api(endpoint):
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory):
-    """Writes a snapshot whose narratives no other one has, so that no file of it is shared."""
+    """Return a function that writes a snapshot with narratives of its own, so that it shares no file."""
     folder = tmp_path_factory.mktemp("own")
     export = any_export(folder)
     data, tags = load_labelled(export), stated_tags(export)
@@ -94,14 +94,14 @@ def snapshot(own, request):
 
 @pytest.fixture
 def dataset_id(request, endpoint, snapshot):
-    """The snapshot, published in a repository of the test's own."""
+    """The id of a repository with the published snapshot."""
     name = f"bank/{request.node.originalname}"
     publish_snapshot(snapshot, dataset_id=name, endpoint=endpoint)
     return name
 
 
 def rows_in(folder):
-    """By config and part, the rows of a snapshot's folder."""
+    """Return the rows in a snapshot's folder, by config and part."""
     return {
         (file.parent.name, file.stem): pyarrow.parquet.ParquetFile(file).read().to_pylist()
         for file in sorted(folder.glob("data/*/*.parquet"))
@@ -113,7 +113,7 @@ def fetched(api, dataset_id, folder):
 
 
 def load(dataset_id, endpoint, cache, *configs):
-    """By config and split, the rows that `load_dataset` gives."""
+    """Return the rows that `load_dataset` reads, by config and split."""
     # In a process of its own: datasets reads the address of the Hub when it is imported.
     run = subprocess.run(
         [sys.executable, "-c", LOAD, dataset_id, *configs],
@@ -138,12 +138,12 @@ def chosen(*ids):
 
 
 def somebody(snapshot):
-    """Who stands in both configs."""
+    """Return the id of a complaint that is in both configs."""
     return rows_in(snapshot.folder)["time", "test"][0]["complaint_id"]
 
 
 def narratives_on_disk(root):
-    """Of every file in a folder that is Parquet, whatever its name."""
+    """Return the narratives in every Parquet file of a folder, whatever its name."""
     found = set()
     for path in root.rglob("*"):
         if path.is_file() and path.read_bytes()[:4] == b"PAR1":
@@ -189,7 +189,7 @@ def test_earlier_revisions_tags_and_branches_lose_their_files(api, endpoint, dat
     assert len(api.list_repo_commits(dataset_id, repo_type="dataset")) == 1
 
 
-def test_what_others_load_is_what_is_left(endpoint, dataset_id, snapshot, tmp_path):
+def test_load_dataset_reads_only_the_rows_that_are_left(endpoint, dataset_id, snapshot, tmp_path):
     gone = somebody(snapshot)
     prune(dataset_id, drop=chosen(gone), endpoint=endpoint)
     loaded = load(dataset_id, endpoint, tmp_path, *snapshot.configs)
@@ -198,7 +198,7 @@ def test_what_others_load_is_what_is_left(endpoint, dataset_id, snapshot, tmp_pa
     assert loaded == json.loads(json.dumps(parts, default=str))
 
 
-def test_the_card_counts_what_is_left_and_what_was_removed(api, endpoint, dataset_id, snapshot, tmp_path):
+def test_the_card_states_how_many_rows_are_left_and_were_removed(api, endpoint, dataset_id, snapshot, tmp_path):
     gone = [row["complaint_id"] for row in rows_in(snapshot.folder)["time", "test"][:2]]
     prune(dataset_id, drop=chosen(*gone), endpoint=endpoint, today=DAY)
     card = DatasetCard.load(fetched(api, dataset_id, tmp_path) / CARD_FILE)
@@ -240,7 +240,7 @@ def test_prunings_add_up(api, endpoint, dataset_id, snapshot, tmp_path):
 
 
 def test_what_is_only_in_an_earlier_revision_is_removed_from_there(api, endpoint, dataset_id, snapshot, own, root):
-    """As after a publication of an export from which it was taken."""
+    """This happens if the complaint was removed from the export, and the export published again."""
     gone = somebody(snapshot)
     narrative = everybody(rows_in(snapshot.folder))[gone]["narrative"]
     later = own("later")
@@ -265,7 +265,7 @@ def test_an_earlier_file_that_nobody_can_look_into_is_erased(api, endpoint, data
 
 
 @pytest.mark.parametrize("interrupted", ["super_squash_history", "permanently_delete_lfs_files"])
-def test_a_pruning_that_was_cut_off_is_ended_by_the_next(endpoint, own, root, monkeypatch, interrupted):
+def test_an_interrupted_pruning_is_completed_by_the_next(endpoint, own, root, monkeypatch, interrupted):
     snapshot = own(f"cut-{interrupted}")
     name = f"bank/cut-{interrupted}"
     publish_snapshot(snapshot, dataset_id=name, endpoint=endpoint)
@@ -294,13 +294,13 @@ def test_a_commit_that_somebody_makes_meanwhile_is_not_lost(api, endpoint, datas
     assert set(api.list_repo_files(dataset_id, repo_type="dataset")) >= {"theirs.txt", *snapshot.names}
 
 
-def test_a_hub_that_keeps_the_files_is_not_believed(endpoint, dataset_id, snapshot, monkeypatch):
+def test_files_that_the_hub_still_lists_are_an_error(endpoint, dataset_id, snapshot, monkeypatch):
     monkeypatch.setattr(HfApi, "permanently_delete_lfs_files", lambda *_arguments, **_options: None)
     with pytest.raises(PublicationError, match=rf"still lists \d+ old files of {dataset_id}"):
         prune(dataset_id, drop=chosen(somebody(snapshot)), endpoint=endpoint)
 
 
-def test_a_hub_that_lists_nothing_and_hands_out_what_was_is_not_believed(endpoint, dataset_id, snapshot, monkeypatch):
+def test_files_that_the_hub_still_serves_are_an_error(endpoint, dataset_id, snapshot, monkeypatch):
     monkeypatch.setattr(HfApi, "super_squash_history", lambda *_arguments, **_options: None)
     monkeypatch.setattr(HfApi, "list_lfs_files", lambda *_arguments, **_options: [])
     with pytest.raises(PublicationError, match=rf"still serves the earlier .* of {dataset_id}"):
@@ -326,7 +326,7 @@ def test_a_snapshot_of_which_nothing_is_left_is_a_card_and_can_be_pruned_again(a
     assert prune(dataset_id, drop=lambda row: True, endpoint=endpoint).rows == 0
 
 
-def test_nothing_of_it_stays_in_the_cache_of_whoever_prunes(endpoint, dataset_id, snapshot, monkeypatch, tmp_path):
+def test_pruning_leaves_no_file_in_the_local_cache(endpoint, dataset_id, snapshot, monkeypatch, tmp_path):
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     prune(dataset_id, drop=chosen(somebody(snapshot)), endpoint=endpoint)
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
@@ -384,7 +384,7 @@ def parquet(columns):
         ("data/time/test.parquet", b"PAR1", "test.parquet is not a Parquet file"),
     ],
 )
-def test_what_is_no_snapshot_is_refused_and_left_as_it_is(api, endpoint, own, path, content, problem):
+def test_a_dataset_that_is_no_snapshot_is_refused_and_unchanged(api, endpoint, own, path, content, problem):
     name = f"other-{crc32(content)}"
     publish_snapshot(own(name), dataset_id=f"bank/{name}", endpoint=endpoint)
     add(api, f"bank/{name}", path, content)

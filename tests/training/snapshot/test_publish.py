@@ -1,4 +1,4 @@
-"""Publication to a Hub on loopback, and reading back as others do."""
+"""Publishes snapshots to a Hub on loopback, and reads them back with `datasets`."""
 
 import json
 import os
@@ -24,7 +24,7 @@ print(json.dumps({config: {split: part["complaint_id"][:] for split, part in dat
 
 @pytest.fixture
 def dataset_id(request):
-    """A repository of the test's own."""
+    """The id of a repository that no other test uses."""
     return f"bank/{request.node.name}"
 
 
@@ -69,7 +69,7 @@ def test_a_hub_that_does_not_answer_is_named_so(snapshot):
         publish_snapshot(snapshot, dataset_id="bank/never", endpoint="http://127.0.0.1:9")
 
 
-def test_a_file_that_is_missing_is_no_fault_of_the_hub(endpoint, dataset_id, snapshot, tmp_path):
+def test_a_missing_file_is_not_blamed_on_the_hub(endpoint, dataset_id, snapshot, tmp_path):
     with pytest.raises(FileNotFoundError):
         empty = replace(snapshot, folder=tmp_path)
         publish_snapshot(snapshot, dataset_id=dataset_id, endpoint=endpoint)

@@ -37,12 +37,12 @@ def test_tags_are_those_that_the_form_stated(snapshot, export):
 
 
 @pytest.mark.parametrize("config", ["time", "grouped"])
-def test_a_config_read_back_has_the_fingerprint_that_was_told(snapshot, config, tmp_path):
+def test_a_config_that_is_read_back_has_the_stated_fingerprint(snapshot, config, tmp_path):
     merge({part: [snapshot.folder / snapshot.configs[config][part].path] for part in PARTS}, tmp_path / "all.parquet")
     assert load_labelled(tmp_path / "all.parquet").fingerprint == snapshot.fingerprints[config]
 
 
-def test_names_that_a_snapshot_does_not_hold_are_in_no_fingerprint(export, data, splits, tmp_path):
+def test_names_that_a_snapshot_does_not_store_are_not_in_its_fingerprint(export, data, splits, tmp_path):
     rows = tuple(replace(row, sub_product="Store credit card", sub_issue="Fees") for row in data.rows)
     terms = Terms(licence="other", language="en", redaction="rules-7")
     written = write_snapshot(

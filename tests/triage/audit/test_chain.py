@@ -49,7 +49,7 @@ def test_two_contents_have_one_hash_only_if_they_are_equal(one, other):
 
 
 def _as_text(value):
-    """Python takes True for 1, and 1.0 for 1: DynamoDB tells the first two apart, and not the others."""
+    """Tell True from 1, as DynamoDB does and Python does not. Both take 1.0 for 1."""
     if isinstance(value, dict):
         return sorted((name, _as_text(element)) for name, element in value.items())
     if isinstance(value, list):

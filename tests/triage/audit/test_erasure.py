@@ -41,12 +41,12 @@ def test_text_explanations_and_feedback_that_was_not_applied_go_and_nothing_else
 
 
 @pytest.mark.parametrize("raw", [{"complaint_id": "1"}, {"complaint_id": "1", "triage_state": "started"}])
-def test_what_is_being_triaged_is_not_erased_under_its_execution(raw):
+def test_a_complaint_is_not_erased_while_its_execution_runs(raw):
     with pytest.raises(StillTriagedError, match="allocated or parked"):
         plan(raw=raw, story=STORY)
 
 
-def test_nothing_is_recorded_where_nothing_is_left():
+def test_an_erasure_that_removes_nothing_is_not_recorded():
     assert plan(story=[entry for entry in STORY if not entry["entry"].startswith("EXPLANATION")]) is None
 
 

@@ -53,13 +53,13 @@ def test_anything_else_is_different_and_says_why(now, reason):
     assert reason in (replay.reason or "")
 
 
-def test_a_model_that_cannot_be_asked_gives_no_difference():
+def test_a_model_that_cannot_run_has_no_difference():
     replay = impossible(RECORDED, "BundleCorruptError: a file")
     assert (replay.result, replay.max_abs_difference, replay.replayed_label) == ("impossible", None, None)
 
 
 def test_a_recorded_probability_comes_back_from_the_table_to_the_last_digit():
-    """Or nothing would ever be identical."""
+    """Otherwise no replay would be identical."""
     from runtime.adapters.dynamodb import from_item, to_item
 
     probability = 0.1 + 0.2

@@ -1,4 +1,4 @@
-"""Whatever is done to records or to their chain behind the functions' back is found, and nothing else."""
+"""Every change of records or their chain that no function made is found, and nothing else is."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -23,7 +23,7 @@ Item = dict[str, Any]
 
 
 def sealed(*changes: tuple[str, Item | None], days_ago: float = 1, complaint_id: str = "1") -> list[Link]:
-    """A chain of these changes of entries, a second apart."""
+    """Return a chain of these changes, a second apart."""
     chain: list[Link] = []
     for number, (entry, item) in enumerate(changes):
         moment = NOW - timedelta(days=days_ago) + timedelta(seconds=number)
@@ -55,7 +55,7 @@ def problems(*args: Any, **values: Any) -> set[tuple[str, str]]:
     return {(one.entry, one.problem) for one in found(*args, **values)}
 
 
-def test_what_is_as_it_was_sealed_is_right():
+def test_unchanged_records_have_no_findings():
     assert found(written(*ITEMS), ITEMS) == []
     assert found(written(*ITEMS), [{**item, "expires_at": 5} for item in ITEMS]) == []
 
@@ -74,7 +74,7 @@ def test_an_entry_that_was_changed_and_sealed_again_is_found():
     assert problems(written(*ITEMS, other), [SELECTION, other, ALLOCATION]) == {(PREDICTION["entry"], "rewritten")}
 
 
-def test_one_that_was_taken_away_and_put_back_is_found():
+def test_an_entry_that_was_removed_and_put_back_is_found():
     chain = sealed(*((i["entry"], i) for i in ITEMS), (PREDICTION["entry"], None), (PREDICTION["entry"], PREDICTION))
     assert problems(chain, ITEMS) == {(PREDICTION["entry"], "rewritten")}
 

@@ -20,7 +20,7 @@ class Silent:
 
 
 class FolderStore:
-    """A store that counts what it is asked for."""
+    """A store that counts its requests."""
 
     def __init__(self, content: bytes = WEIGHTS, name: str = "model.onnx") -> None:
         self.content = content

@@ -20,7 +20,7 @@ def any_answer(label: str = "Mortgage", **values: Any) -> Answer:
 
 
 def any_labelled(number: int = 0, **values: Any) -> Labelled:
-    """Seen blind, of a random sample; both sides are right. number: of the minute in which it was labelled."""
+    """Return a blind label of a random sample; both models are right. number: the minute of the label."""
     default = {
         "complaint_id": str(number),
         "at": timestamp(NOW + timedelta(minutes=number)),
@@ -36,7 +36,7 @@ def any_labelled(number: int = 0, **values: Any) -> Labelled:
 
 
 def labels(*, right: int = 0, better: int = 0, worse: int = 0, wrong: int = 0, **values: Any) -> list[Labelled]:
-    """So many complaints on which both were right, only the challenger, only the champion, and neither."""
+    """Return labels on which both models are right, only the challenger, only the champion, or neither."""
     sides = [(True, True)] * right + [(False, True)] * better + [(True, False)] * worse + [(False, False)] * wrong
     return [
         any_labelled(number, champion=answer(champion), challenger=answer(challenger), **values)
@@ -53,7 +53,7 @@ def any_operations(**values: Any) -> Operations:
 
 
 def any_comparison(metric: str = "accuracy", **values: Any) -> Comparison:
-    """On 1,000 pairs, neither side better, within a point."""
+    """Return a comparison on 1,000 pairs: no difference, with bounds of one point."""
     default = {
         "n": 1_000,
         "paired": 1_000,
@@ -67,7 +67,7 @@ def any_comparison(metric: str = "accuracy", **values: Any) -> Comparison:
 
 
 def any_evidence(**values: Any) -> Evidence:
-    """Of a challenger that passes every gate."""
+    """Return the evidence of a challenger that passes every gate."""
     default = {
         "task": "product",
         "experiment": "first",
@@ -93,7 +93,7 @@ def any_evidence(**values: Any) -> Evidence:
 
 
 def weighed(labelled: Sequence[Labelled], gates: Gates = EVEN) -> Evidence:
-    """As in production, of a shadow whose operations nobody complains about."""
+    """Return evidence as production computes it, of a shadow without operational problems."""
     strategy = any_strategy(shadows={"next": 10_000}, gates=gates)
     row = any_model_strategy(strategy)
     evidence = weigh(row, strategy.shadows[0], labelled, {}, positive_label=None, now=NOW + timedelta(days=30))

@@ -82,7 +82,7 @@ def test_what_happened_in_shadow_counts_on_in_the_canary():
 
 
 def test_complaints_weigh_what_they_stand_for():
-    """One in ten of the ordinary ones was looked at, and each of the others."""
+    """One in ten ordinary complaints was labelled, and every other one."""
     ordinary = any_labelled(0, inclusion=0.1, champion=answer(False), challenger=answer(True))
     oversampled = any_labelled(1, inclusion=1.0, champion=answer(True), challenger=answer(False))
     found = compared([ordinary, oversampled], min_inclusion=0.1)
@@ -91,7 +91,7 @@ def test_complaints_weigh_what_they_stand_for():
 
 
 def test_arms_that_are_alike_differ_by_nothing_on_average_however_they_were_drawn():
-    """Rare complaints that both get wrong are always looked at, the others one time in five."""
+    """Rare complaints that both models get wrong are always labelled, the others with probability 1/5."""
     random = Random(1)
     found = []
     for number in range(4_000):
@@ -177,7 +177,7 @@ def test_squared_distances_are_compared_without_a_test_for_one_look():
 
 
 def test_the_outcome_metric_has_no_test_of_right_and_wrong():
-    """Both are right in 80 % of what leaves triage: one side through people, who are no proportion of its answers."""
+    """Both are right for 80 % of complaints after triage, but one through corrections by people."""
     reviewed = [
         any_labelled(2 * n, champion=None, challenger=answer(True, automatic=False), inclusion=1.0) for n in range(100)
     ]

@@ -233,7 +233,7 @@ OPERATIONS = st.builds(
 
 
 def in_time(labelled: Iterable[Labelled]) -> list[Labelled]:
-    """One a minute, each of another complaint."""
+    """Return labels a minute apart, each of another complaint."""
     moments = (any_labelled(number) for number in count())
     return [
         one.model_copy(update={"complaint_id": moment.complaint_id, "at": moment.at})
@@ -293,7 +293,7 @@ def test_fewer_failures_and_a_shorter_time_roll_back_nothing_that_was_promoted(o
 
 @given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1), st.floats(0, 0.5))
 def test_bounds_that_rise_roll_back_nothing_that_was_promoted(lower, below, above, rise):
-    """Lower bounds that promote: most others would only be filtered out."""
+    """Draw only lower bounds that promote, because others would mostly be rejected."""
     primary = any_comparison(difference=lower + below, lower=lower, upper=lower + below + above)
     assume(verdict_on(any_evidence(primary=primary), GATES) == "promote")
     raised = primary.model_copy(update={"lower": primary.lower + rise, "upper": primary.upper + rise})
@@ -453,7 +453,7 @@ STEPS = st.lists(st.integers(1, BUCKETS - 1), unique=True, max_size=5).map(lambd
 
 
 def lived(start: Strategy, moments: list[tuple[Verdict, bool, bool]]) -> list[tuple[Course, Strategy, Strategy, bool]]:
-    """Each course with the strategy before it, the one after it, and whether the gates were passed by then."""
+    """Return each course, the strategies before and after it, and whether the gates had been passed."""
     strategy, earned, history = start, False, []
     for verdict, baked, frozen in moments:
         if not any(arm.name == "next" for arm in (*strategy.challengers, *strategy.shadows)):

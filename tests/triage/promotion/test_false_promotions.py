@@ -1,4 +1,4 @@
-"""The simulation of `make simulate`, cut down: the guarantee has to hold, and the power to be worth the labels."""
+"""A short run of `make simulate`: few false promotions, and enough true ones for the number of labels."""
 
 from functools import cache
 
@@ -27,7 +27,7 @@ def test_a_challenger_that_has_nothing_to_show_is_seldom_promoted_however_often_
 
 
 def test_looking_again_and_again_at_a_fixed_sample_test_is_wrong_more_often():
-    """So that the test above can fail."""
+    """Shows that the test above can fail."""
     found = simulated(EQUAL)
     assert by((one.naive for one in found), LAST) > by((one.alone for one in found), LAST)
 

@@ -38,7 +38,7 @@ def test_the_first_capital_is_one_and_no_stake_can_lose_everything():
 
 @given(st.floats(-0.9, 0.9), st.floats(0.01, 1), st.integers(1, 6))
 def test_nobody_can_expect_to_win_where_the_mean_is_what_was_bet_against(refuted, weight, rounds):
-    """Exactly, over all outcomes: of a difference that is 1 or -1, so that its mean is `refuted`."""
+    """Sums over all outcomes of a difference that is 1 or -1 and has the mean `refuted`."""
     chance = (1 + refuted) / 2
     expected = sum(
         math.comb(rounds, better)
@@ -51,7 +51,7 @@ def test_nobody_can_expect_to_win_where_the_mean_is_what_was_bet_against(refuted
 
 
 def test_nobody_can_expect_to_win_where_what_is_rare_among_labels_is_common_among_complaints():
-    """Half of all are better by 1 and labelled always, half are worse by 1 and labelled one time in ten."""
+    """Half are better by 1 and always labelled; half are worse by 1 and labelled with probability 1/10."""
     better, worse = Weighted(1.0, 0.1), Weighted(-1.0, 1.0)
     shares = {better: 1 / 1.1, worse: 0.1 / 1.1}
     assert sum(share * math.exp(log_capital(Counter([one]), 0.0)) for one, share in shares.items()) == pytest.approx(1)
@@ -59,7 +59,7 @@ def test_nobody_can_expect_to_win_where_what_is_rare_among_labels_is_common_amon
 
 @pytest.mark.parametrize("truth", [0.0, -0.03, 0.1])
 def test_either_bound_holds_the_truth_at_every_look(truth):
-    """A thousand pairs of which 12 % differ, looked at after every hundred."""
+    """Looks after every hundred of a thousand pairs, of which 12 % differ."""
     missed = Counter[str]()
     for seed in range(RUNS):
         random, seen, missed_here = Random(seed), pairs(), set[str]()
@@ -141,7 +141,7 @@ def test_three_points_among_twelve_per_cent_of_discordant_pairs_are_seen_within_
 
 
 def test_labels_that_stand_for_few_say_little():
-    """Why `min_inclusion` is best the probability with which most labels are drawn."""
+    """Therefore `min_inclusion` should be the probability with which most labels are drawn."""
     full, faint = (bounds(pairs(better=75, worse=45, equal=880, weight=weight), ALPHA) for weight in (1.0, 0.05))
     assert full.lower > 0 > faint.lower
 

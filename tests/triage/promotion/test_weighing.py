@@ -49,7 +49,7 @@ FAR_TOO_MANY = 25
 
 
 def oversampled(random: Random, complaints: int) -> Iterator[Labelled]:
-    """A tenth is vulnerable and always labelled, of the others one in ten; the challenger is better on the former."""
+    """A tenth is vulnerable and labelled ten times as often as the others. The challenger is better on it."""
     for number in range(complaints):
         vulnerable = random.random() < 0.1
         inclusion = 0.5 if vulnerable else 0.05
@@ -64,7 +64,7 @@ def oversampled(random: Random, complaints: int) -> Iterator[Labelled]:
 
 
 def drifting(random: Random, complaints: int, gain: float = 0.0) -> Iterator[Labelled]:
-    """Every complaint is harder than the one before, while the canary is widened from 5 to 50 %."""
+    """Each complaint is harder than the one before, and the canary is widened from 5 to 50 %."""
     for number in range(complaints):
         progress = number / complaints
         right = random.random() < 0.9 - 0.5 * progress
@@ -148,7 +148,7 @@ def test_the_groups_that_share_the_level_are_those_that_allocations_belong_to():
 
 
 def asked(arm: Arm, buckets: Iterable[int | None], *, minute: int = 0, **values: Any) -> list[PredictionEntry]:
-    """The latest first, a second apart."""
+    """Return predictions of an arm a second apart, the latest first."""
     return [
         any_prediction(
             model=any_model_reference(model_id=arm.model_id, revision=arm.revision, bucket=bucket),
@@ -265,7 +265,7 @@ CHAMPION, NEXT = (any_model_reference(model_id=f"acme/{name}", revision=any_revi
 
 
 def any_statement(label: str = "Mortgage", *, task: str = "product", at: str = "10", **values: Any) -> FeedbackEntry:
-    """at: the hour."""
+    """Return a statement. at: the hour."""
     moment = f"2026-03-02T{at}:00:00.000Z"
     feedback = any_feedback(**{"kind": "reallocate", "product": label, "mode": "blind", **values})
     return FeedbackEntry(

@@ -24,7 +24,7 @@ def test_redacting_twice_changes_nothing(text):
 
 @given(FRAGMENTS)
 def test_a_redacted_text_stays_clean(text):
-    """So the order of cleaning and redacting does not matter."""
+    """Therefore the order of cleaning and redacting does not matter."""
     redacted = redact_text(clean(text))
     assert clean(redacted) == redacted
 

@@ -170,7 +170,7 @@ def test_two_experiments_are_independent_of_each_other():
     assert chi2_contingency([[seen[a, b] for b in names] for a in names]).pvalue > UNLIKELY
 
 
-def test_another_salt_deals_again():
+def test_another_salt_assigns_again():
     buckets = [[bucket_of("first", salt, subject) for subject in SUBJECTS[:100]] for salt in ("", "again")]
     assert buckets[0] != buckets[1]
 

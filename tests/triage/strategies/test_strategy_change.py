@@ -13,7 +13,7 @@ CANARY = any_strategy({"champion": 9_500, "next": 500})
 
 
 def after(*changes: Change) -> tuple[ModelStrategy, list[LedgerEntry]]:
-    """The row and the ledger after changes an hour apart."""
+    """Return the row and the ledger after changes an hour apart."""
     row: ModelStrategy | None = None
     ledger: list[LedgerEntry] = []
     for hours, change in enumerate(changes):
