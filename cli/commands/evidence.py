@@ -16,6 +16,7 @@ from cli.errors import CommandError, NotFoundError, WrongUsageError
 from cli.output import err, out, print_json, print_table
 from cli.pages import evidence_case as words
 from cli.pages.evidence_case import Case, left_out
+from cli.pages.formats import number, percent, points
 from runtime.adapters.experiments import Experiments
 from triage.promotion.engine import judge, opinions
 from triage.promotion.evidence import Evidence
@@ -162,9 +163,9 @@ def _show(case: Case) -> None:
         (
             (
                 name,
-                words.percent(one.champion),
-                words.percent(one.challenger),
-                words.points(one.difference),
+                percent(one.champion),
+                percent(one.challenger),
+                points(one.difference),
                 words.interval(one),
                 one.n,
                 words.fixed_test(one),
@@ -176,8 +177,8 @@ def _show(case: Case) -> None:
     if reasons:
         print_table("Labels that do not count", ("why", "labels"), reasons.items())
     sides = (
-        ("champion", evidence.champion_operations, words.number(evidence.champion_calibration.error, ".3f")),
-        ("challenger", evidence.challenger_operations, words.number(evidence.challenger_calibration.error, ".3f")),
+        ("champion", evidence.champion_operations, number(evidence.champion_calibration.error, ".3f")),
+        ("challenger", evidence.challenger_operations, number(evidence.challenger_calibration.error, ".3f")),
     )
     print_table(
         "How they ran since the stage began",
@@ -188,7 +189,7 @@ def _show(case: Case) -> None:
                 ran.predictions,
                 ran.failures,
                 ran.p95_ms,
-                words.percent(ran.commonest_share),
+                percent(ran.commonest_share),
                 error,
             )
             for name, ran, error in sides

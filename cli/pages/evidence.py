@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from cli.pages import evidence_case as words
 from cli.pages import evidence_pictures as pictures
+from cli.pages import formats
 from cli.pages.evidence_case import Case, left_out, trail
 from cli.pages.rendering import page_environment
 
@@ -25,10 +26,10 @@ def page(cases: Sequence[Case]) -> str:
     environment = page_environment()
     environment.filters |= {
         "picture": picture,
-        "points": words.points,
-        "percent": words.percent,
-        "p_value": words.p_value,
-        "number": words.number,
+        "points": formats.points,
+        "percent": formats.percent,
+        "p_value": formats.p_value,
+        "number": formats.number,
     }
     return environment.get_template(TEMPLATE).render(
         task=cases[0].evidence.task, sections=[_section(case) for case in cases], words=words, verdicts=VERDICTS

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from cli.pages.formats import p_value, points
 from triage.promotion.comparison import compare, metrics
 from triage.promotion.engine import Judgement
 from triage.promotion.evidence import Comparison, Evidence, Labelled
@@ -87,38 +88,6 @@ def left_out(case: Case) -> dict[str, int]:
             "drawn, but the person saw an answer, which biases the label": drawn - evidence.labels,
         }
     return {reason: count for reason, count in counts.items() if count}
-
-
-def points(value: float | None) -> str:
-    """
-    >>> points(0.0316), points(-0.1), points(None)
-    ('+3.2', '-10.0', '-')
-    """
-    return "-" if value is None else f"{100 * value:+.1f}"
-
-
-def percent(value: float | None) -> str:
-    """
-    >>> percent(0.8049), percent(None)
-    ('80.5 %', '-')
-    """
-    return "-" if value is None else f"{100 * value:.1f} %"
-
-
-def p_value(value: float) -> str:
-    """
-    >>> p_value(0.0234), p_value(0.00001), p_value(1.0)
-    ('0.023', '< 0.001', '1.000')
-    """
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
-
-
-def number(value: float | None, form: str = ",.0f") -> str:
-    """
-    >>> number(1234.5), number(0.04567, ".3f"), number(None)
-    ('1,234', '0.046', '-')
-    """
-    return "-" if value is None else format(value, form)
 
 
 def interval(comparison: Comparison) -> str:

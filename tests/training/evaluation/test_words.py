@@ -43,8 +43,8 @@ def test_a_figure_has_its_interval_where_it_has_one():
 @pytest.mark.parametrize(
     ("seen", "said"),
     [
-        (60, "made from these very complaints"),
-        (6, "made from 6 of these complaints (10.0 %): the figures flatter it"),
+        (60, "made from exactly these complaints"),
+        (6, "made from 6 of these complaints (10.0 %), so the figures are too good"),
         (None, "does not say what it was made from"),
     ],
 )
