@@ -1,6 +1,6 @@
 """Alarms that a person has to look at. All are announced on one topic."""
 
-from aws_cdk import Duration
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_iam as iam
@@ -56,7 +56,11 @@ class Alarms(Construct):
         key = data.keys["records"]
         self.topic = sns.Topic(self, "Topic", master_key=key, enforce_ssl=settings.https_only)
         acknowledge_plain_http(self.topic, "AwsSolutions-SNS3", settings)
-        key.grant(iam.ServicePrincipal("cloudwatch.amazonaws.com"), "kms:Decrypt", "kms:GenerateDataKey")
+        account = {"StringEquals": {"aws:SourceAccount": Stack.of(self).account}}
+        cloudwatch_service = iam.ServicePrincipal("cloudwatch.amazonaws.com", conditions=account)
+        key.grant(cloudwatch_service, "kms:Decrypt", "kms:GenerateDataKey*")
+        # Any policy of a topic replaces the default one, by which the account's own alarms may publish.
+        self.topic.grant_publish(cloudwatch_service)
         metrics: dict[str, cloudwatch.Metric] = {
             **{
                 name: cloudwatch.Metric(namespace=NAMESPACE, metric_name=name, statistic="Sum")

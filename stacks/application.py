@@ -44,7 +44,7 @@ class Application(Construct):
         audit = Audit(self.stateless, "Audit", base=base)
         if data.trails is not None:
             invoked = (audit.read_narrative, audit.erase, audit.hold, explanations.deliver_explanation)
-            Trail(self.stateless, "Trail", data=data, store=data.trails, invoked=invoked)
+            Trail(self.stateless, "Trail", data=data, store=data.trails, invoked=invoked, settings=settings)
         consumers = Consumers(self.stateless, "Consumers", data=data)
         alarms = Alarms(
             self.stateless,

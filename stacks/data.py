@@ -243,18 +243,20 @@ class Data(Construct):
             why_all_objects="No role of this application may read it.",
             expires=Duration.days(settings.retention_days),
         )
-        account = Stack.of(self).account
+        stack = Stack.of(self)
+        trail = stack.format_arn(service="cloudtrail", resource="trail", resource_name=settings.trail_name)
         service = iam.ServicePrincipal(
-            "cloudtrail.amazonaws.com", conditions={"StringEquals": {"aws:SourceAccount": account}}
+            "cloudtrail.amazonaws.com", conditions={"StringEquals": {"aws:SourceArn": trail}}
         )
         for action, resource in (
             ("s3:GetBucketAcl", store.bucket.bucket_arn),
-            ("s3:PutObject", store.bucket.arn_for_objects(f"AWSLogs/{account}/*")),
+            ("s3:PutObject", store.bucket.arn_for_objects(f"AWSLogs/{stack.account}/*")),
         ):
             store.bucket.add_to_resource_policy(
                 iam.PolicyStatement(actions=[action], resources=[resource], principals=[service])
             )
-        key.grant(service, "kms:DescribeKey", "kms:GenerateDataKey")
+        # Decrypt, because the bucket has an S3 bucket key: without it AWS refuses to create the trail.
+        key.grant(service, "kms:DescribeKey", "kms:GenerateDataKey*", "kms:Decrypt")
         return store
 
     def _table(self, construct_id: str, spec: TableSpec, settings: Settings) -> SpecifiedTable:

@@ -56,6 +56,11 @@ class Settings:
     second_approver: bool
     trail: bool
 
+    @property
+    def trail_name(self) -> str:
+        """The trail's fixed name, which the policies of its bucket and key state before the trail exists."""
+        return f"complaints-triage-{self.environment}"
+
 
 THREE_YEARS = 3 * 365
 

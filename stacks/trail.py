@@ -5,6 +5,7 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from stacks.data import Data, Store
+from stacks.settings import Settings
 
 
 class Trail(Construct):
@@ -14,13 +15,21 @@ class Trail(Construct):
     """
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, data: Data, store: Store, invoked: tuple[lambda_.Function, ...]
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        data: Data,
+        store: Store,
+        invoked: tuple[lambda_.Function, ...],
+        settings: Settings,
     ) -> None:
         super().__init__(scope, construct_id)
         written = [table.table.table_arn for table in (data.complaints_allocation, data.audit_chain)]
         cloudtrail.CfnTrail(
             self,
             "Trail",
+            trail_name=settings.trail_name,
             s3_bucket_name=store.bucket.bucket_name,
             kms_key_id=data.keys["records"].key_arn,
             is_logging=True,

@@ -51,7 +51,9 @@ def test_only_the_service_of_aws_reaches_the_bucket_of_the_trail(production):
     policy = production.stateful.of_type("AWS::S3::BucketPolicy")["Data/Trails/Bucket/Policy"]["PolicyDocument"]
     allowed = [statement for statement in policy["Statement"] if statement["Effect"] == "Allow"]
     assert {str(statement["Principal"]) for statement in allowed} == {"{'Service': 'cloudtrail.amazonaws.com'}"}
-    assert all("aws:SourceAccount" in statement["Condition"]["StringEquals"] for statement in allowed)
+    conditions = [statement["Condition"]["StringEquals"]["aws:SourceArn"] for statement in allowed]
+    trails = {production.readable(source, production.stateful).rpartition(":")[2] for source in conditions}
+    assert trails == {f"trail/{SETTINGS['prod'].trail_name}"}
     for role in production.stateless.of_type("AWS::IAM::Role"):
         assert not [where for _, where in production.permissions(role) if "Trails" in where]
 
