@@ -5,6 +5,8 @@ BIN := $(CURDIR)/.venv/bin
 # Node comes as a wheel: the environment's own programs go first.
 export PATH := $(BIN):$(PATH)
 export HF_HUB_DISABLE_XET := 1
+# Packages are installed without bytecode. Where none may be written, every command would compile its libraries anew.
+unexport PYTHONDONTWRITEBYTECODE
 ENVIRONMENT ?= dev
 CDK := node node_modules/aws-cdk/bin/cdk
 # The lock files name every package with its hashes, so pip need not resolve anything. Python compiles what it imports.
