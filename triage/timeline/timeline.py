@@ -529,7 +529,7 @@ def _arm(model: ModelReference) -> str:
 
 
 def _statement(feedback: Feedback) -> str:
-    labels = ", ".join(filter(None, (feedback.product, feedback.issue)))
+    labels = ", ".join(filter(None, (feedback.product, feedback.issue, *(feedback.tasks or ()))))
     return f"{feedback.kind} {labels}".strip() + f" ({feedback.role}, {feedback.mode}, stratum {feedback.stratum})"
 
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cli.pages.story_words import facts
-from tests.factories import any_allocation, any_item, any_prediction, any_selection
+from tests.factories import any_allocation, any_feedback, any_item, any_prediction, any_selection
 from tests.stories import (
     CHALLENGER,
     CHAMPION,
@@ -30,6 +30,7 @@ from tests.stories import (
     whole_inbox,
     whole_story,
 )
+from triage.feedback import FeedbackRow
 from triage.stored_story import KINDS, kind_of
 from triage.story import ALLOCATION, EXPLANATION, SELECTION
 from triage.timeline.records import OUTBOX, Records, instant, plain, printable
@@ -165,6 +166,13 @@ def test_feedback_is_shown_as_applied_refused_or_waiting():
     (waiting,) = of("feedback_waiting", inbox=INBOX)
     assert (waiting.feedback_id, waiting.by) == ("f-4", "ann")
     assert (malformed.said, malformed.by, malformed.at) == (None, None, None)
+
+
+def test_a_confirmation_names_the_tasks_that_it_confirms():
+    feedback = any_feedback(kind="confirm", tasks=("product",))
+    row = FeedbackRow.of(feedback).model_dump(mode="json", exclude_none=True)
+    (moment,) = of("feedback_waiting", [], [row])
+    assert moment.said == "confirm product (analyst, assisted, stratum none)"
 
 
 def test_malformed_feedback_shows_neither_its_values_nor_control_characters():
