@@ -92,7 +92,9 @@ class Feedback(Statement):
         return (self.tasks or (PRODUCT.name, ISSUE.name)) if self.kind == "confirm" else ()
 
     def check(self, taxonomy: Taxonomy, *, product: str | None) -> None:
-        """Refuse names that the system does not know. product: of the allocation; a corrected issue must be one of it.
+        """Refuse names that the system does not know.
+
+        product: of the allocation. A confirmation may confirm it, and a corrected issue must be one of it.
 
         Raises: UnknownProductError, FeedbackRefusedError.
         """
@@ -100,6 +102,8 @@ class Feedback(Statement):
         if unknown := [task for task in self.confirmed if task not in by_person]:
             raise FeedbackRefusedError(f"confirm takes the tasks {', '.join(by_person)}, not {unknown[0]}")
         owner = self.product or product
+        if PRODUCT.name in self.confirmed and product is not None and not taxonomy.has_product(product):
+            raise FeedbackRefusedError(f"no team owns the product {product!r}, so it cannot be confirmed: use reallocate")
         if self.product is not None:
             taxonomy.product(self.product)
         if self.issue is None:

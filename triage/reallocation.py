@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from triage.allocation import MANUAL_TEAM, journey_of, route_of
+from triage.allocation import journey_of, route_of
 from triage.complaint import timestamp
 from triage.contracts import TaskName
 from triage.errors import FeedbackRefusedError
@@ -123,18 +123,15 @@ def _corrected(current: AllocationEntry, feedback: Feedback, taxonomy: Taxonomy)
         case "set_vulnerable" | "clear_vulnerable":
             made = {"vulnerable": feedback.kind == "set_vulnerable"}
     team = made.get("product_team", current.product_team)
-    reasons = _reasons(current, feedback, issue=made.get("issue", current.issue), owned=team != MANUAL_TEAM)
+    reasons = _reasons(current, feedback, issue=made.get("issue", current.issue))
     if "vulnerable" in made:
         return {**made, "reasons": reasons, "journey": journey_of(reasons)}
     return {**made, "reasons": reasons, "route": route_of(team, reasons)}
 
 
-def _reasons(current: AllocationEntry, feedback: Feedback, *, issue: str | None, owned: bool) -> tuple[Reason, ...]:
-    """Return the reasons of the next version. issue: of that version. owned: whether a team owns its product."""
+def _reasons(current: AllocationEntry, feedback: Feedback, *, issue: str | None) -> tuple[Reason, ...]:
+    """Return the reasons of the next version. issue: of that version."""
     decided = set(labels(current, feedback))
-    if not owned:
-        # Nobody can confirm a product that no team owns.
-        decided.discard(PRODUCT.name)
 
     def is_cleared(reason: Reason) -> bool:
         if reason.task is None:

@@ -110,6 +110,13 @@ def test_an_issue_that_no_model_named_cannot_be_confirmed():
     assert after(unnamed, any_feedback()).route == "review"
 
 
+def test_a_product_that_no_team_owns_cannot_be_confirmed():
+    current = any_allocation(product_team=MANUAL_TEAM, product="Pets", route="manual")
+    with pytest.raises(FeedbackRefusedError, match="no team owns the product 'Pets', so it cannot be confirmed"):
+        after(current, any_feedback())
+    assert after(current, any_feedback(tasks=("issue",))).route == "manual"
+
+
 def test_a_complaint_without_an_owner_stays_manual_when_it_is_confirmed():
     confirmed = after(any_allocation(product_team=MANUAL_TEAM, product=None, route="manual"), any_feedback())
     assert (confirmed.product_team, confirmed.route) == (MANUAL_TEAM, "manual")
