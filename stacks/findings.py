@@ -1,14 +1,26 @@
-"""Findings of cdk-nag that are accepted, each with its reason."""
+"""Findings of cdk-nag and of the tools of `make audit` that are accepted, each with its reason."""
 
-from aws_cdk import Acknowledgment, CfnElement, Stack, Validations
+from aws_cdk import Acknowledgment, CfnResource, Stack, Validations
 from constructs import Construct
 
 from stacks.settings import Settings
 
 
+ACCEPTED = "accepted"
+"""The key of a resource's metadata under which `make audit` finds what is accepted."""
+
+
 def acknowledge(construct: Construct, rule: str, reason: str) -> None:
-    """Accept one finding on the construct that owns it. The reason has to convince a stranger."""
-    Validations.of(construct).acknowledge(Acknowledgment(id=rule, reason=reason))
+    """Accept one finding on the construct that owns it. The reason has to convince a stranger.
+
+    rule: of cdk-nag (`AwsSolutions-S1`), checkov (`CKV_AWS_18`), Control Tower (`CT.S3.PR.2`) or cfn-lint (`W3005`).
+    """
+    if rule.startswith("AwsSolutions-"):
+        Validations.of(construct).acknowledge(Acknowledgment(id=rule, reason=reason))
+    else:
+        resource = _resource(construct)
+        accepted = resource.get_metadata(ACCEPTED) or {}
+        resource.add_metadata(ACCEPTED, {**accepted, rule: reason})
 
 
 def acknowledge_plain_http(construct: Construct, rule: str, settings: Settings) -> None:
@@ -24,7 +36,11 @@ def acknowledge_wildcard(construct: Construct, resource: str, reason: str) -> No
 
 def logical_id(construct: Construct) -> str:
     """Return the id of a construct's resource in the template, which cdk-nag uses in its findings."""
-    element = construct.node.default_child
-    if not isinstance(element, CfnElement):
+    return Stack.of(construct).get_logical_id(_resource(construct))
+
+
+def _resource(construct: Construct) -> CfnResource:
+    element = construct if isinstance(construct, CfnResource) else construct.node.default_child
+    if not isinstance(element, CfnResource):
         raise TypeError(f"{construct.node.path} has no logical id, because it is not a single resource")
-    return Stack.of(construct).get_logical_id(element)
+    return element

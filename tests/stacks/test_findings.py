@@ -30,6 +30,13 @@ def test_an_application_whose_findings_are_all_acknowledged_is_synthesized(bucke
     assert bucket.node.root.synth().stacks
 
 
+def test_the_findings_of_other_tools_are_accepted_in_the_metadata_of_their_resource(bucket):
+    acknowledge(bucket, "CKV_AWS_18", "A test may read it.")
+    acknowledge(bucket, "CT.S3.PR.2", "It is read by nobody.")
+    accepted = bucket.node.default_child.get_metadata("accepted")
+    assert accepted == {"CKV_AWS_18": "A test may read it.", "CT.S3.PR.2": "It is read by nobody."}
+
+
 def test_a_logical_id_is_that_of_the_template(bucket):
     assert Stack.of(bucket).resolve(bucket.bucket_arn) == {"Fn::GetAtt": [logical_id(bucket), "Arn"]}
 
