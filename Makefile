@@ -14,7 +14,7 @@ CDK := node node_modules/aws-cdk/bin/cdk
 INSTALL := $(BIN)/pip install --quiet --progress-bar on --no-deps --no-compile --require-hashes --requirement
 EDITABLE := --no-deps --no-build-isolation --config-settings editable_mode=compat --editable .
 
-.PHONY: env demo test lint types unit system synth package deploy bench simulate lock clean
+.PHONY: env demo test lint audit types unit system synth package deploy bench simulate lock clean
 .DEFAULT_GOAL := demo
 
 env: .venv/complete  ## what `make demo` needs, in .venv
@@ -28,8 +28,13 @@ env: .venv/complete  ## what `make demo` needs, in .venv
 	npm ci --no-audit --no-fund --loglevel=error & npm=$$!; $(BIN)/pip install --quiet $(EDITABLE) && wait $$npm
 	touch $@
 
-.venv/complete-for-tests: .venv/complete requirements-dev.lock
+.venv/complete-for-tests: .venv/complete .venv/checkov/complete requirements-dev.lock
 	$(INSTALL) requirements-dev.lock
+	touch $@
+
+.venv/checkov/complete: .venv/complete template_audit/requirements-checkov.lock
+	$(PYTHON) -m venv .venv/checkov
+	$(subst $(BIN),.venv/checkov/bin,$(INSTALL)) template_audit/requirements-checkov.lock
 	touch $@
 
 demo: env  ## set everything up and triage complaints; DATA=FILE triages a CFPB export
@@ -41,6 +46,9 @@ test: .venv/complete-for-tests lint types  ## everything that CI checks
 lint: .venv/complete-for-tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+audit: .venv/complete-for-tests  ## every offline check of the templates of dev and prod, in one table
+	$(BIN)/python -m template_audit
 
 types: .venv/complete-for-tests
 	$(BIN)/mypy

@@ -26,6 +26,9 @@ from pip._vendor.packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[1]
 PLATFORMS = (*(f"manylinux_2_{minor}" for minor in range(28, 4, -1)), "manylinux2014", "manylinux2010", "manylinux1")
 MACHINES = ("x86_64", "aarch64")
+APART = ROOT / "template_audit" / "requirements-checkov.txt"
+"""The requirements of an environment of its own. Its versions have nothing to do with those of the others."""
+
 CUDA = ("nvidia-", "cuda-", "triton")
 TORCH = "torch"
 NO_CONFIGURATION = {"PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": "", "PIP_EXTRA_INDEX_URL": ""}
@@ -47,13 +50,31 @@ def main() -> None:
     (torch,) = _report([f"{TORCH}=={pins[TORCH]}"], "--no-deps", env={})
     if (version := torch["metadata"]["version"]).endswith("+cpu"):
         _write("-cpu", {f"{TORCH}=={version}": {_sha256(torch)}})
+    _lock_apart()
+
+
+def _lock_apart() -> None:
+    wanted = _direct(APART)
+    lock = APART.with_suffix(".lock")
+    kept = _pins(lock.read_text() if lock.exists() else "")
+    keep = [f"{name}=={version}" for name, version in kept.items() if name not in {r.name for r in wanted}]
+    found = _report([str(each) for each in wanted], keep=keep, env=NO_CONFIGURATION)
+    pins = {_name(one): one["metadata"]["version"] for one in found}
+    # Some are sources alone: one file for every machine.
+    sources = {_name(one): {_sha256(one)} for one in found if not one["download_info"]["url"].endswith(".whl")}
+    hashes = _hashes([f"{name}=={version}" for name, version in sorted(pins.items()) if name not in sources]) | sources
+    _write_lock(lock, {f"{name}=={pins[name]}": hashes[name] for name in sorted(pins)})
 
 
 def _write(file: str, hashes: Mapping[str, set[str]]) -> None:
+    _write_lock(ROOT / f"requirements{file}.lock", hashes)
+
+
+def _write_lock(path: Path, hashes: Mapping[str, set[str]]) -> None:
     text = "# Written by `make lock` from the requirements*.txt files.\n"
     for pin, known in hashes.items():
         text += pin + "".join(f" \\\n    --hash=sha256:{one}" for one in sorted(known)) + "\n"
-    (ROOT / f"requirements{file}.lock").write_text(text)
+    path.write_text(text)
 
 
 def _sha256(found: dict[str, Any]) -> str:
@@ -76,7 +97,10 @@ def _direct(file: Path) -> list[Requirement]:
 
 
 def _locked() -> dict[str, str]:
-    text = "".join(path.read_text() for path in ROOT.glob("requirements*.lock"))
+    return _pins("".join(path.read_text() for path in ROOT.glob("requirements*.lock")))
+
+
+def _pins(text: str) -> dict[str, str]:
     return dict(re.findall(r"^([\w.-]+)==(\S+)", text, re.MULTILINE))
 
 

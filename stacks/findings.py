@@ -5,7 +5,6 @@ from constructs import Construct
 
 from stacks.settings import Settings
 
-
 ACCEPTED = "accepted"
 """The key of a resource's metadata under which `make audit` finds what is accepted."""
 

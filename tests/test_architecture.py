@@ -19,6 +19,7 @@ MAY_IMPORT = {
     "local": {"runtime", "triage"},
     "cli": {"local", "runtime.adapters", "training", "triage"},
     "benchmarks": {"cli", "local", "training", "triage"},
+    "template_audit": set(),
 }
 """The packages of this repository that each package may import besides itself. Only `app.py` imports `stacks`."""
 
@@ -31,6 +32,7 @@ FORBIDDEN = {
     "local": {"aws_cdk", "constructs"},
     "cli": {"aws_cdk", "constructs"},
     "benchmarks": {"aws_cdk", "constructs"},
+    "template_audit": {"aws_cdk", "boto3", "constructs"},
 }
 """The libraries that each package must not import."""
 

@@ -103,7 +103,7 @@ class Feedback(Statement):
             raise FeedbackRefusedError(f"confirm takes the tasks {', '.join(by_person)}, not {unknown[0]}")
         owner = self.product or product
         if PRODUCT.name in self.confirmed and product is not None and not taxonomy.has_product(product):
-            raise FeedbackRefusedError(f"no team owns the product {product!r}, so it cannot be confirmed: use reallocate")
+            raise FeedbackRefusedError(f"no team owns the product {product!r}: use reallocate instead of confirm")
         if self.product is not None:
             taxonomy.product(self.product)
         if self.issue is None:

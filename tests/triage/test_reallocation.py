@@ -112,7 +112,9 @@ def test_an_issue_that_no_model_named_cannot_be_confirmed():
 
 def test_a_product_that_no_team_owns_cannot_be_confirmed():
     current = any_allocation(product_team=MANUAL_TEAM, product="Pets", route="manual")
-    with pytest.raises(FeedbackRefusedError, match="no team owns the product 'Pets', so it cannot be confirmed"):
+    with pytest.raises(
+        FeedbackRefusedError, match="no team owns the product 'Pets': use reallocate instead of confirm"
+    ):
         after(current, any_feedback())
     assert after(current, any_feedback(tasks=("issue",))).route == "manual"
 
