@@ -58,17 +58,9 @@ def main(arguments: list[str]) -> int:
 
 
 def run(arguments: list[str]) -> int:
-    """Run pytest and return its exit code. What was measured is added to build/coverage/data."""
+    """Run pytest and return its exit code. What was measured is added to the files in build/coverage."""
     FOLDER.mkdir(parents=True, exist_ok=True)
-    tested = _coverage("run", "--module", "pytest", *arguments)
-    combined = _coverage("combine", "--append", "--quiet", str(FOLDER))
-    return tested or combined
-
-
-def _coverage(*arguments: str) -> int:
-    command = [sys.executable, "-m", "coverage", *arguments, f"--rcfile={CONFIGURATION}"]
-    if arguments[0] == "run":
-        command = [sys.executable, "-m", "coverage", "run", f"--rcfile={CONFIGURATION}", *arguments[1:]]
+    command = [sys.executable, "-m", "coverage", "run", f"--rcfile={CONFIGURATION}", "--module", "pytest", *arguments]
     return subprocess.run(command, cwd=ROOT, check=False).returncode
 
 
