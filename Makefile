@@ -16,7 +16,7 @@ EDITABLE := --no-deps --no-build-isolation --config-settings editable_mode=compa
 # MEASURED=yes keeps what the tests run in build/coverage; TESTS names files or folders.
 PYTEST := $(if $(MEASURED),$(BIN)/python .ci/measure.py run,$(BIN)/pytest) $(TESTS)
 
-.PHONY: env demo test lint types unit system coverage synth package deploy delivery bench simulate lock clean
+.PHONY: env demo test lint types unit system coverage combined synth package deploy delivery bench simulate lock clean
 .DEFAULT_GOAL := demo
 
 env: .venv/complete  ## what `make demo` needs, in .venv
@@ -58,7 +58,10 @@ system: .venv/complete-for-tests  ## on the deployed machine alone
 
 coverage: .venv/complete-for-tests  ## all tests, and how much of each package they run
 	rm -rf build/coverage
-	$(BIN)/python .ci/measure.py run; tests=$$?; $(BIN)/python .ci/measure.py report && exit $$tests
+	$(BIN)/python .ci/measure.py run; tests=$$?; $(MAKE) --no-print-directory combined && exit $$tests
+
+combined: .venv/complete-for-tests  ## the same table, from what parts of the tests have left in build/coverage
+	$(BIN)/python .ci/measure.py report
 
 synth: env  ## the templates of ENVIRONMENT, without credentials, network or Docker
 	$(CDK) synth --quiet --context environment=$(ENVIRONMENT)
