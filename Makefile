@@ -16,7 +16,7 @@ EDITABLE := --no-deps --no-build-isolation --config-settings editable_mode=compa
 # MEASURED=yes keeps what the tests run in build/coverage; TESTS names files or folders.
 PYTEST := $(if $(MEASURED),$(BIN)/python .ci/measure.py run,$(BIN)/pytest) $(TESTS)
 
-.PHONY: env demo test lint types unit system coverage combined synth package deploy delivery bench simulate lock clean
+.PHONY: env demo test lint types unit system coverage combined synth diff package deploy delivery bench simulate lock clean
 .DEFAULT_GOAL := demo
 
 env: .venv/complete  ## what `make demo` needs, in .venv
@@ -65,6 +65,9 @@ combined: .venv/complete-for-tests  ## the same table, from what parts of the te
 
 synth: env  ## the templates of ENVIRONMENT, without credentials, network or Docker
 	$(CDK) synth --quiet --context environment=$(ENVIRONMENT)
+
+diff: package  ## what a deployment would change in ENVIRONMENT, with the shell's credentials
+	$(BIN)/python .ci/diff.py show $(ENVIRONMENT)
 
 package: env  ## the Lambda layers, cross-built for arm64
 	$(BIN)/python -m stacks.layers

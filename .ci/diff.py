@@ -124,7 +124,6 @@ def show(environment: str) -> int:
     run = subprocess.run(
         [*command, "--context", f"environment={environment}"],
         cwd=ROOT,
-        env={**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
