@@ -110,8 +110,9 @@ def test_what_the_workflows_run_exists():
     assert all(command.startswith(("make ", ".venv/", "build/last-good/", "python3 .ci/")) for command in commands())
 
 
+MARK = "pytest.mark" + ".system"
 TESTS = sorted((ROOT / "tests").rglob("test_*.py"))
-ON_THE_MACHINE = [path for path in TESTS if path.parent.name == "system" or "mark.system" in path.read_text()]
+ON_THE_MACHINE = [path for path in TESTS if path.parent.name == "system" or MARK in path.read_text()]
 TO_RUN = {"unit": [path for path in TESTS if path.parent.name != "system"], "system": ON_THE_MACHINE}
 
 
