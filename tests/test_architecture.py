@@ -20,7 +20,10 @@ MAY_IMPORT = {
     "cli": {"local", "runtime.adapters", "training", "triage"},
     "benchmarks": {"cli", "local", "training", "triage"},
 }
-"""The packages of this repository that each package may import besides itself. Only `app.py` and `delivery.py` import `stacks`."""
+"""The packages of this repository that each package may import besides itself.
+
+Only `app.py` and `delivery.py` import `stacks`.
+"""
 
 OURS = {*MAY_IMPORT, "tests"}
 FORBIDDEN = {
