@@ -110,7 +110,7 @@ def test_changed_lines_have_a_figure_of_their_own(project, capfd):
     code, out, err = reported(capfd)
     (row,) = (line.split() for line in out.splitlines() if line.startswith("changed lines"))
     assert row[2:] == ["1", "2", "50.0", "95"]
-    assert code == 1 and "changed lines: 50.0 % is run by tests, 95 % is required" in err
+    assert code == 1 and "changed lines: 50.0 % is run by tests, 95 % is required\n  ours/module.py: 9\n" in err
 
 
 def test_without_changes_there_is_nothing_to_miss(project, capfd):
