@@ -1,5 +1,9 @@
 """Every lock file is audited, and a finding in any of them fails."""
 
+import json
+import subprocess
+import tomllib
+
 import pytest
 
 from tests.ci.scripts import ROOT, script
@@ -44,3 +48,21 @@ def test_a_vulnerability_fails_and_the_others_are_still_looked_for(folder, progr
     assert dependencies.main() == 1
     assert f"{named}: a package has a known vulnerability" in capfd.readouterr().err
     assert len(programs.calls("pip-audit")) == 3 and len(programs.calls("npm")) == 2
+
+
+def test_the_real_programs_read_what_is_locked():
+    """Without the databases: what is asked of each index is left out."""
+    for name, command in dependencies.checks().items():
+        if name == "node-audit.json":
+            continue
+        offline = [*command, "--dry-run"] if "pip-audit" in command[0] else command
+        run = subprocess.run(offline, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert run.returncode == 0, run.stderr
+        assert json.loads(run.stdout)["bomFormat"] == "CycloneDX"
+
+
+def test_every_description_of_the_project_has_the_same_version():
+    """npm makes no SBOM of a project without one."""
+    python = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    node, locked = (json.loads((ROOT / name).read_text()) for name in ("package.json", "package-lock.json"))
+    assert {node["version"], locked["version"], locked["packages"][""]["version"]} == {python}
