@@ -13,8 +13,10 @@ CDK := node node_modules/aws-cdk/bin/cdk
 # Where pip finds no torch for processors alone, the build for GPUs serves, with gigabytes of libraries.
 INSTALL := $(BIN)/pip install --quiet --progress-bar on --no-deps --no-compile --require-hashes --requirement
 EDITABLE := --no-deps --no-build-isolation --config-settings editable_mode=compat --editable .
+# MEASURED=yes keeps what the tests run in build/coverage; TESTS names files or folders.
+PYTEST := $(if $(MEASURED),$(BIN)/python .ci/measure.py run,$(BIN)/pytest) $(TESTS)
 
-.PHONY: env demo test lint audit types unit system synth package deploy bench simulate lock clean
+.PHONY: env demo test lint audit types unit system coverage combined synth diff package deploy delivery bench simulate lock clean
 .DEFAULT_GOAL := demo
 
 env: .venv/complete  ## what `make demo` needs, in .venv
@@ -46,6 +48,9 @@ test: .venv/complete-for-tests lint types  ## everything that CI checks
 lint: .venv/complete-for-tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/zizmor --offline --quiet .github
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 
 audit: .venv/complete-for-tests  ## every offline check of the templates of dev and prod, in one table
 	$(BIN)/python -m template_audit
@@ -54,19 +59,32 @@ types: .venv/complete-for-tests
 	$(BIN)/mypy
 
 unit: .venv/complete-for-tests  ## without the deployed machine
-	$(BIN)/pytest -m "not system"
+	$(PYTEST) -m "not system"
 
 system: .venv/complete-for-tests  ## on the deployed machine alone
-	$(BIN)/pytest -m system
+	$(PYTEST) -m system
+
+coverage: .venv/complete-for-tests  ## all tests, and how much of each package they run
+	rm -rf build/coverage
+	$(BIN)/python .ci/measure.py run; tests=$$?; $(MAKE) --no-print-directory combined && exit $$tests
+
+combined: .venv/complete-for-tests  ## the same table, from what parts of the tests have left in build/coverage
+	$(BIN)/python .ci/measure.py report
 
 synth: env  ## the templates of ENVIRONMENT, without credentials, network or Docker
 	$(CDK) synth --quiet --context environment=$(ENVIRONMENT)
+
+diff: package  ## what a deployment would change in ENVIRONMENT, with the shell's credentials
+	$(BIN)/python .ci/diff.py show $(ENVIRONMENT)
 
 package: env  ## the Lambda layers, cross-built for arm64
 	$(BIN)/python -m stacks.layers
 
 deploy: package  ## deploy ENVIRONMENT to AWS, with the shell's credentials
 	$(CDK) deploy --all --context environment=$(ENVIRONMENT)
+
+delivery: env  ## once for each account: the roles with which GitHub Actions in REPOSITORY deploys ENVIRONMENT
+	$(CDK) deploy --all --app "$(BIN)/python delivery.py" --context repository=$(REPOSITORY) --context environment=$(ENVIRONMENT)
 
 bench: .venv/complete-for-tests  ## a table of ratios against transformers.pipeline
 	$(BIN)/python -m benchmarks

@@ -50,8 +50,9 @@ def main() -> None:
 
     state = State(arguments.state).create()
     # MiniStack reads its environment when it is imported, and passes it to every handler.
+    variables = environment(state, arguments.port)
     os.environ.clear()
-    os.environ.update(environment(state, arguments.port))
+    os.environ.update(variables)
     logging.getLogger("local").setLevel(logging.INFO)
     checkpoint.prepare(saved(state))
     lambda_fixes.apply(

@@ -18,12 +18,17 @@ Gone = psutil.NoSuchProcess
 
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+_MEASURING = "COVERAGE_PROCESS_CONFIG"
 _NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def clean_environment(state: State) -> dict[str, str]:
-    """Return the whole environment of a child. Handlers inherit it, so it takes nothing from the developer's shell."""
-    return {
+    """Return the whole environment of a child. Handlers inherit it, so it takes nothing from the developer's shell.
+
+    The variable by which `make coverage` measures child processes is passed on.
+    """
+    measured = {_MEASURING: os.environ[_MEASURING]} if _MEASURING in os.environ else {}
+    return measured | {
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin"]),
         "HOME": str(state.home),
         "TMPDIR": str(state.temporary),

@@ -95,7 +95,8 @@ def literals() -> str:
 @cache
 def words() -> frozenset[str]:
     """Return every identifier, and every word of a string, in all code and tests."""
-    files = [*sources(), ROOT / "Makefile", ROOT / "app.py"]
+    delivery = [*(ROOT / ".github").rglob("*.yml"), *(ROOT / ".ci").glob("*.py"), ROOT / "delivery.py"]
+    files = [*sources(), *delivery, ROOT / "Makefile", ROOT / "app.py"]
     return frozenset(re.findall(r"\w+", "\n".join(file.read_text() for file in files)))
 
 

@@ -30,6 +30,9 @@ BARE_ENVIRONMENT = {
     **{name: CLOSED_PORT for scheme in ("http", "https", "all") for name in (f"{scheme}_proxy", f"{scheme}_PROXY")},
 }
 
+MEASURING = {name: value for name, value in os.environ.items() if name == "COVERAGE_PROCESS_CONFIG"}
+"""How `make coverage` measures other processes. A copy whose sources a test has changed is not measured."""
+
 DERIVED = re.compile(r":?Complaints(local|dev|prod)State(ful|less)\w+")
 
 Resource = dict[str, Any]
@@ -210,7 +213,7 @@ def _start(checkout: Path, environment: str | None, **context: str) -> "subproce
     return subprocess.Popen(
         [sys.executable, "-W", "error", "app.py"],
         cwd=checkout,
-        env=BARE_ENVIRONMENT | variables,
+        env=BARE_ENVIRONMENT | MEASURING | variables,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
