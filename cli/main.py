@@ -35,6 +35,7 @@ ENTRIES = {
     "demo": Entry(ENVIRONMENT, "Start everything, train three models and triage complaints.", ("demo",)),
     "up": Entry(ENVIRONMENT, "Start the embedded AWS and Hub, and deploy what changed.", ("environment",)),
     "status": Entry(ENVIRONMENT, "Show servers, models and the latest complaints.", ("environment",)),
+    "smoke": Entry(ENVIRONMENT, "Check a whole deployment with synthetic complaints.", ("smoke",)),
     "down": Entry(ENVIRONMENT, "Stop the embedded AWS and Hub; keep their data.", ("environment",)),
     "submit": Entry(COMPLAINTS, "Submit complaints from a file.", ("submit",)),
     "show": Entry(COMPLAINTS, "Show everything that happened to a complaint.", ("show",)),
