@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -19,7 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from cli.aws.deployment import Deployment
 from cli.aws.explanations import explanation
 from cli.aws.functions import invoke
-from cli.aws.records import findings, find_records
+from cli.aws.records import find_records, findings
 from cli.aws.submission import allocations
 from cli.errors import CommandError, NotFoundError
 from triage.audit.erasure import Erased, ErasureRequest
@@ -28,6 +28,9 @@ from triage.errors import TriageError
 from triage.outbox import ALLOCATED
 from triage.steps import ExplanationRequest
 from triage.story import SELECTION, AllocationEntry, SelectionEntry
+
+if TYPE_CHECKING:
+    from mypy_boto3_stepfunctions import SFNClient
 
 PREFIX = "smoke-"
 """Begins the id of every synthetic complaint, so that people, subscribers and policies recognise them."""
@@ -39,7 +42,7 @@ NO_MODELS = "no model takes part, so people triage every complaint: register and
 
 LETTERS: tuple[dict[str, Any], ...] = (
     {
-        "narrative": "This is a synthetic complaint; no customer wrote it. My mortgage payment of June was taken twice. "
+        "narrative": "This is a synthetic complaint; no customer wrote it. My mortgage payment was taken twice. "
         "The bank does not answer my letters about the escrow account, and the loan is shown as late."
     },
     {
@@ -118,8 +121,10 @@ class Smoke:
     def _allocated(self) -> str:
         self._until(
             self._all_settled,
-            lambda: f"{', '.join(self._open())} not allocated within {self.seconds:g} s: look at the executions of "
-            "the state machine, and at `triage parked list`",
+            lambda: (
+                f"{', '.join(self._open())} not allocated within {self.seconds:g} s: look at the executions of "
+                "the state machine, and at `triage parked list`"
+            ),
         )
         asked = {complaint_id: self._selection(complaint_id) for complaint_id in self.ids}
         for complaint_id, allocation in self.allocations.items():
@@ -165,21 +170,12 @@ class Smoke:
         return "the bus took the events " + ", ".join(str(event) for event in events.values())
 
     def _event(self, complaint_id: str) -> str | None:
-        """Return the id of the event that EventBridge took; None if the execution put none."""
         raw = self.deployment.complaints.get(complaint_id, attributes=("triage_execution",)) or {}
         if "triage_execution" not in raw:
             raise StepFailedError(f"no execution was started for {complaint_id}: read the logs of intake")
         machine = self.deployment.name("state-machine")
         execution = f"{machine.replace(':stateMachine:', ':execution:')}:{raw['triage_execution']}"
-        states = self.deployment.session.client("stepfunctions")
-        pages = states.get_paginator("get_execution_history").paginate(executionArn=execution)
-        for page in pages:
-            for event in page["events"]:
-                output = json.loads(event.get("taskSucceededEventDetails", {}).get("output") or "{}")
-                # No other task of the state machine answers with this count.
-                if isinstance(output, dict) and output.get("FailedEntryCount") == 0:
-                    return str(output["Entries"][0]["EventId"])
-        return None
+        return announced_event(self.deployment.session.client("stepfunctions"), execution)
 
     def _sealed(self) -> str:
         links = [self._verified(complaint_id) for complaint_id in self.ids]
@@ -227,12 +223,15 @@ class Smoke:
         return "no text and no explanation is left; the records without text expire with their retention"
 
     def _erase(self, complaint_id: str) -> Iterator[str]:
-        """Yield what went wrong. If the deployment cannot erase the complaint, its text is deleted here."""
+        """Yield what went wrong. If the deployment cannot erase the complaint, its text is deleted here.
+
+        An explanation, which holds no text, is left then: deleting it here would look like tampering.
+        """
         with _problem_of(complaint_id) as problem:
             self._ask_for_erasure(complaint_id)
         if problem:
-            yield f"{problem[0]} (its text was deleted by this command)"
             self.deployment.complaints.delete(complaint_id)
+            yield f"{problem[0]}; its text is deleted, and `triage erase {complaint_id}` erases the rest once it works"
             return
         with _problem_of(complaint_id) as problem:
             self._check_erasure(complaint_id)
@@ -268,6 +267,17 @@ class Smoke:
             if time.monotonic() > deadline:
                 raise StepFailedError(otherwise())
             time.sleep(POLL_SECONDS)
+
+
+def announced_event(states: "SFNClient", execution: str) -> str | None:
+    """Return the id of the event that EventBridge took of an execution; None if the execution put none."""
+    for page in states.get_paginator("get_execution_history").paginate(executionArn=execution):
+        for event in page["events"]:
+            output = json.loads(event.get("taskSucceededEventDetails", {}).get("output") or "null")
+            # No other task of the state machine answers with this count.
+            if isinstance(output, dict) and output.get("FailedEntryCount") == 0:
+                return str(output["Entries"][0]["EventId"])
+    return None
 
 
 @contextmanager
