@@ -33,6 +33,7 @@ class Entry:
 ENVIRONMENT, COMPLAINTS, MODELS = "Environment", "Complaints", "Models"
 ENTRIES = {
     "demo": Entry(ENVIRONMENT, "Start everything, train three models and triage complaints.", ("demo",)),
+    "preflight": Entry(ENVIRONMENT, "Say what will stop a deployment, before anything is changed.", ("preflight",)),
     "up": Entry(ENVIRONMENT, "Start the embedded AWS and Hub, and deploy what changed.", ("environment",)),
     "status": Entry(ENVIRONMENT, "Show servers, models and the latest complaints.", ("environment",)),
     "smoke": Entry(ENVIRONMENT, "Check a whole deployment with synthetic complaints.", ("smoke",)),
