@@ -34,6 +34,7 @@ ENVIRONMENT, COMPLAINTS, MODELS = "Environment", "Complaints", "Models"
 ENTRIES = {
     "demo": Entry(ENVIRONMENT, "Start everything, train three models and triage complaints.", ("demo",)),
     "preflight": Entry(ENVIRONMENT, "Say what will stop a deployment, before anything is changed.", ("preflight",)),
+    "cost": Entry(ENVIRONMENT, "Say what a deployment costs a month.", ("cost",)),
     "up": Entry(ENVIRONMENT, "Start the embedded AWS and Hub, and deploy what changed.", ("environment",)),
     "status": Entry(ENVIRONMENT, "Show servers, models and the latest complaints.", ("environment",)),
     "smoke": Entry(ENVIRONMENT, "Check a whole deployment with synthetic complaints.", ("smoke",)),
