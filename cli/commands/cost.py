@@ -30,6 +30,7 @@ def cost(
     with TemporaryDirectory() as folder, err.status("Synthesising the templates"):
         templates = synthesised(_priced(env), Path(folder))
         costs = [Plan(templates, prices, work, volume).services() for volume in volumes]
+        retention = Plan(templates, prices, work, 0).retention_days
     totals = [sum(found.values()) for found in costs]
     if as_json:
         print_json(
@@ -50,7 +51,7 @@ def cost(
     rows.append(("total", *(f"{total:,.2f}" for total in totals)))
     print_table(title, ("service", *(f"at {volume:,} complaints a day" for volume in volumes)), rows)
     out.print(
-        f"Storage is that after {Plan(templates, prices, work, 0).retention_days} days of retention; free tiers and tax "
+        f"Storage is that after {retention} days of retention. Free tiers and tax "
         f"are left out. {len(prices.of_other_regions)} of {len(prices.of)} prices are of another region than "
         f"{prices.region}, and {len(prices.quoted)} are quoted by others: see cli/cost/prices.json.",
         soft_wrap=True,

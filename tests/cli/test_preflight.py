@@ -202,7 +202,8 @@ def test_a_name_taken_by_something_outside_the_stacks_stops_the_deployment(aws, 
 
 
 def test_tables_and_buckets_of_a_former_deployment_are_named(aws, templates):
-    tables, buckets = {"TableNames": ["Complaints-dev-Stateful-Raw", "Complaints-prod-Raw"]}, {"Buckets": []}
+    tables = {"TableNames": ["Complaints-dev-Stateful-Raw", "Complaints-prod-Raw"]}
+    buckets: dict[str, Any] = {"Buckets": []}
     left = preflight.leftovers(aws.account(templates(TRAIL), ListTables=tables, ListBuckets=buckets))
     assert not left.ok and "Complaints-dev-Stateful-Raw" in left.detail and "prod" not in left.detail
     ours = resources(AWS__DynamoDB__GlobalTable="Complaints-dev-Stateful-Raw")
@@ -325,7 +326,7 @@ def test_people_see_first_what_will_not_work(triage, aws, synthesised, monkeypat
 
 def test_before_the_embedded_aws_runs_nothing_is_missing(triage, tmp_path, monkeypatch, templates):
     monkeypatch.setattr(command, "synthesised", lambda environment, folder: templates(FUNCTION))
-    monkeypatch.setattr(command.checks, "of_this_machine", lambda found: iter(()))
+    monkeypatch.setattr(preflight, "of_this_machine", lambda found: iter(()))
     monkeypatch.setattr(command, "REGIONS", {})
     result = triage("preflight", "--json", "--state", tmp_path / "state")
     assert result.code == 0 and {check["ok"] for check in result.json} == {True}

@@ -7,6 +7,7 @@ import pytest
 
 from cli.aws import smoke as module
 from cli.aws.deployment import Deployment
+from cli.aws.functions import invoke
 from cli.aws.smoke import LETTERS, PREFIX, Smoke, announced_event
 from cli.errors import CommandError
 from runtime.seal import build as sealing
@@ -67,7 +68,7 @@ class Triaging:
     def invoke(self, session: Any, function: str, request: Any, *, gives: Any) -> Any:
         if not self.erases:
             raise CommandError("erase is out of order")
-        answer = _invoke(session, function, request, gives=gives)
+        answer = invoke(session, function, request, gives=gives)
         if self.seals:
             self._seal(request.complaint_id)
         return answer
@@ -82,9 +83,6 @@ class Triaging:
             sentences=(Passage(text="My card was refused.", label=0.2, runner_up=0.0),),
             unread="",
         )
-
-
-_invoke = module.invoke
 
 
 @pytest.fixture
