@@ -1,5 +1,8 @@
 """What a deployment costs, computed from the real templates."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from cli.aws.preflight import UNCOUNTED
@@ -7,6 +10,7 @@ from cli.cost.plan import FREE, RULES, Plan, Prices, workload
 from cli.templates import Templates
 from tests.stacks.conftest import Synthesis
 
+DEPLOY = Path(__file__).parents[2] / "docs" / "deploy.md"
 VOLUMES = (0, 1, 100, 3_000, 15_000, 100_000)
 
 
@@ -65,3 +69,17 @@ def test_every_function_and_table_of_the_workload_exists(production: Synthesis):
     assert set(found.work["functions"]) <= functions
     tables = list(found._paths("AWS::DynamoDB::GlobalTable"))
     assert all(any(f"/{name}/" in path for path in tables) for name in found.work["tables"])
+
+
+def test_the_documented_cost_is_that_of_the_templates(production: Synthesis):
+    """A figure may be a tenth off, or two dollars: then it still says what to expect."""
+    documented = dict(re.findall(r"^\| ([A-Za-z- ]+) \| ([\d,]+ \| [\d,]+) \|$", DEPLOY.read_text(), re.MULTILINE))
+    assert "total" in documented and len(documented) > 5
+    for number, volume in enumerate((3_000, 15_000)):
+        costs = plan(production, volume).services()
+        costs |= {"total": sum(costs.values())}
+        costs |= {"everything else": sum(cost for name, cost in costs.items() if name not in documented)}
+        for name, figures in documented.items():
+            assert int(figures.split(" | ")[number].replace(",", "")) == pytest.approx(costs[name], rel=0.1, abs=2), (
+                name
+            )

@@ -1,13 +1,17 @@
 """`triage smoke` on the deployed machine: it passes, leaves nothing behind, and names the step that is broken."""
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
-from cli.aws.smoke import LETTERS, PREFIX
+from cli.aws.deployment import LocalDeployment
+from cli.aws.smoke import LETTERS, PREFIX, Smoke
+from local.state import ROOT
 from tests.system.bundles import raising_model
 from tests.system.machine import Machine, until
 from tests.system.test_privacy import everything_written
@@ -127,3 +131,58 @@ def test_a_model_that_does_not_answer_fails_the_allocation(machine: Machine, tmp
     assert code == 1
     assert not steps["allocated"]["ok"] and "urgency of somebody/urgency@" in steps["allocated"]["detail"]
     assert steps["erased"]["ok"] and left_behind(machine) == []
+
+
+def test_the_rights_that_the_documentation_names_are_enough(machine: Machine):
+    name = machine.deployment.name
+    tables = {
+        table: _table_arn(machine, name(f"{table}-table"))
+        for table in ("raw-complaints", "complaints-allocation", "audit-chain")
+    }
+    execution = name("state-machine").replace(":stateMachine:", ":execution:") + ":*"
+    resources: list[tuple[list[str], dict[str, Any]]] = [
+        ([f"arn:aws:ssm:*:*:parameter/complaints-triage/local{below}" for below in ("", "/*")], {}),
+        ([tables["raw-complaints"]], {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": [f"{PREFIX}*"]}}),
+        ([tables["complaints-allocation"], tables["audit-chain"]], {}),
+        ([execution], {}),
+        ([name("explainer-role"), name("privacy-officer-role")], {}),
+    ]
+    statements = [
+        {"Effect": "Allow", "Action": actions, "Resource": found} | ({"Condition": condition} if condition else {})
+        for actions, (found, condition) in zip(documented_rights(), resources, strict=True)
+    ]
+    keys = {"Effect": "Allow", "Action": "kms:*", "Resource": "*"}
+    iam = machine.aws.client("iam")
+    trust = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
+    trusted = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    role = iam.create_role(RoleName="runs-smoke", AssumeRolePolicyDocument=trusted)["Role"]["Arn"]
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [*statements, keys]})
+    iam.put_role_policy(RoleName="runs-smoke", PolicyName="smoke", PolicyDocument=policy)
+    restricted = LocalDeployment(machine.instance)
+    restricted.session = machine.as_role(role)
+    try:
+        steps = Smoke(restricted, seconds=60).run()
+        assert [(step.name, step.ok) for step in steps] == [(name, True) for name in STEPS], steps
+        with pytest.raises(ClientError, match="AccessDenied"):
+            restricted.complaints.put({"complaint_id": "not-synthetic", "narrative": "anything"})
+    finally:
+        iam.delete_role_policy(RoleName="runs-smoke", PolicyName="smoke")
+        iam.delete_role(RoleName="runs-smoke")
+
+
+def documented_rights() -> list[list[str]]:
+    """Return the actions of each row of the table of rights in docs/deploy.md."""
+    text = (ROOT / "docs" / "deploy.md").read_text().partition("\n| right | on |\n")[2]
+    rows = [row.split("|")[1] for row in text.partition("\n\n")[0].splitlines()[1:]]
+    return [re.findall(r"`(\w+:\w+)`", row) for row in rows]
+
+
+def _table_arn(machine: Machine, table: str) -> str:
+    return str(machine.aws.client("dynamodb").describe_table(TableName=table)["Table"]["TableArn"])
+
+
+def test_preflight_finds_nothing_that_would_stop_the_embedded_aws(machine: Machine):
+    checks = machine.triage_json("preflight")
+    assert {check["check"] for check in checks} >= {"templates", "region", "credentials"}
+    assert all(check["ok"] for check in checks), checks
+    assert sum(check["check"].startswith("stack Complaints-local-") for check in checks) == 2
