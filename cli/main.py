@@ -33,8 +33,11 @@ class Entry:
 ENVIRONMENT, COMPLAINTS, MODELS = "Environment", "Complaints", "Models"
 ENTRIES = {
     "demo": Entry(ENVIRONMENT, "Start everything, train three models and triage complaints.", ("demo",)),
+    "preflight": Entry(ENVIRONMENT, "Say what will stop a deployment, before anything is changed.", ("preflight",)),
+    "cost": Entry(ENVIRONMENT, "Say what a deployment costs a month.", ("cost",)),
     "up": Entry(ENVIRONMENT, "Start the embedded AWS and Hub, and deploy what changed.", ("environment",)),
     "status": Entry(ENVIRONMENT, "Show servers, models and the latest complaints.", ("environment",)),
+    "smoke": Entry(ENVIRONMENT, "Check a whole deployment with synthetic complaints.", ("smoke",)),
     "down": Entry(ENVIRONMENT, "Stop the embedded AWS and Hub; keep their data.", ("environment",)),
     "submit": Entry(COMPLAINTS, "Submit complaints from a file.", ("submit",)),
     "show": Entry(COMPLAINTS, "Show everything that happened to a complaint.", ("show",)),

@@ -5,6 +5,7 @@ from io import BytesIO
 
 import pytest
 
+from cli.aws import explanations
 from cli.aws.deployment import Deployment
 from cli.commands import explain as command
 from cli.errors import CommandError
@@ -45,11 +46,11 @@ class States:
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
-    monkeypatch.setattr(command, "POLL_SECONDS", 0)
+    monkeypatch.setattr(explanations, "POLL_SECONDS", 0)
 
 
 def wait(states: States, seconds: float = 5) -> None:
-    command._explained(states, MACHINE, any_explanation_request(), seconds)  # type: ignore[arg-type]
+    explanations.wait_until_explained(states, MACHINE, any_explanation_request(), seconds)  # type: ignore[arg-type]
 
 
 def test_an_execution_is_named_after_its_request():
@@ -141,7 +142,7 @@ def test_a_delivery_is_read_and_a_refusal_is_shown(delivered):
             return self._answer
 
     def handed(answer):
-        return command._delivered(Functions(answer), "name", any_explanation_request())  # type: ignore[arg-type]
+        return explanations.delivered(Functions(answer), "name", any_explanation_request())  # type: ignore[arg-type]
 
     content = delivered.model_dump_json().encode()
     assert handed({"Payload": BytesIO(content)}) == delivered
