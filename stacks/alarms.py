@@ -12,7 +12,7 @@ from constructs import Construct
 from stacks.data import Data
 from stacks.findings import acknowledge_plain_http
 from stacks.settings import Settings
-from triage.metrics import NAMESPACE, Metric
+from triage.metrics import Metric
 
 MEANINGS = {
     Metric.STRATEGY_REFUSED: "A strategy edited by hand is not followed: read the logs of select_models",
@@ -63,7 +63,7 @@ class Alarms(Construct):
         self.topic.grant_publish(cloudwatch_service)
         metrics: dict[str, cloudwatch.Metric] = {
             **{
-                name: cloudwatch.Metric(namespace=NAMESPACE, metric_name=name, statistic="Sum")
+                name: cloudwatch.Metric(namespace=settings.metrics_namespace, metric_name=name, statistic="Sum")
                 for name in MEANINGS
                 if isinstance(name, Metric)
             },

@@ -40,6 +40,8 @@ class Foundation:
         data = self.data
         return {
             **vars(self.settings),
+            "metrics_namespace": self.settings.metrics_namespace,
+            "event_source": self.settings.event_source,
             "stale_after_seconds": round(self.settings.stale_after.to_seconds()),
             "code_version": self.packages.code_version,
             **{f"{table.spec.name}_table": table.table.table_name for table in data.tables},

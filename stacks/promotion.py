@@ -6,6 +6,7 @@ from constructs import Construct
 
 from stacks.data import Data
 from stacks.function import Foundation, RuntimeFunction
+from stacks.settings import Settings
 from stacks.states import LoggedStateMachine, announcing, invoking, retried
 from triage.functions import CHANGE_STRATEGY, CHECK_STRATEGY, SCHEDULE_PROMOTIONS, WEIGH_EVIDENCE
 from triage.promotion.steps import PROMOTION_EVENT, Weighed
@@ -43,7 +44,7 @@ class Promotion(Construct):
         self.state_machine = LoggedStateMachine(
             self,
             "Promotion",
-            definition=self._definition(data),
+            definition=self._definition(data, base.settings),
             timeout=Duration.minutes(15),
             functions=(self.weigh_evidence, self.change_strategy, self.check_strategy),
             settings=base.settings,
@@ -59,11 +60,11 @@ class Promotion(Construct):
         self.state_machine.grant_start_execution(self.schedule_promotions)
         self.schedule_promotions.run_every(base.settings.promote_every, rule="Schedule", event={})
 
-    def _definition(self, data: Data) -> sfn.Chain:
+    def _definition(self, data: Data, settings: Settings) -> sfn.Chain:
         soon = Duration.seconds(40)
         change = retried(invoking(self, self.change_strategy, timeout=soon))
         check = retried(invoking(self, self.check_strategy, timeout=soon))
-        change.next(check).next(announcing(self, data, PROMOTION_EVENT))
+        change.next(check).next(announcing(self, data, PROMOTION_EVENT, settings))
         acts = sfn.Condition.boolean_equals(path(Weighed, "acts"), True)
         choice = sfn.Choice(self, "Acts").when(acts, change).otherwise(sfn.Succeed(self, "NothingToDo"))
         return retried(invoking(self, self.weigh_evidence, timeout=Duration.minutes(6))).next(choice)

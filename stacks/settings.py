@@ -61,6 +61,21 @@ class Settings:
         """The trail's fixed name, which the policies of its bucket and key state before the trail exists."""
         return f"complaints-triage-{self.environment}"
 
+    @property
+    def metrics_namespace(self) -> str:
+        """Where our functions' metrics are. Two environments of one account would raise each other's alarms."""
+        return f"ComplaintsTriage/{self.environment}"
+
+    @property
+    def event_source(self) -> str:
+        """The `source` of our events, which tells environments apart where their buses are joined."""
+        return f"complaints-triage.{self.environment}"
+
+    @property
+    def parameter_path(self) -> str:
+        """Below it, names that people and other systems need are published as SSM parameters."""
+        return f"/complaints-triage/{self.environment}"
+
 
 THREE_YEARS = 3 * 365
 

@@ -21,7 +21,7 @@ from stacks.states import (
 )
 from triage.errors import ComplaintMissingError
 from triage.functions import SHADOW_FAILED, SHADOW_INFERENCE
-from triage.steps import EVENT_SOURCE, EVENT_TYPE, Allocated, InferenceRequest, ShadowFailure, path
+from triage.steps import EVENT_TYPE, Allocated, InferenceRequest, ShadowFailure, path
 
 
 class Shadows(Construct):
@@ -59,7 +59,7 @@ class Shadows(Construct):
             "Allocated",
             event_bus=data.bus,
             event_pattern=events.EventPattern(
-                source=[EVENT_SOURCE],
+                source=[base.settings.event_source],
                 detail_type=[EVENT_TYPE],
                 # Matches where at least one shadow is listed.
                 detail={"shadows": {"shadow": [True]}},

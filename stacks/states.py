@@ -17,7 +17,7 @@ from stacks.settings import Settings
 from triage.bundle import Engine
 from triage.contracts import Contract
 from triage.errors import permanent
-from triage.steps import EVENT_SOURCE, path
+from triage.steps import path
 
 ERROR = "$.error"
 TIMED_OUT = ("Sandbox.Timedout", sfn.Errors.TIMEOUT)
@@ -154,7 +154,7 @@ def invoking(
     return task
 
 
-def announcing(scope: Construct, data: Data, event_type: str) -> tasks.EventBridgePutEvents:
+def announcing(scope: Construct, data: Data, event_type: str, settings: Settings) -> tasks.EventBridgePutEvents:
     """Return a state that puts its input on the bus as an event, and passes it on."""
     return retried(
         tasks.EventBridgePutEvents(
@@ -163,7 +163,7 @@ def announcing(scope: Construct, data: Data, event_type: str) -> tasks.EventBrid
             entries=[
                 tasks.EventBridgePutEventsEntry(
                     event_bus=data.bus,
-                    source=EVENT_SOURCE,
+                    source=settings.event_source,
                     detail_type=event_type,
                     detail=sfn.TaskInput.from_json_path_at("$"),
                 )

@@ -1,9 +1,6 @@
 """Names of the metrics that functions write and alarms watch."""
 
 from enum import StrEnum
-from typing import Final
-
-NAMESPACE: Final = "ComplaintsTriage"
 
 
 class Metric(StrEnum):

@@ -8,7 +8,7 @@ from triage.metrics import Metric
 def test_what_should_not_be_raises_an_alarm(synthesis, name):
     """The alarm watches the metric that our functions write, which has no dimension."""
     alarm = synthesis.stateless.of_type("AWS::CloudWatch::Alarm")[f"Alarms/{name}"]
-    assert (alarm["Namespace"], alarm["MetricName"]) == ("ComplaintsTriage", name)
+    assert (alarm["Namespace"], alarm["MetricName"]) == (f"ComplaintsTriage/{synthesis.environment}", name)
     assert "Dimensions" not in alarm
     assert (alarm["Threshold"], alarm["Statistic"], alarm["EvaluationPeriods"]) == (1, "Sum", 1)
     assert alarm["ComparisonOperator"] == "GreaterThanOrEqualToThreshold"

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 from ministack.services.cloudformation import provisioners
 
@@ -96,6 +98,62 @@ def test_nothing_has_a_physical_name(synthesis, kind, name):
 
 def test_development_and_production_call_their_state_by_the_same_logical_ids(dev, production):
     assert dev.stateful.paths == production.stateful.paths
+
+
+NAMES_WITHIN_A_NAME = {("AWS::CloudWatch::Alarm", "MetricName"), ("AWS::IAM::Policy", "PolicyName")}
+"""A metric's name counts within its namespace, and an inline policy's within its role."""
+
+
+def names_in_the_account(synthesis) -> set[str]:
+    """Every name of a synthesis that exists once in an account and region, or that metrics and events are found by."""
+    found = set()
+    for template in synthesis.templates:
+        outputs = template.document.get("Outputs", {}).values()
+        found |= {template.stack_name, *(output["Export"]["Name"] for output in outputs)}
+        for resource in template.resources.values():
+            for name, value in resource.get("Properties", {}).items():
+                named = name.endswith(("Name", "Namespace")) and (resource["Type"], name) not in NAMES_WITHIN_A_NAME
+                # A name that refers to a resource differs as the resource's own name does.
+                if named and not (isinstance(value, dict) and value.keys() <= {"Ref", "Fn::GetAtt", "Fn::ImportValue"}):
+                    found.add(synthesis.readable(value, template))
+    for rule in synthesis.stateless.of_type("AWS::Events::Rule").values():
+        found |= {*rule.get("EventPattern", {}).get("source", [])}
+    for machine in synthesis.stateless.of_type("AWS::StepFunctions::StateMachine").values():
+        definition = json.loads(synthesis.readable(machine["DefinitionString"]))
+        for state in definition["States"].values():
+            found |= {entry["Source"] for entry in state.get("Parameters", {}).get("Entries", [])}
+    for function in synthesis.functions.values():
+        variables = function["Environment"]["Variables"]
+        found |= {variables[name] for name in ("METRICS_NAMESPACE", "EVENT_SOURCE") if name in variables}
+    return {name for name in found if not name.startswith("AWS/")}
+
+
+def test_two_environments_of_one_account_share_no_name(dev, production):
+    """Neither a physical name, nor an export, a parameter, a namespace of metrics or a source of events."""
+    assert not names_in_the_account(dev) & names_in_the_account(production)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Complaints-dev-Stateless",
+        "complaints-triage-dev",
+        "/complaints-triage/dev/bus",
+        "ComplaintsTriage/dev",
+        "complaints-triage.dev",
+    ],
+)
+def test_names_in_the_account_are_found(dev, name):
+    """Shows that the test above can fail."""
+    assert name in names_in_the_account(dev)
+
+
+def test_alarms_count_the_metrics_that_the_functions_of_their_environment_write(synthesis):
+    alarms = synthesis.stateless.of_type("AWS::CloudWatch::Alarm").values()
+    watched = {alarm["Namespace"] for alarm in alarms if not alarm["Namespace"].startswith("AWS/")}
+    variables = [function["Environment"]["Variables"] for function in synthesis.functions.values()]
+    written = {each["METRICS_NAMESPACE"] for each in variables if "METRICS_NAMESPACE" in each}
+    assert watched == written == {f"ComplaintsTriage/{synthesis.environment}"}
 
 
 def test_development_and_production_consist_of_the_same_resources(dev, production):

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from tests.system.machine import Machine
 
+NAMESPACE = "ComplaintsTriage/local"
 SECONDS = 60
 """The seconds within which an alarm is raised and its message arrives."""
 
@@ -13,7 +14,7 @@ SECONDS = 60
 def quiet(machine: Machine, metric: str) -> Iterator[None]:
     """Reset the alarm of a metric before and after the block."""
     cloudwatch = machine.aws.client("cloudwatch")
-    alarms = cloudwatch.describe_alarms_for_metric(Namespace="ComplaintsTriage", MetricName=metric)["MetricAlarms"]
+    alarms = cloudwatch.describe_alarms_for_metric(Namespace=NAMESPACE, MetricName=metric)["MetricAlarms"]
     (name,) = (alarm["AlarmName"] for alarm in alarms)
     cloudwatch.set_alarm_state(AlarmName=name, StateValue="OK", StateReason="a test begins")
     try:
@@ -24,7 +25,7 @@ def quiet(machine: Machine, metric: str) -> Iterator[None]:
 
 def counted_without_dimensions(machine: Machine, metric: str) -> bool:
     """On AWS an alarm without dimensions ignores metrics that have dimensions; the embedded AWS does not check this."""
-    found = machine.aws.client("cloudwatch").list_metrics(Namespace="ComplaintsTriage", MetricName=metric)["Metrics"]
+    found = machine.aws.client("cloudwatch").list_metrics(Namespace=NAMESPACE, MetricName=metric)["Metrics"]
     return [one["Dimensions"] for one in found] == [[]]
 
 
