@@ -66,6 +66,8 @@ def build(environment: SweepEnvironment, session: boto3.Session) -> Handler:
         found.update(_outcomes(tend, ((item["complaint_id"], item) for item in started)))
         if found["failed"]:
             metrics.measure(Metric.SWEEP_FAILED, found["failed"])
+        # Their messages expire before the complaints do. An alarm watches this metric.
+        metrics.measure(Metric.STILL_PARKED, sum(1 for _ in outbox.parked()))
         logger.info("swept", extra={"scope": request.scope, **found})
         return dict(found)
 

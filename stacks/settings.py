@@ -26,6 +26,7 @@ class Settings:
     stale_after: how long an execution may take before the sweeper looks at it.
     max_attempts: how many executions a complaint gets before it is parked.
     promote_every: how often challengers are judged, and so how soon a broken one is rolled back.
+    daily_complaints: whether complaints arrive every day, so that a day without any is alarming.
     second_approver: whether another person has to approve a new champion.
     trail: whether CloudTrail records who touches narratives. The embedded AWS has no CloudTrail.
     """
@@ -53,6 +54,7 @@ class Settings:
     stale_after: Duration
     max_attempts: int
     promote_every: Duration
+    daily_complaints: bool
     second_approver: bool
     trail: bool
 
@@ -103,6 +105,7 @@ DEV = Settings(
     stale_after=Duration.minutes(10),
     max_attempts=5,
     promote_every=Duration.minutes(5),
+    daily_complaints=False,
     second_approver=False,
     trail=True,
 )
@@ -116,6 +119,7 @@ PROD = replace(
     map_concurrency=10,
     inference_concurrency=50,
     shadow_concurrency=10,
+    daily_complaints=True,
     second_approver=True,
     explanation_concurrency=5,
 )

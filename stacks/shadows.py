@@ -28,7 +28,7 @@ class Shadows(Construct):
     """allocated → each shadow predicts.
 
     The announcement of an allocation starts it, and triage does not wait for its end. A shadow that fails is recorded
-    in the story. No alarm watches this state machine, because its failures stop no triage.
+    in the story.
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, base: Foundation) -> None:
@@ -54,7 +54,7 @@ class Shadows(Construct):
             functions=(*self.shadow_inference.values(), self.shadow_failed),
             settings=base.settings,
         )
-        events.Rule(
+        self.start = events.Rule(
             self,
             "Allocated",
             event_bus=data.bus,
