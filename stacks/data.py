@@ -169,6 +169,7 @@ class Store(Construct):
             ],
             metrics=[s3.BucketMetrics(id=EVERY_OBJECT)] if measured else None,
             removal_policy=settings.removal_policy,
+            auto_delete_objects=settings.empties_buckets,
         )
         acknowledge(self.bucket, "AwsSolutions-S1", why_unlogged)
         acknowledge_plain_http(self.bucket, "AwsSolutions-S10", settings)

@@ -28,6 +28,8 @@ class Settings:
     promote_every: how often challengers are judged, and so how soon a broken one is rolled back.
     daily_complaints: whether complaints arrive every day, so that a day without any is alarming.
     second_approver: whether another person has to approve a new champion.
+    empties_buckets: whether the objects of buckets go when their stack is deleted, by a function of the CDK that the
+        embedded AWS cannot run. AWS deletes no bucket with objects.
     trail: whether CloudTrail records who touches narratives. The embedded AWS has no CloudTrail.
     """
 
@@ -56,6 +58,7 @@ class Settings:
     promote_every: Duration
     daily_complaints: bool
     second_approver: bool
+    empties_buckets: bool
     trail: bool
 
     @property
@@ -72,6 +75,14 @@ class Settings:
     def event_source(self) -> str:
         """The `source` of our events, which tells environments apart where their buses are joined."""
         return f"complaints-triage.{self.environment}"
+
+    @property
+    def vended_logs(self) -> str:
+        """Where state machines log. AWS lets its services log below this prefix without a line in an account's policy.
+
+        That policy has room for 5,120 characters, and Step Functions adds every other log group of a state machine.
+        """
+        return f"/aws/vendedlogs/states/complaints-triage-{self.environment}"
 
     @property
     def parameter_path(self) -> str:
@@ -107,6 +118,7 @@ DEV = Settings(
     promote_every=Duration.minutes(5),
     daily_complaints=False,
     second_approver=False,
+    empties_buckets=True,
     trail=True,
 )
 PROD = replace(
@@ -120,6 +132,7 @@ PROD = replace(
     inference_concurrency=50,
     shadow_concurrency=10,
     daily_complaints=True,
+    empties_buckets=False,
     second_approver=True,
     explanation_concurrency=5,
 )
@@ -141,6 +154,7 @@ LOCAL = replace(
     sweep_all_every=Duration.minutes(1),
     stale_after=Duration.seconds(90),
     promote_every=Duration.minutes(1),
+    empties_buckets=False,
     trail=False,
 )
 SETTINGS = {settings.environment: settings for settings in (LOCAL, DEV, PROD)}

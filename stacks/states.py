@@ -118,7 +118,11 @@ class LoggedStateMachine(sfn.StateMachine):
             tracing_enabled=True,
             logs=sfn.LogOptions(
                 destination=logs.LogGroup(
-                    scope, f"{construct_id}Logs", retention=settings.log_retention, removal_policy=RemovalPolicy.DESTROY
+                    scope,
+                    f"{construct_id}Logs",
+                    log_group_name=f"{settings.vended_logs}/{construct_id}",
+                    retention=settings.log_retention,
+                    removal_policy=RemovalPolicy.DESTROY,
                 ),
                 level=sfn.LogLevel.ALL,
                 include_execution_data=False,

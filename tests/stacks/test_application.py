@@ -3,6 +3,8 @@ import json
 import pytest
 from ministack.services.cloudformation import provisioners
 
+from stacks.settings import SETTINGS
+
 STATE = {
     "AWS::DynamoDB::GlobalTable",
     "AWS::Events::EventBus",
@@ -14,11 +16,13 @@ STATE = {
 }
 """The types that hold state, and the policies that CloudFormation attaches to them."""
 
+EMPTIES = "Custom::S3AutoDeleteObjects"
 DECIDED = {"AWS::DynamoDB::GlobalTable", "AWS::KMS::Key", "AWS::S3::Bucket", "AWS::SQS::Queue"}
 
 
 def kinds(template) -> dict[str, str]:
-    return {path: resource["Type"] for path, resource in template.resources.items()}
+    """The types of all resources but those that empty buckets before they are deleted."""
+    return {path: resource["Type"] for path, resource in template.resources.items() if "AutoDeleteObjects" not in path}
 
 
 def types(template) -> set[str]:
@@ -84,7 +88,6 @@ def test_state_stays_in_production_and_goes_elsewhere(synthesis):
         ("AWS::SQS::Queue", "QueueName"),
         ("AWS::KMS::Alias", "AliasName"),
         ("AWS::Lambda::Function", "FunctionName"),
-        ("AWS::Logs::LogGroup", "LogGroupName"),
         ("AWS::StepFunctions::StateMachine", "StateMachineName"),
         ("AWS::IAM::Role", "RoleName"),
         ("AWS::IAM::Policy", "ManagedPolicyName"),
@@ -97,7 +100,33 @@ def test_nothing_has_a_physical_name(synthesis, kind, name):
 
 
 def test_development_and_production_call_their_state_by_the_same_logical_ids(dev, production):
-    assert dev.stateful.paths == production.stateful.paths
+    ours, theirs = ({path: each for each, path in one.stateful.paths.items()} for one in (dev, production))
+    assert {path: ours[path] for path in kinds(dev.stateful)} == theirs
+
+
+def test_only_what_state_machines_log_to_has_the_name_that_aws_asks_for(synthesis):
+    """AWS lets its services log below `/aws/vendedlogs/` without adding to a policy that is full after a few groups."""
+    groups = synthesis.stateless.of_type("AWS::Logs::LogGroup")
+    machines = synthesis.stateless.of_type("AWS::StepFunctions::StateMachine").values()
+    logged = {
+        synthesis.readable(each["CloudWatchLogsLogGroup"]["LogGroupArn"]).removesuffix(".Arn")
+        for machine in machines
+        for each in machine["LoggingConfiguration"]["Destinations"]
+    }
+    named = {path: group["LogGroupName"] for path, group in groups.items() if "LogGroupName" in group}
+    assert named.keys() == logged
+    assert all(name.startswith("/aws/vendedlogs/states/") for name in named.values())
+    assert len({*named.values()}) == len(named) == len(machines)
+
+
+def test_a_bucket_that_goes_with_its_stack_is_emptied_first(synthesis):
+    """AWS deletes no bucket with objects. The embedded AWS deletes none at all."""
+    template = synthesis.stateful
+    emptied = {synthesis.readable(each["BucketName"], template) for each in template.of_type(EMPTIES).values()}
+    buckets = template.of_type("AWS::S3::Bucket").keys()
+    goes = {path for path in buckets if template.resources[path]["DeletionPolicy"] == "Delete"}
+    assert emptied == (goes if synthesis.environment != "local" else set())
+    assert bool(emptied) is SETTINGS[synthesis.environment].empties_buckets
 
 
 NAMES_WITHIN_A_NAME = {("AWS::CloudWatch::Alarm", "MetricName"), ("AWS::IAM::Policy", "PolicyName")}

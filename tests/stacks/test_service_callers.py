@@ -224,6 +224,7 @@ CALLS: dict[str, Callable[[Resource], Iterator[Caller | RoleCaller]]] = {
     "AWS::SQS::QueuePolicy": nothing,
     "AWS::SSM::Parameter": nothing,
     "AWS::StepFunctions::StateMachine": state_machine,
+    "Custom::S3AutoDeleteObjects": nothing,
 }
 """Which resources a service calls for a resource of this type."""
 
