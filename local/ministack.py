@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from local import checkpoint, iam_fixes, lambda_fixes
+from local import alarm_fixes, checkpoint, iam_fixes, lambda_fixes
 from local.processes import clean_environment
 from local.state import LOOPBACK, State
 
@@ -61,6 +61,7 @@ def main() -> None:
         served=dict(pair.split("=", 1) for pair in arguments.serve),
     )
     iam_fixes.apply()
+    alarm_fixes.apply()
     checkpoint.Checkpoints(saved(state), interval=arguments.checkpoint).install()
 
     from ministack.app import main as serve

@@ -7,7 +7,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import MetricUnit
 
 from runtime.adapters.failures import record_failure
-from runtime.adapters.metrics import measure
+from runtime.adapters.metrics import Metrics
 from runtime.adapters.story import Stories
 from runtime.function import Handler, entry_point, step_handler
 from triage.allocation import allocate
@@ -22,6 +22,7 @@ logger = Logger(service="allocate")
 
 def build(environment: AllocateEnvironment, session: boto3.Session) -> Handler:
     stories = Stories(environment, session)
+    metrics = Metrics(environment)
 
     def decide(request: AllocationRequest) -> Allocated:
         story = stories.read(request.complaint_id)
@@ -37,20 +38,20 @@ def build(environment: AllocateEnvironment, session: boto3.Session) -> Handler:
         )
         # Before the allocation, because a retry that finds an allocation records no failures.
         for failure in request.failures:
-            record_failure(failure, complaint_id=request.complaint_id, stories=stories, logger=logger)
+            record_failure(failure, complaint_id=request.complaint_id, stories=stories, metrics=metrics, logger=logger)
         if not stories.add(allocation):
             # Another execution of this complaint was faster: its allocation counts.
             return decide(request)
-        _measure(allocation)
+        _measure(allocation, metrics)
         return allocation.announcement()
 
     return step_handler(ALLOCATE, decide, logger)
 
 
-def _measure(allocation: AllocationEntry) -> None:
+def _measure(allocation: AllocationEntry, metrics: Metrics) -> None:
     by = {"route": allocation.route, "journey": allocation.journey}
-    measure(Metric.ALLOCATED, by=by)
-    measure(Metric.ALLOCATION_TIME, allocation.milliseconds, unit=MetricUnit.Milliseconds, by=by)
+    metrics.measure(Metric.ALLOCATED, by=by)
+    metrics.measure(Metric.ALLOCATION_TIME, allocation.milliseconds, unit=MetricUnit.Milliseconds, by=by)
 
 
 handler = entry_point(AllocateEnvironment, build)

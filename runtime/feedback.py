@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from runtime.adapters.dynamodb import Condition, Table
 from runtime.adapters.feedback import CurrentAllocation
-from runtime.adapters.metrics import measure
+from runtime.adapters.metrics import Metrics
 from runtime.function import Handler, entry_point
 from triage import tables
 from triage.errors import TriageError
@@ -18,7 +18,7 @@ from triage.feedback import INBOX, FeedbackRow, is_pending
 from triage.functions import FeedbackEnvironment
 from triage.metrics import Metric
 from triage.outbox import expiry
-from triage.steps import EVENT_SOURCE, EVENT_TYPE
+from triage.steps import EVENT_TYPE
 from triage.story import AllocationEntry
 from triage.taxonomy import load_taxonomy
 from triage.validation import problems
@@ -33,6 +33,7 @@ logger = Logger(service="feedback")
 def build(environment: FeedbackEnvironment, session: boto3.Session) -> Handler:
     story = Table(session.client("dynamodb"), tables.COMPLAINTS_ALLOCATION, environment.complaints_allocation_table)
     current = CurrentAllocation(story, load_taxonomy(), code_version=environment.code_version)
+    metrics = Metrics(environment)
     events, sqs = session.client("events"), session.client("sqs")
 
     def outcome_of(inbox: str, feedback_id: str, row: dict[str, Any]) -> dict[str, Any]:
@@ -45,7 +46,7 @@ def build(environment: FeedbackEnvironment, session: boto3.Session) -> Handler:
             applied = current.apply(feedback, datetime.now(UTC))
         except TriageError as error:
             return {"outcome": "refused", "reason": str(error)}
-        _announce(applied.allocation, events, environment.bus_name)
+        _announce(applied.allocation, events, environment)
         return {"outcome": "applied", "made_version": applied.made_version}
 
     def take(inbox: str, feedback_id: str) -> None:
@@ -74,18 +75,18 @@ def build(environment: FeedbackEnvironment, session: boto3.Session) -> Handler:
                 where = {"inbox": inbox, "feedback_id": feedback_id, "error": type(error).__name__}
                 logger.error("left without an outcome", extra=where)
                 # An alarm watches this metric.
-                measure(Metric.FEEDBACK_FAILED)
+                metrics.measure(Metric.FEEDBACK_FAILED)
 
     return apply_each
 
 
-def _announce(allocation: AllocationEntry, events: "EventBridgeClient", bus: str) -> None:
+def _announce(allocation: AllocationEntry, events: "EventBridgeClient", environment: FeedbackEnvironment) -> None:
     """Send the event before the row gets its outcome, so that it is never left out; it may come twice."""
     answer = events.put_events(
         Entries=[
             {
-                "EventBusName": bus,
-                "Source": EVENT_SOURCE,
+                "EventBusName": environment.bus_name,
+                "Source": environment.event_source,
                 "DetailType": EVENT_TYPE,
                 "Detail": allocation.announcement().model_dump_json(),
             }

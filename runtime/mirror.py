@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from runtime.adapters.bundles import S3Bundles
 from runtime.adapters.dynamodb import Condition, Table
 from runtime.adapters.hub import Hub
-from runtime.adapters.metrics import measure
+from runtime.adapters.metrics import Metrics
 from runtime.function import Handler, entry_point
 from triage import tables
 from triage.bundle import describe
@@ -32,6 +32,7 @@ PRESENT: Final = Condition("attribute_exists(#id)", id="model_id")
 
 
 def build(environment: MirrorEnvironment, session: boto3.Session) -> Handler:
+    metrics = Metrics(environment)
     models = Table(session.client("dynamodb"), tables.MODEL_INFO, environment.model_info_table)
     bundles = S3Bundles(session.client("s3"), environment.bundles_bucket)
     hub = Hub(
@@ -45,7 +46,7 @@ def build(environment: MirrorEnvironment, session: boto3.Session) -> Handler:
             keys = record["dynamodb"]["Keys"]
             model_id, revision = keys["model_id"]["S"], keys["revision"]["S"]
             try:
-                _process(model_id, revision, models, hub, bundles)
+                _process(model_id, revision, models, hub, bundles, metrics)
             except Exception:
                 # Raising would block the rows behind this one. Registering the model again retries it.
                 logger.exception("row not processed", extra={"model_id": model_id, "revision": revision})
@@ -61,7 +62,7 @@ def _token(environment: MirrorEnvironment, session: boto3.Session) -> str | None
     return token
 
 
-def _process(model_id: str, revision: str, models: Table, hub: Hub, bundles: S3Bundles) -> None:
+def _process(model_id: str, revision: str, models: Table, hub: Hub, bundles: S3Bundles, metrics: Metrics) -> None:
     row = models.get(model_id, revision)
     unmirrored = row is not None and "bundle" not in row and "failure" not in row
     try:
@@ -72,12 +73,12 @@ def _process(model_id: str, revision: str, models: Table, hub: Hub, bundles: S3B
         _store_outcome(model_id, revision, {"failure": f"{type(error).__name__}: {error}"}, models)
         return
     if registration is not None:
-        _revert_edits(registration, row, models)
+        _revert_edits(registration, row, models, metrics)
     elif row is not None and unmirrored:
         _mirror_row(row, models, hub, bundles)
 
 
-def _revert_edits(registration: ModelInfo, row: dict[str, Any] | None, models: Table) -> None:
+def _revert_edits(registration: ModelInfo, row: dict[str, Any] | None, models: Table, metrics: Metrics) -> None:
     """Put back attributes that may not change. A deleted row comes back as `registered`, so it does not take part."""
     model_id, revision = key = registration.model_id, registration.revision
     right = fixed_attributes(registration.model_dump(mode="json", exclude_none=True))
@@ -86,7 +87,7 @@ def _revert_edits(registration: ModelInfo, row: dict[str, Any] | None, models: T
     if not edited:
         return
     logger.error("edited row put back", extra={"model_id": model_id, "revision": revision, "edited": edited})
-    measure(Metric.REGISTRY_EDITED)
+    metrics.measure(Metric.REGISTRY_EDITED)
     assign = {name: right[name] for name in edited if name in right and name not in ("model_id", "revision")}
     # Somebody who writes the row meanwhile starts this function again.
     if row is None:

@@ -11,7 +11,7 @@ import boto3
 from aws_lambda_powertools import Logger
 
 from runtime.adapters.chain import Chain
-from runtime.adapters.metrics import measure
+from runtime.adapters.metrics import Metrics
 from runtime.adapters.story import StoryReader
 from runtime.function import Handler, entry_point
 from triage.audit.verification import Finding, verify
@@ -31,6 +31,7 @@ WHOLE: Final = "*"
 def build(environment: SealEnvironment, session: boto3.Session) -> Handler:
     stories = StoryReader(environment, session)
     chain = Chain(environment, session)
+    metrics = Metrics(environment)
 
     def seal(event: dict[str, Any], context: object) -> None:
         """Raise whatever error prevents sealing, so that the stream waits and no change is left out."""
@@ -47,7 +48,7 @@ def build(environment: SealEnvironment, session: boto3.Session) -> Handler:
                 for finding in altered(partition):
                     if finding.entry in again or finding.entry == WHOLE:
                         logger.error("altered record", extra=finding.model_dump())
-                        measure(Metric.RECORD_ALTERED)
+                        metrics.measure(Metric.RECORD_ALTERED)
 
     def altered(partition: str) -> list[Finding]:
         """Return the lasting problems of a story or an inbox."""

@@ -7,7 +7,7 @@ from aws_lambda_powertools import Logger
 from pydantic import ValidationError
 
 from runtime.adapters.dynamodb import Item, Table, valid_rows
-from runtime.adapters.metrics import measure
+from runtime.adapters.metrics import Metrics
 from runtime.adapters.narratives import Narratives
 from runtime.adapters.story import Stories
 from runtime.function import Handler, entry_point, step_handler
@@ -28,6 +28,7 @@ def build(environment: SelectModelsEnvironment, session: boto3.Session) -> Handl
     client = session.client("dynamodb")
     narratives = Narratives(environment, session, purpose="selection", logger=logger)
     stories = Stories(environment, session)
+    metrics = Metrics(environment)
     models = Table(client, tables.MODEL_INFO, environment.model_info_table)
     strategies = Table(client, tables.MODEL_STRATEGY, environment.model_strategy_table)
 
@@ -46,7 +47,7 @@ def build(environment: SelectModelsEnvironment, session: boto3.Session) -> Handl
         found = strategies_in_force(strategies.scan(), active)
         for task, problem in found.refused.items():
             logger.error("bad strategy not followed", extra={"task": task, "problem": problem})
-            measure(Metric.STRATEGY_REFUSED)
+            metrics.measure(Metric.STRATEGY_REFUSED)
         selection = select_models(
             complaint,
             active=active,

@@ -11,7 +11,7 @@ from aws_lambda_powertools import Logger
 
 from runtime.adapters.dynamodb import Table
 from runtime.adapters.executions import Executions
-from runtime.adapters.metrics import measure
+from runtime.adapters.metrics import Metrics
 from runtime.adapters.outbox import Outbox
 from runtime.function import Handler, entry_point
 from triage import tables
@@ -36,6 +36,7 @@ class SweepRequest(Contract):
 def build(environment: SweepEnvironment, session: boto3.Session) -> Handler:
     complaints = Table(session.client("dynamodb"), tables.RAW_COMPLAINTS, environment.raw_complaints_table)
     outbox = Outbox(complaints, retention_days=environment.retention_days)
+    metrics = Metrics(environment)
     executions = Executions(session.client("stepfunctions"), environment.state_machine_arn)
     sqs = session.client("sqs")
     stale_after = timedelta(seconds=environment.stale_after_seconds)
@@ -64,7 +65,9 @@ def build(environment: SweepEnvironment, session: boto3.Session) -> Handler:
         started = outbox.started_before(datetime.now(UTC) - stale_after)
         found.update(_outcomes(tend, ((item["complaint_id"], item) for item in started)))
         if found["failed"]:
-            measure(Metric.SWEEP_FAILED, found["failed"])
+            metrics.measure(Metric.SWEEP_FAILED, found["failed"])
+        # Their messages expire before the complaints do. An alarm watches this metric.
+        metrics.measure(Metric.STILL_PARKED, sum(1 for _ in outbox.parked()))
         logger.info("swept", extra={"scope": request.scope, **found})
         return dict(found)
 

@@ -7,7 +7,7 @@ from aws_lambda_powertools import Logger
 
 from runtime.adapters.dynamodb import Table
 from runtime.adapters.experiments import Experiments
-from runtime.adapters.metrics import measure
+from runtime.adapters.metrics import Metrics
 from runtime.adapters.strategies import current_strategy
 from runtime.function import Handler, entry_point, step_handler
 from triage import tables
@@ -20,6 +20,7 @@ logger = Logger(service="weigh_evidence")
 
 def build(environment: WeighEvidenceEnvironment, session: boto3.Session) -> Handler:
     client, s3 = session.client("dynamodb"), session.client("s3")
+    metrics = Metrics(environment)
     strategies = Table(client, tables.MODEL_STRATEGY, environment.model_strategy_table)
     experiments = Experiments(Table(client, tables.COMPLAINTS_ALLOCATION, environment.complaints_allocation_table))
 
@@ -30,7 +31,7 @@ def build(environment: WeighEvidenceEnvironment, session: boto3.Session) -> Hand
         now = datetime.now(UTC)
         found = opinions(row, experiments.observe(row, now), now)
         for opinion in found:
-            _report(opinion)
+            _report(opinion, metrics)
         chosen = most_urgent(found)
         weighed = outcome(row, chosen)
         if weighed.evidence is not None:
@@ -45,7 +46,7 @@ def build(environment: WeighEvidenceEnvironment, session: boto3.Session) -> Hand
     return step_handler(WEIGH_EVIDENCE, weigh, logger)
 
 
-def _report(opinion: Opinion) -> None:
+def _report(opinion: Opinion, metrics: Metrics) -> None:
     evidence = opinion.evidence
     logger.info(
         "weighed",
@@ -60,7 +61,7 @@ def _report(opinion: Opinion) -> None:
     for problem in evidence.delivered.problems if evidence.delivered else ():
         logger.error("not delivered as intended", extra={"task": evidence.task, "problem": problem})
         # Alarms watch these metrics.
-        measure(problem)
+        metrics.measure(problem)
 
 
 handler = entry_point(WeighEvidenceEnvironment, build)

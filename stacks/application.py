@@ -36,9 +36,9 @@ class Application(Construct):
             self.stateless, "Orchestration", data=data, inference=inference, settings=settings
         )
         intake = Intake(self.stateless, "Intake", base=base, state_machine=orchestration.state_machine)
-        Shadows(self.stateless, "Shadows", base=base)
+        shadows = Shadows(self.stateless, "Shadows", base=base)
         mlops = MLOps(self.stateless, "MLOps", base=base)
-        Feedback(self.stateless, "Feedback", base=base)
+        feedback = Feedback(self.stateless, "Feedback", base=base)
         promotion = Promotion(self.stateless, "Promotion", base=base)
         explanations = Explanations(self.stateless, "Explanations", base=base)
         audit = Audit(self.stateless, "Audit", base=base)
@@ -50,10 +50,19 @@ class Application(Construct):
             self.stateless,
             "Alarms",
             data=data,
-            state_machine=orchestration.state_machine,
-            promotion=promotion.state_machine,
-            seal=audit.seal,
-            keep_held=audit.keep_held,
+            machines={
+                "Executions": orchestration.state_machine,
+                "Shadows": shadows.state_machine,
+                "Promotions": promotion.state_machine,
+                "Explanations": explanations.state_machine,
+            },
+            triggered=(
+                *(intake.intake, intake.sweep, audit.seal, audit.keep_held),
+                *(feedback.feedback, mlops.mirror, promotion.schedule_promotions),
+            ),
+            awaited=(inference.select_models, *inference.model_inference.values(), inference.allocate),
+            busy=(intake.intake, audit.seal),
+            shadows_start=shadows.start,
             settings=settings,
         )
         Published(

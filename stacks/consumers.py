@@ -31,6 +31,6 @@ class Published(Construct):
             ssm.StringParameter(
                 self,
                 "".join(part.title() for part in name.split("-")),
-                parameter_name=f"/complaints-triage/{settings.environment}/{name}",
+                parameter_name=f"{settings.parameter_path}/{name}",
                 string_value=value,
             )

@@ -123,12 +123,17 @@ def _kinds(annotation: object) -> set[type]:
     return {annotation if isinstance(annotation, type) else type(annotation)}
 
 
+EVERY_OBJECT = "EveryObject"
+"""The filter of a bucket's metrics that leaves nothing out."""
+
+
 class Store(Construct):
     """A bucket of objects that are never changed: versioned, encrypted and closed to the public.
 
     why_unlogged: why its reads need no access log.
     why_all_objects: why a role may get every object of it.
     expires: the age at which objects are deleted; by default they stay.
+    measured: whether its requests are counted, so that an alarm sees that nobody writes to it.
     """
 
     def __init__(
@@ -141,6 +146,7 @@ class Store(Construct):
         why_unlogged: str,
         why_all_objects: str,
         expires: Duration | None = None,
+        measured: bool = False,
     ) -> None:
         super().__init__(scope, construct_id)
         self._key = key
@@ -161,7 +167,9 @@ class Store(Construct):
                     abort_incomplete_multipart_upload_after=Duration.days(1),
                 )
             ],
+            metrics=[s3.BucketMetrics(id=EVERY_OBJECT)] if measured else None,
             removal_policy=settings.removal_policy,
+            auto_delete_objects=settings.empties_buckets,
         )
         acknowledge(self.bucket, "AwsSolutions-S1", why_unlogged)
         acknowledge_plain_http(self.bucket, "AwsSolutions-S10", settings)
@@ -242,6 +250,7 @@ class Data(Construct):
             why_unlogged="It is the log itself; reads of it are management events of the trail.",
             why_all_objects="No role of this application may read it.",
             expires=Duration.days(settings.retention_days),
+            measured=True,
         )
         stack = Stack.of(self)
         trail = stack.format_arn(service="cloudtrail", resource="trail", resource_name=settings.trail_name)

@@ -40,6 +40,8 @@ class Foundation:
         data = self.data
         return {
             **vars(self.settings),
+            "metrics_namespace": self.settings.metrics_namespace,
+            "event_source": self.settings.event_source,
             "stale_after_seconds": round(self.settings.stale_after.to_seconds()),
             "code_version": self.packages.code_version,
             **{f"{table.spec.name}_table": table.table.table_name for table in data.tables},
@@ -109,6 +111,11 @@ class RuntimeFunction(lambda_.Function):
             reserved_concurrent_executions=concurrency,
         )
         self.execution_role = role
+        self.schedules: dict[events.Rule, Duration] = {}
+
+    @property
+    def reads_stream(self) -> bool:
+        return any(isinstance(child, lambda_.EventSourceMapping) for child in self.node.children)
 
     def read_stream(self, table: SpecifiedTable, *, batch_size: int, only: Mapping[str, object] | None = None) -> None:
         """Invoke the function with the keys of changed items. only: the filter of their records.
@@ -132,7 +139,8 @@ class RuntimeFunction(lambda_.Function):
         sent = None if event is None else events.RuleTargetInput.from_object(dict(event))
         target = targets.LambdaFunction(self, event=sent)
         layer = cast(Construct, self.node.scope)
-        events.Rule(layer, rule, schedule=events.Schedule.rate(period), targets=[target])
+        scheduled = events.Rule(layer, rule, schedule=events.Schedule.rate(period), targets=[target])
+        self.schedules[scheduled] = period
 
 
 def judging_functions(

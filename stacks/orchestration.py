@@ -82,7 +82,7 @@ class Orchestration(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         allocate = self._invoke(inference.allocate)
-        allocate.next(announcing(self, data, EVENT_TYPE)).next(self._settle(data))
+        allocate.next(announcing(self, data, EVENT_TYPE, settings)).next(self._settle(data))
         judged = building(
             self,
             "Judged",

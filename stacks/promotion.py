@@ -4,9 +4,8 @@ from aws_cdk import Duration
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
-from stacks.data import Data
 from stacks.function import Foundation, RuntimeFunction
-from stacks.states import LoggedStateMachine, announcing, invoking, retried
+from stacks.states import LoggedStateMachine, announcing, invoking, longest, retried
 from triage.functions import CHANGE_STRATEGY, CHECK_STRATEGY, SCHEDULE_PROMOTIONS, WEIGH_EVIDENCE
 from triage.promotion.steps import PROMOTION_EVENT, Weighed
 from triage.steps import path
@@ -40,14 +39,7 @@ class Promotion(Construct):
         data.model_info.allow(self.check_strategy, "Query", index="by_state")
         data.model_strategy.allow(self.check_strategy, "Scan")
 
-        self.state_machine = LoggedStateMachine(
-            self,
-            "Promotion",
-            definition=self._definition(data),
-            timeout=Duration.minutes(15),
-            functions=(self.weigh_evidence, self.change_strategy, self.check_strategy),
-            settings=base.settings,
-        )
+        self.state_machine = self._machine(base)
         self.schedule_promotions = RuntimeFunction(
             self,
             "SchedulePromotions",
@@ -59,11 +51,21 @@ class Promotion(Construct):
         self.state_machine.grant_start_execution(self.schedule_promotions)
         self.schedule_promotions.run_every(base.settings.promote_every, rule="Schedule", event={})
 
-    def _definition(self, data: Data) -> sfn.Chain:
+    def _machine(self, base: Foundation) -> LoggedStateMachine:
         soon = Duration.seconds(40)
+        weigh = retried(invoking(self, self.weigh_evidence, timeout=Duration.minutes(6)))
         change = retried(invoking(self, self.change_strategy, timeout=soon))
         check = retried(invoking(self, self.check_strategy, timeout=soon))
-        change.next(check).next(announcing(self, data, PROMOTION_EVENT))
+        announce = announcing(self, base.data, PROMOTION_EVENT, base.settings)
         acts = sfn.Condition.boolean_equals(path(Weighed, "acts"), True)
         choice = sfn.Choice(self, "Acts").when(acts, change).otherwise(sfn.Succeed(self, "NothingToDo"))
-        return retried(invoking(self, self.weigh_evidence, timeout=Duration.minutes(6))).next(choice)
+        change.next(check).next(announce)
+        return LoggedStateMachine(
+            self,
+            "Promotion",
+            definition=weigh.next(choice),
+            # Otherwise it ends before the last try, and a change may be in force that nobody checked or announced.
+            timeout=longest(weigh, change, check, announce),
+            functions=(self.weigh_evidence, self.change_strategy, self.check_strategy),
+            settings=base.settings,
+        )

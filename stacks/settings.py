@@ -26,7 +26,10 @@ class Settings:
     stale_after: how long an execution may take before the sweeper looks at it.
     max_attempts: how many executions a complaint gets before it is parked.
     promote_every: how often challengers are judged, and so how soon a broken one is rolled back.
+    daily_complaints: whether complaints arrive every day, so that a day without any is alarming.
     second_approver: whether another person has to approve a new champion.
+    empties_buckets: whether the objects of buckets go when their stack is deleted, by a function of the CDK that the
+        embedded AWS cannot run. AWS deletes no bucket with objects.
     trail: whether CloudTrail records who touches narratives. The embedded AWS has no CloudTrail.
     """
 
@@ -53,13 +56,38 @@ class Settings:
     stale_after: Duration
     max_attempts: int
     promote_every: Duration
+    daily_complaints: bool
     second_approver: bool
+    empties_buckets: bool
     trail: bool
 
     @property
     def trail_name(self) -> str:
         """The trail's fixed name, which the policies of its bucket and key state before the trail exists."""
         return f"complaints-triage-{self.environment}"
+
+    @property
+    def metrics_namespace(self) -> str:
+        """Where our functions' metrics are. Two environments of one account would raise each other's alarms."""
+        return f"ComplaintsTriage/{self.environment}"
+
+    @property
+    def event_source(self) -> str:
+        """The `source` of our events, which tells environments apart where their buses are joined."""
+        return f"complaints-triage.{self.environment}"
+
+    @property
+    def vended_logs(self) -> str:
+        """Where state machines log. AWS lets its services log below this prefix without a line in an account's policy.
+
+        That policy has room for 5,120 characters, and Step Functions adds every other log group of a state machine.
+        """
+        return f"/aws/vendedlogs/states/complaints-triage-{self.environment}"
+
+    @property
+    def parameter_path(self) -> str:
+        """Below it, names that people and other systems need are published as SSM parameters."""
+        return f"/complaints-triage/{self.environment}"
 
 
 THREE_YEARS = 3 * 365
@@ -88,7 +116,9 @@ DEV = Settings(
     stale_after=Duration.minutes(10),
     max_attempts=5,
     promote_every=Duration.minutes(5),
+    daily_complaints=False,
     second_approver=False,
+    empties_buckets=True,
     trail=True,
 )
 PROD = replace(
@@ -101,6 +131,8 @@ PROD = replace(
     map_concurrency=10,
     inference_concurrency=50,
     shadow_concurrency=10,
+    daily_complaints=True,
+    empties_buckets=False,
     second_approver=True,
     explanation_concurrency=5,
 )
@@ -122,6 +154,7 @@ LOCAL = replace(
     sweep_all_every=Duration.minutes(1),
     stale_after=Duration.seconds(90),
     promote_every=Duration.minutes(1),
+    empties_buckets=False,
     trail=False,
 )
 SETTINGS = {settings.environment: settings for settings in (LOCAL, DEV, PROD)}

@@ -21,14 +21,14 @@ from stacks.states import (
 )
 from triage.errors import ComplaintMissingError
 from triage.functions import SHADOW_FAILED, SHADOW_INFERENCE
-from triage.steps import EVENT_SOURCE, EVENT_TYPE, Allocated, InferenceRequest, ShadowFailure, path
+from triage.steps import EVENT_TYPE, Allocated, InferenceRequest, ShadowFailure, path
 
 
 class Shadows(Construct):
     """allocated → each shadow predicts.
 
     The announcement of an allocation starts it, and triage does not wait for its end. A shadow that fails is recorded
-    in the story. No alarm watches this state machine, because its failures stop no triage.
+    in the story.
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, base: Foundation) -> None:
@@ -54,12 +54,12 @@ class Shadows(Construct):
             functions=(*self.shadow_inference.values(), self.shadow_failed),
             settings=base.settings,
         )
-        events.Rule(
+        self.start = events.Rule(
             self,
             "Allocated",
             event_bus=data.bus,
             event_pattern=events.EventPattern(
-                source=[EVENT_SOURCE],
+                source=[base.settings.event_source],
                 detail_type=[EVENT_TYPE],
                 # Matches where at least one shadow is listed.
                 detail={"shadows": {"shadow": [True]}},

@@ -1,7 +1,8 @@
 """The parts of state machines: states that invoke, build and announce, and their retries."""
 
-from collections.abc import Iterable
-from typing import TypeVar
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
 
 from aws_cdk import Duration, RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
@@ -17,7 +18,7 @@ from stacks.settings import Settings
 from triage.bundle import Engine
 from triage.contracts import Contract
 from triage.errors import permanent
-from triage.steps import EVENT_SOURCE, path
+from triage.steps import path
 
 ERROR = "$.error"
 TIMED_OUT = ("Sandbox.Timedout", sfn.Errors.TIMEOUT)
@@ -49,6 +50,26 @@ def retried(task: Task) -> Task:
     """Try a task again after every error that no earlier retry names: after 1, 2, 4, 8 and 16 seconds at most."""
     add_retry(task, sfn.Errors.ALL, attempts=5)
     return task
+
+
+def patience(state: Mapping[str, Any]) -> float:
+    """Return the seconds that a task may take: each of its tries, and the pauses between them.
+
+    state: in Amazon's States Language. A try that is throttled takes no time.
+    """
+    rules = state.get("Retry", [])
+    tries = 1 + sum(rule["MaxAttempts"] for rule in rules if rule["ErrorEquals"] != [THROTTLED])
+    pauses = [
+        min(rule["MaxDelaySeconds"], rule["IntervalSeconds"] * rule["BackoffRate"] ** attempt)
+        for rule in rules
+        for attempt in range(rule["MaxAttempts"])
+    ]
+    return float(tries * state["TimeoutSeconds"] + sum(pauses))
+
+
+def longest(*tasks: sfn.TaskStateBase) -> Duration:
+    """Return how long tasks may take one after the other."""
+    return Duration.seconds(math.ceil(sum(patience(task.to_state_json()) for task in tasks)))
 
 
 def building(scope: Construct, name: str, contract: type[Contract], **parameters: object) -> sfn.Pass:
@@ -97,7 +118,11 @@ class LoggedStateMachine(sfn.StateMachine):
             tracing_enabled=True,
             logs=sfn.LogOptions(
                 destination=logs.LogGroup(
-                    scope, f"{construct_id}Logs", retention=settings.log_retention, removal_policy=RemovalPolicy.DESTROY
+                    scope,
+                    f"{construct_id}Logs",
+                    log_group_name=f"{settings.vended_logs}/{construct_id}",
+                    retention=settings.log_retention,
+                    removal_policy=RemovalPolicy.DESTROY,
                 ),
                 level=sfn.LogLevel.ALL,
                 include_execution_data=False,
@@ -154,7 +179,7 @@ def invoking(
     return task
 
 
-def announcing(scope: Construct, data: Data, event_type: str) -> tasks.EventBridgePutEvents:
+def announcing(scope: Construct, data: Data, event_type: str, settings: Settings) -> tasks.EventBridgePutEvents:
     """Return a state that puts its input on the bus as an event, and passes it on."""
     return retried(
         tasks.EventBridgePutEvents(
@@ -163,7 +188,7 @@ def announcing(scope: Construct, data: Data, event_type: str) -> tasks.EventBrid
             entries=[
                 tasks.EventBridgePutEventsEntry(
                     event_bus=data.bus,
-                    source=EVENT_SOURCE,
+                    source=settings.event_source,
                     detail_type=event_type,
                     detail=sfn.TaskInput.from_json_path_at("$"),
                 )

@@ -60,13 +60,19 @@ class Step(Function):
     gives: type[Contract]
 
 
+class MeasuringEnvironment(Environment):
+    """Of a function that measures. metrics_namespace: that of its environment, which the alarms watch too."""
+
+    metrics_namespace: str
+
+
 class IntakeEnvironment(Environment):
     raw_complaints_table: str
     state_machine_arn: str
     retention_days: int
 
 
-class SweepEnvironment(Environment):
+class SweepEnvironment(MeasuringEnvironment):
     """stale_after_seconds: an execution that started longer ago and does not run is started again.
 
     max_attempts: how many executions a complaint gets before it is parked.
@@ -80,7 +86,7 @@ class SweepEnvironment(Environment):
     max_attempts: int = Field(ge=1)
 
 
-class SelectModelsEnvironment(Environment):
+class SelectModelsEnvironment(MeasuringEnvironment):
     raw_complaints_table: str
     complaints_allocation_table: str
     model_info_table: str
@@ -102,7 +108,7 @@ class ModelInferenceEnvironment(Environment):
     loaded_megabytes: int = Field(ge=1)
 
 
-class AllocateEnvironment(Environment):
+class AllocateEnvironment(MeasuringEnvironment):
     complaints_allocation_table: str
     retention_days: int
 
@@ -111,14 +117,15 @@ class ShadowInferenceEnvironment(ModelInferenceEnvironment):
     pass
 
 
-class ShadowFailedEnvironment(Environment):
+class ShadowFailedEnvironment(MeasuringEnvironment):
     complaints_allocation_table: str
     retention_days: int
 
 
-class FeedbackEnvironment(Environment):
+class FeedbackEnvironment(MeasuringEnvironment):
     complaints_allocation_table: str
     bus_name: str
+    event_source: str
     parked_queue_url: str
     retention_days: int
 
@@ -137,7 +144,7 @@ class DeliverExplanationEnvironment(Environment):
     retention_days: int
 
 
-class MirrorEnvironment(Environment):
+class MirrorEnvironment(MeasuringEnvironment):
     """hf_home: where huggingface_hub keeps its files. On Lambda only the temporary folder can be written."""
 
     model_info_table: str
@@ -153,7 +160,7 @@ class SchedulePromotionsEnvironment(Environment):
     promotion_machine_arn: str
 
 
-class WeighEvidenceEnvironment(Environment):
+class WeighEvidenceEnvironment(MeasuringEnvironment):
     complaints_allocation_table: str
     model_strategy_table: str
     evidence_bucket: str
@@ -173,7 +180,7 @@ class CheckStrategyEnvironment(Environment):
     model_strategy_table: str
 
 
-class SealEnvironment(Environment):
+class SealEnvironment(MeasuringEnvironment):
     complaints_allocation_table: str
     audit_chain_table: str
     retention_days: int

@@ -1,9 +1,6 @@
 """Names of the metrics that functions write and alarms watch."""
 
 from enum import StrEnum
-from typing import Final
-
-NAMESPACE: Final = "ComplaintsTriage"
 
 
 class Metric(StrEnum):
@@ -23,6 +20,8 @@ class Metric(StrEnum):
     """Records of a complaint that were rewritten or removed by hand."""
     SWEEP_FAILED = "SweepFailed"
     """Complaints that a sweep could neither restart nor park."""
+    STILL_PARKED = "StillParked"
+    """Complaints that are parked, counted by each sweep."""
     FEEDBACK_FAILED = "FeedbackFailed"
     """Rows of feedback that could be neither applied nor refused."""
     SAMPLE_RATIO_MISMATCH = "SampleRatioMismatch"

@@ -13,7 +13,6 @@ from triage.contracts import Contract, ModelId, Revision, Sha256, TaskName
 from triage.errors import ComplaintMissingError
 from triage.validation import Matching
 
-EVENT_SOURCE: Final = "complaints-triage"
 EVENT_TYPE: Final = "ComplaintAllocated"
 
 

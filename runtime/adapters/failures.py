@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from aws_lambda_powertools import Logger
 
-from runtime.adapters.metrics import measure
+from runtime.adapters.metrics import Metrics
 from runtime.adapters.story import Stories
 from triage.complaint import timestamp
 from triage.metrics import Metric
@@ -12,7 +12,7 @@ from triage.steps import Failure
 from triage.story import FailureEntry
 
 
-def record_failure(failure: Failure, *, complaint_id: str, stories: Stories, logger: Logger) -> None:
+def record_failure(failure: Failure, *, complaint_id: str, stories: Stories, metrics: Metrics, logger: Logger) -> None:
     """Write, log and count a failure, each only the first time that it is reported."""
     model = failure.model
     entry = FailureEntry(
@@ -30,5 +30,5 @@ def record_failure(failure: Failure, *, complaint_id: str, stories: Stories, log
         "shadow failed" if model.shadow else "model failed",
         extra={"complaint_id": complaint_id, "model": model.version, "error": failure.error},
     )
-    metric = Metric.SHADOW_FAILED if model.shadow else Metric.MODEL_FAILED
-    measure(metric, by={"task": model.task, "arm": model.arm or "none"})
+    name = Metric.SHADOW_FAILED if model.shadow else Metric.MODEL_FAILED
+    metrics.measure(name, by={"task": model.task, "arm": model.arm or "none"})

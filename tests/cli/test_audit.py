@@ -34,6 +34,7 @@ def deployment(functions):
 def seal(deployment: Deployment, *entries: str) -> None:
     told = SealEnvironment(
         code_version="test",
+        metrics_namespace="ComplaintsTriage/test",
         complaints_allocation_table="complaints_allocation",
         audit_chain_table="audit_chain",
         retention_days=90,

@@ -79,6 +79,7 @@ BUCKET = "bundles"
 EVIDENCE = "evidence"
 DEFINITION = '{"StartAt": "Done", "States": {"Done": {"Type": "Pass", "End": true}}}'
 SHARED: dict[str, Any] = {"code_version": "test", "retention_days": 1095}
+METRICS = "ComplaintsTriage/test"
 
 
 NARRATIVE = "My kestrel mortgage was sold."
@@ -133,6 +134,7 @@ class Cloud:
     def sweep(self) -> SweepEnvironment:
         return SweepEnvironment(
             **SHARED,
+            metrics_namespace=METRICS,
             raw_complaints_table=RAW_COMPLAINTS.name,
             state_machine_arn=self.state_machine_arn,
             parked_queue_url=self.queue_url,
@@ -144,6 +146,7 @@ class Cloud:
     def select_models(self) -> SelectModelsEnvironment:
         return SelectModelsEnvironment(
             **SHARED,
+            metrics_namespace=METRICS,
             raw_complaints_table=RAW_COMPLAINTS.name,
             complaints_allocation_table=COMPLAINTS_ALLOCATION.name,
             model_info_table=MODEL_INFO.name,
@@ -184,7 +187,10 @@ class Cloud:
     @property
     def seal(self) -> SealEnvironment:
         return SealEnvironment(
-            **SHARED, complaints_allocation_table=COMPLAINTS_ALLOCATION.name, audit_chain_table=AUDIT_CHAIN.name
+            **SHARED,
+            metrics_namespace=METRICS,
+            complaints_allocation_table=COMPLAINTS_ALLOCATION.name,
+            audit_chain_table=AUDIT_CHAIN.name,
         )
 
     @property
@@ -205,18 +211,24 @@ class Cloud:
 
     @property
     def shadow_failed(self) -> ShadowFailedEnvironment:
-        return ShadowFailedEnvironment(**SHARED, complaints_allocation_table=COMPLAINTS_ALLOCATION.name)
+        return ShadowFailedEnvironment(
+            **SHARED, metrics_namespace=METRICS, complaints_allocation_table=COMPLAINTS_ALLOCATION.name
+        )
 
     @property
     def allocate(self) -> AllocateEnvironment:
-        return AllocateEnvironment(**SHARED, complaints_allocation_table=COMPLAINTS_ALLOCATION.name)
+        return AllocateEnvironment(
+            **SHARED, metrics_namespace=METRICS, complaints_allocation_table=COMPLAINTS_ALLOCATION.name
+        )
 
     @property
     def feedback(self) -> FeedbackEnvironment:
         return FeedbackEnvironment(
             **SHARED,
+            metrics_namespace=METRICS,
             complaints_allocation_table=COMPLAINTS_ALLOCATION.name,
             bus_name="default",
+            event_source="complaints-triage.test",
             parked_queue_url=self.queue_url,
         )
 
@@ -232,6 +244,7 @@ class Cloud:
     def weigh_evidence(self) -> WeighEvidenceEnvironment:
         return WeighEvidenceEnvironment(
             code_version="test",
+            metrics_namespace=METRICS,
             complaints_allocation_table=COMPLAINTS_ALLOCATION.name,
             model_strategy_table=MODEL_STRATEGY.name,
             evidence_bucket=EVIDENCE,
@@ -255,6 +268,7 @@ class Cloud:
     def mirror(self, hub_endpoint: str, *, max_megabytes: int = 10) -> MirrorEnvironment:
         return MirrorEnvironment(
             code_version="test",
+            metrics_namespace=METRICS,
             model_info_table=MODEL_INFO.name,
             bundles_bucket=BUCKET,
             hub_endpoint=hub_endpoint,

@@ -75,7 +75,7 @@ def test_a_reallocation_is_announced_on_the_bus(cloud):
     made = calls(session, "events.PutEvents")
     hand_in(cloud, any_feedback(**CARD), session=session)
     ((entry,),) = (call["Entries"] for call in made)
-    assert entry["DetailType"] == "ComplaintAllocated"
+    assert (entry["Source"], entry["DetailType"]) == ("complaints-triage.test", "ComplaintAllocated")
     assert '"product_team":"credit-card"' in entry["Detail"]
 
 

@@ -109,6 +109,19 @@ def test_a_parked_complaint_is_reported_once_and_without_its_text(cloud):
     assert item(cloud, "1")["narrative"]
 
 
+def test_each_sweep_counts_what_is_parked_for_the_alarm_until_nothing_is(cloud, capsys):
+    start(cloud, "1", attempts=3)
+    cloud.end_executions()
+    sweep = build(cloud.sweep, cloud.session())
+    sweep({}, None)
+    sweep({}, None)
+    cloud.table(RAW_COMPLAINTS).delete("1")
+    sweep({}, None)
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "StillParked" in line]
+    assert [line["StillParked"] for line in lines] == [[1], [1], [0]]
+    assert {line["_aws"]["CloudWatchMetrics"][0]["Namespace"] for line in lines} == {"ComplaintsTriage/test"}
+
+
 @pytest.mark.parametrize("state", [ALLOCATED, PARKED])
 def test_what_is_settled_is_left_alone(cloud, state):
     start(cloud, "1")

@@ -1,5 +1,9 @@
+import json
+
 import pytest
 from ministack.services.cloudformation import provisioners
+
+from stacks.settings import SETTINGS
 
 STATE = {
     "AWS::DynamoDB::GlobalTable",
@@ -12,11 +16,13 @@ STATE = {
 }
 """The types that hold state, and the policies that CloudFormation attaches to them."""
 
+EMPTIES = "Custom::S3AutoDeleteObjects"
 DECIDED = {"AWS::DynamoDB::GlobalTable", "AWS::KMS::Key", "AWS::S3::Bucket", "AWS::SQS::Queue"}
 
 
 def kinds(template) -> dict[str, str]:
-    return {path: resource["Type"] for path, resource in template.resources.items()}
+    """The types of all resources but those that empty buckets before they are deleted."""
+    return {path: resource["Type"] for path, resource in template.resources.items() if "AutoDeleteObjects" not in path}
 
 
 def types(template) -> set[str]:
@@ -82,7 +88,6 @@ def test_state_stays_in_production_and_goes_elsewhere(synthesis):
         ("AWS::SQS::Queue", "QueueName"),
         ("AWS::KMS::Alias", "AliasName"),
         ("AWS::Lambda::Function", "FunctionName"),
-        ("AWS::Logs::LogGroup", "LogGroupName"),
         ("AWS::StepFunctions::StateMachine", "StateMachineName"),
         ("AWS::IAM::Role", "RoleName"),
         ("AWS::IAM::Policy", "ManagedPolicyName"),
@@ -95,7 +100,89 @@ def test_nothing_has_a_physical_name(synthesis, kind, name):
 
 
 def test_development_and_production_call_their_state_by_the_same_logical_ids(dev, production):
-    assert dev.stateful.paths == production.stateful.paths
+    ours, theirs = ({path: each for each, path in one.stateful.paths.items()} for one in (dev, production))
+    assert {path: ours[path] for path in kinds(dev.stateful)} == theirs
+
+
+def test_only_what_state_machines_log_to_has_the_name_that_aws_asks_for(synthesis):
+    """AWS lets its services log below `/aws/vendedlogs/` without adding to a policy that is full after a few groups."""
+    groups = synthesis.stateless.of_type("AWS::Logs::LogGroup")
+    machines = synthesis.stateless.of_type("AWS::StepFunctions::StateMachine").values()
+    logged = {
+        synthesis.readable(each["CloudWatchLogsLogGroup"]["LogGroupArn"]).removesuffix(".Arn")
+        for machine in machines
+        for each in machine["LoggingConfiguration"]["Destinations"]
+    }
+    named = {path: group["LogGroupName"] for path, group in groups.items() if "LogGroupName" in group}
+    assert named.keys() == logged
+    assert all(name.startswith("/aws/vendedlogs/states/") for name in named.values())
+    assert len({*named.values()}) == len(named) == len(machines)
+
+
+def test_a_bucket_that_goes_with_its_stack_is_emptied_first(synthesis):
+    """AWS deletes no bucket with objects. The embedded AWS deletes none at all."""
+    template = synthesis.stateful
+    emptied = {synthesis.readable(each["BucketName"], template) for each in template.of_type(EMPTIES).values()}
+    buckets = template.of_type("AWS::S3::Bucket").keys()
+    goes = {path for path in buckets if template.resources[path]["DeletionPolicy"] == "Delete"}
+    assert emptied == (goes if synthesis.environment != "local" else set())
+    assert bool(emptied) is SETTINGS[synthesis.environment].empties_buckets
+
+
+NAMES_WITHIN_A_NAME = {("AWS::CloudWatch::Alarm", "MetricName"), ("AWS::IAM::Policy", "PolicyName")}
+"""A metric's name counts within its namespace, and an inline policy's within its role."""
+
+
+def names_in_the_account(synthesis) -> set[str]:
+    """Every name of a synthesis that exists once in an account and region, or that metrics and events are found by."""
+    found = set()
+    for template in synthesis.templates:
+        outputs = template.document.get("Outputs", {}).values()
+        found |= {template.stack_name, *(output["Export"]["Name"] for output in outputs)}
+        for resource in template.resources.values():
+            for name, value in resource.get("Properties", {}).items():
+                named = name.endswith(("Name", "Namespace")) and (resource["Type"], name) not in NAMES_WITHIN_A_NAME
+                # A name that refers to a resource differs as the resource's own name does.
+                if named and not (isinstance(value, dict) and value.keys() <= {"Ref", "Fn::GetAtt", "Fn::ImportValue"}):
+                    found.add(synthesis.readable(value, template))
+    for rule in synthesis.stateless.of_type("AWS::Events::Rule").values():
+        found |= {*rule.get("EventPattern", {}).get("source", [])}
+    for machine in synthesis.stateless.of_type("AWS::StepFunctions::StateMachine").values():
+        definition = json.loads(synthesis.readable(machine["DefinitionString"]))
+        for state in definition["States"].values():
+            found |= {entry["Source"] for entry in state.get("Parameters", {}).get("Entries", [])}
+    for function in synthesis.functions.values():
+        variables = function["Environment"]["Variables"]
+        found |= {variables[name] for name in ("METRICS_NAMESPACE", "EVENT_SOURCE") if name in variables}
+    return {name for name in found if not name.startswith("AWS/")}
+
+
+def test_two_environments_of_one_account_share_no_name(dev, production):
+    """Neither a physical name, nor an export, a parameter, a namespace of metrics or a source of events."""
+    assert not names_in_the_account(dev) & names_in_the_account(production)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Complaints-dev-Stateless",
+        "complaints-triage-dev",
+        "/complaints-triage/dev/bus",
+        "ComplaintsTriage/dev",
+        "complaints-triage.dev",
+    ],
+)
+def test_names_in_the_account_are_found(dev, name):
+    """Shows that the test above can fail."""
+    assert name in names_in_the_account(dev)
+
+
+def test_alarms_count_the_metrics_that_the_functions_of_their_environment_write(synthesis):
+    alarms = synthesis.stateless.of_type("AWS::CloudWatch::Alarm").values()
+    watched = {alarm["Namespace"] for alarm in alarms if not alarm["Namespace"].startswith("AWS/")}
+    variables = [function["Environment"]["Variables"] for function in synthesis.functions.values()]
+    written = {each["METRICS_NAMESPACE"] for each in variables if "METRICS_NAMESPACE" in each}
+    assert watched == written == {f"ComplaintsTriage/{synthesis.environment}"}
 
 
 def test_development_and_production_consist_of_the_same_resources(dev, production):

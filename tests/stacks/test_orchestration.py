@@ -17,7 +17,6 @@ from triage.contracts import Contract
 from triage.errors import CONTRACT_ERROR, TransientError, TriageError
 from triage.functions import STEPS
 from triage.steps import (
-    EVENT_SOURCE,
     EVENT_TYPE,
     Allocated,
     AllocationRequest,
@@ -407,13 +406,13 @@ def test_the_map_is_bounded(states, synthesis):
     assert states["EachModel"]["MaxConcurrency"] == SETTINGS[synthesis.environment].map_concurrency > 0
 
 
-def test_an_allocation_is_announced_as_the_last_step_gave_it(states):
+def test_an_allocation_is_announced_as_the_last_step_gave_it(synthesis, states):
     (entry,) = states["Announce"]["Parameters"]["Entries"]
     assert entry == {
         "Detail.$": "$",
         "DetailType": EVENT_TYPE,
         "EventBusName": "Data/Bus.Arn",
-        "Source": EVENT_SOURCE,
+        "Source": SETTINGS[synthesis.environment].event_source,
     }
     assert EVENT_TYPE == "ComplaintAllocated"
     assert states["Announce"]["ResultPath"] is None

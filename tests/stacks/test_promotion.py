@@ -4,7 +4,6 @@ import pytest
 
 from stacks.settings import SETTINGS
 from triage.promotion.steps import PROMOTION_EVENT, Changed, Due, Weighed
-from triage.steps import EVENT_SOURCE
 
 
 @pytest.fixture
@@ -23,13 +22,13 @@ def test_evidence_is_weighed_before_anything_is_changed_and_what_was_changed_is_
     assert "acts" in Weighed.model_fields
 
 
-def test_a_change_is_announced_with_who_answers_now(states):
+def test_a_change_is_announced_with_who_answers_now(synthesis, states):
     (entry,) = states["Announce"]["Parameters"]["Entries"]
     assert entry == {
         "Detail.$": "$",
         "DetailType": PROMOTION_EVENT,
         "EventBusName": "Data/Bus.Arn",
-        "Source": EVENT_SOURCE,
+        "Source": SETTINGS[synthesis.environment].event_source,
     }
     assert states["Announce"]["ResultPath"] is None
     assert {"task", "champion", "previous", "evidence_sha256"} <= Changed.model_fields.keys()

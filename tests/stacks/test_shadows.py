@@ -10,7 +10,7 @@ from tests.factories import any_model_reference
 from tests.stacks.test_orchestration import CONTEXT, FAILED, any_model, build, dump, given_up, longest_pauses, read
 from triage.bundle import Engine
 from triage.errors import CONTRACT_ERROR
-from triage.steps import EVENT_SOURCE, EVENT_TYPE, Allocated, InferenceRequest, ShadowFailure
+from triage.steps import EVENT_TYPE, Allocated, InferenceRequest, ShadowFailure
 
 SHADOW = any_model_reference(arm="next", bucket=7, strategy_version=1, shadow=True)
 ALLOCATED = Allocated(
@@ -57,7 +57,7 @@ def test_no_function_of_triage_is_shared_with_shadows(synthesis):
 def test_the_announcement_starts_them_where_there_is_one(rule, synthesis):
     assert synthesis.readable(rule["EventBusName"]).startswith("Data/Bus")
     assert rule["EventPattern"] == {
-        "source": [EVENT_SOURCE],
+        "source": [SETTINGS[synthesis.environment].event_source],
         "detail-type": [EVENT_TYPE],
         "detail": {"shadows": {"shadow": [True]}},
     }

@@ -1,12 +1,15 @@
 """Events that need a person raise an alarm, and its message reaches the subscribers of the topic."""
 
+import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from tests.factories import any_arm, any_strategy, put_in_force
-from tests.system.alarms import SECONDS, counted_without_dimensions, quiet
+from tests.system.alarms import NAMESPACE, SECONDS, alarms, cross, quiet, reset
 from tests.system.machine import Machine, until
+from triage.metrics import Metric
 from triage.strategies.registry import CURRENT, ModelInfo
 
 
@@ -37,7 +40,6 @@ def test_a_strategy_that_is_not_followed_is_announced(machine: Machine, any_item
     (said,) = announced("StrategyRefused")
     assert (said["OldStateValue"], said["NewStateValue"]) == ("OK", "ALARM")
     assert "logs of select_models" in said["AlarmDescription"]
-    assert counted_without_dimensions(machine, "StrategyRefused")
 
 
 def test_a_row_that_was_edited_by_hand_is_put_back_and_announced(machine: Machine, any_item, announced, champion):
@@ -61,4 +63,36 @@ def test_a_row_that_was_edited_by_hand_is_put_back_and_announced(machine: Machin
         assert until(lambda: bool(announced("RegistryEdited")), seconds=SECONDS)
     (allocation,) = machine.allocate(any_item())
     assert {d.model.version for d in allocation.decisions if d.task == "product"} == {champion.version}
-    assert counted_without_dimensions(machine, "RegistryEdited")
+
+
+def test_every_alarm_calls_people_and_no_alarm_on_something_else_is_raised_with_it(machine: Machine, announced):
+    """The embedded AWS measures no queue, execution, stream, rule or bucket, and treats no missing data as an alarm.
+
+    So the test puts the datapoint in place of AWS, for every alarm of the deployed machine.
+    """
+    called: set[str] = set()
+    for alarm in alarms(machine):
+        name, metric = alarm["AlarmName"], alarm["MetricName"]
+        with reset(machine, name):
+            cross(machine, alarm)
+            assert until(lambda: name in names(announced(metric)), seconds=SECONDS), name  # noqa: B023
+        called.add(name)
+        if alarm["Namespace"] != NAMESPACE:
+            assert names(announced(metric)) <= called
+    assert len(called) > len(Metric)
+
+
+def names(messages: list[dict[str, Any]]) -> set[str]:
+    return {message["AlarmName"] for message in messages}
+
+
+def test_a_function_that_raises_an_error_is_announced_by_its_name(machine: Machine, announced):
+    """The schedule of the sweeper sends a scope that it knows; here somebody has changed it."""
+    client = machine.aws.client("lambda")
+    answer = client.invoke(FunctionName=machine.function("IntakeSweep"), Payload=json.dumps({"scope": "some"}))
+    assert answer["FunctionError"]
+    # The embedded AWS counts the error at once, and looks at its alarms with the next metric, here of a sweep.
+    machine.invoke("IntakeSweep", {"scope": "started"})
+    assert until(lambda: bool(announced("Errors")), seconds=SECONDS)
+    (name,) = names(announced("Errors"))
+    assert "AlarmsSweepErrors" in name

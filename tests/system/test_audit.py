@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.system.alarms import SECONDS, counted_without_dimensions, logged, quiet
+from tests.system.alarms import SECONDS, logged, quiet
 from tests.system.machine import Machine, until
 from tests.system.test_privacy import everything_written
 from triage.story import ALLOCATION, EXPLANATION, PREDICTION, SELECTION
@@ -170,4 +170,3 @@ def test_a_record_that_was_rewritten_by_hand_is_announced_and_what_people_change
     assert {(one["complaint_id"], one["entry"]) for one in said if one["complaint_id"] in (changed, tampered)} == {
         (tampered, prediction["entry"])
     }
-    assert counted_without_dimensions(machine, "RecordAltered")

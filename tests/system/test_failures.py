@@ -8,6 +8,7 @@ import time
 import psutil
 
 from local import up as embedded
+from tests.system.alarms import SECONDS
 from tests.system.machine import Machine, until
 
 
@@ -52,7 +53,7 @@ def test_a_complaint_that_is_put_again_while_it_is_triaged_is_settled_later_and_
     assert machine.current_allocations(complaint_id) == 1
 
 
-def test_what_fails_again_and_again_is_parked_visible_and_replayable(machine: Machine, any_item):
+def test_what_fails_again_and_again_is_parked_visible_and_replayable(machine: Machine, any_item, announced):
     iam = machine.aws.client("iam")
     role = machine.aws.client("lambda").get_function_configuration(FunctionName=machine.function("InferenceAllocate"))[
         "Role"
@@ -69,6 +70,8 @@ def test_what_fails_again_and_again_is_parked_visible_and_replayable(machine: Ma
         finally:
             iam.delete_role_policy(RoleName=name, PolicyName="broken")
     assert item["complaint_id"] in machine.triage_json("status")["parked"]
+    # The alarm lasts as long as the complaint is parked, and not only as long as its message.
+    assert until(lambda: bool(announced("StillParked")), seconds=SECONDS)
     machine.triage("parked", "replay", item["complaint_id"])
     machine.wait([item["complaint_id"]])
     assert until(lambda: item["complaint_id"] not in machine.triage_json("status")["parked"], seconds=20)
