@@ -6,7 +6,7 @@ from constructs import Construct
 
 from stacks.function import HALF_A_MINUTE, Foundation, RuntimeFunction, judging_functions
 from stacks.rights import PersonRole, allow
-from stacks.states import LoggedStateMachine, invoking, is_engine, retried
+from stacks.states import LoggedStateMachine, invoking, is_engine
 from triage.functions import DELIVER_EXPLANATION, EXPLAIN, FIND_DECISION
 from triage.steps import ExplanationTask
 
@@ -53,9 +53,9 @@ class Explanations(Construct):
 
         by_engine = sfn.Choice(self, "Engine")
         for engine, function in self.explain.items():
-            explain = retried(invoking(self, function, timeout=EXPLANATION_TIME.plus(DELIVERY_OF_THE_ANSWER)))
+            explain = invoking(self, function, timeout=EXPLANATION_TIME.plus(DELIVERY_OF_THE_ANSWER))
             by_engine.when(is_engine(ExplanationTask, engine), explain)
-        find = retried(invoking(self, self.find_decision, timeout=HALF_A_MINUTE.plus(DELIVERY_OF_THE_ANSWER)))
+        find = invoking(self, self.find_decision, timeout=HALF_A_MINUTE.plus(DELIVERY_OF_THE_ANSWER))
         self.state_machine = LoggedStateMachine(
             self,
             "Explanation",

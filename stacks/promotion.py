@@ -6,7 +6,7 @@ from constructs import Construct
 
 from stacks.data import Data
 from stacks.function import Foundation, RuntimeFunction
-from stacks.states import LoggedStateMachine, announcing, invoking, retried
+from stacks.states import LoggedStateMachine, announcing, invoking
 from triage.functions import CHANGE_STRATEGY, CHECK_STRATEGY, SCHEDULE_PROMOTIONS, WEIGH_EVIDENCE
 from triage.promotion.steps import PROMOTION_EVENT, Weighed
 from triage.steps import path
@@ -44,7 +44,8 @@ class Promotion(Construct):
             self,
             "Promotion",
             definition=self._definition(data),
-            timeout=Duration.minutes(15),
+            # Longer than a throttled task may wait for its turn.
+            timeout=Duration.hours(1),
             functions=(self.weigh_evidence, self.change_strategy, self.check_strategy),
             settings=base.settings,
         )
@@ -61,9 +62,9 @@ class Promotion(Construct):
 
     def _definition(self, data: Data) -> sfn.Chain:
         soon = Duration.seconds(40)
-        change = retried(invoking(self, self.change_strategy, timeout=soon))
-        check = retried(invoking(self, self.check_strategy, timeout=soon))
+        change = invoking(self, self.change_strategy, timeout=soon)
+        check = invoking(self, self.check_strategy, timeout=soon)
         change.next(check).next(announcing(self, data, PROMOTION_EVENT))
         acts = sfn.Condition.boolean_equals(path(Weighed, "acts"), True)
         choice = sfn.Choice(self, "Acts").when(acts, change).otherwise(sfn.Succeed(self, "NothingToDo"))
-        return retried(invoking(self, self.weigh_evidence, timeout=Duration.minutes(6))).next(choice)
+        return invoking(self, self.weigh_evidence, timeout=Duration.minutes(6)).next(choice)
