@@ -23,9 +23,7 @@ class Explanations(Construct):
     def __init__(self, scope: Construct, construct_id: str, *, base: Foundation) -> None:
         super().__init__(scope, construct_id)
         data = base.data
-        self.find_decision = RuntimeFunction(
-            self, "FindDecision", function=FIND_DECISION, base=base, concurrency=base.settings.explanation_concurrency
-        )
+        self.find_decision = RuntimeFunction(self, "FindDecision", function=FIND_DECISION, base=base)
         data.complaints_allocation.allow(self.find_decision, "GetItem")
 
         self.explain = judging_functions(
@@ -46,7 +44,6 @@ class Explanations(Construct):
             base=base,
             # For the redactor's library. It loads no model.
             package=base.packages.onnx,
-            concurrency=base.settings.explanation_concurrency,
         )
         data.raw_complaints.allow(self.deliver_explanation, "GetItem")
         data.complaints_allocation.allow(self.deliver_explanation, "GetItem", "PutItem")

@@ -39,9 +39,7 @@ class Shadows(Construct):
             timeout=Duration.seconds(30),
             concurrency=base.settings.shadow_concurrency,
         )
-        self.shadow_failed = RuntimeFunction(
-            self, "ShadowFailed", function=SHADOW_FAILED, base=base, concurrency=base.settings.shadow_concurrency
-        )
+        self.shadow_failed = RuntimeFunction(self, "ShadowFailed", function=SHADOW_FAILED, base=base)
         data.complaints_allocation.allow(self.shadow_failed, "PutItem")
         self.state_machine = LoggedStateMachine(
             self,

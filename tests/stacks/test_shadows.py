@@ -124,12 +124,13 @@ def test_a_backlog_does_not_fail_a_shadow_sooner_than_what_answers(judging, synt
 
 def test_a_shadow_has_less_time_and_fewer_turns_than_what_answers(judging, synthesis):
     settings = SETTINGS[synthesis.environment]
-    assert 0 < settings.shadow_concurrency < settings.inference_concurrency
+    bounds = settings.shadow_concurrency, settings.inference_concurrency
+    assert bounds == (None, None) or 0 < bounds[0] < bounds[1]
     for suffix in ("", "Transformers"):
         shadow = synthesis.functions[f"Shadows/ShadowInference{suffix}"]
         assert shadow["Timeout"] < synthesis.functions[f"Inference/ModelInference{suffix}"]["Timeout"]
         assert shadow["Timeout"] < judging[f"ShadowInference{suffix}"]["TimeoutSeconds"]
-        assert shadow["ReservedConcurrentExecutions"] == settings.shadow_concurrency
+        assert shadow.get("ReservedConcurrentExecutions") == settings.shadow_concurrency
 
 
 def test_no_alarm_watches_shadows(synthesis):

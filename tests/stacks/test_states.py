@@ -10,7 +10,7 @@ from tests.stacks.test_orchestration import longest_pauses
 from triage.errors import KILLED, THROTTLED, permanent
 
 LONGEST_WAIT_MINUTES = 25
-"""A burst of 15,000 complaints takes 15 minutes: three models each, a second for each answer, 50 functions at a time."""
+"""A burst of 15,000 complaints lasts 15: three models each, a second for each answer, and 50 functions at a time."""
 
 
 def tasks_of(states: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
