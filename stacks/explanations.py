@@ -6,7 +6,7 @@ from constructs import Construct
 
 from stacks.function import HALF_A_MINUTE, Foundation, RuntimeFunction, judging_functions
 from stacks.rights import PersonRole, allow
-from stacks.states import LoggedStateMachine, invoking, is_engine, retried
+from stacks.states import LoggedStateMachine, invoking, is_engine
 from triage.functions import DELIVER_EXPLANATION, EXPLAIN, FIND_DECISION
 from triage.steps import ExplanationTask
 
@@ -23,9 +23,7 @@ class Explanations(Construct):
     def __init__(self, scope: Construct, construct_id: str, *, base: Foundation) -> None:
         super().__init__(scope, construct_id)
         data = base.data
-        self.find_decision = RuntimeFunction(
-            self, "FindDecision", function=FIND_DECISION, base=base, concurrency=base.settings.explanation_concurrency
-        )
+        self.find_decision = RuntimeFunction(self, "FindDecision", function=FIND_DECISION, base=base)
         data.complaints_allocation.allow(self.find_decision, "GetItem")
 
         self.explain = judging_functions(
@@ -46,16 +44,15 @@ class Explanations(Construct):
             base=base,
             # For the redactor's library. It loads no model.
             package=base.packages.onnx,
-            concurrency=base.settings.explanation_concurrency,
         )
         data.raw_complaints.allow(self.deliver_explanation, "GetItem")
         data.complaints_allocation.allow(self.deliver_explanation, "GetItem", "PutItem")
 
         by_engine = sfn.Choice(self, "Engine")
         for engine, function in self.explain.items():
-            explain = retried(invoking(self, function, timeout=EXPLANATION_TIME.plus(DELIVERY_OF_THE_ANSWER)))
+            explain = invoking(self, function, timeout=EXPLANATION_TIME.plus(DELIVERY_OF_THE_ANSWER))
             by_engine.when(is_engine(ExplanationTask, engine), explain)
-        find = retried(invoking(self, self.find_decision, timeout=HALF_A_MINUTE.plus(DELIVERY_OF_THE_ANSWER)))
+        find = invoking(self, self.find_decision, timeout=HALF_A_MINUTE.plus(DELIVERY_OF_THE_ANSWER))
         self.state_machine = LoggedStateMachine(
             self,
             "Explanation",

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import cast
+from typing import Any, cast
 
 from aws_cdk import Duration, RemovalPolicy, Size
 from aws_cdk import aws_events as events
@@ -143,8 +143,22 @@ class RuntimeFunction(lambda_.Function):
         self.schedules[scheduled] = period
 
 
+def reserved_concurrency(template: Mapping[str, Any]) -> int:
+    """Return what the functions of a template take from the account's concurrency. Lambda keeps 100 more unreserved."""
+    functions = (
+        one for one in template["Resources"].values() if one["Type"] == lambda_.CfnFunction.CFN_RESOURCE_TYPE_NAME
+    )
+    return sum(function["Properties"].get("ReservedConcurrentExecutions", 0) for function in functions)
+
+
 def judging_functions(
-    scope: Construct, construct_id: str, *, function: Function, base: Foundation, timeout: Duration, concurrency: int
+    scope: Construct,
+    construct_id: str,
+    *,
+    function: Function,
+    base: Foundation,
+    timeout: Duration,
+    concurrency: int | None,
 ) -> dict[Engine, RuntimeFunction]:
     """Build one function for each engine. It reads complaints and bundles, and adds predictions to stories."""
 

@@ -34,8 +34,6 @@ class Intake(Construct):
             base=base,
             values=values,
             timeout=Duration.minutes(15),
-            # One sweep at a time: the next one finds what this one leaves.
-            concurrency=1,
         )
         data.raw_complaints.allow(self.sweep, "UpdateItem", attributes=ATTRIBUTES)
         data.raw_complaints.allow(self.sweep, "Scan", attributes=ATTRIBUTES)

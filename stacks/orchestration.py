@@ -10,10 +10,7 @@ from stacks.function import Foundation, RuntimeFunction, judging_functions
 from stacks.settings import Settings
 from stacks.states import (
     ERROR,
-    THROTTLED,
-    TIMED_OUT,
     LoggedStateMachine,
-    add_retry,
     announcing,
     building,
     each_model_request,
@@ -119,17 +116,12 @@ class Orchestration(Construct):
         data.raw_complaints.key.grant(self.state_machine, *WRITING_KEY)
 
     def _invoke(self, function: RuntimeFunction) -> tasks.LambdaInvoke:
-        task = invoking(self, function, timeout=Duration.seconds(70))
-        # Try once more, because a cold start may have been slow. If the function hangs again, more tries only delay.
-        add_retry(task, *TIMED_OUT, attempts=1)
-        return _waiting_for_its_turn(task)
+        return invoking(self, function, timeout=Duration.seconds(70))
 
     def _invoke_briefly(self, function: RuntimeFunction) -> tasks.LambdaInvoke:
         """Ask a model that has a stand-in. Its time is short, so that the stand-in can be asked soon."""
         name = f"{function.node.id}Briefly"
-        return _waiting_for_its_turn(
-            invoking(self, function, timeout=CHALLENGERS_PATIENCE, given_up=TIMED_OUT, name=name)
-        )
+        return invoking(self, function, timeout=CHALLENGERS_PATIENCE, after_a_limit=0, name=name)
 
     def _each_model(self, inference: Inference, settings: Settings) -> sfn.Map:
         by_engine = sfn.Choice(self, "Engine")
@@ -203,9 +195,3 @@ class Orchestration(Construct):
         gone = sfn.Succeed(self, "ErasedOrPutAgain")
         settle.add_catch(gone, errors=another, result_path=sfn.JsonPath.DISCARD)
         return retried(settle)
-
-
-def _waiting_for_its_turn(task: tasks.LambdaInvoke) -> tasks.LambdaInvoke:
-    """Retry throttled invocations for a long time, so that no prediction is lost in a burst of complaints."""
-    add_retry(task, THROTTLED, attempts=60, backoff_rate=1.5, longest_pause=30)
-    return retried(task)

@@ -5,7 +5,7 @@ from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from stacks.function import Foundation, RuntimeFunction
-from stacks.states import LoggedStateMachine, announcing, invoking, longest, retried
+from stacks.states import LoggedStateMachine, announcing, invoking, longest
 from triage.functions import CHANGE_STRATEGY, CHECK_STRATEGY, SCHEDULE_PROMOTIONS, WEIGH_EVIDENCE
 from triage.promotion.steps import PROMOTION_EVENT, Weighed
 from triage.steps import path
@@ -53,9 +53,9 @@ class Promotion(Construct):
 
     def _machine(self, base: Foundation) -> LoggedStateMachine:
         soon = Duration.seconds(40)
-        weigh = retried(invoking(self, self.weigh_evidence, timeout=Duration.minutes(6)))
-        change = retried(invoking(self, self.change_strategy, timeout=soon))
-        check = retried(invoking(self, self.check_strategy, timeout=soon))
+        weigh = invoking(self, self.weigh_evidence, timeout=Duration.minutes(6))
+        change = invoking(self, self.change_strategy, timeout=soon)
+        check = invoking(self, self.check_strategy, timeout=soon)
         announce = announcing(self, base.data, PROMOTION_EVENT, base.settings)
         acts = sfn.Condition.boolean_equals(path(Weighed, "acts"), True)
         choice = sfn.Choice(self, "Acts").when(acts, change).otherwise(sfn.Succeed(self, "NothingToDo"))

@@ -18,7 +18,10 @@ class Settings:
     hub_token_secret: the name of the secret with the Hub's token; None where repositories are public.
     hf_home: where the Hub's client keeps its files; None for the home folder of whoever runs the functions.
     map_concurrency: how many models of one complaint are asked at a time.
-    inference_concurrency, shadow_concurrency, explanation_concurrency: how many functions of one engine run at a time.
+    inference_concurrency, shadow_concurrency, explanation_concurrency: how many functions of one engine run at a time,
+        so that a burst of inference leaves some of the account's concurrency to the control functions, and shadows and
+        explanations some to triage. None sets no bound. A bound is taken from the account's concurrency, of which
+        Lambda keeps 100 free: a new account has 10 and can reserve none.
     loaded_models: how many models a warm inference function keeps, while their files are no larger together than
         loaded_megabytes. A session takes up to two and a half times the size of its files.
     sweep_every: how often the sweeper reads the index of started complaints.
@@ -46,9 +49,9 @@ class Settings:
     hub_token_secret: str | None
     hf_home: str | None
     map_concurrency: int
-    inference_concurrency: int
-    shadow_concurrency: int
-    explanation_concurrency: int
+    inference_concurrency: int | None
+    shadow_concurrency: int | None
+    explanation_concurrency: int | None
     loaded_models: int
     loaded_megabytes: int
     sweep_every: Duration
@@ -106,9 +109,9 @@ DEV = Settings(
     hub_token_secret=None,
     hf_home="/tmp/huggingface",
     map_concurrency=5,
-    inference_concurrency=10,
-    shadow_concurrency=2,
-    explanation_concurrency=2,
+    inference_concurrency=None,
+    shadow_concurrency=None,
+    explanation_concurrency=None,
     loaded_models=6,
     loaded_megabytes=600,
     sweep_every=Duration.minutes(5),

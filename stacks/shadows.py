@@ -10,10 +10,7 @@ from constructs import Construct
 from stacks.function import Foundation, RuntimeFunction, judging_functions
 from stacks.states import (
     ERROR,
-    THROTTLED,
-    TIMED_OUT,
     LoggedStateMachine,
-    add_retry,
     building,
     each_model_request,
     invoking,
@@ -42,15 +39,14 @@ class Shadows(Construct):
             timeout=Duration.seconds(30),
             concurrency=base.settings.shadow_concurrency,
         )
-        self.shadow_failed = RuntimeFunction(
-            self, "ShadowFailed", function=SHADOW_FAILED, base=base, concurrency=base.settings.shadow_concurrency
-        )
+        self.shadow_failed = RuntimeFunction(self, "ShadowFailed", function=SHADOW_FAILED, base=base)
         data.complaints_allocation.allow(self.shadow_failed, "PutItem")
         self.state_machine = LoggedStateMachine(
             self,
             "Shadow",
             definition=self._each_shadow(base.settings.map_concurrency),
-            timeout=Duration.minutes(30),
+            # Longer than a throttled task may wait for its turn.
+            timeout=Duration.hours(1),
             functions=(*self.shadow_inference.values(), self.shadow_failed),
             settings=base.settings,
         )
@@ -111,7 +107,4 @@ class Shadows(Construct):
 
     def _invoke(self, function: RuntimeFunction) -> tasks.LambdaInvoke:
         # A shadow that hung is not tried again: it would hang again, and keep the others waiting.
-        task = invoking(self, function, timeout=Duration.seconds(40), given_up=TIMED_OUT)
-        for error, attempts in ((THROTTLED, 8), (sfn.Errors.ALL, 2)):
-            add_retry(task, error, attempts=attempts, first_pause=2, longest_pause=60)
-        return task
+        return invoking(self, function, timeout=Duration.seconds(40), after_a_limit=0, after_an_error=2)

@@ -17,12 +17,12 @@ from stacks.function import RuntimeFunction
 from stacks.settings import Settings
 from triage.bundle import Engine
 from triage.contracts import Contract
-from triage.errors import permanent
+from triage.errors import KILLED, THROTTLED, permanent
 from triage.steps import path
 
 ERROR = "$.error"
-TIMED_OUT = ("Sandbox.Timedout", sfn.Errors.TIMEOUT)
-THROTTLED = "Lambda.TooManyRequestsException"
+STOPPED_BY_A_LIMIT = (*KILLED, sfn.Errors.TIMEOUT)
+"""A function ran out of time or memory, or a state stopped waiting for it."""
 
 Task = TypeVar("Task", bound=sfn.TaskStateBase)
 
@@ -46,9 +46,9 @@ def add_retry(
     )
 
 
-def retried(task: Task) -> Task:
+def retried(task: Task, *, attempts: int = 5) -> Task:
     """Try a task again after every error that no earlier retry names: after 1, 2, 4, 8 and 16 seconds at most."""
-    add_retry(task, sfn.Errors.ALL, attempts=5)
+    add_retry(task, sfn.Errors.ALL, attempts=attempts)
     return task
 
 
@@ -156,13 +156,19 @@ def invoking(
     *,
     timeout: Duration,
     payload: sfn.TaskInput | None = None,
-    given_up: Iterable[str] = (),
+    after_a_limit: int = 1,
+    after_an_error: int = 5,
     name: str | None = None,
 ) -> tasks.LambdaInvoke:
-    """Return a state that invokes a function, by default under the function's name.
+    """Return a state that invokes a function, by default under the function's name, and tries again.
+
+    A throttled invocation waits for its turn, for 27 minutes at most. A permanent error of `triage.errors` is not tried
+    again.
 
     timeout: of one try, including the delivery of its answer.
-    given_up: errors that are not retried, besides the permanent errors of `triage.errors`.
+    after_a_limit: tries after the function reached a limit of time or memory: one by default, because a cold start may
+        have been slow. If it happens again, more tries only delay.
+    after_an_error: tries after any other error.
     """
     task = tasks.LambdaInvoke(
         scope,
@@ -175,8 +181,12 @@ def invoking(
         retry_on_service_exceptions=False,
         task_timeout=sfn.Timeout.duration(timeout),
     )
-    task.add_retry(errors=[*permanent(), *given_up], max_attempts=0)
-    return task
+    task.add_retry(errors=[*permanent(), *(() if after_a_limit else STOPPED_BY_A_LIMIT)], max_attempts=0)
+    if after_a_limit:
+        add_retry(task, *STOPPED_BY_A_LIMIT, attempts=after_a_limit)
+    # For a long time, so that no answer is lost in a burst of complaints.
+    add_retry(task, THROTTLED, attempts=60, backoff_rate=1.5, longest_pause=30)
+    return retried(task, attempts=after_an_error)
 
 
 def announcing(scope: Construct, data: Data, event_type: str, settings: Settings) -> tasks.EventBridgePutEvents:

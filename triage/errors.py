@@ -22,6 +22,8 @@ TriageError
 └── UnknownProductError           the taxonomy does not list the product
 """
 
+from typing import Final
+
 
 class TriageError(Exception):
     """The base of all. No message holds any part of a narrative."""
@@ -117,6 +119,13 @@ class UnknownNameError(TriageError, LookupError):
 class UnknownProductError(TriageError, LookupError):
     """The taxonomy does not list the product. Its name may be misspelled, or be of an older form or another bank."""
 
+
+THROTTLED: Final = "Lambda.TooManyRequestsException"
+"""How Step Functions names an invocation that AWS refused, because too many ran. The function was not asked."""
+
+KILLED: Final = ("Sandbox.Timedout", "Runtime.ExitError", "Lambda.Unknown")
+"""How it names a function that was ended because its time or memory ran out. Lambda does not always say which:
+https://docs.aws.amazon.com/step-functions/latest/dg/bp-lambda-serviceexception.html"""
 
 CONTRACT_ERROR = "ValidationError"
 """Raised by pydantic where a payload, a record or an environment breaks its contract."""

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from runtime.adapters.dynamodb import Table
+from triage.errors import THROTTLED
 from triage.promotion.weighing import Observed, Ran, entries_to_label, statements
 from triage.story import FeedbackEntry, PredictionEntry
 from triage.strategies.registry import ModelStrategy
@@ -48,10 +49,13 @@ class Experiments:
         """Read how a version ran as a shadow or, without `shadow`, as an arm that answers or stands in."""
         items = list(self._story.query_since(version, since, index="by_model", newest=LAST))
         predictions = (PredictionEntry.model_validate(item) for item in items)
-        failures = self._story.query_since(version, since, index="by_failed_version", newest=LAST)
+        failed = self._story.query_since(version, since, index="by_failed_version", newest=LAST)
+        errors = [item["error"] for item in failed if item["model"].get("shadow", False) == shadow]
+        throttled = errors.count(THROTTLED)
         return Ran(
             predictions=tuple(p for p in predictions if p.model.shadow == shadow),
-            failures=sum(item["model"].get("shadow", False) == shadow for item in failures),
+            failures=len(errors) - throttled,
+            throttled=throttled,
             older=len(items) == LAST,
         )
 

@@ -20,7 +20,7 @@ from tests.factories import (
 )
 from tests.runtime.conftest import EVIDENCE, Cloud
 from triage.complaint import timestamp
-from triage.errors import NotServedError, StrategyRefusedError
+from triage.errors import THROTTLED, NotServedError, StrategyRefusedError
 from triage.promotion.evidence import Evidence
 from triage.promotion.gates import Gates, Guardrails, Schedule
 from triage.promotion.steps import Changed, Due, Weighed
@@ -101,7 +101,7 @@ def observe(cloud: Cloud, count: int, *, champion: str, challenger: str, truth: 
             story.put(entry)
 
 
-def failed(cloud: Cloud, count: int) -> None:
+def failed(cloud: Cloud, count: int, *, error: str = "ModelFailedError") -> None:
     for number in range(count):
         model = any_model_reference(model_id=NEXT.model_id, revision=NEXT.revision, arm="next", bucket=number)
         cloud.table(COMPLAINTS_ALLOCATION).put(
@@ -111,7 +111,7 @@ def failed(cloud: Cloud, count: int) -> None:
                 code_version="test",
                 model=model,
                 failed_version=model.version,
-                error="ModelFailedError",
+                error=error,
                 failed_at=timestamp(datetime.now(UTC)),
             )
         )
@@ -171,6 +171,13 @@ def test_labels_that_represent_nobody_or_lean_towards_the_answer_promote_nobody(
     weighed = weigh(cloud)
     assert (weighed.acts, weighed.verdict) == (False, "inconclusive")
     assert weighed.evidence is None
+
+
+def test_a_challenger_that_was_not_asked_because_of_a_backlog_is_not_rolled_back(cloud, registry):
+    put_in_force(registry, CANARY, by="ann", replaces=0)
+    failed(cloud, 60, error=THROTTLED)
+    weighed = weigh(cloud)
+    assert (weighed.acts, weighed.verdict) == (False, "inconclusive")
 
 
 def test_a_challenger_that_fails_is_rolled_back_without_a_label(cloud, registry):

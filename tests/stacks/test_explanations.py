@@ -5,9 +5,7 @@ from typing import get_args
 
 import pytest
 
-from tests.stacks.test_orchestration import given_up
 from triage.bundle import Engine
-from triage.errors import permanent
 
 
 @pytest.fixture
@@ -32,13 +30,3 @@ def test_nothing_of_triage_or_of_shadows_starts_or_shares_it(synthesis):
     assert "Explanations" not in json.dumps([synthesis.definition, synthesis.shadow_definition])
     targets = [rule["Targets"] for rule in synthesis.stateless.of_type("AWS::Events::Rule").values()]
     assert "Explanation" not in json.dumps(targets)
-
-
-def test_an_error_that_no_other_try_can_mend_ends_it(states):
-    for name in ("FindDecision", "Explain", "ExplainTransformers"):
-        assert {*permanent()} <= {*given_up(states[name])}
-
-
-def test_a_function_ends_before_its_state_stops_waiting(synthesis, states):
-    for name in ("FindDecision", "Explain", "ExplainTransformers"):
-        assert synthesis.functions[f"Explanations/{name}"]["Timeout"] < states[name]["TimeoutSeconds"]

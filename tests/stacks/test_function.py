@@ -1,10 +1,11 @@
 import ast
 import re
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
-from stacks.function import filled
+from stacks.function import filled, reserved_concurrency
 from stacks.settings import SETTINGS
 from triage.functions import (
     DELIVER_EXPLANATION,
@@ -13,7 +14,6 @@ from triage.functions import (
     MODEL_INFERENCE,
     SHADOW_INFERENCE,
     STEPS,
-    SWEEP,
     AllocateEnvironment,
     Environment,
     Function,
@@ -23,6 +23,8 @@ from triage.functions import (
     SweepEnvironment,
 )
 from triage.tables import TABLES
+
+DEPLOY = Path(__file__).parents[2] / "docs" / "deploy.md"
 
 JUDGING = (MODEL_INFERENCE, SHADOW_INFERENCE, EXPLAIN)
 """Each is deployed once for each engine."""
@@ -232,13 +234,40 @@ def test_zip_functions_have_a_layer_on_aws_and_the_libraries_of_the_host_locally
         assert layers == ([layer] if has_layer else [])
 
 
-def test_inference_is_bounded_and_one_sweep_runs_at_a_time(synthesis):
+def test_inference_alone_is_bounded_and_only_where_the_settings_say_so(synthesis):
+    """Every other function does little, and is told to wait by nobody but the account's own limit."""
     settings = SETTINGS[synthesis.environment]
-    layers = {"Shadows": settings.shadow_concurrency, "Explanations": settings.explanation_concurrency}
-    names = {MODEL_INFERENCE.name: settings.inference_concurrency, SWEEP.name: 1}
+    bounds = {
+        MODEL_INFERENCE.name: settings.inference_concurrency,
+        SHADOW_INFERENCE.name: settings.shadow_concurrency,
+        EXPLAIN.name: settings.explanation_concurrency,
+    }
     for path, function in synthesis.functions.items():
-        expected = layers.get(path.partition("/")[0], names.get(name_of(path)))
-        assert function.get("ReservedConcurrentExecutions") == expected, path
+        assert function.get("ReservedConcurrentExecutions") == bounds.get(name_of(path)), path
+
+
+def test_dev_deploys_in_a_new_account(dev):
+    """A new account has a concurrency of 10, and Lambda refuses a reservation that leaves less than 100."""
+    assert reserved_concurrency(dev.stateless.document) == 0
+
+
+def test_the_operations_guide_states_what_each_environment_reserves(synthesis):
+    reserved = reserved_concurrency(synthesis.stateless.document)
+    (row,) = re.findall(r"^\| reserved concurrency, in total \|(.*)\|$", DEPLOY.read_text(), re.MULTILINE)
+    assert dict(zip(SETTINGS, map(int, row.split("|")), strict=True))[synthesis.environment] == reserved
+    if synthesis.environment == "prod":
+        needed = reserved + 100
+        assert f"at least {needed}" in DEPLOY.read_text()
+
+
+def test_reservations_are_counted_over_all_functions():
+    def function(**properties):
+        return {"Type": "AWS::Lambda::Function", "Properties": properties}
+
+    table = {"Type": "AWS::DynamoDB::Table", "Properties": {}}
+    resources = {"A": function(ReservedConcurrentExecutions=3), "B": function(), "C": table}
+    resources["D"] = function(ReservedConcurrentExecutions=4)
+    assert reserved_concurrency({"Resources": resources}) == 7
 
 
 def test_the_mirror_has_room_for_the_largest_bundle_it_takes(synthesis):
@@ -254,13 +283,3 @@ def test_inference_has_memory_for_its_models(paths, synthesis):
     for properties in (synthesis.functions[path] for path in paths):
         assert properties["MemorySize"] >= 100 + 2.5 * megabytes
         assert properties["EphemeralStorage"]["Size"] >= megabytes
-
-
-def test_a_function_ends_before_its_caller_stops_waiting(synthesis):
-    states = synthesis.definition["States"] | synthesis.definition["States"]["EachModel"]["ItemProcessor"]["States"]
-    for name, step in states.items():
-        # A state that ends in `Briefly` stops waiting earlier, because a stand-in is asked next.
-        if name.endswith("Briefly"):
-            continue
-        if step["Type"] == "Task" and step["Resource"].removesuffix(".Arn") in synthesis.functions:
-            assert synthesis.functions[step["Resource"].removesuffix(".Arn")]["Timeout"] < step["TimeoutSeconds"]

@@ -9,7 +9,7 @@ from stacks.settings import SETTINGS
 from tests.factories import any_model_reference
 from tests.stacks.test_orchestration import CONTEXT, FAILED, any_model, build, dump, given_up, longest_pauses, read
 from triage.bundle import Engine
-from triage.errors import CONTRACT_ERROR
+from triage.errors import CONTRACT_ERROR, THROTTLED
 from triage.steps import EVENT_TYPE, Allocated, InferenceRequest, ShadowFailure
 
 SHADOW = any_model_reference(arm="next", bucket=7, strategy_version=1, shadow=True)
@@ -101,23 +101,36 @@ def test_a_shadow_that_hangs_or_fails_for_good_is_not_asked_again(judging):
         assert {"Sandbox.Timedout", "States.Timeout", "ModelFailedError", CONTRACT_ERROR} <= {*given_up(judging[name])}
 
 
-def test_a_shadow_is_tried_a_few_times_and_throttled_ones_wait_a_few_minutes(judging, synthesis):
+def test_a_shadow_is_tried_a_few_times(judging):
     for name in ("ShadowInference", "ShadowInferenceTransformers", "ShadowFailed"):
-        task = judging[name]
-        tries = {error: rule["MaxAttempts"] for rule in task["Retry"] for error in rule["ErrorEquals"]}
+        tries = {error: rule["MaxAttempts"] for rule in judging[name]["Retry"] for error in rule["ErrorEquals"]}
         assert tries["States.ALL"] == 2
-        assert task["Retry"][-1]["ErrorEquals"] == ["States.ALL"]
-        assert longest_pauses(task) < synthesis.shadow_definition["TimeoutSeconds"] / 4
+
+
+def test_a_backlog_does_not_fail_a_shadow_sooner_than_what_answers(judging, synthesis):
+    """Otherwise a challenger would lose predictions, and seem worse, whenever much is to be done."""
+
+    def turns(states):
+        return {
+            longest_pauses({"Retry": [rule]})
+            for name, task in states.items()
+            if "Inference" in name
+            for rule in task["Retry"]
+            if rule["ErrorEquals"] == [THROTTLED]
+        }
+
+    assert turns(judging) == turns(synthesis.definition["States"]["EachModel"]["ItemProcessor"]["States"])
 
 
 def test_a_shadow_has_less_time_and_fewer_turns_than_what_answers(judging, synthesis):
     settings = SETTINGS[synthesis.environment]
-    assert 0 < settings.shadow_concurrency < settings.inference_concurrency
+    bounds = settings.shadow_concurrency, settings.inference_concurrency
+    assert bounds == (None, None) or 0 < bounds[0] < bounds[1]
     for suffix in ("", "Transformers"):
         shadow = synthesis.functions[f"Shadows/ShadowInference{suffix}"]
         assert shadow["Timeout"] < synthesis.functions[f"Inference/ModelInference{suffix}"]["Timeout"]
         assert shadow["Timeout"] < judging[f"ShadowInference{suffix}"]["TimeoutSeconds"]
-        assert shadow["ReservedConcurrentExecutions"] == settings.shadow_concurrency
+        assert shadow.get("ReservedConcurrentExecutions") == settings.shadow_concurrency
 
 
 def test_no_alarm_watches_shadows(synthesis):

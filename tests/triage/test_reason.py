@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from runtime.adapters.dynamodb import from_item, to_item
-from stacks.states import TIMED_OUT
+from stacks.states import STOPPED_BY_A_LIMIT
 from tests.factories import any_allocation
 from triage.audit.chain import content_sha256
+from triage.errors import THROTTLED
 from triage.reason import ERRORS, Code, Reason
 from triage.story import AllocationEntry, SupersededEntry
 from triage.tasks import TASKS, Task
@@ -99,7 +100,7 @@ def test_any_text_at_all_can_be_read(text):
 def test_an_error_that_a_reason_names_is_explained_with_it():
     explanation = Reason.read("product: Sandbox.Timedout").explanation
     assert explanation == f"{Code.MODEL_FAILED.explanation} {ERRORS['Sandbox.Timedout']}"
-    assert set(TIMED_OUT) <= ERRORS.keys()
+    assert {*STOPPED_BY_A_LIMIT, THROTTLED} <= ERRORS.keys()
 
 
 def rows(header: str) -> list[list[str]]:

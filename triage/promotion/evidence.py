@@ -65,10 +65,15 @@ class Comparison(Contract):
 
 
 class Operations(Contract):
-    """How a version ran on its last predictions since the stage began. p95_ms: of the model alone."""
+    """How a version ran on its last predictions since the stage began.
+
+    throttled: invocations that AWS refused, through all retries. They say nothing about the version, and do not count
+    as failures. p95_ms: of the model alone.
+    """
 
     predictions: int
     failures: int
+    throttled: int = 0
     p95_ms: float | None
     commonest_share: float | None
 

@@ -41,11 +41,13 @@ EXPECTED = 20
 class Ran:
     """A version's last answers since the stage began, the latest first, and how often it failed since then.
 
+    throttled: how often it was not asked, because AWS refused the invocation. These are no failures of the model.
     older: there are more answers, which were not read.
     """
 
     predictions: tuple[PredictionEntry, ...] = ()
     failures: int = 0
+    throttled: int = 0
     older: bool = False
 
 
@@ -175,6 +177,7 @@ def operations(ran: Ran) -> Operations:
     return Operations(
         predictions=len(times),
         failures=ran.failures,
+        throttled=ran.throttled,
         p95_ms=times[ceil(0.95 * len(times)) - 1] if times else None,
         commonest_share=max(labels.values()) / len(times) if times else None,
     )
@@ -201,7 +204,7 @@ def delivered(row: ModelStrategy, ran: Mapping[str, Ran]) -> Delivered:
     }
     counted = {name: len(set(answered)) for name, answered in buckets.items()}
     strays = sum(owner_of(strategy, b).name != name for name, answered in buckets.items() for b in answered)
-    stood_in = sum(found[arm.name].failures for arm in strategy.challengers)
+    stood_in = sum(found[arm.name].failures + found[arm.name].throttled for arm in strategy.challengers)
     total = sum(counted.values())
     return Delivered(
         intended=intended,

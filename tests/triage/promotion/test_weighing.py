@@ -191,6 +191,11 @@ def test_how_a_version_ran_is_told_from_its_predictions_and_failures():
     assert (found.p95_ms, found.commonest_share) == (95.0, 0.7)
 
 
+def test_a_version_that_was_not_asked_because_of_a_backlog_has_not_failed():
+    found = operations(Ran(tuple(asked(CANARY.champion_arm, range(10))), throttled=90))
+    assert (found.failures, found.throttled, found.asked, found.error_rate) == (0, 90, 10, 0.0)
+
+
 def test_a_version_that_never_answered_has_failures_only():
     found = operations(Ran(failures=3))
     assert (found.predictions, found.failures, found.p95_ms, found.commonest_share) == (0, 3, None, None)
