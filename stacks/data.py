@@ -2,7 +2,7 @@
 
 from typing import Any, get_args
 
-from aws_cdk import Duration, Stack
+from aws_cdk import ArnFormat, Duration, Stack
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
@@ -171,7 +171,12 @@ class Store(Construct):
             removal_policy=settings.removal_policy,
             auto_delete_objects=settings.empties_buckets,
         )
-        acknowledge(self.bucket, "AwsSolutions-S1", why_unlogged)
+        for rule in ("AwsSolutions-S1", "CKV_AWS_18", "CT.S3.PR.2"):
+            acknowledge(self.bucket, rule, why_unlogged)
+        acknowledge(self.bucket, "CT.S3.PR.4", "Nothing has to happen when an object is put.")
+        acknowledge(
+            self.bucket, "CT.S3.PR.9", "Every version is kept, and a hash of each object is recorded elsewhere."
+        )
         acknowledge_plain_http(self.bucket, "AwsSolutions-S10", settings)
 
     def allow(self, role: iam.Role, *actions: str) -> None:
@@ -188,16 +193,8 @@ class Data(Construct):
 
     def __init__(self, scope: Construct, construct_id: str, *, settings: Settings) -> None:
         super().__init__(scope, construct_id)
-        self.keys = {
-            data_class: kms.Key(
-                self,
-                f"{data_class.title()}Key",
-                enable_key_rotation=True,
-                removal_policy=settings.removal_policy,
-                description=f"complaints-triage {settings.environment}: {data_class}",
-            )
-            for data_class in ("narratives", "records")
-        }
+        self.keys = {data_class: self._key(data_class, settings) for data_class in ("narratives", "records")}
+        self._let_log_groups_use(self.keys["records"])
         self.tables: list[SpecifiedTable] = []
         self.raw_complaints = self._table("RawComplaints", tables.RAW_COMPLAINTS, settings)
         self.complaints_allocation = self._table("ComplaintsAllocation", tables.COMPLAINTS_ALLOCATION, settings)
@@ -231,13 +228,51 @@ class Data(Construct):
             retention_period=Duration.days(14),
             removal_policy=settings.removal_policy,
         )
-        acknowledge(
-            self.parked,
-            "AwsSolutions-SQS3",
-            "This queue is itself where undeliverable complaints end; people empty it.",
-        )
+        for rule in ("AwsSolutions-SQS3", "CT.SQS.PR.1"):
+            acknowledge(self.parked, rule, "This queue is itself where undeliverable complaints end; people empty it.")
         acknowledge_plain_http(self.parked, "AwsSolutions-SQS4", settings)
         self.bus = events.EventBus(self, "Bus", description=f"complaints-triage {settings.environment}")
+
+    def _key(self, data_class: str, settings: Settings) -> kms.Key:
+        key = kms.Key(
+            self,
+            f"{data_class.title()}Key",
+            enable_key_rotation=True,
+            removal_policy=settings.removal_policy,
+            description=f"complaints-triage {settings.environment}: {data_class}",
+        )
+        # A grant outlives the policy of whoever made it, and no policy shows it.
+        key.add_to_resource_policy(
+            iam.PolicyStatement(
+                effect=iam.Effect.DENY,
+                principals=[iam.AnyPrincipal()],
+                actions=["kms:CreateGrant"],
+                resources=["*"],
+                conditions={
+                    "BoolIfExists": {"kms:GrantIsForAWSResource": "false", "aws:PrincipalIsAWSService": "false"}
+                },
+            )
+        )
+        return key
+
+    def _let_log_groups_use(self, key: kms.Key) -> None:
+        stack = Stack.of(self)
+        groups = stack.format_arn(
+            service="logs", resource="log-group", resource_name="*", arn_format=ArnFormat.COLON_RESOURCE_NAME
+        )
+        service = iam.ServicePrincipal(
+            f"logs.{stack.region}.amazonaws.com",
+            conditions={"ArnLike": {"kms:EncryptionContext:aws:logs:arn": groups}},
+        )
+        key.grant(
+            service,
+            "kms:Encrypt",
+            "kms:Decrypt",
+            "kms:ReEncryptFrom",
+            "kms:ReEncryptTo",
+            "kms:GenerateDataKey*",
+            "kms:DescribeKey",
+        )
 
     def _trails(self, settings: Settings) -> Store:
         """Build the bucket for CloudTrail's records of who touches narratives. Only CloudTrail may write to it."""

@@ -59,6 +59,7 @@ class Explanations(Construct):
             definition=sfn.Chain.start(find).next(by_engine),
             timeout=Duration.hours(1),
             functions=(self.find_decision, *self.explain.values()),
+            data=data,
             settings=base.settings,
         )
         self.role = PersonRole(

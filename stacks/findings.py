@@ -9,6 +9,9 @@ ACCEPTED = "accepted"
 """The key of a resource's metadata under which `make audit` finds what is accepted."""
 
 
+IMPORTED_KEY = "It has a key: of the other stack, where cfn-guard does not look. checkov and our own rules do."
+
+
 def acknowledge(construct: Construct, rule: str, reason: str) -> None:
     """Accept one finding on the construct that owns it. The reason has to convince a stranger.
 

@@ -5,22 +5,31 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, cast
 
-from aws_cdk import Duration, RemovalPolicy, Size
+from aws_cdk import Duration, Size
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_event_sources as sources
-from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from stacks.data import Data, SpecifiedTable
+from stacks.findings import acknowledge
+from stacks.log_group import EncryptedLogGroup
 from stacks.packages import ARCHITECTURE, RUNTIME, Package, Packages
 from stacks.settings import Settings
 from triage.bundle import Engine
 from triage.functions import Environment, Function
 
 HALF_A_MINUTE = Duration.seconds(30)
+_NO_NETWORK = "It reaches AWS and the Hub alone, over TLS and with its own role: docs/decisions/0021-no-vpc.md"
+ACCEPTED = {
+    "CKV_AWS_116": "Where an event invokes it, the event's source has the destination for failed events",
+    "CKV_AWS_117": _NO_NETWORK,
+    "CT.LAMBDA.PR.3": _NO_NETWORK,
+    "CKV_AWS_173": "Its environment names resources and limits, and holds no secret",
+}
+"""What offline tools ask of every function, and why none has it."""
 
 
 @dataclass(frozen=True)
@@ -88,9 +97,7 @@ class RuntimeFunction(lambda_.Function):
         concurrency: int | None = None,
     ) -> None:
         package = package or base.packages.control
-        log_group = logs.LogGroup(
-            scope, f"{construct_id}Logs", retention=base.settings.log_retention, removal_policy=RemovalPolicy.DESTROY
-        )
+        log_group = EncryptedLogGroup(scope, f"{construct_id}Logs", data=base.data, settings=base.settings)
         # Not AWS's managed role for Lambda: that may write to every log group of the account.
         role = iam.Role(scope, f"{construct_id}Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
         log_group.grant_write(role)
@@ -111,6 +118,12 @@ class RuntimeFunction(lambda_.Function):
             reserved_concurrent_executions=concurrency,
         )
         self.execution_role = role
+        for rule, reason in ACCEPTED.items():
+            acknowledge(self, rule, reason)
+        if concurrency is None:
+            acknowledge(
+                self, "CKV_AWS_115", "A reservation is taken from all others: functions that a burst may starve"
+            )
         self.schedules: dict[events.Rule, Duration] = {}
 
     @property

@@ -111,6 +111,7 @@ class Orchestration(Construct):
             # Longer than a throttled task may wait for its turn.
             timeout=Duration.hours(1),
             functions=(inference.select_models, *inference.model_inference.values(), inference.allocate),
+            data=data,
             settings=settings,
         )
         data.raw_complaints.key.grant(self.state_machine, *WRITING_KEY)

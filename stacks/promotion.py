@@ -67,5 +67,6 @@ class Promotion(Construct):
             # Otherwise it ends before the last try, and a change may be in force that nobody checked or announced.
             timeout=longest(weigh, change, check, announce),
             functions=(self.weigh_evidence, self.change_strategy, self.check_strategy),
+            data=base.data,
             settings=base.settings,
         )

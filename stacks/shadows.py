@@ -48,6 +48,7 @@ class Shadows(Construct):
             # Longer than a throttled task may wait for its turn.
             timeout=Duration.hours(1),
             functions=(*self.shadow_inference.values(), self.shadow_failed),
+            data=data,
             settings=base.settings,
         )
         self.start = events.Rule(

@@ -4,9 +4,8 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
-from aws_cdk import Duration, RemovalPolicy, Stack
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_logs as logs
 from aws_cdk import aws_stepfunctions as sfn
 from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
@@ -14,6 +13,7 @@ from constructs import Construct
 from stacks.data import Data
 from stacks.findings import acknowledge_wildcard, logical_id
 from stacks.function import RuntimeFunction
+from stacks.log_group import EncryptedLogGroup
 from stacks.settings import Settings
 from triage.bundle import Engine
 from triage.contracts import Contract
@@ -108,6 +108,7 @@ class LoggedStateMachine(sfn.StateMachine):
         definition: sfn.IChainable,
         timeout: Duration,
         functions: Iterable[RuntimeFunction],
+        data: Data,
         settings: Settings,
     ) -> None:
         super().__init__(
@@ -117,12 +118,12 @@ class LoggedStateMachine(sfn.StateMachine):
             timeout=timeout,
             tracing_enabled=True,
             logs=sfn.LogOptions(
-                destination=logs.LogGroup(
+                destination=EncryptedLogGroup(
                     scope,
                     f"{construct_id}Logs",
-                    log_group_name=f"{settings.vended_logs}/{construct_id}",
-                    retention=settings.log_retention,
-                    removal_policy=RemovalPolicy.DESTROY,
+                    data=data,
+                    settings=settings,
+                    name=f"{settings.vended_logs}/{construct_id}",
                 ),
                 level=sfn.LogLevel.ALL,
                 include_execution_data=False,

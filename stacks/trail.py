@@ -5,6 +5,7 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from stacks.data import Data, Store
+from stacks.findings import IMPORTED_KEY, acknowledge
 from stacks.settings import Settings
 
 
@@ -26,7 +27,7 @@ class Trail(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         written = [table.table.table_arn for table in (data.complaints_allocation, data.audit_chain)]
-        cloudtrail.CfnTrail(
+        trail = cloudtrail.CfnTrail(
             self,
             "Trail",
             trail_name=settings.trail_name,
@@ -49,6 +50,11 @@ class Trail(Construct):
                     data_resources=[_resources("AWS::DynamoDB::Table", written)],
                 ),
             ],
+        )
+        acknowledge(trail, "CKV_AWS_67", "What it records lies in the one region of the deployment.")
+        acknowledge(trail, "CT.CLOUDTRAIL.PR.1", IMPORTED_KEY)
+        acknowledge(
+            trail, "CT.CLOUDTRAIL.PR.3", "It is evidence for later; alarms on what happens come from our metrics."
         )
 
 

@@ -12,7 +12,7 @@ import sys
 import tarfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from importlib.resources import as_file, files
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -109,13 +109,16 @@ def _guard() -> tuple[Path, Path]:
     """Return cfn-guard and its rules. They come inside the CDK plugin's package, and are unpacked once."""
     system = {"Linux": "ubuntu", "Darwin": "macos"}[platform.system()]
     machine = {"x86_64": "x86_64", "aarch64": "aarch64", "arm64": "aarch64"}[platform.machine()]
-    package = files("cdklabs.cdk_validator_cfnguard") / "_jsii"
-    (archive,) = (entry for entry in package.iterdir() if entry.name.endswith(".tgz"))
-    folder = GUARD / archive.name
+    found = find_spec("cdklabs.cdk_validator_cfnguard")
+    if found is None or found.origin is None:
+        raise ToolFailedError("cfn-guard is not installed: run `make audit`, which installs it")
+    # Importing the package would start Node.
+    (archive,) = (Path(found.origin).parent / "_jsii").glob("*.tgz")
+    folder = GUARD / archive.stem
     program = folder / "package" / "bin" / system / machine / "cfn-guard"
     if not program.exists():
-        with as_file(archive) as path, tarfile.open(path) as files_:
-            files_.extractall(folder, filter="data")
+        with tarfile.open(archive) as packed:
+            packed.extractall(folder, filter="data")
         program.chmod(0o755)
     return program, folder / "package" / "rules"
 
