@@ -264,15 +264,8 @@ class Data(Construct):
             f"logs.{stack.region}.amazonaws.com",
             conditions={"ArnLike": {"kms:EncryptionContext:aws:logs:arn": groups}},
         )
-        key.grant(
-            service,
-            "kms:Encrypt",
-            "kms:Decrypt",
-            "kms:ReEncryptFrom",
-            "kms:ReEncryptTo",
-            "kms:GenerateDataKey*",
-            "kms:DescribeKey",
-        )
+        # As AWS's documentation for encrypted log groups asks.
+        key.grant(service, "kms:Encrypt*", "kms:Decrypt*", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:Describe*")
 
     def _trails(self, settings: Settings) -> Store:
         """Build the bucket for CloudTrail's records of who touches narratives. Only CloudTrail may write to it."""
