@@ -83,7 +83,7 @@ package: env  ## the Lambda layers, cross-built for arm64
 deploy: package  ## deploy ENVIRONMENT to AWS, with the shell's credentials
 	$(CDK) deploy --all --context environment=$(ENVIRONMENT)
 
-delivery: env  ## once for each account: the roles with which GitHub Actions in REPOSITORY deploys ENVIRONMENT
+delivery: env  ## the roles with which GitHub Actions of REPOSITORY deploys ENVIRONMENT; once for each
 	$(CDK) deploy --all --app "$(BIN)/python delivery.py" --context repository=$(REPOSITORY) --context environment=$(ENVIRONMENT)
 
 bench: .venv/complete-for-tests  ## a table of ratios against transformers.pipeline

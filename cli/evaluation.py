@@ -17,7 +17,9 @@ from triage.tasks import TASKS
 def evaluate_named(
     model: NamedModel, file: Path, *, task: str | None, train: Path | None, limit: int | None, bar: Bar
 ) -> Evaluation:
-    """Evaluate a model beside baselines trained on `train`; if they cannot learn from it, warn and leave them out.
+    """Return a model's evaluation on the export `file`.
+
+    With `train`, baselines trained on that export stand beside it; where they cannot be trained, a warning says so.
 
     Raises:
         WrongUsageError: the task does not fit the model or the export.

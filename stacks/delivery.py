@@ -35,7 +35,7 @@ class Delivery(Construct):
         if not REPOSITORY.fullmatch(repository):
             raise ValueError(
                 f"the repository {repository!r} is not of the form owner/name or owner@id/name@id: "
-                "name it by `make delivery REPOSITORY=owner/name`"
+                "name it by `make delivery REPOSITORY=owner/name ENVIRONMENT=dev`"
             )
         place = Environment(region=settings.region)
         self.provider = Stack(

@@ -44,5 +44,7 @@ def logical_id(construct: Construct) -> str:
 def _resource(construct: Construct) -> CfnResource:
     element = construct if isinstance(construct, CfnResource) else construct.node.default_child
     if not isinstance(element, CfnResource):
-        raise TypeError(f"{construct.node.path} has no logical id, because it is not a single resource")
+        raise TypeError(
+            f"{construct.node.path} has no logical id, because it has no default resource: pass one of its resources"
+        )
     return element

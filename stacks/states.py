@@ -35,7 +35,11 @@ def add_retry(
     backoff_rate: float = 2,
     longest_pause: int = 20,
 ) -> None:
-    """Try a task again after these errors. Pauses are in seconds, and grow with full jitter."""
+    """Retry a task after these errors.
+
+    attempts: retries after the first try. first_pause, longest_pause: in seconds. Each pause is random, below a limit
+    that `backoff_rate` multiplies each time, up to `longest_pause`.
+    """
     task.add_retry(
         errors=list(errors),
         interval=Duration.seconds(first_pause),

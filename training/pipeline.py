@@ -178,8 +178,8 @@ def make_bundle(
     difference = float(np.abs(checked - expected[:CHECKED_TEXTS]).max())
     if difference > TOLERANCE:
         raise ExportFailedError(
-            f"the graph of {task} differs from the sum of its parts by {difference:.3g} in a logit, and {TOLERANCE} is "
-            "allowed: train again, and if it fails again, choose another encoder"
+            f"the ONNX graph of {task} gives logits that differ by up to {difference:.3g} from those of encoder and "
+            f"wide part together; {TOLERANCE} is allowed. Train again; if it fails again, choose another encoder"
         )
     (chosen / ONNX_FILE).rename(folder / ONNX_FILE)
 

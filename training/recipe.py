@@ -112,7 +112,8 @@ class Recipe(Contract):
     def _keeps_the_mean_with_the_wide_part(self) -> Self:
         if self.mean and self.wide is None:
             raise ValueError(
-                "mean = true needs a [wide] section, because the head on the mean is saved with the wide part"
+                "mean = true needs a [wide] section, because the layer that reads the mean of all tokens is stored "
+                "with the wide part: add [wide], or set mean = false"
             )
         return self
 

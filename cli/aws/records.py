@@ -58,7 +58,8 @@ def find_records(deployment: Deployment, complaint_id: str) -> Found:
     raw = deployment.complaints.get(complaint_id, attributes=OUTBOX)
     if not any((raw, story.items, story.links, story.broken, inbox.items, inbox.links)):
         raise NotFoundError(
-            f"no complaint {complaint_id!r} in {deployment.environment}; `triage status` shows what was allocated last"
+            f"nothing is stored about complaint {complaint_id!r} in {deployment.environment}: check the id; "
+            "`triage status` shows what was allocated last"
         )
     return Found(complaint_id, raw, story, inbox)
 

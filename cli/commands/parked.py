@@ -37,7 +37,10 @@ def replay(
     env: options.Environment = "local",
     state: options.State = options.DEFAULT,
 ) -> None:
-    """Start parked complaints again, after the cause of their failure is removed."""
+    """Start parked complaints again, with their attempts counted anew.
+
+    Remove the cause of the failure first: this command does not check it.
+    """
     deployment = find(env, state=state)
     outbox = deployment.outbox()
     executions = Executions(deployment.session.client("stepfunctions"), deployment.name("state-machine"))
@@ -46,6 +49,7 @@ def replay(
     for complaint_id in chosen:
         if complaint_id not in parked:
             raise NotFoundError(f"{complaint_id} is not parked; `triage parked list` shows the parked complaints")
+    for complaint_id in chosen:
         name = outbox.reclaim(parked[complaint_id], datetime.now(UTC), attempt=1)
         if name is not None and executions.start(ExecutionInput(complaint_id=complaint_id), name):
             out.print(f"{complaint_id} started again")

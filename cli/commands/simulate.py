@@ -56,7 +56,7 @@ def simulate(
         now=now,
     )
     if not replay.past:
-        raise NotFoundError(f"no complaint was answered for {task} in the last {days} days")
+        raise NotFoundError(f"no model decided {task} for a complaint in the last {days} days: use more --days")
     before = Rule.of(present, now, positive_label=replay.positive_label)
     after = Rule.of(proposed, now, threshold=threshold, positive_label=replay.positive_label)
     assumed = Assumed(volume=volume, minutes=minutes, pence=pence)

@@ -62,7 +62,9 @@ def train(
             "--keep needs --data: figures on generated complaints mean nothing. Add --data, or leave --keep out"
         )
     if test_from is not None and keep != "time":
-        raise WrongUsageError("--test-from needs --keep time: add it, or leave --test-from out")
+        raise WrongUsageError(
+            "--test-from needs --keep time, because it splits by date: use --keep time, or leave --test-from out"
+        )
     if curve and keep == "none":
         raise WrongUsageError(
             "--curve needs --keep: it is measured on complaints that were kept back. Add --keep grouped or --keep time"

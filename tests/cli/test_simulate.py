@@ -273,7 +273,7 @@ def test_a_task_without_a_strategy_is_answered_by_its_champion(simulate, deploym
     ("task", "arguments", "code", "told"),
     [
         ("product", (), 2, "propose a --strategy, a --threshold, or both"),
-        ("product", ("--threshold", "0.5"), 3, "no complaint was answered for product in the last 30 days"),
+        ("product", ("--threshold", "0.5"), 3, "no model decided product for a complaint in the last 30 days"),
         ("issue", ("--threshold", "0.5"), 3, "issue has neither a strategy nor a model"),
         ("product", ("--threshold", "1.5"), 2, "equal to 1"),
     ],

@@ -42,5 +42,5 @@ def test_a_logical_id_is_that_of_the_template(bucket):
 
 
 def test_a_group_of_resources_has_no_logical_id(bucket):
-    with pytest.raises(TypeError, match="is not a single resource"):
+    with pytest.raises(TypeError, match="it has no default resource"):
         logical_id(Stack.of(bucket))

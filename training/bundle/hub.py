@@ -1,4 +1,4 @@
-"""Uploads a folder as one commit of a repository on the Hub, unless the Hub already has the same content."""
+"""Makes a Hub repository hold exactly the chosen files of a folder, in one commit; in none if it already does."""
 
 import hashlib
 from collections.abc import Collection, Iterable

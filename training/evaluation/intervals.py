@@ -103,7 +103,10 @@ def _widened(interval: Interval | None, observations: int) -> Interval | None:
 
 
 def redraws(groups: Groups, *, draws: int = DRAWS, seed: int = SEED) -> Iterator[Floats]:
-    """Draw groups with replacement and yield how often each row was drawn, in parts of shape (some draws, n)."""
+    """Yield bootstrap weights: how often the group of each row was drawn, in chunks of shape (up to `draws`, n).
+
+    Each draw takes as many groups as there are, with replacement.
+    """
     _, numbered = np.unique(groups, return_inverse=True)
     count = int(numbered.max()) + 1
     chance = np.random.default_rng(seed)

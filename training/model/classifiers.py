@@ -117,7 +117,7 @@ class Heads(nn.Module):
 
     @property
     def pooler(self) -> nn.Module | None:
-        """The last part of some encoders, which only classifiers use; its weights are random before training."""
+        """The encoder's pooling layer, which only classifiers use; None if it has none. It learns like the heads."""
         return cast("nn.Module | None", getattr(self.encoder, "pooler", None))
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, ...]:

@@ -114,7 +114,7 @@ class Learner(nn.Module):
             return cast(Outputs, self.losses(self.heads(input_ids, attention_mask), labels))
 
     def learning(self) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
-        """Return the parameters that learn: those of the pretrained layers, and those that start at random."""
+        """Return the parameters that learn: those of the encoder's layers, and those of pooling layer and heads."""
         starting = [
             parameter
             for part in (self.heads.pooler, self.heads.heads, self.heads.means)

@@ -1,1 +1,2 @@
-"""Explains a model's decision on request: which sentences and words changed its answer, and by how much."""
+"""Explains a model's decision on request: by how much each sentence, and the words of the strongest sentences, changed
+the calibrated probability of the label."""

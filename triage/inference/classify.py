@@ -71,7 +71,9 @@ def _checked(scores: Scores, labels: int) -> tuple[float, ...]:
     if len(scores.logits) != labels:
         raise ModelFailedError(f"the model gave {len(scores.logits)} scores for {labels} labels")
     if not all(math.isfinite(logit) for logit in scores.logits):
-        raise ModelFailedError("the model gave scores that are not finite")
+        raise ModelFailedError(
+            "the model gave a score that is NaN or infinite: retire it, and publish a corrected version"
+        )
     return scores.logits
 
 

@@ -66,5 +66,5 @@ def _precedence(span: Span) -> tuple[int, int]:
 
 
 def blanked(text: str) -> str:
-    """Return a text of the same length in which the placeholders are blanked out."""
+    """Return a text of the same length with NULs for the placeholders, so that nothing is recognised across them."""
     return PLACEHOLDER.sub(lambda match: BLANK * len(match[0]), text)

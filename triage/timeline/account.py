@@ -21,10 +21,10 @@ LINE: Final = 120
 
 
 class Account(Contract):
-    """Everything that is known about a complaint, except its text.
+    """Everything that is known about one complaint, except its text.
 
-    moments: what happened, the oldest first. links, inbox_links: the chains that seal the records and the feedback
-    rows; they hold hashes and no content. findings: differences between records and chains; empty if there are none.
+    records: what is stored. moments: what happened, the oldest first. links, inbox_links: the links of the hash chains
+    over the records and the feedback rows. findings: differences between records and chains; empty if there are none.
     """
 
     records: Records
