@@ -62,7 +62,10 @@ class Explanations(Construct):
             settings=base.settings,
         )
         self.role = PersonRole(
-            self, "Explainer", description="Asks why a model decided as it did, and is handed the answer"
+            self,
+            "Explainer",
+            description="Asks why a model decided as it did, and is handed the answer",
+            settings=base.settings,
         )
         self.state_machine.allow_starting_and_describing(self.role, named_after="requests")
         allow(self.role, self.deliver_explanation.function_arn, "lambda:InvokeFunction")
