@@ -14,9 +14,10 @@ environment = app.node.try_get_context("environment") or "local"
 if environment not in SETTINGS:
     sys.exit(f"there is no environment {environment!r}: name one of {', '.join(SETTINGS)} by -c environment=")
 settings = SETTINGS[environment]
-hub_endpoint = app.node.try_get_context("hub_endpoint")
-if hub_endpoint:
-    settings = replace(settings, hub_endpoint=hub_endpoint)
+for named_at_synthesis in ("hub_endpoint", "permissions_boundary"):
+    value = app.node.try_get_context(named_at_synthesis)
+    if value:
+        settings = replace(settings, **{named_at_synthesis: value})
 Application(app, f"Complaints-{settings.environment}", settings=settings)
 Validations.of(app).add_plugins(AwsSolutionsChecks(app))
 app.synth()

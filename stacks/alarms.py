@@ -9,6 +9,7 @@ from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
@@ -131,9 +132,8 @@ class Alarms(Construct):
 
     def _parked(self) -> None:
         """A message expires after 14 days and the complaint stays parked, so each sweep counts those as well."""
-        queue = self._data.parked
-        visible = queue.metric_approximate_number_of_messages_visible(statistic="Maximum")
-        self._watch("ComplaintsParked", visible, "Complaints that no attempt could allocate: triage parked list")
+        parked = "Complaints that no attempt could allocate: triage parked list"
+        self._queue("ComplaintsParked", self._data.parked, parked)
         # Between two sweeps there is no figure, and the alarm stays as it is.
         counted = Watched(missing=cloudwatch.TreatMissingData.IGNORE)
         self._watch(
@@ -142,12 +142,13 @@ class Alarms(Construct):
             "Complaints are parked, even where their messages have expired: triage parked list",
             counted,
         )
-        self._watch(
-            "ParkedMessagesExpire",
-            queue.metric_approximate_age_of_oldest_message(statistic="Maximum"),
-            "In four days a message of the parked queue is lost: triage parked list",
-            Watched(threshold=Duration.days(10).to_seconds()),
-        )
+
+    def _queue(self, name: str, queue: sqs.Queue, meaning: str) -> None:
+        """Watch a queue that people empty: a message that arrives, and one that soon expires."""
+        self._watch(name, queue.metric_approximate_number_of_messages_visible(statistic="Maximum"), meaning)
+        age = queue.metric_approximate_age_of_oldest_message(statistic="Maximum")
+        ten_days = Watched(threshold=Duration.days(10).to_seconds())
+        self._watch(f"{name}Expire", age, f"A message expires in four days. {meaning}", ten_days)
 
     def _triggered(self, function: RuntimeFunction) -> None:
         """Watch a function that raises errors, falls behind its stream or is not invoked on its schedule."""

@@ -1,6 +1,7 @@
 """One environment: its layers, in two stacks."""
 
 from aws_cdk import CliCredentialsStackSynthesizer, DefaultStackSynthesizer, Environment, Stack
+from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from stacks.alarms import Alarms
@@ -28,6 +29,12 @@ class Application(Construct):
         self.stateful = self._stack("Stateful", settings, protected=settings.protected)
         self.stateless = self._stack("Stateless", settings, protected=False)
 
+        if settings.permissions_boundary is not None:
+            boundary = iam.ManagedPolicy.from_managed_policy_arn(
+                self.stateless, "Boundary", settings.permissions_boundary
+            )
+            iam.PermissionsBoundary.of(self).apply(boundary)
+
         data = Data(self.stateful, "Data", settings=settings)
         packages = Packages(self.stateless, "Packages", settings=settings)
         base = Foundation(data, packages, settings)
@@ -45,7 +52,7 @@ class Application(Construct):
         if data.trails is not None:
             invoked = (audit.read_narrative, audit.erase, audit.hold, explanations.deliver_explanation)
             Trail(self.stateless, "Trail", data=data, store=data.trails, invoked=invoked, settings=settings)
-        consumers = Consumers(self.stateless, "Consumers", data=data)
+        consumers = Consumers(self.stateless, "Consumers", data=data, settings=settings)
         alarms = Alarms(
             self.stateless,
             "Alarms",

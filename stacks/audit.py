@@ -40,12 +40,18 @@ class Audit(Construct):
         data.complaints_allocation.allow(self.read_narrative, "PutItem")
 
         self.privacy_officer = PersonRole(
-            self, "PrivacyOfficer", description="Has complaints erased, and held against expiry"
+            self,
+            "PrivacyOfficer",
+            description="Has complaints erased, and held against expiry",
+            settings=base.settings,
         )
         for function in (self.erase, self.hold):
             allow(self.privacy_officer, function.function_arn, "lambda:InvokeFunction")
         self.auditor = PersonRole(
-            self, "Auditor", description="Replays decisions on the text they were made about; each reading is recorded"
+            self,
+            "Auditor",
+            description="Replays decisions on the text they were made about; each reading is recorded",
+            settings=base.settings,
         )
         allow(self.auditor, self.read_narrative.function_arn, "lambda:InvokeFunction")
         data.bundles.allow(self.auditor, "GetObject")

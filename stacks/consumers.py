@@ -12,10 +12,13 @@ from triage.feedback import INBOX, WRITABLE
 class Consumers(Construct):
     """Product teams read allocations and their stories, never narratives, and put rows of feedback."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, data: Data) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, data: Data, settings: Settings) -> None:
         super().__init__(scope, construct_id)
         self.role = PersonRole(
-            self, "ProductTeam", description="Reads allocations by team and time, and hands in feedback"
+            self,
+            "ProductTeam",
+            description="Reads allocations by team and time, and hands in feedback",
+            settings=settings,
         )
         data.complaints_allocation.allow(self.role, "GetItem", "Query")
         data.complaints_allocation.allow(self.role, "Query", index="by_team")

@@ -6,7 +6,7 @@ from constructs import Construct
 
 from stacks.function import HALF_A_MINUTE, Foundation, RuntimeFunction, judging_functions
 from stacks.rights import PersonRole, allow
-from stacks.states import LoggedStateMachine, invoking, is_engine
+from stacks.states import LoggedStateMachine, invoking, is_engine, longest
 from triage.functions import DELIVER_EXPLANATION, EXPLAIN, FIND_DECISION
 from triage.steps import ExplanationTask
 
@@ -49,21 +49,26 @@ class Explanations(Construct):
         data.complaints_allocation.allow(self.deliver_explanation, "GetItem", "PutItem")
 
         by_engine = sfn.Choice(self, "Engine")
-        for engine, function in self.explain.items():
-            explain = invoking(self, function, timeout=EXPLANATION_TIME.plus(DELIVERY_OF_THE_ANSWER))
+        patience = EXPLANATION_TIME.plus(DELIVERY_OF_THE_ANSWER)
+        explaining = {engine: invoking(self, each, timeout=patience) for engine, each in self.explain.items()}
+        for engine, explain in explaining.items():
             by_engine.when(is_engine(ExplanationTask, engine), explain)
         find = invoking(self, self.find_decision, timeout=HALF_A_MINUTE.plus(DELIVERY_OF_THE_ANSWER))
         self.state_machine = LoggedStateMachine(
             self,
             "Explanation",
             definition=sfn.Chain.start(find).next(by_engine),
-            timeout=Duration.hours(1),
+            # One of the engines explains, and both have the same patience.
+            timeout=longest(find, explaining["onnx"]),
             functions=(self.find_decision, *self.explain.values()),
             data=data,
             settings=base.settings,
         )
         self.role = PersonRole(
-            self, "Explainer", description="Asks why a model decided as it did, and is handed the answer"
+            self,
+            "Explainer",
+            description="Asks why a model decided as it did, and is handed the answer",
+            settings=base.settings,
         )
         self.state_machine.allow_starting_and_describing(self.role, named_after="requests")
         allow(self.role, self.deliver_explanation.function_arn, "lambda:InvokeFunction")

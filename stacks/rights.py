@@ -4,6 +4,8 @@ from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
+from stacks.settings import Settings
+
 
 def allow(grantee: iam.IGrantable, resource_arn: str, *actions: str) -> None:
     """Grant actions, such as `sqs:SendMessage`, on one resource."""
@@ -11,8 +13,10 @@ def allow(grantee: iam.IGrantable, resource_arn: str, *actions: str) -> None:
 
 
 class PersonRole(iam.Role):
-    """A role that people of this account may assume."""
+    """A role that people of this account may assume, with a second factor where the settings ask for it."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, description: str) -> None:
-        account = iam.AccountPrincipal(Stack.of(scope).account)
-        super().__init__(scope, construct_id, assumed_by=account, description=description)
+    def __init__(self, scope: Construct, construct_id: str, *, description: str, settings: Settings) -> None:
+        people: iam.PrincipalBase = iam.AccountPrincipal(Stack.of(scope).account)
+        if settings.second_factor:
+            people = people.with_conditions({"Bool": {"aws:MultiFactorAuthPresent": "true"}})
+        super().__init__(scope, construct_id, assumed_by=people, description=description)

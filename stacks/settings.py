@@ -33,6 +33,9 @@ class Settings:
     second_approver: whether another person has to approve a new champion.
     empties_buckets: whether the objects of buckets go when their stack is deleted, by a function of the CDK that the
         embedded AWS cannot run. AWS deletes no bucket with objects.
+    second_factor: whether people sign in with a second factor before they take a role of this application. IAM sees it
+        in sessions of IAM users alone. Where people come from an identity provider, it asks for the factor instead.
+    permissions_boundary: the ARN of the policy that bounds every role; None where the account has none.
     trail: whether CloudTrail records who touches narratives. The embedded AWS has no CloudTrail.
     """
 
@@ -62,6 +65,8 @@ class Settings:
     daily_complaints: bool
     second_approver: bool
     empties_buckets: bool
+    second_factor: bool
+    permissions_boundary: str | None
     trail: bool
 
     @property
@@ -122,6 +127,8 @@ DEV = Settings(
     daily_complaints=False,
     second_approver=False,
     empties_buckets=True,
+    second_factor=True,
+    permissions_boundary=None,
     trail=True,
 )
 PROD = replace(
@@ -158,6 +165,7 @@ LOCAL = replace(
     stale_after=Duration.seconds(90),
     promote_every=Duration.minutes(1),
     empties_buckets=False,
+    second_factor=False,
     trail=False,
 )
 SETTINGS = {settings.environment: settings for settings in (LOCAL, DEV, PROD)}

@@ -33,6 +33,8 @@ BARE_ENVIRONMENT = {
 MEASURING = {name: value for name, value in os.environ.items() if name == "COVERAGE_PROCESS_CONFIG"}
 """How `make coverage` measures other processes. A copy whose sources a test has changed is not measured."""
 
+BOUNDARY = "arn:aws:iam::111122223333:policy/boundary"
+
 DERIVED = re.compile(r":?Complaints(local|dev|prod)State(ful|less)\w+")
 
 Resource = dict[str, Any]
@@ -240,7 +242,7 @@ def syntheses(request, tmp_path_factory) -> dict[str, Synthesis]:
     for name, checkout in checkouts.items():
         if name == "altered":
             _alter(checkout)
-            started[name] = _start(checkout, None, hub_endpoint="http://127.0.0.1:1234")
+            started[name] = _start(checkout, None, hub_endpoint="http://127.0.0.1:1234", permissions_boundary=BOUNDARY)
         else:
             # `local` is the environment where none is named.
             started[name] = _start(checkout, None if name == "local" else name)
@@ -253,12 +255,17 @@ def syntheses(request, tmp_path_factory) -> dict[str, Synthesis]:
 
 
 def _alter(checkout: Path) -> None:
-    """Add a bucket that anybody may read over plain HTTP, and a Hub whose token is a secret."""
+    """Add a bucket that anybody may read over plain HTTP, a Hub whose token is a secret, and what empties buckets."""
     application = checkout / "app.py"
     open_bucket = "from aws_cdk import Stack, aws_s3\naws_s3.Bucket(Stack(app, 'Other'), 'Open')\napp.synth()"
     application.write_text(application.read_text().replace("app.synth()", open_bucket))
     settings = checkout / "stacks" / "settings.py"
-    settings.write_text(settings.read_text().replace("hub_token_secret=None", "hub_token_secret='hub/token'"))
+    changes = {"hub_token_secret=None": "hub_token_secret='hub/token'", "empties_buckets=False": "empties_buckets=True"}
+    text = settings.read_text()
+    for old, new in changes.items():
+        assert old in text
+        text = text.replace(old, new)
+    settings.write_text(text)
 
 
 @pytest.fixture(scope="session")

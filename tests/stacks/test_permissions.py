@@ -3,6 +3,7 @@
 import pytest
 
 from stacks.settings import SETTINGS
+from tests.stacks.conftest import BOUNDARY
 from tests.stacks.permissions import (
     ACCOUNT,
     ALLOWED,
@@ -236,6 +237,27 @@ def test_a_persons_role_is_taken_by_this_account_alone(synthesis, role):
     (trust,) = synthesis.stateless.of_type("AWS::IAM::Role")[role]["AssumeRolePolicyDocument"]["Statement"]
     assert trust["Principal"].keys() == {"AWS"}
     assert synthesis.readable(trust["Principal"]["AWS"]) == "arn:<AWS::Partition>:iam::<AWS::AccountId>:root"
+
+
+@pytest.mark.parametrize("role", [role for role in ALLOWED if not role.endswith("Role")])
+def test_people_take_a_role_with_a_second_factor_on_aws(synthesis, role):
+    """The embedded AWS has no second factor."""
+    (trust,) = synthesis.stateless.of_type("AWS::IAM::Role")[role]["AssumeRolePolicyDocument"]["Statement"]
+    expected = {"Bool": {"aws:MultiFactorAuthPresent": "true"}} if synthesis.environment != "local" else None
+    assert trust.get("Condition") == expected
+    assert SETTINGS[synthesis.environment].second_factor is bool(expected)
+
+
+def test_every_role_has_the_boundary_that_is_named_at_synthesis(altered):
+    """Also the roles that the CDK makes for itself."""
+    roles = {path: role for each in altered.templates for path, role in each.of_type("AWS::IAM::Role").items()}
+    assert roles.keys() > ALLOWED.keys()
+    assert {role.get("PermissionsBoundary") for role in roles.values()} == {BOUNDARY}
+
+
+def test_no_role_has_a_boundary_where_none_is_named(synthesis):
+    for template in synthesis.templates:
+        assert not [path for path, role in template.of_type("AWS::IAM::Role").items() if "PermissionsBoundary" in role]
 
 
 def test_a_function_may_be_invoked_by_its_own_schedules_alone(synthesis):

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from stacks.states import patience
 from tests.stacks.test_orchestration import longest_pauses
 from triage.errors import KILLED, THROTTLED, permanent
 
@@ -58,11 +59,36 @@ def test_a_throttled_invocation_waits_for_its_turn_in_every_state_machine(invoca
         assert waits >= LONGEST_WAIT_MINUTES, name
 
 
-def test_an_execution_lasts_until_two_of_its_tasks_have_waited_for_their_turns(machines, synthesis):
+def test_an_execution_lasts_until_two_of_its_tasks_have_waited_for_their_turns(machines):
     """Such as a challenger and its stand-in, or a shadow and the record of its failure."""
     for path, machine in machines.items():
         longest = max(longest_pauses(task) for _, task in tasks_of(machine["States"]))
-        assert 2 * longest < machine["TimeoutSeconds"] <= 3600, path
+        assert 2 * longest < machine["TimeoutSeconds"], path
+
+
+def test_the_patience_of_a_task_counts_its_tries_and_pauses():
+    retry = {"MaxAttempts": 3, "IntervalSeconds": 1, "BackoffRate": 2, "MaxDelaySeconds": 3}
+    once = {"TimeoutSeconds": 10}
+    assert patience(once) == 10
+    # Four tries, and pauses of 1, 2 and 3 seconds.
+    assert patience(once | {"Retry": [retry | {"ErrorEquals": ["States.ALL"]}]}) == 46
+    # A throttled try takes no time.
+    assert patience(once | {"Retry": [retry | {"ErrorEquals": [THROTTLED]}]}) == 16
+
+
+def test_all_tries_of_a_task_fit_into_the_time_of_its_state_machine(machines):
+    for path, machine in machines.items():
+        found = dict(tasks_of(machine["States"]))
+        assert found
+        for name, task in found.items():
+            assert patience(task) <= machine["TimeoutSeconds"], f"{path}: {name}"
+
+
+def test_a_promotion_has_time_for_all_tries_of_all_tasks(machines):
+    """Otherwise a strategy might be changed, and neither checked nor announced."""
+    found = dict(tasks_of(machines["Promotion/Promotion"]["States"]))
+    assert found.keys() == {"WeighEvidence", "ChangeStrategy", "CheckStrategy", "Announce"}
+    assert sum(map(patience, found.values())) <= machines["Promotion/Promotion"]["TimeoutSeconds"]
 
 
 def test_a_function_that_was_ended_is_treated_alike_whichever_name_its_end_has(invocations):
