@@ -22,7 +22,7 @@ from triage.bundle import Engine
 from triage.functions import Environment, Function
 
 HALF_A_MINUTE = Duration.seconds(30)
-_NO_NETWORK = "It reaches AWS and the Hub alone, over TLS and with its own role: docs/decisions/0021-no-vpc.md"
+_NO_NETWORK = "docs/decisions/0021-functions-are-in-no-vpc.md says why, and what limits where a function may go"
 ACCEPTED = {
     "CKV_AWS_116": "Where an event invokes it, the event's source has the destination for failed events",
     "CKV_AWS_117": _NO_NETWORK,

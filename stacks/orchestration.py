@@ -42,7 +42,7 @@ HAS_STAND_IN = sfn.Condition.and_(sfn.Condition.is_present(STAND_IN), sfn.Condit
 
 
 class Inference(Construct):
-    """The Lambda functions of triage, with their rights: select_models, allocate, and model_inference for each engine."""
+    """The Lambda functions of triage and their rights: select_models, allocate, and model_inference for each engine."""
 
     def __init__(self, scope: Construct, construct_id: str, *, base: Foundation) -> None:
         super().__init__(scope, construct_id)

@@ -14,7 +14,6 @@ from tests.stacks import (
     test_function,
     test_service_callers,
     test_states,
-    test_time_outs,
 )
 from tests.stacks.conftest import Synthesis, Template
 
@@ -146,7 +145,7 @@ FAULTS = (
     Fault(
         "a promotion ends before the last try of its tasks",
         promotions_end_before_their_last_try,
-        test_time_outs,
+        test_states,
         "test_all_tries_of_a_task_fit_into_the_time_of_its_state_machine",
     ),
     Fault(

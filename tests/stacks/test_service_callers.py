@@ -151,9 +151,11 @@ def subscription(resource: Resource) -> Iterator[Caller]:
 
 def log_group(resource: Resource) -> Iterator[Caller]:
     if "KmsKeyId" in resource.properties:
-        service = f"logs.{SETTINGS[resource.synthesis.environment].region}.amazonaws.com"
+        region = SETTINGS[resource.synthesis.environment].region
+        arn = f"arn:<AWS::Partition>:logs:{region}:<AWS::AccountId>:log-group:*"
+        context = frozenset({("kms:EncryptionContext:aws:logs:arn", arn)})
         keys = frozenset({"kms:Encrypt*", "kms:Decrypt*", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:Describe*"})
-        yield Caller(service, resource.path, frozenset(), frozenset(), keys)
+        yield Caller(f"logs.{region}.amazonaws.com", resource.path, frozenset(), context, keys)
 
 
 def distribution(resource: Resource) -> Iterator[Caller]:
