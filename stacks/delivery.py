@@ -90,23 +90,34 @@ class Roles(Construct):
         return role
 
     def _allow_preflight(self) -> None:
-        """Let the preflight read limits and names. These actions know no resources."""
+        """Let the preflight list names and read limits. Most of these actions know no resources."""
         self._allow(
             self.check,
             [
-                "cloudformation:ListStacks",
+                "cloudtrail:DescribeTrails",
+                "cloudwatch:DescribeAlarms",
+                "dynamodb:ListTables",
+                "events:ListEventBuses",
+                "events:ListRules",
+                "iam:ListRoles",
+                "kms:ListAliases",
+                "kms:ListKeys",
                 "lambda:GetAccountSettings",
-                "servicequotas:GetAWSDefaultServiceQuota",
+                "lambda:ListFunctions",
+                "logs:DescribeLogGroups",
+                "s3:ListAllMyBuckets",
                 "servicequotas:GetServiceQuota",
-                "servicequotas:ListServiceQuotas",
+                "ssm:DescribeParameters",
+                "states:ListStateMachines",
             ],
             ["*"],
         )
         self._allow(
             self.check,
-            ["cloudformation:DescribeStacks"],
-            [self._arn("cloudformation", f"stack/{self._prefix}*/*"), self._arn("cloudformation", "stack/CDK*/*")],
+            ["cloudformation:DescribeStacks", "cloudformation:ListStackResources"],
+            [self._arn("cloudformation", f"stack/{self._prefix}*/*")],
         )
+        self._allow(self.check, ["lambda:GetFunctionConcurrency"], [self._arn("lambda", f"function:{self._prefix}*")])
         self._allow(self.check, ["ssm:GetParameter"], [self._arn("ssm", "parameter/cdk-bootstrap/*")])
 
     def _allow_smoke(self) -> None:

@@ -27,6 +27,30 @@ DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "Aut
 COMMAND_SECONDS = 60.0
 
 
+RIGHTS = (
+    "cloudformation:DescribeStacks",
+    "cloudformation:ListStackResources",
+    "cloudtrail:DescribeTrails",
+    "cloudwatch:DescribeAlarms",
+    "dynamodb:ListTables",
+    "events:ListEventBuses",
+    "events:ListRules",
+    "iam:ListRoles",
+    "kms:ListAliases",
+    "kms:ListKeys",
+    "lambda:GetAccountSettings",
+    "lambda:GetFunctionConcurrency",
+    "lambda:ListFunctions",
+    "logs:DescribeLogGroups",
+    "s3:ListAllMyBuckets",
+    "servicequotas:GetServiceQuota",
+    "ssm:DescribeParameters",
+    "ssm:GetParameter",
+    "states:ListStateMachines",
+)
+"""What the checks ask of an account, if the templates name resources of every type that can be named."""
+
+
 @dataclass(frozen=True)
 class Check:
     """ok: whether the deployment can go on. detail: what was found and, if it cannot, what to do."""
@@ -165,41 +189,63 @@ def code_storage(account: Account) -> Check:
 
 
 @dataclass(frozen=True)
+class Listing:
+    """How the resources of a type are listed: `operation` of a service answers with them under `key`.
+
+    name: the attribute that names each; None where the answer holds the names themselves.
+    """
+
+    service: str
+    operation: str
+    key: str
+    name: str | None = None
+
+    def __call__(self, session: boto3.Session) -> list[str]:
+        client = session.client(self.service)  # type: ignore[call-overload]
+        if client.can_paginate(self.operation):
+            pages = client.get_paginator(self.operation).paginate()
+        else:
+            pages = [getattr(client, self.operation)()]
+        return [one[self.name] if self.name else one for page in pages for one in page[self.key]]
+
+
+ALARMS = Listing("cloudwatch", "describe_alarms", "MetricAlarms", "AlarmName")
+ALIASES = Listing("kms", "list_aliases", "Aliases", "AliasName")
+BUCKETS = Listing("s3", "list_buckets", "Buckets", "Name")
+BUSES = Listing("events", "list_event_buses", "EventBuses", "Name")
+FUNCTIONS = Listing("lambda", "list_functions", "Functions", "FunctionName")
+KEYS = Listing("kms", "list_keys", "Keys", "KeyId")
+LOG_GROUPS = Listing("logs", "describe_log_groups", "logGroups", "logGroupName")
+MACHINES = Listing("stepfunctions", "list_state_machines", "stateMachines", "name")
+PARAMETERS = Listing("ssm", "describe_parameters", "Parameters", "Name")
+ROLES = Listing("iam", "list_roles", "Roles", "RoleName")
+RULES = Listing("events", "list_rules", "Rules", "Name")
+TABLES = Listing("dynamodb", "list_tables", "TableNames")
+TRAILS = Listing("cloudtrail", "describe_trails", "trailList", "Name")
+
+
+@dataclass(frozen=True)
 class Quota:
     """How many resources of a type an account may have.
 
     documented: the default of AWS's documentation. code: of Service Quotas, with its service; None where the quota is
-    fixed or unlisted. count: how many exist.
+    fixed or unlisted.
     """
 
     documented: int
     code: tuple[str, str] | None
-    count: Callable[[boto3.Session], int]
-
-
-def _pages(service: str, operation: str, key: str) -> Callable[[boto3.Session], int]:
-    def count(session: boto3.Session) -> int:
-        client = session.client(service)  # type: ignore[call-overload]
-        if client.can_paginate(operation):
-            return sum(len(page[key]) for page in client.get_paginator(operation).paginate())
-        return len(getattr(client, operation)()[key])
-
-    return count
+    listing: Listing
 
 
 QUOTAS: dict[str, Quota] = {
-    "AWS::CloudTrail::Trail": Quota(5, None, _pages("cloudtrail", "describe_trails", "trailList")),
-    "AWS::DynamoDB::GlobalTable": Quota(
-        2_500, ("dynamodb", "L-F98FE922"), _pages("dynamodb", "list_tables", "TableNames")
-    ),
-    "AWS::Events::EventBus": Quota(100, ("events", "L-658A4FD9"), _pages("events", "list_event_buses", "EventBuses")),
-    "AWS::Events::Rule": Quota(300, ("events", "L-244521F2"), _pages("events", "list_rules", "Rules")),
-    "AWS::IAM::Role": Quota(1_000, ("iam", "L-FE177D64"), _pages("iam", "list_roles", "Roles")),
-    "AWS::KMS::Key": Quota(100_000, ("kms", "L-C2F1777E"), _pages("kms", "list_keys", "Keys")),
-    "AWS::S3::Bucket": Quota(10_000, ("s3", "L-DC2B2D3D"), _pages("s3", "list_buckets", "Buckets")),
-    "AWS::StepFunctions::StateMachine": Quota(
-        10_000, None, _pages("stepfunctions", "list_state_machines", "stateMachines")
-    ),
+    "AWS::CloudTrail::Trail": Quota(5, None, TRAILS),
+    "AWS::DynamoDB::GlobalTable": Quota(2_500, ("dynamodb", "L-F98FE922"), TABLES),
+    "AWS::Events::EventBus": Quota(100, ("events", "L-658A4FD9"), BUSES),
+    "AWS::Events::Rule": Quota(300, ("events", "L-244521F2"), RULES),
+    "AWS::IAM::Role": Quota(1_000, ("iam", "L-FE177D64"), ROLES),
+    "AWS::KMS::Key": Quota(100_000, ("kms", "L-C2F1777E"), KEYS),
+    "AWS::S3::Bucket": Quota(10_000, ("s3", "L-DC2B2D3D"), BUCKETS),
+    "AWS::StepFunctions::StateMachine": Quota(10_000, None, MACHINES),
 }
 """Quotas that an account with other systems may have used up."""
 
@@ -237,7 +283,7 @@ def quota(account: Account, kind: str) -> Check:
     """Whether the resources of a type fit beside those that exist."""
     name, found = f"quota {kind.removeprefix('AWS::')}", QUOTAS[kind]
     ours = len(account.ours.get(kind, ()))
-    new, used = max(0, account.templates.counts[kind] - ours), found.count(account.session)
+    new, used = max(0, account.templates.counts[kind] - ours), len(found.listing(account.session))
     limit, source = _limit(account.session, found)
     told = f"{used} of {limit:,} used ({source}), {new} to create"
     if used + new > limit:
@@ -261,43 +307,41 @@ def _limit(session: boto3.Session, found: Quota) -> tuple[int, str]:
         return found.documented, "documented"
 
 
-NAMES = {
-    "AWS::CloudTrail::Trail": "TrailName",
-    "AWS::CloudWatch::Alarm": "AlarmName",
-    "AWS::DynamoDB::GlobalTable": "TableName",
-    "AWS::Events::EventBus": "Name",
-    "AWS::IAM::Role": "RoleName",
-    "AWS::KMS::Alias": "AliasName",
-    "AWS::Lambda::Function": "FunctionName",
-    "AWS::Logs::LogGroup": "LogGroupName",
-    "AWS::S3::Bucket": "BucketName",
-    "AWS::SSM::Parameter": "Name",
+NAMES: dict[str, tuple[str, Listing]] = {
+    "AWS::CloudTrail::Trail": ("TrailName", TRAILS),
+    "AWS::CloudWatch::Alarm": ("AlarmName", ALARMS),
+    "AWS::DynamoDB::GlobalTable": ("TableName", TABLES),
+    "AWS::Events::EventBus": ("Name", BUSES),
+    "AWS::IAM::Role": ("RoleName", ROLES),
+    "AWS::KMS::Alias": ("AliasName", ALIASES),
+    "AWS::Lambda::Function": ("FunctionName", FUNCTIONS),
+    "AWS::Logs::LogGroup": ("LogGroupName", LOG_GROUPS),
+    "AWS::S3::Bucket": ("BucketName", BUCKETS),
+    "AWS::SSM::Parameter": ("Name", PARAMETERS),
+    "AWS::StepFunctions::StateMachine": ("StateMachineName", MACHINES),
 }
-"""Types whose name identifies them in AWS's Cloud Control, with the property that states it."""
+"""Types that may state their own name: the property that does, and how the names in use are listed."""
 
 
 def fixed_names(templates: Templates) -> Iterator[tuple[str, str]]:
     """Yield type and name of each resource that states its own name."""
     for stack in templates.stacks:
         for resource in stack.resources.values():
-            name = resource.get("Properties", {}).get(NAMES.get(resource["Type"], ""))
+            stated, _ = NAMES.get(resource["Type"], ("", None))
+            name = resource.get("Properties", {}).get(stated)
             if isinstance(name, str):
                 yield resource["Type"], name
 
 
 def names(account: Account) -> Check:
     """Whether a name that the stacks will give is free, or theirs already."""
-    control, ours = account.session.client("cloudcontrol"), account.our_names
-    fixed = sorted(fixed_names(account.templates))
-    taken = []
-    for kind, name in fixed:
-        if name in ours:
-            continue
-        try:
-            control.get_resource(TypeName=kind, Identifier=name)
-        except control.exceptions.ResourceNotFoundException:
-            continue
-        taken.append(f"{kind} {name}")
+    fixed = set(fixed_names(account.templates))
+    taken = [
+        f"{kind} {name}"
+        for kind in sorted({kind for kind, _ in fixed})
+        for name in sorted(set(NAMES[kind][1](account.session)) - account.our_names)
+        if (kind, name) in fixed
+    ]
     if taken:
         return Check("names", False, f"taken by something outside the stacks: {', '.join(taken)}; delete or import it")
     return Check("names", True, f"{len(fixed)} fixed names are free or of these stacks")
@@ -306,9 +350,7 @@ def names(account: Account) -> Check:
 def leftovers(account: Account) -> Check:
     """Whether a former deployment left tables or buckets: a new one begins with empty ones beside them."""
     prefix = f"complaints-{account.templates.environment}-"
-    pages = account.session.client("dynamodb").get_paginator("list_tables").paginate()
-    tables = [name for page in pages for name in page["TableNames"]]
-    buckets = [bucket["Name"] for bucket in account.session.client("s3").list_buckets()["Buckets"]]
+    tables, buckets = TABLES(account.session), BUCKETS(account.session)
     left = sorted({name for name in (*tables, *buckets) if name.lower().startswith(prefix)} - account.our_names)
     if left:
         return Check(
@@ -373,7 +415,7 @@ def docker(templates: Templates, *, run: Run = run, variables: Mapping[str, str]
     return Check("docker", True, f"{program} builds {', '.join(platforms)}")
 
 
-MACHINES = {b"\xb7\x00": "arm64", b"\x3e\x00": "x86_64"}
+PROCESSORS = {b"\xb7\x00": "arm64", b"\x3e\x00": "x86_64"}
 """What an ELF file states at offset 18 as the machine that it was built for."""
 
 
@@ -425,7 +467,7 @@ def _built_for_another(folder: Path, wanted: str) -> Iterator[Path]:
     for file in sorted(folder.rglob("*.so*")):
         with file.open("rb") as content:
             head = content.read(20)
-        if head.startswith(b"\x7fELF") and MACHINES.get(head[18:20]) != wanted:
+        if head.startswith(b"\x7fELF") and PROCESSORS.get(head[18:20]) != wanted:
             yield file
 
 

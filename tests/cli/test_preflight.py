@@ -61,9 +61,11 @@ class Aws:
     def __init__(self) -> None:
         self.session = boto3.Session("any", "any", region_name="eu-west-2")
         self.answers: dict[str, Any] = {}
+        self.asked: set[tuple[str, str]] = set()
         self.session.events.register("before-call", self._answer)
 
     def _answer(self, model: Any, **_: Any) -> Any:
+        self.asked.add((model.service_model.service_name, model.name))
         answer = self.answers.get(model.name, ("AccessDeniedException", "you may not"))
         if callable(answer):
             answer = answer()
@@ -121,7 +123,8 @@ def test_the_bootstrap_has_to_be_as_new_as_the_stacks_need(aws, templates, answe
 
 
 def limits(limit: int, free: int) -> dict[str, Any]:
-    return {"AccountLimit": {"ConcurrentExecutions": limit, "UnreservedConcurrentExecutions": free}}
+    sizes = {"TotalCodeSize": 75 * GIB}
+    return {"AccountLimit": {"ConcurrentExecutions": limit, "UnreservedConcurrentExecutions": free, **sizes}}
 
 
 RESERVING = {"Type": "AWS::Lambda::Function", "Properties": {"ReservedConcurrentExecutions": 50}}
@@ -192,13 +195,13 @@ def test_the_applied_quota_counts_and_the_documented_one_where_none_is(aws, temp
 
 
 def test_a_name_taken_by_something_outside_the_stacks_stops_the_deployment(aws, templates):
-    there = {"TypeName": "AWS::CloudTrail::Trail", "ResourceDescription": {}}
-    taken = preflight.names(aws.account(templates(TRAIL), GetResource=there))
+    there = {"trailList": [{"Name": "complaints-triage-dev"}, {"Name": "of-others"}]}
+    taken = preflight.names(aws.account(templates(TRAIL), DescribeTrails=there))
     assert not taken.ok and "AWS::CloudTrail::Trail complaints-triage-dev" in taken.detail
-    absent = ("ResourceNotFoundException", "no such trail")
-    assert preflight.names(aws.account(templates(TRAIL), GetResource=absent)).ok
+    assert "of-others" not in taken.detail
+    assert preflight.names(aws.account(templates(TRAIL), DescribeTrails={"trailList": []})).ok
     ours = resources(AWS__CloudTrail__Trail="complaints-triage-dev")
-    assert preflight.names(aws.account(templates(TRAIL), GetResource=there, ListStackResources=ours)).ok
+    assert preflight.names(aws.account(templates(TRAIL), DescribeTrails=there, ListStackResources=ours)).ok
 
 
 def test_tables_and_buckets_of_a_former_deployment_are_named(aws, templates):
@@ -340,3 +343,28 @@ def test_templates_that_cannot_be_synthesised_are_one_failed_check(triage, monke
     result = triage("preflight", "--json", "--env", "dev")
     assert result.code == 1
     assert [(check["check"], check["ok"]) for check in result.json] == [("templates", False)]
+
+
+PREFIXES = {"service-quotas": "servicequotas", "stepfunctions": "states"}
+ACTIONS = {"s3:ListBuckets": "s3:ListAllMyBuckets"}
+"""IAM's names where they differ from those of the service and the operation."""
+
+
+def test_the_rights_that_the_checks_need_are_those_that_are_stated(aws, templates):
+    kinds = preflight.QUOTAS.keys() | preflight.NAMES.keys()
+    named = [
+        {"Type": kind, "Properties": {preflight.NAMES[kind][0]: "any"} if kind in preflight.NAMES else {}}
+        for kind in kinds
+    ]
+    aws.answers |= {
+        "ListStackResources": resources(AWS__Lambda__Function="intake"),
+        "GetAccountSettings": limits(10, 10) | {"AccountUsage": {"TotalCodeSize": 0}},
+        **{
+            listing.operation.title().replace("_", ""): {listing.key: []}
+            for listing in vars(preflight).values()
+            if isinstance(listing, preflight.Listing)
+        },
+    }
+    list(preflight.of_the_account(Account(aws.session, templates(*named), NUMBER)))
+    asked = {f"{PREFIXES.get(service, service)}:{operation}" for service, operation in aws.asked}
+    assert {ACTIONS.get(action, action) for action in asked} == set(preflight.RIGHTS)

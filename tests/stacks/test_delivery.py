@@ -8,6 +8,7 @@ import sys
 import pytest
 import yaml
 
+from cli.aws.preflight import RIGHTS
 from stacks.delivery import BOOTSTRAP_ROLES, SMOKE
 from tests.stacks.conftest import BARE_ENVIRONMENT, MEASURING, ROOT
 from tests.stacks.policies import allowed, assumed_by_token
@@ -235,3 +236,16 @@ def test_the_simulator_refuses_what_it_does_not_know(roles):
     denied = {"Effect": "Deny", "Action": "s3:*", "Resource": "*"}
     policy = {"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}, denied]}
     assert allowed(policy, "sqs:SendMessage", "arn") and not allowed(policy, "s3:GetObject", "arn")
+
+
+def test_the_check_role_may_do_everything_that_the_preflight_asks(roles):
+    """Otherwise no deployment would begin: a check that may not look does not pass."""
+    arn = f"arn:aws:{{}}:eu-west-2:{ACCOUNT}:{{}}"
+    resources = {
+        "cloudformation:DescribeStacks": arn.format("cloudformation", "stack/Complaints-prod-Stateless/1"),
+        "cloudformation:ListStackResources": arn.format("cloudformation", "stack/Complaints-prod-Stateful/1"),
+        "lambda:GetFunctionConcurrency": arn.format("lambda", "function:Complaints-prod-Stateless-Intake1"),
+        "ssm:GetParameter": arn.format("ssm", "parameter/cdk-bootstrap/hnb659fds/version"),
+    }
+    policy = roles.policy("Check")
+    assert [right for right in RIGHTS if not allowed(policy, right, resources.get(right, "*"))] == []

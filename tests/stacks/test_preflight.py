@@ -28,7 +28,7 @@ def test_every_fixed_name_is_looked_for(synthesis: Synthesis):
         for resource in stack.resources.values()
         for name, value in resource.get("Properties", {}).items()
         if re.fullmatch(r"(?:\w+)?Name", name) and isinstance(value, str)
-        if name not in REFERRING or NAMES.get(resource["Type"]) == name
+        if name not in REFERRING or NAMES.get(resource["Type"], ("",))[0] == name
     }
     assert stated == set(fixed_names(found)) != set()
 
