@@ -15,8 +15,31 @@ ISSUER = "token.actions.githubusercontent.com"
 AUDIENCE = "sts.amazonaws.com"
 REPOSITORY = re.compile(r"[\w.-]+(@\d+)?/[\w.-]+(@\d+)?")
 BOOTSTRAP_ROLES = ("deploy", "file-publishing", "image-publishing", "lookup")
+LISTING = (
+    "cloudformation:GetResource",
+    "cloudtrail:DescribeTrails",
+    "cloudtrail:GetEventSelectors",
+    "cloudtrail:GetInsightSelectors",
+    "cloudtrail:GetTrail",
+    "cloudtrail:GetTrailStatus",
+    "cloudtrail:ListTags",
+    "dynamodb:ListTables",
+    "events:DescribeEventBus",
+    "events:ListEventBuses",
+    "events:ListRules",
+    "iam:ListRoles",
+    "kms:ListKeys",
+    "lambda:GetAccountSettings",
+    "logs:DescribeLogGroups",
+    "logs:ListTagsForResource",
+    "s3:ListAllMyBuckets",
+    "servicequotas:GetServiceQuota",
+    "states:ListStateMachines",
+)
+"""What the preflight asks of the account as a whole. Cloud Control reads a named resource with its caller's rights."""
+
 WHY_WILDCARDS = (
-    "Quotas and lists of stacks have no resource to name. What CloudFormation names after the environment's stacks is "
+    "Quotas and lists have no resource to name. What CloudFormation names after the environment's stacks is "
     "not known before it is deployed; the conditions narrow it to complaints of the smoke test."
 )
 SMOKE = "smoke-"
@@ -90,24 +113,14 @@ class Roles(Construct):
         return role
 
     def _allow_preflight(self) -> None:
-        """Let the preflight read limits and names. These actions know no resources."""
-        self._allow(
-            self.check,
-            [
-                "cloudformation:ListStacks",
-                "lambda:GetAccountSettings",
-                "servicequotas:GetAWSDefaultServiceQuota",
-                "servicequotas:GetServiceQuota",
-                "servicequotas:ListServiceQuotas",
-            ],
-            ["*"],
-        )
-        self._allow(
-            self.check,
-            ["cloudformation:DescribeStacks"],
-            [self._arn("cloudformation", f"stack/{self._prefix}*/*"), self._arn("cloudformation", "stack/CDK*/*")],
-        )
-        self._allow(self.check, ["ssm:GetParameter"], [self._arn("ssm", "parameter/cdk-bootstrap/*")])
+        """Let the preflight read limits, names and the state of stacks: nothing that a table or a bucket holds."""
+        stacks = self._arn("cloudformation", f"stack/{self._prefix}*/*")
+        functions = self._arn("lambda", f"function:{self._prefix}*")
+        parameters = [self._arn("ssm", f"parameter/{path}/*") for path in ("cdk-bootstrap", "complaints-triage")]
+        self._allow(self.check, list(LISTING), ["*"])
+        self._allow(self.check, ["cloudformation:DescribeStacks", "cloudformation:ListStackResources"], [stacks])
+        self._allow(self.check, ["lambda:GetFunctionConcurrency"], [functions])
+        self._allow(self.check, ["ssm:GetParameter", "ssm:GetParameters"], parameters)
 
     def _allow_smoke(self) -> None:
         """Let the smoke test put, read and delete complaints whose ids begin with `smoke-`, and no others."""

@@ -1,5 +1,6 @@
 """What GitHub Actions may do: whom each role trusts, and what it allows, judged as IAM judges it."""
 
+import ast
 import json
 import re
 import subprocess
@@ -193,6 +194,45 @@ def test_the_smoke_test_reaches_no_complaint_of_a_customer(roles):
     assert not allowed(policy, "dynamodb:GetItem", TABLE)
     assert not allowed(policy, "dynamodb:Scan", TABLE)
     assert not allowed(policy, "dynamodb:GetItem", TABLE.replace("prod", "dev"), request(f"{SMOKE}1"))
+
+
+def asked_of_aws():
+    """The operations of AWS that the preflight calls, as IAM names them."""
+    tree = ast.parse((ROOT / "cli" / "aws" / "preflight.py").read_text())
+    called = [node.func.attr for node in ast.walk(tree) if isinstance(node, ast.Call) and hasattr(node.func, "attr")]
+    named = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    operations = {name for name in (*called, *named) if re.fullmatch("(get|list|describe)_[a-z_]+", name)}
+    renamed = {"ListBuckets": "ListAllMyBuckets"}
+    unchecked = {"GetPaginator", "GetCallerIdentity"}
+    names = {"".join(part.title() for part in name.split("_")) for name in operations} - unchecked
+    return {renamed.get(name, name) for name in names}
+
+
+def test_the_preflight_may_ask_what_it_asks(roles):
+    granted = {
+        action.partition(":")[2]
+        for statement in roles.policy("Check")["Statement"]
+        for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
+    }
+    assert len(asked_of_aws()) > 8
+    assert asked_of_aws() <= granted
+
+
+def test_the_check_changes_nothing_but_complaints_of_the_smoke_test(roles):
+    changing = {
+        action
+        for statement in roles.policy("Check")["Statement"]
+        for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
+        if not re.match(r"\w+:(Get|List|Describe|BatchGet|Query)", action)
+    }
+    assert changing == {
+        "dynamodb:DeleteItem",
+        "dynamodb:PutItem",
+        "kms:Decrypt",
+        "kms:Encrypt",
+        "kms:GenerateDataKey",
+        "sts:AssumeRole",
+    }
 
 
 def test_the_partition_key_of_every_table_of_complaints_is_the_complaint():
