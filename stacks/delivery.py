@@ -16,7 +16,7 @@ AUDIENCE = "sts.amazonaws.com"
 REPOSITORY = re.compile(r"[\w.-]+(@\d+)?/[\w.-]+(@\d+)?")
 BOOTSTRAP_ROLES = ("deploy", "file-publishing", "image-publishing", "lookup")
 WHY_WILDCARDS = (
-    "Quotas and lists of stacks have no resource to name. What CloudFormation names after the environment's stacks is "
+    "Quotas and lists have no resource to name. What CloudFormation names after the environment's stacks is "
     "not known before it is deployed; the conditions narrow it to complaints of the smoke test."
 )
 SMOKE = "smoke-"

@@ -1,5 +1,6 @@
 """How the benchmarks choose the complaints that they measure on."""
 
+from benchmarks import promotion
 from benchmarks.explanation import letters, texts_of_medium_length
 
 
@@ -20,3 +21,28 @@ def test_the_longest_generated_letters_are_used_instead():
 
 def test_no_complaint_is_chosen_from_none():
     assert texts_of_medium_length([], words=words, count=3) == []
+
+
+def test_the_simulation_prints_and_draws_what_its_runs_gave(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "250")
+    monkeypatch.setattr(promotion, "LAST", 1_000)
+    equal, better = promotion.SCENARIOS[0], promotion.SCENARIOS[2]
+    outcomes = promotion.simulate([equal, better], 3, processes=1)
+    assert {name: len(found) for name, found in outcomes.items()} == {equal.name: 3, better.name: 3}
+    # A run depends on its number alone, not on the process that it ran in.
+    assert outcomes[better.name] == [promotion.run(better, number) for number in range(3)]
+    promotion.report(outcomes)
+    said = capsys.readouterr().out
+    assert "3 runs each" in said and equal.name in said and better.name in said
+    promotion.draw(outcomes, tmp_path / "first.svg")
+    promotion.draw(outcomes, tmp_path / "second.svg")
+    assert (tmp_path / "first.svg").read_bytes() == (tmp_path / "second.svg").read_bytes()
+
+
+def test_how_soon_and_how_often_is_counted_over_the_runs_in_which_it_happened():
+    never, early, late = (promotion.Outcome(labels, None, None, None) for labels in (None, 200, 4_000))
+    assert promotion.by((one.promoted for one in (never, early, late)), 1_000) == 1
+    row = promotion._row("superiority: any", [never, early, late])
+    assert row[1].startswith("66.7%") and row[6] == "2,100"
+    assert row[7].startswith("0.0%") and row[8] == "-"
+    assert promotion._row("non-inferiority: any", [never])[-1] == "-"

@@ -82,7 +82,7 @@ def test_what_github_refuses_is_told(job, programs, capfd):
 
 
 def test_the_variables_of_make_do_not_reach_the_other_make(job, programs, monkeypatch):
-    seen = {}
+    seen: dict[str, str] = {}
     monkeypatch.setattr(last_good.subprocess, "run", lambda command, **given: seen.update(given.get("env") or {}))
     last_good.deploy("good", "prod")
     assert "PATH" in seen and "MAKEFLAGS" not in seen

@@ -196,6 +196,23 @@ def test_the_smoke_test_reaches_no_complaint_of_a_customer(roles):
     assert not allowed(policy, "dynamodb:GetItem", TABLE.replace("prod", "dev"), request(f"{SMOKE}1"))
 
 
+def test_the_check_changes_nothing_but_complaints_of_the_smoke_test(roles):
+    changing = {
+        action
+        for statement in roles.policy("Check")["Statement"]
+        for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
+        if not re.match(r"\w+:(Get|List|Describe|BatchGet|Query)", action)
+    }
+    assert changing == {
+        "dynamodb:DeleteItem",
+        "dynamodb:PutItem",
+        "kms:Decrypt",
+        "kms:Encrypt",
+        "kms:GenerateDataKey",
+        "sts:AssumeRole",
+    }
+
+
 def test_the_partition_key_of_every_table_of_complaints_is_the_complaint():
     """The rights of the smoke test are bound to this key."""
     of_complaints = (tables.RAW_COMPLAINTS, tables.COMPLAINTS_ALLOCATION, tables.AUDIT_CHAIN)
@@ -229,13 +246,13 @@ def test_what_is_not_one_repository_and_one_environment_is_refused(tmp_path, con
     assert re.search(said, done.stderr)
 
 
-def test_the_simulator_refuses_what_it_does_not_know(roles):
+def test_the_simulator_refuses_what_it_does_not_know():
     policy = {"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": {"Bool": {"a": "true"}}}]}
     with pytest.raises(ValueError, match="Bool is not simulated"):
         allowed(policy, "s3:GetObject", "arn")
-    denied = {"Effect": "Deny", "Action": "s3:*", "Resource": "*"}
-    policy = {"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}, denied]}
-    assert allowed(policy, "sqs:SendMessage", "arn") and not allowed(policy, "s3:GetObject", "arn")
+    everything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    mixed = {"Statement": [everything, everything | {"Effect": "Deny", "Action": "s3:*"}]}
+    assert allowed(mixed, "sqs:SendMessage", "arn") and not allowed(mixed, "s3:GetObject", "arn")
 
 
 def test_the_check_role_may_do_everything_that_the_preflight_asks(roles):
