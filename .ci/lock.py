@@ -4,6 +4,9 @@ requirements.lock holds what `make demo` installs besides torch, and requirement
 comes from requirements-cpu.lock where pip finds the build for processors, a tenth as large, and otherwise, with the
 libraries that it needs, from requirements-cuda.lock.
 
+The lock files in runtime/ hold what Lambda functions run: the layers, and the image of the transformers functions, for
+their Python and processor. Their packages have the versions of the other lock files.
+
 Direct requirements may change freely. Any other package keeps the version of the present lock files; to let one move,
 delete its lines there first.
 """
@@ -21,7 +24,11 @@ from tempfile import NamedTemporaryFile, TemporaryDirectory
 from typing import Any
 
 from pip._vendor.packaging.requirements import Requirement
+from pip._vendor.packaging.specifiers import SpecifierSet
 from pip._vendor.packaging.utils import canonicalize_name
+
+from stacks.layers import PLATFORMS as PLATFORMS_OF_LAMBDA
+from stacks.layers import PYTHON_VERSION, install, megabytes
 
 ROOT = Path(__file__).parents[1]
 PLATFORMS = (*(f"manylinux_2_{minor}" for minor in range(28, 4, -1)), "manylinux2014", "manylinux2010", "manylinux1")
@@ -31,6 +38,19 @@ APART = ROOT / "template_audit" / "requirements-checkov.txt"
 
 CUDA = ("nvidia-", "cuda-", "triton")
 TORCH = "torch"
+FUNCTIONS = ("requirements.txt", "requirements-onnx.txt", "requirements-image.txt")
+LAMBDA = {
+    "implementation_name": "cpython",
+    "os_name": "posix",
+    "platform_machine": "aarch64",
+    "platform_python_implementation": "CPython",
+    "platform_system": "Linux",
+    "python_full_version": f"{PYTHON_VERSION}.0",
+    "python_version": PYTHON_VERSION,
+    "sys_platform": "linux",
+}
+"""What environment markers are evaluated with. pip would take this machine's values."""
+
 NO_CONFIGURATION = {"PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": "", "PIP_EXTRA_INDEX_URL": ""}
 """The index alone, without what this machine adds to it: such as a torch for processors."""
 
@@ -47,6 +67,8 @@ def main() -> None:
     demo = _closure(_direct(ROOT / "requirements-demo.txt"), resolved) - cuda
     for file, names in (("", demo), ("-dev", resolved.keys() - demo - cuda), ("-cuda", cuda)):
         _write(file, {f"{name}=={pins[name]}": hashes[name] for name in sorted(names)})
+    for file in FUNCTIONS:
+        _lock_functions(ROOT / "runtime" / file, pins)
     (torch,) = _report([f"{TORCH}=={pins[TORCH]}"], "--no-deps", env={})
     if (version := torch["metadata"]["version"]).endswith("+cpu"):
         _write("-cpu", {f"{TORCH}=={version}": {_sha256(torch)}})
@@ -66,12 +88,47 @@ def _lock_apart() -> None:
     _write_lock(lock, {f"{name}=={pins[name]}": hashes[name] for name in sorted(pins)})
 
 
+def _lock_functions(file: Path, pins: Mapping[str, str]) -> None:
+    """Lock what a file requires on Lambda, and record the size of what it installs."""
+    found = _resolve_for_lambda(_direct(file), pins)
+    hashes = {f"{name}=={one['metadata']['version']}": {_sha256(one)} for name, one in sorted(found.items())}
+    lock = file.with_suffix(".lock")
+    _write_lock(lock, hashes)
+    with TemporaryDirectory() as target:
+        install(lock, Path(target))
+        size = f"{megabytes(Path(target)):.0f} MB unpacked"
+    _write_lock(lock, hashes, remark=f"# {size}, for Python {PYTHON_VERSION} on {LAMBDA['platform_machine']}.\n")
+
+
+def _resolve_for_lambda(direct: list[Requirement], pins: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """Return the wheels of the requirements and of all that they require in turn. pins: versions of other packages."""
+    tags = [f"--platform={platform}" for platform in PLATFORMS_OF_LAMBDA]
+    options = ("--no-deps", "--only-binary=:all:", f"--python-version={PYTHON_VERSION}", *tags)
+    wanted = {canonicalize_name(each.name): each.specifier for each in direct}
+    kept = [f"{name}=={version}" for name, version in pins.items() if name not in wanted]
+    found: dict[str, dict[str, Any]] = {}
+    while missing := wanted.keys() - found.keys():
+        with TemporaryDirectory() as target:
+            asked = [f"{name}{wanted[name]}" for name in sorted(missing)]
+            report = _report(asked, *options, "--target", target, env=NO_CONFIGURATION, keep=kept)
+        found |= {_name(one): one for one in report}
+        for one in report:
+            for needed in map(Requirement, one["metadata"].get("requires_dist", ())):
+                if needed.marker is None or needed.marker.evaluate({**LAMBDA, "extra": ""}):
+                    name = canonicalize_name(needed.name)
+                    wanted[name] = wanted.get(name, SpecifierSet()) & needed.specifier
+    wrong = [name for name, one in found.items() if not wanted[name].contains(one["metadata"]["version"])]
+    if wrong:
+        sys.exit(f"no version fits all requirements of {', '.join(wrong)}: change the versions in runtime/*.txt")
+    return found
+
+
 def _write(file: str, hashes: Mapping[str, set[str]]) -> None:
     _write_lock(ROOT / f"requirements{file}.lock", hashes)
 
 
-def _write_lock(path: Path, hashes: Mapping[str, set[str]]) -> None:
-    text = "# Written by `make lock` from the requirements*.txt files.\n"
+def _write_lock(path: Path, hashes: Mapping[str, set[str]], *, remark: str = "") -> None:
+    text = remark + "# Written by `make lock` from the requirements*.txt files.\n"
     for pin, known in hashes.items():
         text += pin + "".join(f" \\\n    --hash=sha256:{one}" for one in sorted(known)) + "\n"
     path.write_text(text)

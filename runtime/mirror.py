@@ -4,6 +4,7 @@ A copy of the row is stored with the bundle. If somebody later edits an attribut
 """
 
 import tempfile
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -16,11 +17,12 @@ from runtime.adapters.bundles import S3Bundles
 from runtime.adapters.dynamodb import Condition, Table
 from runtime.adapters.hub import Hub
 from runtime.adapters.metrics import Metrics
+from runtime.adapters.scratch import scratch
 from runtime.function import Handler, entry_point
 from triage import tables
-from triage.bundle import describe
+from triage.bundle import Engine, Manifest, describe
 from triage.complaint import timestamp
-from triage.errors import BundleUnavailableError, RegistryError, TriageError
+from triage.errors import BundleTooLargeError, BundleUnavailableError, RegistryError, TriageError
 from triage.functions import MirrorEnvironment
 from triage.metrics import Metric
 from triage.strategies.registry import MirroredBundle, ModelInfo, fixed_attributes
@@ -46,7 +48,7 @@ def build(environment: MirrorEnvironment, session: boto3.Session) -> Handler:
             keys = record["dynamodb"]["Keys"]
             model_id, revision = keys["model_id"]["S"], keys["revision"]["S"]
             try:
-                _process(model_id, revision, models, hub, bundles, metrics)
+                _process(model_id, revision, models, hub, bundles, metrics, environment.largest)
             except Exception:
                 # Raising would block the rows behind this one. Registering the model again retries it.
                 logger.exception("row not processed", extra={"model_id": model_id, "revision": revision})
@@ -62,7 +64,15 @@ def _token(environment: MirrorEnvironment, session: boto3.Session) -> str | None
     return token
 
 
-def _process(model_id: str, revision: str, models: Table, hub: Hub, bundles: S3Bundles, metrics: Metrics) -> None:
+def _process(
+    model_id: str,
+    revision: str,
+    models: Table,
+    hub: Hub,
+    bundles: S3Bundles,
+    metrics: Metrics,
+    largest: Mapping[Engine, int],
+) -> None:
     row = models.get(model_id, revision)
     unmirrored = row is not None and "bundle" not in row and "failure" not in row
     try:
@@ -75,7 +85,7 @@ def _process(model_id: str, revision: str, models: Table, hub: Hub, bundles: S3B
     if registration is not None:
         _revert_edits(registration, row, models, metrics)
     elif row is not None and unmirrored:
-        _mirror_row(row, models, hub, bundles)
+        _mirror_row(row, models, hub, bundles, largest)
 
 
 def _revert_edits(registration: ModelInfo, row: dict[str, Any] | None, models: Table, metrics: Metrics) -> None:
@@ -97,12 +107,14 @@ def _revert_edits(registration: ModelInfo, row: dict[str, Any] | None, models: T
         models.update(*key, assign=assign, remove=surplus, condition=PRESENT)
 
 
-def _mirror_row(row: dict[str, Any], models: Table, hub: Hub, bundles: S3Bundles) -> None:
+def _mirror_row(
+    row: dict[str, Any], models: Table, hub: Hub, bundles: S3Bundles, largest: Mapping[Engine, int]
+) -> None:
     """Mirror a model, or write what is wrong with it into its row, where the person who registered it sees it."""
     model_id, revision = row["model_id"], row["revision"]
     try:
         model = ModelInfo.model_validate(row)
-        bundle = mirror(model, hub, bundles)
+        bundle = mirror(model, hub, bundles, largest=largest)
         bundles.store_registration(model.model_copy(update={"bundle": bundle}))
         outcome: dict[str, Any] = {"bundle": bundle}
     except ValidationError as error:
@@ -120,15 +132,17 @@ def _store_outcome(model_id: str, revision: str, outcome: dict[str, Any], models
     logger.info("mirrored", extra={"model_id": model_id, "revision": revision, "failure": outcome.get("failure")})
 
 
-def mirror(model: ModelInfo, hub: Hub, bundles: S3Bundles) -> MirroredBundle:
+def mirror(model: ModelInfo, hub: Hub, bundles: S3Bundles, *, largest: Mapping[Engine, int]) -> MirroredBundle:
     """Copy the bundle of one Hub commit into the bundles bucket.
+
+    largest: how many megabytes of files the functions of each engine can load.
 
     Raises:
         RegistryError: the bundle is for another task.
         BundleUnavailableError: the Hub or the bucket does not answer.
-        BundleRefusedError: its files are unsafe or altered.
+        BundleRefusedError: its files are unsafe, altered, or more than the functions can load.
     """
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory(dir=scratch("mirror")) as name:
         folder = Path(name)
         hub.download(model.model_id, model.revision, folder)
         manifest = describe(folder)
@@ -137,6 +151,7 @@ def mirror(model: ModelInfo, hub: Hub, bundles: S3Bundles) -> MirroredBundle:
                 f"the bundle is for the task {manifest.task}, but was registered for {model.task}; "
                 f"register it for {manifest.task}"
             )
+        _refuse_unless_it_fits(manifest, largest[manifest.engine])
         bundles.store(folder, manifest, model_id=model.model_id, revision=model.revision)
     return MirroredBundle(
         engine=manifest.engine,
@@ -146,6 +161,15 @@ def mirror(model: ModelInfo, hub: Hub, bundles: S3Bundles) -> MirroredBundle:
         size=manifest.size,
         mirrored_at=timestamp(datetime.now(UTC)),
     )
+
+
+def _refuse_unless_it_fits(manifest: Manifest, megabytes: int) -> None:
+    size = manifest.served_size / 1e6
+    if size > megabytes:
+        raise BundleTooLargeError(
+            f"the {manifest.engine} engine would load {size:.0f} MB, and its functions have memory for {megabytes} MB; "
+            "register a smaller model, or one with int8 weights as ONNX"
+        )
 
 
 handler = entry_point(MirrorEnvironment, build)

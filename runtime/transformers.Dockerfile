@@ -1,7 +1,7 @@
-FROM public.ecr.aws/lambda/python:3.14-arm64
-COPY requirements.txt .
-# For arm64 the torch on PyPI is the CPU build.
-RUN pip install --no-cache-dir -r requirements.txt
+FROM public.ecr.aws/lambda/python:3.14-arm64@sha256:84344aec27870adf6559bd984c5a5dbbc5112fd1b993457cd834f518e387bbd8
+COPY requirements.lock .
+# With bytecode: nothing can be written on Lambda, and torch and transformers take twice as long to import without.
+RUN pip install --no-cache-dir --only-binary=:all: --require-hashes -r requirements.lock
 COPY triage triage
 COPY runtime runtime
 ENV HF_HUB_OFFLINE=1

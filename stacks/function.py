@@ -20,6 +20,7 @@ from stacks.packages import ARCHITECTURE, RUNTIME, Package, Packages
 from stacks.settings import Settings
 from triage.bundle import Engine
 from triage.functions import Environment, Function
+from triage.inference.memory import NEEDS
 
 HALF_A_MINUTE = Duration.seconds(30)
 _NO_NETWORK = "docs/decisions/0021-functions-are-in-no-vpc.md says why, and what limits where a function may go"
@@ -30,6 +31,26 @@ ACCEPTED = {
     "CKV_AWS_173": "Its environment names resources and limits, and holds no secret",
 }
 """What offline tools ask of every function, and why none has it."""
+
+
+@dataclass(frozen=True)
+class Capacity:
+    memory_megabytes: int
+    storage: Size
+
+    def largest_bundle(self, engine: Engine) -> int:
+        """Return the megabytes of files that a function can hold on its disk and in memory, loaded alone."""
+        disk = self.storage.to_mebibytes() * 2**20 / 1e6
+        return int(min(disk, NEEDS[engine].largest(self.memory_megabytes)))
+
+
+CAPACITIES: Mapping[Engine, Capacity] = {
+    # Lambda gives one whole processor at 1,769 MB.
+    "onnx": Capacity(memory_megabytes=1769, storage=Size.gibibytes(2)),
+    # The most that a new account may give a function.
+    "transformers": Capacity(memory_megabytes=3008, storage=Size.gibibytes(4)),
+}
+"""Of the functions that run an engine."""
 
 
 @dataclass(frozen=True)
@@ -175,7 +196,7 @@ def judging_functions(
 ) -> dict[Engine, RuntimeFunction]:
     """Build one function for each engine. It reads complaints and bundles, and adds predictions to stories."""
 
-    def judging(name: str, package: Package) -> RuntimeFunction:
+    def judging(name: str, package: Package, capacity: Capacity) -> RuntimeFunction:
         judging_function = RuntimeFunction(
             scope,
             name,
@@ -183,9 +204,8 @@ def judging_functions(
             base=base,
             package=package,
             timeout=timeout,
-            # Lambda gives one whole processor at 1,769 MB.
-            memory_megabytes=3008 if package.is_image else 1769,
-            storage=Size.gibibytes(4 if package.is_image else 2),
+            memory_megabytes=capacity.memory_megabytes,
+            storage=capacity.storage,
             concurrency=concurrency,
         )
         base.data.raw_complaints.allow(judging_function, "GetItem")
@@ -194,6 +214,8 @@ def judging_functions(
         return judging_function
 
     return {
-        "onnx": judging(construct_id, base.packages.onnx),
-        "transformers": judging(f"{construct_id}Transformers", base.packages.transformers(function)),
+        "onnx": judging(construct_id, base.packages.onnx, CAPACITIES["onnx"]),
+        "transformers": judging(
+            f"{construct_id}Transformers", base.packages.transformers(function), CAPACITIES["transformers"]
+        ),
     }

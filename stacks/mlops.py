@@ -4,11 +4,12 @@ from aws_cdk import Duration, Size
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
-from stacks.function import Foundation, RuntimeFunction
+from stacks.function import CAPACITIES, Foundation, RuntimeFunction
 from stacks.rights import allow
 from triage.functions import MIRROR
 
 MAX_BUNDLE_MEGABYTES = 2000
+"""Of all files, in every format: more than the largest that any engine loads."""
 
 
 class MLOps(Construct):
@@ -20,7 +21,10 @@ class MLOps(Construct):
             "Mirror",
             function=MIRROR,
             base=base,
-            values={"max_bundle_megabytes": MAX_BUNDLE_MEGABYTES},
+            values={
+                "max_bundle_megabytes": MAX_BUNDLE_MEGABYTES,
+                **{f"max_{engine}_megabytes": each.largest_bundle(engine) for engine, each in CAPACITIES.items()},
+            },
             timeout=Duration.minutes(10),
             memory_megabytes=1024,
             storage=Size.gibibytes(6),

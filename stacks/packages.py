@@ -82,7 +82,7 @@ class Packages(Construct):
 def stage_sources(target: Path) -> Path:
     """Copy `triage` and `runtime`. CDK's exclusions would leave empty folders of everything else in the asset."""
     with _staged(target) as folder:
-        ignored = shutil.ignore_patterns("__pycache__", "*.txt", "*.Dockerfile")
+        ignored = shutil.ignore_patterns("__pycache__", "*.txt", "*.lock", "*.Dockerfile")
         for package in ("triage", "runtime"):
             shutil.copytree(ROOT / package, folder / package, ignore=ignored)
     return target
@@ -94,7 +94,7 @@ def stage_image(sources: Path) -> Path:
     with _staged(target) as folder:
         shutil.copytree(sources, folder, dirs_exist_ok=True)
         shutil.copy(ROOT / "runtime" / "transformers.Dockerfile", folder / "Dockerfile")
-        shutil.copy(ROOT / "runtime" / "requirements-transformers.txt", folder / "requirements.txt")
+        shutil.copy(ROOT / "runtime" / "requirements-image.lock", folder / "requirements.lock")
     return target
 
 

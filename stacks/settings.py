@@ -23,7 +23,7 @@ class Settings:
         explanations some to triage. None sets no bound. A bound is taken from the account's concurrency, of which
         Lambda keeps 100 free: a new account has 10 and can reserve none.
     loaded_models: how many models a warm inference function keeps, while their files are no larger together than
-        loaded_megabytes. A session takes up to two and a half times the size of its files.
+        loaded_megabytes. `triage.inference.memory` says what they need in memory.
     sweep_every: how often the sweeper reads the index of started complaints.
     sweep_all_every: how often it reads all of `raw_complaints`.
     stale_after: how long an execution may take before the sweeper looks at it.

@@ -13,8 +13,8 @@ ROOT = Path(__file__).parents[1]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 REQUIREMENTS = sorted([*ROOT.glob("requirements*.txt"), *ROOT.glob("*/requirements*.txt")])
 LOCKS = sorted(ROOT.glob("requirements*.lock"))
-APART = ROOT / "template_audit" / "requirements-checkov.lock"
-"""The packages of an environment of its own."""
+APART = [ROOT / "template_audit" / "requirements-checkov.lock", *sorted((ROOT / "runtime").glob("requirements*.lock"))]
+"""The packages of environments of their own, those of the functions among them."""
 
 INSTALLERS = [ROOT / "Makefile", ROOT / "stacks" / "layers.py", *sorted((ROOT / "runtime").glob("*.Dockerfile"))]
 
@@ -188,7 +188,7 @@ def locked(path) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("path", [*LOCKS, APART], ids=named)
+@pytest.mark.parametrize("path", [*LOCKS, *APART], ids=named)
 def test_a_locked_package_has_a_version_and_hashes_and_names_no_place(path):
     entries = [entry for entry in re.split(r"\n(?=\S)", path.read_text().strip()) if not entry.startswith("#")]
     assert entries
@@ -205,7 +205,8 @@ def test_no_package_is_locked_twice_but_torch_for_processors_or_for_gpus():
 
 @pytest.mark.parametrize("path", REQUIREMENTS, ids=named)
 def test_the_lock_files_hold_the_version_that_a_requirement_names(path):
-    locks = [APART] if path.parent == APART.parent else LOCKS
+    own = path.with_suffix(".lock")
+    locks = [own] if own in APART else LOCKS
     everywhere = {name: version for lock in locks for name, version in locked(lock).items()}
     wanted = re.findall(r"^([\w.-]+)(?:\[[\w,-]+\])?==(\S+)", path.read_text(), re.MULTILINE)
     assert {spelled(name): version for name, version in wanted}.items() <= everywhere.items()

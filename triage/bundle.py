@@ -140,6 +140,11 @@ class Manifest(Contract):
         """All files together, in bytes."""
         return sum(file.size for file in self.files)
 
+    @property
+    def served_size(self) -> int:
+        """The files that its engine loads, in bytes."""
+        return sum(file.size for file in self.served)
+
     def document(self) -> bytes:
         """Return the canonical bytes, whose hash identifies the bundle.
 

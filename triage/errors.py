@@ -6,6 +6,7 @@ TriageError
 │   └── NotServedError            after a change, the strategy that was written is not in force
 ├── BundleRefusedError            the files are not the registered ones, or may not be loaded
 │   ├── BundleCorruptError        a hash or size differs from the manifest
+│   ├── BundleTooLargeError       more files than the Hub's client may fetch, or than fit into a function's memory
 │   └── BundleUnsafeError         code, pickles, or no safetensors or ONNX weights
 ├── ComplaintMissingError         no such item in `raw_complaints`: there is nothing to allocate
 ├── FeedbackRefusedError          the feedback names an unknown label, or is not about the current allocation
@@ -46,6 +47,10 @@ class BundleRefusedError(TriageError):
 
 
 class BundleCorruptError(BundleRefusedError):
+    pass
+
+
+class BundleTooLargeError(BundleRefusedError):
     pass
 
 

@@ -14,6 +14,7 @@ from triage import steps
 from triage.audit.erasure import Erased, ErasureRequest
 from triage.audit.hold import Held, HoldRequest
 from triage.audit.reading import Read, ReadingRequest
+from triage.bundle import Engine
 from triage.contracts import Contract
 from triage.explanation.delivered import Delivered
 from triage.promotion.steps import Changed, Due, Weighed
@@ -145,7 +146,11 @@ class DeliverExplanationEnvironment(Environment):
 
 
 class MirrorEnvironment(MeasuringEnvironment):
-    """hf_home: where huggingface_hub keeps its files. On Lambda only the temporary folder can be written."""
+    """hf_home: where huggingface_hub keeps its files. On Lambda only the temporary folder can be written.
+
+    max_bundle_megabytes: all files of a bundle together. max_onnx_megabytes, max_transformers_megabytes: the files that
+    the engine loads, which have to fit into the memory of its functions.
+    """
 
     model_info_table: str
     bundles_bucket: str
@@ -153,6 +158,12 @@ class MirrorEnvironment(MeasuringEnvironment):
     hub_token_secret: str | None = None
     hf_home: str | None = None
     max_bundle_megabytes: int = Field(ge=1)
+    max_onnx_megabytes: int = Field(ge=1)
+    max_transformers_megabytes: int = Field(ge=1)
+
+    @property
+    def largest(self) -> dict[Engine, int]:
+        return {"onnx": self.max_onnx_megabytes, "transformers": self.max_transformers_megabytes}
 
 
 class SchedulePromotionsEnvironment(Environment):

@@ -8,7 +8,7 @@ from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
 
 from triage.bundle import hash_files, is_allowed
-from triage.errors import BundleCorruptError, BundleUnavailableError, BundleUnsafeError, RegistryError
+from triage.errors import BundleCorruptError, BundleTooLargeError, BundleUnavailableError, RegistryError
 
 ANSWERS_WITHIN: Final = 30.0
 """Seconds. Without it the Hub's client waits for ever for a description. For files it has its own limit."""
@@ -28,7 +28,7 @@ class Hub:
 
         Raises:
             RegistryError: no such repository or commit.
-            BundleUnsafeError: the files are too large together.
+            BundleTooLargeError: the files are too large together.
             BundleCorruptError: a file has another hash than the Hub states.
             BundleUnavailableError: the Hub did not answer.
         """
@@ -53,7 +53,7 @@ class Hub:
 
     def _refuse_if_too_large(self, size: int) -> None:
         if size > self._max_bytes:
-            raise BundleUnsafeError(
+            raise BundleTooLargeError(
                 f"{size / 1e6:.0f} MB, at most {self._max_bytes / 1e6:.0f} MB are allowed; register a smaller model"
             )
 

@@ -11,6 +11,7 @@ from aws_lambda_powertools import Logger
 
 from runtime.adapters.bundles import S3Bundles
 from runtime.adapters.narratives import Narratives
+from runtime.adapters.scratch import scratch
 from runtime.adapters.story import Stories
 from triage.complaint import Complaint, timestamp
 from triage.functions import ModelInferenceEnvironment
@@ -23,8 +24,8 @@ from triage.story import PredictionEntry, Probability
 def loaded_models(environment: ModelInferenceEnvironment, session: boto3.Session) -> LoadedModels:
     return LoadedModels(
         S3Bundles(session.client("s3"), environment.bundles_bucket),
-        # A folder of its own: functions that share the temporary folder must not share bundles.
-        folder=Path(tempfile.mkdtemp(prefix="bundles-")),
+        # A folder of its own: on the model server, functions share a process and must not share bundles.
+        folder=Path(tempfile.mkdtemp(dir=scratch("bundles"))),
         capacity=environment.loaded_models,
         megabytes=environment.loaded_megabytes,
     )

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -265,7 +266,7 @@ class Cloud:
             code_version="test", model_info_table=MODEL_INFO.name, model_strategy_table=MODEL_STRATEGY.name
         )
 
-    def mirror(self, hub_endpoint: str, *, max_megabytes: int = 10) -> MirrorEnvironment:
+    def mirror(self, hub_endpoint: str, *, max_megabytes: int = 10, loadable: int = 10) -> MirrorEnvironment:
         return MirrorEnvironment(
             code_version="test",
             metrics_namespace=METRICS,
@@ -273,11 +274,15 @@ class Cloud:
             bundles_bucket=BUCKET,
             hub_endpoint=hub_endpoint,
             max_bundle_megabytes=max_megabytes,
+            max_onnx_megabytes=loadable,
+            max_transformers_megabytes=loadable,
         )
 
 
 @pytest.fixture
-def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
+def cloud(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    # Fixed folders below the temporary folder are emptied: another run's must stay.
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path_factory.mktemp("temporary")))
     for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL"):
         monkeypatch.delenv(name, raising=False)
     for name, value in {

@@ -27,12 +27,14 @@ def publish(hub):
     return commit
 
 
-def mirror(cloud: Cloud, endpoint: str, model_id: str, revision: str, *, session=None, **row: object) -> ModelInfo:
-    """Register a version, let it be mirrored, and return its row."""
+def mirror(
+    cloud: Cloud, endpoint: str, model_id: str, revision: str, *, session=None, loadable: int = 10, **row: object
+) -> ModelInfo:
+    """Register a version, let it be mirrored, and return its row. loadable: megabytes that each engine can load."""
     table = cloud.table(MODEL_INFO)
     table.put({"task": "product", **row, "model_id": model_id, "revision": revision})
     event = stream_records({"model_id": model_id, "revision": revision})
-    assert build(cloud.mirror(endpoint), session or cloud.session())(event, None) is None
+    assert build(cloud.mirror(endpoint, loadable=loadable), session or cloud.session())(event, None) is None
     return ModelInfo.model_validate(table.get(model_id, revision))
 
 
@@ -127,7 +129,27 @@ def test_a_bundle_that_is_too_large_is_refused_before_it_is_fetched(cloud, hub_e
     any_bundle(tmp_path)
     (tmp_path / "model.safetensors").write_bytes(bytes(11_000_000))
     row = mirror(cloud, hub_endpoint, *publish(tmp_path))
-    assert str(row.failure).startswith("BundleUnsafeError: 11 MB, at most 10 MB")
+    assert str(row.failure).startswith("BundleTooLargeError: 11 MB, at most 10 MB")
+
+
+@pytest.mark.parametrize("engine", ["onnx", "transformers"])
+def test_a_bundle_that_its_engine_cannot_load_is_refused(cloud, hub_endpoint, publish, tmp_path, engine):
+    any_hub_model(tmp_path)
+    (tmp_path / "model.onnx").unlink()
+    weights = {"onnx": "model.onnx", "transformers": "model.safetensors"}[engine]
+    (tmp_path / weights).write_bytes(bytes(4_000_000))
+    row = mirror(cloud, hub_endpoint, *publish(tmp_path), loadable=3)
+    assert str(row.failure).startswith(
+        f"BundleTooLargeError: the {engine} engine would load 4 MB, and its functions have memory for 3 MB; register a"
+    )
+    assert stored(cloud) == []
+
+
+def test_weights_that_no_engine_loads_do_not_count(cloud, hub_endpoint, publish, tmp_path):
+    any_hub_model(tmp_path)
+    (tmp_path / "model.safetensors").write_bytes(bytes(4_000_000))
+    bundle = mirror(cloud, hub_endpoint, *publish(tmp_path), loadable=3).bundle
+    assert bundle and bundle.engine == "onnx"
 
 
 def test_what_is_not_fetched_does_not_count_as_large(cloud, hub_endpoint, publish, tmp_path):

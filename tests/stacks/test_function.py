@@ -2,11 +2,13 @@ import ast
 import re
 from importlib.util import find_spec
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from stacks.function import filled, reserved_concurrency
 from stacks.settings import SETTINGS
+from triage.bundle import Engine
 from triage.functions import (
     DELIVER_EXPLANATION,
     EXPLAIN,
@@ -22,6 +24,7 @@ from triage.functions import (
     ModelInferenceEnvironment,
     SweepEnvironment,
 )
+from triage.inference.memory import NEEDS
 from triage.tables import TABLES
 
 DEPLOY = Path(__file__).parents[2] / "docs" / "deploy.md"
@@ -270,6 +273,25 @@ def test_reservations_are_counted_over_all_functions():
     assert reserved_concurrency({"Resources": resources}) == 7
 
 
+@pytest.mark.parametrize("function", JUDGING, ids=lambda function: function.name)
+def test_what_the_mirror_takes_fits_into_every_function_that_loads_it(paths, synthesis):
+    largest = MirrorEnvironment.read(variables(synthesis, "MLOps/Mirror")).largest
+    for path in paths:
+        engine: Engine = "transformers" if is_transformers(path) else "onnx"
+        properties = synthesis.functions[path]
+        assert NEEDS[engine].megabytes(largest[engine]) <= properties["MemorySize"]
+        assert largest[engine] * 1e6 <= properties["EphemeralStorage"]["Size"] * 2**20
+        # Not much smaller either: a few megabytes more would not fit.
+        assert NEEDS[engine].megabytes(largest[engine] + 2) > properties["MemorySize"]
+
+
+def test_the_operations_guide_states_the_largest_bundles(dev):
+    mirror = MirrorEnvironment.read(variables(dev, "MLOps/Mirror"))
+    figures = (mirror.max_bundle_megabytes, *(mirror.largest[engine] for engine in get_args(Engine)))
+    stated = "more than {:,} MB, or the engine would load more than {:,} MB (ONNX) or {:,} MB (transformers)"
+    assert stated.format(*figures) in OPERATIONS.read_text()
+
+
 def test_the_mirror_has_room_for_the_largest_bundle_it_takes(synthesis):
     function = synthesis.functions["MLOps/Mirror"]
     megabytes = MirrorEnvironment.read(variables(synthesis, "MLOps/Mirror")).max_bundle_megabytes
@@ -278,8 +300,10 @@ def test_the_mirror_has_room_for_the_largest_bundle_it_takes(synthesis):
 
 @pytest.mark.parametrize("function", JUDGING, ids=lambda function: function.name)
 def test_inference_has_memory_for_its_models(paths, synthesis):
-    """Settings: a session takes two and a half times its files; the interpreter and its libraries about 100 MB."""
     megabytes = SETTINGS[synthesis.environment].loaded_megabytes
-    for properties in (synthesis.functions[path] for path in paths):
-        assert properties["MemorySize"] >= 100 + 2.5 * megabytes
+    for path in paths:
+        properties = synthesis.functions[path]
+        assert properties["MemorySize"] >= NEEDS["transformers" if is_transformers(path) else "onnx"].megabytes(
+            megabytes
+        )
         assert properties["EphemeralStorage"]["Size"] >= megabytes

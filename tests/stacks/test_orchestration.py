@@ -4,12 +4,16 @@ import importlib
 import json
 import pkgutil
 import re
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 from aws_cdk import Stack
 
 import triage
+from stacks.orchestration import CHALLENGERS_PATIENCE
 from stacks.settings import SETTINGS
 from stacks.states import STOPPED_BY_A_LIMIT, building
 from triage.bundle import Engine
@@ -29,6 +33,7 @@ from triage.steps import (
 )
 from triage.tables import RAW_COMPLAINTS
 
+ROOT = Path(__file__).parents[2]
 FAILED = {"Error": "ModelFailedError", "Cause": "{}"}
 CONTEXT = {"Execution": {"StartTime": "2026-01-02T03:04:05.678Z"}}
 
@@ -375,6 +380,19 @@ def errors_of_the_domain() -> set[type[TriageError]]:
         return {error, *(name for child in error.__subclasses__() for name in below(child))}
 
     return {e for e in below(TriageError) - {TriageError} if e.__module__.startswith("triage.")}
+
+
+def test_a_challenger_has_time_to_start_from_cold_on_the_slower_engine():
+    """Importing torch and transformers takes less than half of the patience, and the rest loads the bundle.
+
+    It is measured as processor time, of which these functions have 1.7 seconds a second.
+    """
+    command = (
+        "import time; from triage.inference import transformers_engine; "
+        "from transformers import BertForSequenceClassification; print(time.process_time())"
+    )
+    run = subprocess.run([sys.executable, "-c", command], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert float(run.stdout) < CHALLENGERS_PATIENCE.to_seconds() / 2
 
 
 def test_no_transient_error_is_given_up_at_once(invocations):

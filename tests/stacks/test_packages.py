@@ -54,6 +54,7 @@ def test_only_sources_are_staged(tmp_path, monkeypatch):
         (root / package / "__pycache__" / "module.cpython-311.pyc").touch()
         (root / package / "module.py").touch()
     (root / "runtime" / "requirements.txt").touch()
+    (root / "runtime" / "requirements.lock").touch()
     (root / "runtime" / "transformers.Dockerfile").touch()
     (root / "stacks").mkdir()
     monkeypatch.setattr(packages, "ROOT", root)
@@ -70,8 +71,8 @@ def test_what_an_earlier_staging_left_is_gone(tmp_path):
 def test_the_image_is_built_from_the_sources_and_its_requirements(tmp_path, build):
     sources = stage_sources(tmp_path / "sources")
     image = stage_image(sources)
-    assert files(image) == files(sources) | {"Dockerfile", "requirements.txt"}
-    assert (image / "requirements.txt").read_text() == (ROOT / "runtime/requirements-transformers.txt").read_text()
+    assert files(image) == files(sources) | {"Dockerfile", "requirements.lock"}
+    assert (image / "requirements.lock").read_text() == (ROOT / "runtime/requirements-image.lock").read_text()
 
 
 def test_the_image_copies_what_is_staged_and_runs_the_inference_handler(tmp_path, build):
@@ -86,6 +87,15 @@ def test_the_image_runs_the_python_of_the_zip_functions():
     dockerfile = (ROOT / "runtime" / "transformers.Dockerfile").read_text()
     found = re.search(r"lambda/python:([\d.]+)-arm64", dockerfile)
     assert found and RUNTIME.name == f"python{found[1]}"
+
+
+def test_the_image_is_built_from_pinned_bytes_alone():
+    """Its base by digest, its libraries by hash."""
+    dockerfile = (ROOT / "runtime" / "transformers.Dockerfile").read_text()
+    bases = re.findall(r"^FROM (\S+)", dockerfile, re.MULTILINE)
+    assert bases and all(re.fullmatch(r"[\w./:-]+@sha256:[0-9a-f]{64}", base) for base in bases)
+    (installs,) = re.findall(r"^RUN (pip install .*)$", dockerfile, re.MULTILINE)
+    assert "--require-hashes -r requirements.lock" in installs
 
 
 @pytest.fixture

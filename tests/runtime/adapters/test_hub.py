@@ -9,7 +9,7 @@ from huggingface_hub.errors import HfHubHTTPError
 from runtime.adapters.hub import Hub
 from tests.factories import any_bundle, any_revision
 from triage.bundle import describe
-from triage.errors import BundleCorruptError, BundleUnavailableError, BundleUnsafeError, RegistryError
+from triage.errors import BundleCorruptError, BundleTooLargeError, BundleUnavailableError, RegistryError
 
 MEGABYTE = 1_000_000
 
@@ -48,7 +48,7 @@ def test_a_commit_or_repository_that_does_not_exist_is_named(hub_endpoint, publi
 
 def test_files_that_are_too_large_together_are_not_fetched(hub_endpoint, published, tmp_path):
     model_id, revision, _ = published
-    with pytest.raises(BundleUnsafeError, match="MB are allowed"):
+    with pytest.raises(BundleTooLargeError, match="MB are allowed"):
         client(hub_endpoint, max_bytes=MEGABYTE // 2).download(model_id, revision, tmp_path / "mirror")
     assert not list((tmp_path / "mirror").rglob("model.*"))
 
@@ -63,7 +63,7 @@ def test_files_that_are_larger_than_the_hub_announced_are_refused(hub_endpoint, 
         return dict.fromkeys(sizes, 1), hashes
 
     hub._files = understate  # type: ignore[method-assign]
-    with pytest.raises(BundleUnsafeError, match="MB are allowed"):
+    with pytest.raises(BundleTooLargeError, match="MB are allowed"):
         hub.download(model_id, revision, tmp_path / "mirror")
 
 
