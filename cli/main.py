@@ -48,6 +48,7 @@ ENTRIES = {
     "hold": Entry(COMPLAINTS, "Protect a complaint from erasure, or lift that protection.", ("hold",)),
     "erase": Entry(COMPLAINTS, "Erase a complaint's text.", ("erase",)),
     "parked": Entry(COMPLAINTS, "List and retry complaints that could not be allocated.", ("parked",), is_group=True),
+    "undelivered": Entry(ENVIRONMENT, "List and deliver again what AWS gave up on.", ("undelivered",), is_group=True),
     "train": Entry(MODELS, "Train the models of a recipe.", ("train",)),
     "evaluate": Entry(MODELS, "Measure a model on labelled complaints.", ("evaluate",)),
     "publish": Entry(MODELS, "Publish a model to the Hub.", ("publish",)),

@@ -95,10 +95,14 @@ def lifecycle(bucket: Resource) -> list[dict[str, Any]] | None:
     configuration = bucket.get("LifecycleConfiguration")
     if not configuration:
         return None
+    rules = []
     for rule in configuration["Rules"]:
-        if unknown := rule.keys() - _LIFECYCLE_KEYS:
+        if unknown := rule.keys() - _LIFECYCLE_KEYS - {"ExpirationInDays"}:
             raise NotAppliedError(f"{bucket}: a lifecycle rule has {sorted(unknown)}; extend {__name__}")
-    return [{"Filter": {"Prefix": ""}} | rule for rule in configuration["Rules"]]
+        expiration = {"Expiration": {"Days": rule["ExpirationInDays"]}} if "ExpirationInDays" in rule else {}
+        same = {name: value for name, value in rule.items() if name in _LIFECYCLE_KEYS}
+        rules.append({"Filter": {"Prefix": ""}} | same | expiration)
+    return rules
 
 
 def bucket_encryption(bucket: Resource) -> list[dict[str, Any]] | None:
@@ -216,6 +220,18 @@ SETTINGS = [
         ),
         apply=lambda clients, bucket, wanted: clients("s3").put_public_access_block(
             Bucket=bucket.physical_id, PublicAccessBlockConfiguration=wanted
+        ),
+    ),
+    Setting(
+        # After the versioning, without which MiniStack refuses it.
+        type=BUCKET,
+        property="ObjectLockConfiguration",
+        found=lambda clients, bucket: _found_or_none(
+            lambda: clients("s3").get_object_lock_configuration(Bucket=bucket.physical_id)["ObjectLockConfiguration"],
+            "ObjectLockConfigurationNotFoundError",
+        ),
+        apply=lambda clients, bucket, wanted: clients("s3").put_object_lock_configuration(
+            Bucket=bucket.physical_id, ObjectLockConfiguration=wanted
         ),
     ),
     Setting(

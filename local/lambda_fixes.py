@@ -10,7 +10,9 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
 from local.state import LocalError
 
@@ -18,6 +20,7 @@ log = logging.getLogger(__name__)
 
 Result = dict[str, Any]
 Executor = Callable[[Result, Any, str], Result]
+PutRecord = Callable[[str, str, dict[str, Any]], object]
 PutMetrics = Callable[[str, list[dict[str, Any]]], object]
 
 REPLY = "__function_reply__"
@@ -50,6 +53,7 @@ def apply(*, workers_per_function: int, patience: float, served: Mapping[str, st
     _bound_workers(workers_per_function, patience)
     _serve(served)
     _count_metrics()
+    _store_undelivered()
 
 
 def _name_exceptions() -> None:
@@ -209,6 +213,49 @@ def _data(record: dict[str, Any], directive: dict[str, Any]) -> Iterator[dict[st
                 "Dimensions": [{"Name": name, "Value": record[name]} for name in names],
                 "Values": value if isinstance(value, list) else [value],
             }
+
+
+def _store_undelivered() -> None:
+    """Store records of a stream that could not be delivered in the bucket of their mapping, as AWS does."""
+    from ministack.services import lambda_svc, s3
+
+    send = lambda_svc._send_ddb_stream_failure_record
+    require("the records themselves are not included" in _source(send), "MiniStack's record of a failed stream")
+    require(callable(getattr(s3, "_put_object", None)), "MiniStack's _put_object")
+
+    def put(bucket: str, key: str, record: dict[str, Any]) -> None:
+        s3._put_object(bucket, key, json.dumps(record).encode(), {})
+
+    lambda_svc._send_ddb_stream_failure_record = stored(send, put)
+
+
+def stored(send: Callable[..., None], put: PutRecord) -> Callable[..., None]:
+    """Wrap MiniStack's sender, which knows queues and topics. put: stores a record under its key in a bucket.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html
+    """
+
+    @functools.wraps(send)
+    def send_or_store(
+        mapping: Any, function: Any, batch: list[Any], stream: str, result: Result, condition: str
+    ) -> None:
+        destination = ((mapping.get("DestinationConfig") or {}).get("OnFailure") or {}).get("Destination") or ""
+        _, is_bucket, bucket = destination.partition(":s3:::")
+        if not is_bucket:
+            send(mapping, function, batch, stream, result, condition)
+            return
+        now = datetime.now(UTC)
+        configuration = function.get("config") or function
+        record = {
+            "requestContext": {"functionArn": configuration.get("FunctionArn"), "condition": condition},
+            "version": "1.0",
+            "timestamp": now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "DDBStreamBatchInfo": {"batchSize": len(batch), "streamArn": stream},
+            "payload": json.dumps({"Records": batch}),
+        }
+        put(bucket, f"aws/lambda/{mapping.get('UUID')}/shard/{now:%Y/%m/%d/%Y-%m-%dT%H.%M.%S}-{uuid4()}", record)
+
+    return send_or_store
 
 
 def _source(function: Callable[..., object]) -> str:

@@ -1,15 +1,16 @@
 """Seals every change of `complaints_allocation` into the chain of its complaint, as the table's stream reports it.
 
-A rewritten entry that is meant to be written once, and a removal that no erasure names, raise an alarm at once.
+A rewritten entry that is meant to be written once, and a removal by hand that no erasure names, raise an alarm at once.
 """
 
 from collections import defaultdict
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import boto3
 from aws_lambda_powertools import Logger
 
+from runtime.adapters.anchors import Anchors
 from runtime.adapters.chain import Chain
 from runtime.adapters.metrics import Metrics
 from runtime.adapters.story import StoryReader
@@ -24,6 +25,14 @@ logger = Logger(service="seal")
 LASTING: Final = frozenset({"rewritten", "removed"})
 """Problems that later records of the stream cannot resolve, as they can any other."""
 
+TIME_TO_LIVE: Final = {"type": "Service", "principalId": "dynamodb.amazonaws.com"}
+"""Who removes an item that has expired, as the stream reports it.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/time-to-live-ttl-streams.html
+"""
+
+Change = Literal["written", "removed", "expired"]
+
 WHOLE: Final = "*"
 """Reported as the entry if no entry of the story or inbox can be verified."""
 
@@ -32,19 +41,26 @@ def build(environment: SealEnvironment, session: boto3.Session) -> Handler:
     stories = StoryReader(environment, session)
     chain = Chain(environment, session)
     metrics = Metrics(environment)
+    anchors = Anchors(session.client("s3"), environment.anchors_bucket)
 
     def seal(event: dict[str, Any], context: object) -> None:
         """Raise whatever error prevents sealing, so that the stream waits and no change is left out."""
         changed = _changed(event)
         keys = [(partition, entry) for partition, entries in changed.items() for entry in entries]
         found = {(item["complaint_id"], item["entry"]): item for item in stories.table.get_many(keys, consistent=True)}
-        for partition, entries in changed.items():
-            sealed = chain.seal(partition, {entry: found.get((partition, entry)) for entry in entries})
+        for partition, changes in changed.items():
+            contents = {entry: found.get((partition, entry)) for entry in changes}
+            # What was written and is gone is left to the record of its removal, which says who removed it.
+            entries = {entry: item for entry, item in contents.items() if item or changes[entry] != "written"}
+            expired = frozenset(entry for entry in entries if changes[entry] == "expired")
+            sealed = chain.seal(partition, entries, expired=expired)
+            if sealed.links:
+                # Also where nothing was new: an earlier attempt may have failed between the chain and its anchor.
+                anchors.add(sealed.links[-1])
             if sealed.last is not None:
-                # The log keeps a copy of the chain's end that those who can change tables cannot change.
                 link = {"complaint_id": partition, "link": sealed.last.number, "sha256": sealed.last.sha256}
                 logger.info("sealed", extra=link)
-            if again := sealed.more_than_once(entries):
+            if again := sealed.to_verify(entries):
                 for finding in altered(partition):
                     if finding.entry in again or finding.entry == WHOLE:
                         logger.error("altered record", extra=finding.model_dump())
@@ -70,13 +86,20 @@ def build(environment: SealEnvironment, session: boto3.Session) -> Handler:
     return seal
 
 
-def _changed(event: dict[str, Any]) -> dict[str, dict[str, None]]:
-    """Return the changed entries of each partition, in the order of their first change."""
-    changed: dict[str, dict[str, None]] = defaultdict(dict)
+def _changed(event: dict[str, Any]) -> dict[str, dict[str, Change]]:
+    """Return the last change of each entry of each partition, in the order of their first change."""
+    changed: dict[str, dict[str, Change]] = defaultdict(dict)
     for record in event["Records"]:
         keys = record["dynamodb"]["Keys"]
-        changed[keys["complaint_id"]["S"]][keys["entry"]["S"]] = None
+        changed[keys["complaint_id"]["S"]][keys["entry"]["S"]] = _change(record)
     return changed
+
+
+def _change(record: dict[str, Any]) -> Change:
+    if record["eventName"] != "REMOVE":
+        return "written"
+    identity = record.get("userIdentity") or {}
+    return "expired" if all(identity.get(name) == value for name, value in TIME_TO_LIVE.items()) else "removed"
 
 
 handler = entry_point(SealEnvironment, build)

@@ -2,9 +2,9 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 import boto3
 from aws_lambda_powertools import Logger
@@ -18,6 +18,7 @@ from triage import tables
 from triage.contracts import Contract
 from triage.functions import SweepEnvironment
 from triage.metrics import Metric
+from triage.outbox import slice_at
 from triage.steps import ExecutionInput
 
 if TYPE_CHECKING:
@@ -27,10 +28,19 @@ logger = Logger(service="sweep")
 Found = TypeVar("Found")
 
 
-class SweepRequest(Contract):
-    """scope: `started` reads the index of unfinished complaints; `all` also looks for unseen ones in the table."""
+RESERVE: Final = timedelta(minutes=1)
+"""A sweep ends this long before Lambda would end it. What it leaves, the next one finds."""
 
-    scope: Literal["started", "all"] = "started"
+
+class SweepRequest(Contract):
+    """scope: `started` reads the index of unfinished complaints. `slice` also looks for complaints that nobody has seen
+    in one slice of the table, and `all` in the whole table, which takes too long where there are millions.
+
+    at: the time that the sweep is scheduled for; it determines the slice. By default now.
+    """
+
+    scope: Literal["started", "slice", "all"] = "started"
+    at: datetime | None = None
 
 
 def build(environment: SweepEnvironment, session: boto3.Session) -> Handler:
@@ -44,6 +54,14 @@ def build(environment: SweepEnvironment, session: boto3.Session) -> Handler:
     def sweep(event: dict[str, Any], context: object) -> dict[str, int]:
         request = SweepRequest.model_validate(event)
         found: Counter[str] = Counter()
+        time_left = _time_left(context)
+
+        def unseen() -> Iterator[str]:
+            if request.scope == "all":
+                return outbox.unseen()
+            every, slices = environment.sweep_every_seconds, environment.sweep_slices
+            number = slice_at(request.at or datetime.now(UTC), every_seconds=every, slices=slices)
+            return outbox.unseen(of_slice=number, slices=slices)
 
         def start(complaint_id: str, name: str | None, outcome: str) -> str:
             request = ExecutionInput(complaint_id=complaint_id)
@@ -60,10 +78,10 @@ def build(environment: SweepEnvironment, session: boto3.Session) -> Handler:
             name = outbox.reclaim(item, datetime.now(UTC), attempt=int(item["triage_attempts"]) + 1)
             return start(item["complaint_id"], name, "restarted")
 
-        if request.scope == "all":
-            found.update(_outcomes(start_unseen, ((i, i) for i in outbox.unseen())))
+        if request.scope != "started":
+            found.update(_outcomes(start_unseen, ((i, i) for i in unseen()), time_left))
         started = outbox.started_before(datetime.now(UTC) - stale_after)
-        found.update(_outcomes(tend, ((item["complaint_id"], item) for item in started)))
+        found.update(_outcomes(tend, ((item["complaint_id"], item) for item in started), time_left))
         if found["failed"]:
             metrics.measure(Metric.SWEEP_FAILED, found["failed"])
         # Their messages expire before the complaints do. An alarm watches this metric.
@@ -74,10 +92,24 @@ def build(environment: SweepEnvironment, session: boto3.Session) -> Handler:
     return sweep
 
 
-def _outcomes(tend: Callable[[Found], str], complaints: Iterable[tuple[str, Found]]) -> Counter[str]:
-    """Count what became of the complaints. One that fails is left to the next sweep and stops no other."""
+def _time_left(context: object) -> Callable[[], timedelta]:
+    """Return a function that tells how long the sweep may still run; without a context of Lambda, for ever."""
+    left = getattr(context, "get_remaining_time_in_millis", None)
+    return (lambda: timedelta(milliseconds=left())) if left else lambda: timedelta.max
+
+
+def _outcomes(
+    tend: Callable[[Found], str], complaints: Iterable[tuple[str, Found]], time_left: Callable[[], timedelta]
+) -> Counter[str]:
+    """Count what became of the complaints. One that fails is left to the next sweep and stops no other.
+
+    `interrupted` is counted where time ran out before all were tended.
+    """
     outcomes: Counter[str] = Counter()
     for complaint_id, found in complaints:
+        if time_left() < RESERVE:
+            outcomes["interrupted"] += 1
+            break
         try:
             outcomes[tend(found)] += 1
         except Exception as error:

@@ -13,10 +13,11 @@ from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
-from stacks.data import EVERY_OBJECT, Data
+from stacks.data import Data
 from stacks.findings import acknowledge_plain_http
 from stacks.function import RuntimeFunction
 from stacks.settings import Settings
+from stacks.store import EVERY_OBJECT
 from triage.metrics import Metric
 
 COUNTED = {
@@ -102,6 +103,8 @@ class Alarms(Construct):
         for metric, meaning in COUNTED.items():
             self._watch(metric.value, self._counted(metric), meaning)
         self._parked()
+        undelivered = data.undelivered.queue.metric_approximate_number_of_messages_visible(statistic="Maximum")
+        self._watch("Undelivered", undelivered, "AWS gave up on an invocation: triage undelivered list")
         for name, machine in machines.items():
             for alarm, ending in (
                 (f"{name}Failed", machine.metric_failed),

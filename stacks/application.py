@@ -72,6 +72,7 @@ class Application(Construct):
             shadows_start=shadows.start,
             settings=settings,
         )
+        data.undelivered.announce_objects(self.stateless)
         Published(
             self.stateless,
             "Published",
@@ -79,12 +80,15 @@ class Application(Construct):
             names={
                 **{table.spec.name.replace("_", "-") + "-table": table.table.table_name for table in data.tables},
                 "bundles-bucket": data.bundles.bucket.bucket_name,
+                "anchors-bucket": data.anchors.bucket.bucket_name,
                 "evidence-bucket": data.evidence.bucket.bucket_name,
                 "second-approver": "yes" if settings.second_approver else "no",
                 "alarms-topic": alarms.topic.topic_arn,
                 "bus": data.bus.event_bus_name,
                 "retention-days": str(settings.retention_days),
                 "parked-queue": data.parked.queue_url,
+                "undelivered-bucket": data.undelivered.store.bucket.bucket_name,
+                "undelivered-queue": data.undelivered.queue.queue_url,
                 "promotion-machine": promotion.state_machine.state_machine_arn,
                 "state-machine": orchestration.state_machine.state_machine_arn,
                 "product-team-role": consumers.role.role_arn,

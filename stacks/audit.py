@@ -1,8 +1,6 @@
 """Audit layer: changes of records are sealed into chains, complaints are held and erased, and narratives are read."""
 
 from aws_cdk import Duration
-from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_lambda_event_sources as sources
 from constructs import Construct
 
 from stacks.data import EXPIRY_ATTRIBUTE
@@ -33,7 +31,7 @@ class Audit(Construct):
         data.complaints_allocation.allow(self.hold, "PutItem")
         self.keep_held = self._holding("KeepHeld", KEEP_HELD)
         data.complaints_allocation.allow(self.keep_held, "Query", index="by_hold")
-        self.keep_held.run_every(Duration.days(1), rule="KeepHeldDaily")
+        self.keep_held.run_every(Duration.days(1), rule="KeepHeldDaily", retry_attempts=2)
 
         self.read_narrative = self._function("ReadNarrative", READ_NARRATIVE, Duration.seconds(30))
         data.raw_complaints.allow(self.read_narrative, "GetItem")
@@ -62,15 +60,14 @@ class Audit(Construct):
         seal = self._function("Seal", SEAL, Duration.minutes(1))
         data.complaints_allocation.allow(seal, "BatchGetItem", "Query")
         data.audit_chain.allow(seal, "PutItem", "Query")
-        seal.add_event_source(
-            sources.DynamoEventSource(
-                data.complaints_allocation.table,
-                starting_position=lambda_.StartingPosition.TRIM_HORIZON,
-                batch_size=200,
-                max_batching_window=Duration.seconds(1),
-                # Retried as long as the stream keeps the records: none may be left out. An alarm watches its delay.
-                bisect_batch_on_error=True,
-            )
+        data.anchors.allow(seal.execution_role, "PutObject")
+        seal.read_stream(
+            data.complaints_allocation,
+            batch_size=200,
+            max_batching_window=Duration.seconds(1),
+            # None may be left out, so it is tried until the stream is about to drop the records. An alarm watches this.
+            retry_attempts=None,
+            max_record_age=Duration.hours(23),
         )
         return seal
 

@@ -11,9 +11,10 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from stacks.findings import acknowledge, acknowledge_plain_http, acknowledge_wildcard
-from stacks.rights import allow
+from stacks.findings import acknowledge, acknowledge_plain_http
 from stacks.settings import Settings
+from stacks.store import Store
+from stacks.undelivered import Undelivered
 from triage import tables
 from triage.tables import TableSpec
 
@@ -123,69 +124,15 @@ def _kinds(annotation: object) -> set[type]:
     return {annotation if isinstance(annotation, type) else type(annotation)}
 
 
-EVERY_OBJECT = "EveryObject"
-"""The filter of a bucket's metrics that leaves nothing out."""
-
-
-class Store(Construct):
-    """A bucket of objects that are never changed: versioned, encrypted and closed to the public.
-
-    why_unlogged: why its reads need no access log.
-    why_all_objects: why a role may get every object of it.
-    expires: the age at which objects are deleted; by default they stay.
-    measured: whether its requests are counted, so that an alarm sees that nobody writes to it.
-    """
-
-    def __init__(
-        self,
-        scope: Construct,
-        construct_id: str,
-        *,
-        key: kms.IKey,
-        settings: Settings,
-        why_unlogged: str,
-        why_all_objects: str,
-        expires: Duration | None = None,
-        measured: bool = False,
-    ) -> None:
-        super().__init__(scope, construct_id)
-        self._key = key
-        self._why_all_objects = why_all_objects
-        self.bucket = s3.Bucket(
-            self,
-            "Bucket",
-            encryption=s3.BucketEncryption.KMS,
-            encryption_key=key,
-            bucket_key_enabled=True,
-            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
-            enforce_ssl=settings.https_only,
-            versioned=True,
-            lifecycle_rules=[
-                s3.LifecycleRule(
-                    expiration=expires,
-                    noncurrent_version_expiration=Duration.days(90),
-                    abort_incomplete_multipart_upload_after=Duration.days(1),
-                )
-            ],
-            metrics=[s3.BucketMetrics(id=EVERY_OBJECT)] if measured else None,
-            removal_policy=settings.removal_policy,
-            auto_delete_objects=settings.empties_buckets,
-        )
-        for rule in ("AwsSolutions-S1", "CKV_AWS_18", "CT.S3.PR.2"):
-            acknowledge(self.bucket, rule, why_unlogged)
-        acknowledge(self.bucket, "CT.S3.PR.4", "Nothing has to happen when an object is put.")
-        acknowledge(
-            self.bucket, "CT.S3.PR.9", "Every version is kept, and a hash of each object is recorded elsewhere."
-        )
-        acknowledge_plain_http(self.bucket, "AwsSolutions-S10", settings)
-
-    def allow(self, role: iam.Role, *actions: str) -> None:
-        """Grant S3 actions, without their prefix, on the bucket's objects, and the use of its key."""
-        allow(role, self.bucket.arn_for_objects("*"), *(f"s3:{action}" for action in actions))
-        self._key.grant(role, "kms:Decrypt", "kms:GenerateDataKey")
-        stack = Stack.of(self)
-        export = stack.resolve(stack.export_value(self.bucket.bucket_arn))["Fn::ImportValue"]
-        acknowledge_wildcard(role, f"{export}/*", self._why_all_objects)
+def _lock(settings: Settings) -> s3.ObjectLockRetention | None:
+    """Return how S3 Object Lock keeps anchors: as long as the chains."""
+    match settings.anchor_mode:
+        case "COMPLIANCE":
+            return s3.ObjectLockRetention.compliance(settings.chain_retention)
+        case "GOVERNANCE":
+            return s3.ObjectLockRetention.governance(settings.chain_retention)
+        case None:
+            return None
 
 
 class Data(Construct):
@@ -218,6 +165,16 @@ class Data(Construct):
             why_unlogged="It holds figures about models, no personal data; the ledger holds the hash of each document.",
             why_all_objects="Every object of this bucket is the evidence for a change of a strategy.",
         )
+        self.anchors = Store(
+            self,
+            "Anchors",
+            key=self.keys["records"],
+            settings=settings,
+            why_unlogged="Its objects are empty: their names hold hashes, and no id.",
+            why_all_objects="A function may add an anchor of any chain; what is locked it cannot replace.",
+            expires=settings.chain_retention,
+            lock=_lock(settings),
+        )
         self.trails = self._trails(settings) if settings.trail else None
         self.parked = sqs.Queue(
             self,
@@ -231,6 +188,7 @@ class Data(Construct):
         for rule in ("AwsSolutions-SQS3", "CT.SQS.PR.1"):
             acknowledge(self.parked, rule, "This queue is itself where undeliverable complaints end; people empty it.")
         acknowledge_plain_http(self.parked, "AwsSolutions-SQS4", settings)
+        self.undelivered = Undelivered(self, "Undelivered", key=self.keys["records"], settings=settings)
         self.bus = events.EventBus(self, "Bus", description=f"complaints-triage {settings.environment}")
 
     def _key(self, data_class: str, settings: Settings) -> kms.Key:

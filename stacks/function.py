@@ -23,6 +23,7 @@ from triage.functions import Environment, Function
 from triage.inference.memory import NEEDS
 
 HALF_A_MINUTE = Duration.seconds(30)
+HOUR = Duration.hours(1)
 _NO_NETWORK = "docs/decisions/0021-functions-are-in-no-vpc.md says why, and what limits where a function may go"
 ACCEPTED = {
     "CKV_AWS_116": "Where an event invokes it, the event's source has the destination for failed events",
@@ -77,6 +78,7 @@ class Foundation:
             **{f"{table.spec.name}_table": table.table.table_name for table in data.tables},
             "bundles_bucket": data.bundles.bucket.bucket_name,
             "evidence_bucket": data.evidence.bucket.bucket_name,
+            "anchors_bucket": data.anchors.bucket.bucket_name,
             "parked_queue_url": data.parked.queue_url,
             "bus_name": data.bus.event_bus_name,
         }
@@ -146,35 +148,74 @@ class RuntimeFunction(lambda_.Function):
                 self, "CKV_AWS_115", "A reservation is taken from all others: functions that a burst may starve"
             )
         self.schedules: dict[events.Rule, Duration] = {}
+        self._undelivered = base.data.undelivered
 
     @property
     def reads_stream(self) -> bool:
         return any(isinstance(child, lambda_.EventSourceMapping) for child in self.node.children)
 
-    def read_stream(self, table: SpecifiedTable, *, batch_size: int, only: Mapping[str, object] | None = None) -> None:
+    def read_stream(
+        self,
+        table: SpecifiedTable,
+        *,
+        batch_size: int,
+        only: Mapping[str, object] | None = None,
+        retry_attempts: int | None = 10,
+        max_record_age: Duration = HOUR,
+        max_batching_window: Duration | None = None,
+    ) -> None:
         """Invoke the function with the keys of changed items. only: the filter of their records.
 
-        The function must not raise. Lambda retries failed deliveries for an hour, and then drops the records.
+        Lambda retries failed deliveries, and the records behind them wait. retry_attempts: None for any number.
+        max_record_age: after this time the records go to the bucket of undelivered ones.
         """
         self.add_event_source(
             sources.DynamoEventSource(
                 table.table,
                 starting_position=lambda_.StartingPosition.TRIM_HORIZON,
                 batch_size=batch_size,
-                retry_attempts=10,
-                max_record_age=Duration.hours(1),
+                max_batching_window=max_batching_window,
+                retry_attempts=retry_attempts,
+                max_record_age=max_record_age,
                 bisect_batch_on_error=batch_size > 1 or None,
                 filters=[lambda_.FilterCriteria.filter(dict(only))] if only else None,
+                on_failure=self._undelivered.records_of(self.execution_role),
             )
         )
 
-    def run_every(self, period: Duration, *, rule: str, event: Mapping[str, object] | None = None) -> None:
-        """Invoke the function on a schedule. rule: the construct id. event: by default the scheduler's own."""
+    def run_every(
+        self,
+        period: Duration,
+        *,
+        rule: str,
+        event: Mapping[str, object] | None = None,
+        aligned: bool = False,
+        retry_attempts: int = 0,
+    ) -> None:
+        """Invoke the function on a schedule. rule: the construct id. event: by default the scheduler's own.
+
+        aligned: whether the runs are at the full hour and every period after it, instead of at any time.
+        retry_attempts: by default none, because the next run does the work of one that failed. What failed for good is
+        reported as undelivered.
+        """
         sent = None if event is None else events.RuleTargetInput.from_object(dict(event))
-        target = targets.LambdaFunction(self, event=sent)
+        target = self._undelivered.after(targets.LambdaFunction(self, event=sent))
         layer = cast(Construct, self.node.scope)
-        scheduled = events.Rule(layer, rule, schedule=events.Schedule.rate(period), targets=[target])
+        rate = events.Schedule.rate(period)
+        clock = events.Schedule.cron(minute=f"0/{round(period.to_minutes())}")
+        scheduled = events.Rule(layer, rule, schedule=clock if aligned else rate, targets=[target])
         self.schedules[scheduled] = period
+        destination = lambda_.CfnEventInvokeConfig.OnFailureProperty(destination=self._undelivered.queue.queue_arn)
+        lambda_.CfnEventInvokeConfig(
+            layer,
+            f"{self.node.id}Failed",
+            function_name=self.function_name,
+            qualifier="$LATEST",
+            maximum_retry_attempts=retry_attempts,
+            maximum_event_age_in_seconds=round(HOUR.to_seconds()),
+            destination_config=lambda_.CfnEventInvokeConfig.DestinationConfigProperty(on_failure=destination),
+        )
+        self._undelivered.allow_sending(self.execution_role)
 
 
 def reserved_concurrency(template: Mapping[str, Any]) -> int:

@@ -1,6 +1,7 @@
 """Intake layer: new complaints start executions. The sweeper starts those that the stream missed or that failed."""
 
 from aws_cdk import Duration
+from aws_cdk import aws_events as events
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
@@ -27,12 +28,14 @@ class Intake(Construct):
         inserted = {"eventName": lambda_.FilterRule.is_equal("INSERT")}
         self.intake.read_stream(data.raw_complaints, batch_size=10, only=inserted)
 
+        every = base.settings.sweep_every
+        slices = round(base.settings.sweep_all_every.to_seconds() / every.to_seconds())
         self.sweep = RuntimeFunction(
             self,
             "Sweep",
             function=SWEEP,
             base=base,
-            values=values,
+            values=values | {"sweep_every_seconds": round(every.to_seconds()), "sweep_slices": slices},
             timeout=Duration.minutes(15),
         )
         data.raw_complaints.allow(self.sweep, "UpdateItem", attributes=ATTRIBUTES)
@@ -41,5 +44,6 @@ class Intake(Construct):
         state_machine.allow_starting_and_describing(self.sweep.execution_role, named_after="complaints")
         allow(self.sweep, data.parked.queue_arn, "sqs:SendMessage")
         data.keys["records"].grant(self.sweep, "kms:Decrypt", "kms:GenerateDataKey")
-        self.sweep.run_every(base.settings.sweep_every, rule="SweepStarted", event={"scope": "started"})
-        self.sweep.run_every(base.settings.sweep_all_every, rule="SweepAll", event={"scope": "all"})
+        self.sweep.run_every(
+            every, rule="SweepSchedule", event={"scope": "slice", "at": events.EventField.time}, aligned=True
+        )

@@ -6,6 +6,8 @@ from typing import Literal
 from aws_cdk import Duration, RemovalPolicy
 from aws_cdk.aws_logs import RetentionDays
 
+from triage.audit.chain import KEPT_LONGER_DAYS
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
@@ -24,8 +26,8 @@ class Settings:
         Lambda keeps 100 free: a new account has 10 and can reserve none.
     loaded_models: how many models a warm inference function keeps, while their files are no larger together than
         loaded_megabytes. `triage.inference.memory` says what they need in memory.
-    sweep_every: how often the sweeper reads the index of started complaints.
-    sweep_all_every: how often it reads all of `raw_complaints`.
+    sweep_every: how often the sweeper reads the index of started complaints, and a slice of `raw_complaints`.
+    sweep_all_every: how long it takes to read all of `raw_complaints`, slice by slice.
     stale_after: how long an execution may take before the sweeper looks at it.
     max_attempts: how many executions a complaint gets before it is parked.
     promote_every: how often challengers are judged, and so how soon a broken one is rolled back.
@@ -36,7 +38,11 @@ class Settings:
     second_factor: whether people sign in with a second factor before they take a role of this application. IAM sees it
         in sessions of IAM users alone. Where people come from an identity provider, it asks for the factor instead.
     permissions_boundary: the ARN of the policy that bounds every role; None where the account has none.
+    anchor_mode: how S3 Object Lock keeps the anchors of chains as long as the chains: `COMPLIANCE` against everybody,
+        `GOVERNANCE` against all without a right of their own, or None, so that the bucket can be deleted.
     trail: whether CloudTrail records who touches narratives. The embedded AWS has no CloudTrail.
+    trail_management: whether the trail also records who changes resources. AWS charges for each copy of these events
+        but the first one of an account.
     """
 
     environment: str
@@ -67,7 +73,14 @@ class Settings:
     empties_buckets: bool
     second_factor: bool
     permissions_boundary: str | None
+    anchor_mode: Literal["COMPLIANCE", "GOVERNANCE"] | None
     trail: bool
+    trail_management: bool
+
+    @property
+    def chain_retention(self) -> Duration:
+        """How long the chain of a complaint is kept."""
+        return Duration.days(self.retention_days + KEPT_LONGER_DAYS)
 
     @property
     def trail_name(self) -> str:
@@ -129,7 +142,9 @@ DEV = Settings(
     empties_buckets=True,
     second_factor=True,
     permissions_boundary=None,
+    anchor_mode=None,
     trail=True,
+    trail_management=False,
 )
 PROD = replace(
     DEV,
@@ -144,6 +159,8 @@ PROD = replace(
     daily_complaints=True,
     empties_buckets=False,
     second_approver=True,
+    anchor_mode="COMPLIANCE",
+    trail_management=True,
     explanation_concurrency=5,
 )
 LOCAL = replace(
@@ -166,6 +183,7 @@ LOCAL = replace(
     promote_every=Duration.minutes(1),
     empties_buckets=False,
     second_factor=False,
+    anchor_mode="GOVERNANCE",
     trail=False,
 )
 SETTINGS = {settings.environment: settings for settings in (LOCAL, DEV, PROD)}

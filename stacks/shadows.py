@@ -62,11 +62,13 @@ class Shadows(Construct):
                 detail={"shadows": {"shadow": [True]}},
             ),
             targets=[
-                targets.SfnStateMachine(
-                    self.state_machine,
-                    input=events.RuleTargetInput.from_event_path("$.detail"),
-                    max_event_age=Duration.hours(1),
-                    retry_attempts=10,
+                data.undelivered.after(
+                    targets.SfnStateMachine(
+                        self.state_machine,
+                        input=events.RuleTargetInput.from_event_path("$.detail"),
+                        max_event_age=Duration.hours(1),
+                        retry_attempts=10,
+                    )
                 )
             ],
         )

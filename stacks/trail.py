@@ -4,9 +4,13 @@ from aws_cdk import aws_cloudtrail as cloudtrail
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from stacks.data import Data, Store
+from stacks.data import Data
 from stacks.findings import IMPORTED_KEY, acknowledge
 from stacks.settings import Settings
+from stacks.store import Store
+
+TABLE, FUNCTION = "AWS::DynamoDB::Table", "AWS::Lambda::Function"
+Matching = dict[str, list[str]]
 
 
 class Trail(Construct):
@@ -27,6 +31,12 @@ class Trail(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         written = [table.table.table_arn for table in (data.complaints_allocation, data.audit_chain)]
+        management = [
+            # Without the uses of keys: every request for a table would bring some along.
+            _selector("Changes and reads of resources", "Management", eventSource=_not("kms.amazonaws.com")),
+            # Changes of keys.
+            _selector("Changes", "Management", readOnly=_is("false")),
+        ]
         trail = cloudtrail.CfnTrail(
             self,
             "Trail",
@@ -35,20 +45,11 @@ class Trail(Construct):
             kms_key_id=data.keys["records"].key_arn,
             is_logging=True,
             enable_log_file_validation=True,
-            event_selectors=[
-                cloudtrail.CfnTrail.EventSelectorProperty(
-                    read_write_type="All",
-                    include_management_events=True,
-                    data_resources=[
-                        _resources("AWS::DynamoDB::Table", [data.raw_complaints.table.table_arn]),
-                        _resources("AWS::Lambda::Function", [function.function_arn for function in invoked]),
-                    ],
-                ),
-                cloudtrail.CfnTrail.EventSelectorProperty(
-                    read_write_type="WriteOnly",
-                    include_management_events=False,
-                    data_resources=[_resources("AWS::DynamoDB::Table", written)],
-                ),
+            advanced_event_selectors=[
+                *(management if settings.trail_management else ()),
+                _data("Requests for complaints", TABLE, [data.raw_complaints.table.table_arn]),
+                _data("Invocations by people", FUNCTION, [function.function_arn for function in invoked]),
+                _data("Writes of records", TABLE, written, readOnly=_is("false")),
             ],
         )
         acknowledge(trail, "CKV_AWS_67", "What it records lies in the one region of the deployment.")
@@ -58,5 +59,26 @@ class Trail(Construct):
         )
 
 
-def _resources(kind: str, arns: list[str]) -> cloudtrail.CfnTrail.DataResourceProperty:
-    return cloudtrail.CfnTrail.DataResourceProperty(type=kind, values=arns)
+def _data(
+    name: str, kind: str, arns: list[str], **fields: Matching
+) -> cloudtrail.CfnTrail.AdvancedEventSelectorProperty:
+    return _selector(name, "Data", **{"resources.type": _is(kind), "resources.ARN": _is(*arns)}, **fields)
+
+
+def _selector(name: str, category: str, **fields: Matching) -> cloudtrail.CfnTrail.AdvancedEventSelectorProperty:
+    """Return a selector of the events in which every field matches."""
+    return cloudtrail.CfnTrail.AdvancedEventSelectorProperty(
+        name=name,
+        field_selectors=[
+            cloudtrail.CfnTrail.AdvancedFieldSelectorProperty(field=field, **matching)
+            for field, matching in {"eventCategory": _is(category), **fields}.items()
+        ],
+    )
+
+
+def _is(*values: str) -> Matching:
+    return {"equal_to": list(values)}
+
+
+def _not(*values: str) -> Matching:
+    return {"not_equals": list(values)}

@@ -77,6 +77,7 @@ class SweepEnvironment(MeasuringEnvironment):
     """stale_after_seconds: an execution that started longer ago and does not run is started again.
 
     max_attempts: how many executions a complaint gets before it is parked.
+    sweep_slices: in how many slices the table is read; one slice is read every `sweep_every_seconds`.
     """
 
     raw_complaints_table: str
@@ -85,6 +86,8 @@ class SweepEnvironment(MeasuringEnvironment):
     retention_days: int
     stale_after_seconds: int = Field(ge=1)
     max_attempts: int = Field(ge=1)
+    sweep_every_seconds: int = Field(ge=60)
+    sweep_slices: int = Field(ge=1, le=1_000_000)
 
 
 class SelectModelsEnvironment(MeasuringEnvironment):
@@ -194,6 +197,7 @@ class CheckStrategyEnvironment(Environment):
 class SealEnvironment(MeasuringEnvironment):
     complaints_allocation_table: str
     audit_chain_table: str
+    anchors_bucket: str
     retention_days: int
 
 

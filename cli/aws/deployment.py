@@ -13,6 +13,7 @@ from local.session import loopback_session
 from local.session import session as local_session
 from local.state import DEFAULT_STATE, Instance
 from local.up import status
+from runtime.adapters.anchors import Anchors
 from runtime.adapters.dynamodb import Table
 from runtime.adapters.outbox import Outbox
 from runtime.adapters.registry import Registry
@@ -81,6 +82,10 @@ class Deployment:
     @cached_property
     def registry(self) -> Registry:
         return Registry(*(self.table(t) for t in (tables.MODEL_INFO, tables.MODEL_STRATEGY, tables.CHAMPION_LEDGER)))
+
+    @cached_property
+    def anchors(self) -> Anchors:
+        return Anchors(self.session.client("s3"), self.name("anchors-bucket"))
 
     def outbox(self) -> Outbox:
         return Outbox(self.complaints, retention_days=int(self.name("retention-days")))

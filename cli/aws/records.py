@@ -8,7 +8,7 @@ from cli.aws.deployment import Deployment
 from cli.errors import NotFoundError
 from triage import tables
 from triage.audit.chain import Link
-from triage.audit.verification import Finding, verify
+from triage.audit.verification import Finding, verify, verify_anchors
 from triage.feedback import INBOX
 from triage.timeline.account import Account
 from triage.timeline.records import OUTBOX, Records
@@ -16,7 +16,8 @@ from triage.timeline.records import OUTBOX, Records
 
 @dataclass(frozen=True)
 class Partition:
-    """The items of one partition, and the links of its chain. broken: items of the chain that are not valid links."""
+    """The items of one partition, and the links of its chain. broken: items of the chain that are not valid links,
+    and links that are not what was anchored."""
 
     items: list[dict[str, Any]]
     links: list[Link] = field(default_factory=list)
@@ -93,6 +94,7 @@ def _partition(deployment: Deployment, partition: str) -> Partition:
             detail = f"the item with the sequence {item.get('sequence')!r} is no valid link"
             entry = str(item.get("entry"))
             broken.append(Finding(complaint_id=partition, entry=entry, problem="broken", detail=detail))
+    broken += verify_anchors(links, deployment.anchors.of(links[-1]) if links else ())
     return Partition(list(deployment.story.query(partition)), links, broken)
 
 

@@ -11,7 +11,7 @@ from cli.output import out, print_json, print_table, progress_bar
 from triage.audit.verification import Finding
 
 POLL_SECONDS = 0.5
-MENDED_BY_SEALING = {"changed", "missing", "unsealed"}
+MENDED_BY_SEALING = {"changed", "missing", "unsealed", "unanchored"}
 """Problems that disappear once the last change of a record is sealed."""
 
 

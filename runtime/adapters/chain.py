@@ -1,7 +1,7 @@
 """The chains of complaints in `audit_chain`, which are only ever appended to."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
@@ -10,10 +10,9 @@ import boto3
 
 from runtime.adapters.dynamodb import Table, valid_rows
 from triage import tables
-from triage.audit.chain import KEPT_LONGER_DAYS, Item, Link, unsealed
+from triage.audit.chain import Item, Link, kept_until, unsealed
 from triage.complaint import timestamp
 from triage.functions import SealEnvironment
-from triage.outbox import expiry
 
 
 @dataclass(frozen=True)
@@ -23,13 +22,14 @@ class Sealed:
     links: tuple[Link, ...]
     last: Link | None
 
-    def more_than_once(self, entries: Iterable[str]) -> frozenset[str]:
-        """Return those of the entries that were changed or removed after they had been sealed.
+    def to_verify(self, entries: Iterable[str]) -> frozenset[str]:
+        """Return those of the entries that were removed, or changed after they had been sealed.
 
         Pending feedback is left out: its writer may replace it, and its outcome is sealed next.
         """
         times, last = Counter(link.entry for link in self.links), {link.entry: link for link in self.links}
-        return frozenset(entry for entry in entries if times[entry] > 1 and last[entry].change != "pending")
+        again = {entry for entry in entries if times[entry] > 1 and last[entry].change != "pending"}
+        return frozenset(again | {entry for entry in entries if times[entry] and last[entry].change == "removed"})
 
 
 class Chain:
@@ -38,24 +38,31 @@ class Chain:
         self._code_version = environment.code_version
         self._retention_days = environment.retention_days
 
-    def seal(self, complaint_id: str, entries: Mapping[str, Item | None]) -> Sealed:
-        """Append a link for each entry whose content the chain has not sealed yet. None: the entry was removed."""
+    def seal(self, complaint_id: str, entries: Mapping[str, Item | None], *, expired: Container[str] = ()) -> Sealed:
+        """Append a link for each entry whose content the chain has not sealed yet. None: the entry was removed.
+
+        expired: those that DynamoDB removed because of their age. Where the chain has no link for one, none is added:
+        the chain has expired too.
+        """
         while True:
             before, taken = self._read(complaint_id)
             last = max(before, key=lambda link: link.number, default=None)
             free = (number for number in count(last.number + 1 if last else 1) if Link.numbered(number) not in taken)
+            known = {link.entry for link in before}
+            sealable = {entry: item for entry, item in entries.items() if entry in known or entry not in expired}
             new: list[Link] = []
-            for number, (entry, content) in zip(free, unsealed(before, entries), strict=False):
+            for number, (entry, content) in zip(free, unsealed(before, sealable), strict=False):
                 now = datetime.now(UTC)
                 link = Link.after(
                     last,
                     number,
                     entry=entry,
                     content=content,
+                    expired=entry in expired,
                     complaint_id=complaint_id,
                     sealed_at=timestamp(now),
                     code_version=self._code_version,
-                    expires_at=expiry(now, self._retention_days + KEPT_LONGER_DAYS),
+                    expires_at=kept_until(last, content, now=now, retention_days=self._retention_days),
                 )
                 if not self._table.put_if_absent(link):
                     # Another writer was faster. Its links have to be read first.

@@ -143,9 +143,14 @@ class Table:
         """Yield every item, read consistently. For tables of a few rows, such as `model_info`."""
         return self._pages("scan", ConsistentRead=True)
 
-    def scan_without(self, attribute: str, *, attributes: tuple[str, ...]) -> Iterator[dict[str, Any]]:
-        """Yield chosen attributes of every item that lacks `attribute`. Reads the whole table."""
-        options = _projection(attributes)
+    def scan_without(
+        self, attribute: str, *, attributes: tuple[str, ...], segment: tuple[int, int] = (0, 1)
+    ) -> Iterator[dict[str, Any]]:
+        """Yield chosen attributes of every item that lacks `attribute`.
+
+        segment: the number of one part of the table, from 0, and how many parts there are. Only this part is read.
+        """
+        options = _projection(attributes) | {"Segment": segment[0], "TotalSegments": segment[1]}
         options["ExpressionAttributeNames"]["#absent"] = attribute
         return self._pages("scan", FilterExpression="attribute_not_exists(#absent)", **options)
 

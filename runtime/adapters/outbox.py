@@ -39,9 +39,13 @@ class Outbox:
         parked = _unchanged({**item, "triage_state": PARKED})
         self._complaints.update(item["complaint_id"], assign={"triage_state": STARTED}, condition=parked)
 
-    def unseen(self) -> Iterator[str]:
-        """Yield the ids of complaints that no intake has claimed. Reads the whole table."""
-        for item in self._complaints.scan_without("triage_state", attributes=("complaint_id",)):
+    def unseen(self, *, of_slice: int = 0, slices: int = 1) -> Iterator[str]:
+        """Yield the ids of complaints that no intake has claimed. Reads one slice of the table, by default all of it.
+
+        Whoever puts complaints writes nothing that an index could find them by.
+        """
+        segment = (of_slice, slices)
+        for item in self._complaints.scan_without("triage_state", attributes=("complaint_id",), segment=segment):
             yield item["complaint_id"]
 
     def started_before(self, moment: datetime) -> Iterator[dict[str, Any]]:

@@ -18,7 +18,7 @@ from triage.tables import TABLES
 Ended = tuple[int, str, str]
 """Exit code, standard output, standard error."""
 
-BUCKETS = {"bundles-bucket": "bundles", "evidence-bucket": "evidence"}
+BUCKETS = {"bundles-bucket": "bundles", "evidence-bucket": "evidence", "anchors-bucket": "anchors"}
 
 
 @pytest.fixture

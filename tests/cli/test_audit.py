@@ -13,6 +13,7 @@ from tests.training.data.exports import any_export
 from training.data.complaint_files import read_export
 from training.data.dataset import load_labelled
 from training.data.sources import located
+from triage.audit.chain import Link
 from triage.functions import SealEnvironment
 from triage.outbox import ALLOCATED
 from triage.tables import AUDIT_CHAIN
@@ -37,10 +38,18 @@ def seal(deployment: Deployment, *entries: str) -> None:
         metrics_namespace="ComplaintsTriage/test",
         complaints_allocation_table="complaints_allocation",
         audit_chain_table="audit_chain",
+        anchors_bucket="anchors",
         retention_days=90,
     )
-    keys = [{"complaint_id": {"S": ID}, "entry": {"S": entry}} for entry in entries]
-    sealing(told, deployment.session)({"Records": [{"dynamodb": {"Keys": key}} for key in keys]}, None)
+    there = {item["entry"] for item in deployment.story.query(ID)}
+    records = [
+        {
+            "eventName": "INSERT" if entry in there else "REMOVE",
+            "dynamodb": {"Keys": {"complaint_id": {"S": ID}, "entry": {"S": entry}}},
+        }
+        for entry in entries
+    ]
+    sealing(told, deployment.session)({"Records": records}, None)
 
 
 @pytest.fixture
@@ -85,6 +94,22 @@ def test_a_complaint_whose_records_were_all_removed_is_found_by_its_chain(triage
         deployment.story.delete(ID, entry)
     _, out, _ = triage("verify", "--all", "--wait", 0, "--json")
     assert {one["problem"] for one in json.loads(out)["findings"]} == {"missing"}
+
+
+def test_a_chain_that_was_written_anew_is_found_by_its_anchors(triage, deployment):
+    """Whoever may write both tables can write a chain that verifies."""
+    table, last = deployment.table(AUDIT_CHAIN), None
+    for item in map(Link.model_validate, list(table.query(ID))):
+        content = next(record for record in deployment.story.query(ID) if record["entry"] == item.entry)
+        if item.entry == "ALLOCATION":
+            content |= {"product_team": "student-loan"}
+            deployment.story.put(content)
+        stated = {"complaint_id": ID, "sealed_at": item.sealed_at, "code_version": "test"}
+        last = Link.after(last, entry=item.entry, content=content, **stated)
+        table.put(last)
+    code, out, _ = triage("verify", ID, "--wait", "0")
+    assert code == 1
+    assert "unanchored" in out and "changed" not in out
 
 
 def test_verify_waits_until_new_records_are_sealed(triage, deployment, monkeypatch):

@@ -52,6 +52,7 @@ def store(deployment, story, inbox=(), links=None, inbox_links=None):
     sealed_inbox = chained(inbox, partition=INBOX + ID) if inbox_links is None else inbox_links
     for link in (*sealed, *sealed_inbox):
         chain.put(link)
+        deployment.anchors.add(link)
 
 
 @pytest.fixture

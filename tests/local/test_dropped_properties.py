@@ -171,3 +171,9 @@ def test_an_event_source_mapping_keeps_its_source_and_gets_everything_else():
     mapping = any_resource("AWS::Lambda::EventSourceMapping", EventSourceArn="arn", FunctionName="seal", BatchSize=3)
     (setting,) = (setting for setting in SETTINGS if setting.type == mapping.type)
     assert setting.wanted_by(mapping) == {"BatchSize": 3}
+
+
+def test_a_lifecycle_rule_expires_objects_under_the_name_that_the_api_has_for_it():
+    rule = {"Status": "Enabled", "ExpirationInDays": 44}
+    (wanted,) = lifecycle(any_resource(BUCKET, LifecycleConfiguration={"Rules": [rule]})) or []
+    assert wanted == {"Filter": {"Prefix": ""}, "Status": "Enabled", "Expiration": {"Days": 44}}

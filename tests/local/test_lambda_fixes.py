@@ -5,7 +5,7 @@ import threading
 import pytest
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
-from local.lambda_fixes import REPLY, FixNotApplicableError, bounded, counted, embedded, opened, require
+from local.lambda_fixes import REPLY, FixNotApplicableError, bounded, counted, embedded, opened, require, stored
 
 FUNCTION = {"config": {"FunctionArn": "arn:one", "Version": "1"}}
 OTHER_VERSION = {"config": {"FunctionArn": "arn:one", "Version": "2"}}
@@ -130,3 +130,28 @@ def test_a_metric_that_cannot_be_counted_fails_no_invocation(caplog):
     with caplog.at_level(logging.ERROR):
         counted(lambda *given: None, lambda *given: None)({}, "7", broken)
     assert caplog.messages == ["the metrics of a log were not counted"]
+
+
+FAILED = ({"config": {"FunctionArn": "arn:one"}}, [{"eventName": "INSERT"}], "arn:stream", {}, "MaxRecordAgeExceeded")
+
+
+def mapping(destination: str):
+    return {"UUID": "m-1", "DestinationConfig": {"OnFailure": {"Destination": destination}}}
+
+
+def test_records_that_could_not_be_delivered_are_stored_whole_in_the_bucket_of_their_mapping():
+    sent, put = [], []
+    store = stored(lambda *arguments: sent.append(arguments), lambda *arguments: put.append(arguments))
+    store(mapping("arn:aws:s3:::undelivered"), *FAILED)
+    ((bucket, key, record),) = put
+    assert (bucket, key.startswith("aws/lambda/m-1/"), sent) == ("undelivered", True, [])
+    assert record["requestContext"] == {"functionArn": "arn:one", "condition": "MaxRecordAgeExceeded"}
+    assert json.loads(record["payload"]) == {"Records": [{"eventName": "INSERT"}]}
+
+
+def test_other_destinations_are_left_to_ministack():
+    sent, put = [], []
+    store = stored(lambda *arguments: sent.append(arguments), lambda *arguments: put.append(arguments))
+    failed = (mapping("arn:aws:sqs:us-east-1:000000000000:queue"), *FAILED)
+    store(*failed)
+    assert (sent, put) == ([failed], [])

@@ -78,6 +78,7 @@ LOADER = botocore.loaders.create_loader()
 REGION: Literal["eu-west-2"] = "eu-west-2"
 BUCKET = "bundles"
 EVIDENCE = "evidence"
+ANCHORS = "anchors"
 DEFINITION = '{"StartAt": "Done", "States": {"Done": {"Type": "Pass", "End": true}}}'
 SHARED: dict[str, Any] = {"code_version": "test", "retention_days": 1095}
 METRICS = "ComplaintsTriage/test"
@@ -141,6 +142,8 @@ class Cloud:
             parked_queue_url=self.queue_url,
             stale_after_seconds=900,
             max_attempts=3,
+            sweep_every_seconds=300,
+            sweep_slices=288,
         )
 
     @property
@@ -192,6 +195,7 @@ class Cloud:
             metrics_namespace=METRICS,
             complaints_allocation_table=COMPLAINTS_ALLOCATION.name,
             audit_chain_table=AUDIT_CHAIN.name,
+            anchors_bucket=ANCHORS,
         )
 
     @property
@@ -299,7 +303,7 @@ def cloud(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFact
         dynamodb = session.client("dynamodb")
         for spec in TABLES:
             create_table(dynamodb, spec)
-        for bucket in (BUCKET, EVIDENCE):
+        for bucket in (BUCKET, EVIDENCE, ANCHORS):
             session.client("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
         machine = session.client("stepfunctions").create_state_machine(
             name="triage", definition=DEFINITION, roleArn="arn:aws:iam::123456789012:role/triage"
@@ -337,11 +341,13 @@ def calls(session: boto3.Session, operation: str) -> list[dict[str, Any]]:
     return made
 
 
-def stream_records(*keys: dict[str, str]) -> dict[str, Any]:
-    """Return the event of a stream that reports keys alone."""
+def stream_records(*keys: dict[str, str], removed: bool = False, expired: bool = False) -> dict[str, Any]:
+    """Return the event of a stream that reports keys alone. expired: removed by DynamoDB itself."""
+    identity = {"userIdentity": {"type": "Service", "principalId": "dynamodb.amazonaws.com"}} if expired else {}
+    name = "REMOVE" if removed or expired else "INSERT"
     return {
         "Records": [
-            {"eventName": "INSERT", "dynamodb": {"Keys": {name: {"S": value} for name, value in key.items()}}}
+            {"eventName": name, "dynamodb": {"Keys": {name: {"S": value} for name, value in key.items()}}, **identity}
             for key in keys
         ]
     }

@@ -1,13 +1,14 @@
 """Every change of a story is sealed, and changes that no function makes raise an alarm."""
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from runtime.seal import build as sealing
 from tests.factories import NOW
 from tests.runtime.audit import announced, chain, entries, erase, hold, records, seal
-from tests.runtime.conftest import before, failing, stream_records
+from tests.runtime.conftest import ANCHORS, before, failing, stream_records
+from triage.audit.anchor import Anchor
 from triage.audit.chain import KEPT_LONGER_DAYS, Link
 from triage.audit.verification import verify
 from triage.feedback import INBOX
@@ -24,6 +25,10 @@ def test_each_change_is_sealed_once_however_often_it_is_reported(cloud, story):
     assert seal(cloud, event) == links
 
 
+def removal(entry, **by):
+    return stream_records({"complaint_id": "1", "entry": entry}, removed=True, **by)
+
+
 def test_a_story_and_an_inbox_have_chains_of_their_own(cloud, story):
     story.put({"complaint_id": f"{INBOX}1", "entry": "f-1"})
     seal(cloud, records(story, "1", f"{INBOX}1"))
@@ -37,7 +42,8 @@ def test_a_change_and_a_removal_are_sealed_as_such(cloud, story):
     first, second, _ = story.query("1")
     story.put({**first, "more": 1})
     story.delete("1", second["entry"])
-    *_, changed, removed = seal(cloud, event)
+    seal(cloud, event)
+    *_, changed, removed = seal(cloud, removal(second["entry"]))
     assert (changed.entry, changed.change) == (first["entry"], "written")
     assert (removed.entry, removed.change, removed.content_sha256) == (second["entry"], "removed", None)
 
@@ -99,8 +105,67 @@ def test_a_record_that_is_rewritten_or_removed_by_hand_is_announced_when_it_is_s
     assert not announced(capsys)
     (prediction,) = entries(story, "PREDICTION")
     story.delete("1", prediction["entry"]) if removed else story.put({**prediction, "label": "another"})
-    seal(cloud, event)
+    seal(cloud, removal(prediction["entry"]) if removed else event)
     assert announced(capsys) == 1
+
+
+def test_a_record_that_was_removed_by_hand_is_announced_however_old_it_is_and_even_if_it_was_never_sealed(
+    cloud, story, capsys
+):
+    grown_old(cloud, story)
+    (allocation,) = entries(story, "ALLOCATION")
+    story.delete("1", allocation["entry"])
+    seal(cloud, removal(allocation["entry"]))
+    seal(cloud, removal("EXPLANATION#never#sealed"))
+    assert announced(capsys) == 2
+
+
+def grown_old(cloud, story, *, days=1095):
+    """Write the chain of the story as it was sealed that many days ago."""
+    then, last = datetime.now(UTC) - timedelta(days=days), None
+    stated = {"complaint_id": "1", "sealed_at": then.isoformat(), "code_version": "test"}
+    expires_at = expiry(then, cloud.seal.retention_days + KEPT_LONGER_DAYS)
+    for item in story.query("1"):
+        last = Link.after(last, entry=item["entry"], content=item, expires_at=expires_at, **stated)
+        cloud.table(AUDIT_CHAIN).put(last)
+
+
+def test_a_record_that_has_expired_is_sealed_as_such_and_announced_to_nobody(cloud, story, capsys):
+    grown_old(cloud, story)
+    before = {link.expires_at for link in chain(cloud)}
+    for item in list(story.query("1")):
+        story.delete("1", item["entry"])
+        seal(cloud, removal(item["entry"], expired=True))
+    links = chain(cloud)
+    assert [link.change for link in links] == ["written"] * 3 + ["expired"] * 3
+    assert not announced(capsys)
+    # The ids are kept no longer than the chain they belong to, and not for another retention.
+    now = datetime.now(UTC)
+    assert max(link.expires_at or 0 for link in links) <= max(*before, expiry(now, KEPT_LONGER_DAYS))
+    assert max(before) < expiry(now, 30)
+
+
+def test_a_record_that_expires_before_its_age_was_tampered_with(cloud, story, capsys):
+    seal(cloud, records(story, "1"))
+    (prediction,) = entries(story, "PREDICTION")
+    story.delete("1", prediction["entry"])
+    seal(cloud, removal(prediction["entry"], expired=True))
+    assert announced(capsys) == 1
+
+
+def test_a_record_that_expires_after_its_chain_begins_no_other(cloud, story):
+    (prediction,) = entries(story, "PREDICTION")
+    story.delete("1", prediction["entry"])
+    assert seal(cloud, removal(prediction["entry"], expired=True)) == []
+
+
+def test_a_record_that_is_gone_before_it_was_sealed_is_sealed_with_who_removed_it(cloud, story):
+    seal(cloud, records(story, "1"))
+    story.put({"complaint_id": "1", "entry": "READING#2026"})
+    event = stream_records({"complaint_id": "1", "entry": "READING#2026"})
+    story.delete("1", "READING#2026")
+    assert len(seal(cloud, event)) == 3
+    assert seal(cloud, removal("READING#2026"))[-1].change == "removed"
 
 
 def test_an_announcement_that_failed_is_made_with_the_next_attempt(cloud, story, capsys):
@@ -163,7 +228,8 @@ def test_what_triage_people_and_erasure_change_is_not_announced(cloud, story, ca
     hold(cloud, kind="lift")
     story.put({"complaint_id": f"{INBOX}1", "entry": "f-1", "kind": "confirm", "outcome": "refused"})
     erase(cloud)
-    changed = [*event["Records"], *records(story, "1", f"{INBOX}1")["Records"]]
+    gone = ({"complaint_id": "1", "entry": "EXPLANATION#product#x"}, {"complaint_id": f"{INBOX}1", "entry": "f-1"})
+    changed = [*records(story, "1", f"{INBOX}1")["Records"], *stream_records(*gone, removed=True)["Records"]]
     seal(cloud, {"Records": changed})
     assert len({link.entry for link in chain(cloud) if link.change == "removed"}) == 1
     assert not announced(capsys)
@@ -186,3 +252,25 @@ def test_the_log_says_what_the_chain_ends_with(cloud, story, caplog):
     links = seal(cloud, records(story, "1"))
     (said,) = (vars(record) for record in caplog.records if record.message == "sealed")
     assert (said["complaint_id"], said["link"], said["sha256"]) == ("1", 3, links[-1].sha256)
+
+
+def anchored(cloud) -> set[str]:
+    found = cloud.session().client("s3").list_objects_v2(Bucket=ANCHORS).get("Contents", [])
+    return {item["Key"] for item in found}
+
+
+def test_the_end_of_each_chain_is_anchored_with_each_sealing(cloud, story):
+    first = seal(cloud, records(story, "1"))[-1]
+    story.put({"complaint_id": "1", "entry": "READING#2026"})
+    second = seal(cloud, records(story, "1"))[-1]
+    assert anchored(cloud) == {Anchor.of(link).key for link in (first, second)}
+
+
+def test_an_anchor_that_failed_is_made_with_the_next_attempt(cloud, story):
+    session = cloud.session()
+    failing(session, "s3.PutObject", RuntimeError("down"))
+    with pytest.raises(RuntimeError, match="down"):
+        seal(cloud, records(story, "1"), session)
+    assert not anchored(cloud)
+    end = seal(cloud, records(story, "1"))[-1]
+    assert anchored(cloud) == {Anchor.of(end).key}

@@ -50,6 +50,17 @@ def logs(function: str) -> Allowed:
     return on(f"{function}Logs.Arn", "logs", "CreateLogStream", "PutLogEvents")
 
 
+def keeps_undelivered_records() -> Allowed:
+    """Return the permissions for the bucket of records that a stream could not deliver."""
+    bucket = "Data/Undelivered/Store/Bucket.Arn"
+    return on(f"{bucket}/*", "s3", "PutObject") | on(bucket, "s3", "ListBucket") | uses(RECORDS_KEY)
+
+
+def reports_failed_runs() -> Allowed:
+    """Return the permissions for the queue of asynchronous invocations that failed."""
+    return on("Data/Undelivered/Queue.Arn", "sqs", "SendMessage") | uses(RECORDS_KEY)
+
+
 def invokes(function: str) -> Allowed:
     return on(f"{function}.Arn", "lambda", "InvokeFunction") | on(f"{function}.Arn:*", "lambda", "InvokeFunction")
 
@@ -142,8 +153,10 @@ ALLOWED: dict[str, Allowed] = {
         logs("Audit/Seal")
         | table(STORY, "BatchGetItem", "Query")
         | table(CHAIN, "PutItem", "Query")
+        | on("Data/Anchors/Bucket.Arn/*", "s3", "PutObject")
         | reads_stream("Data/ComplaintsAllocation/Table.StreamArn", RECORDS_KEY)
         | writes(RECORDS_KEY)
+        | keeps_undelivered_records()
     ),
     "Audit/EraseRole": (
         logs("Audit/Erase")
@@ -153,7 +166,9 @@ ALLOWED: dict[str, Allowed] = {
         | writes(RECORDS_KEY)
     ),
     "Audit/HoldRole": HOLDS | logs("Audit/Hold") | table(STORY, "PutItem"),
-    "Audit/KeepHeldRole": HOLDS | logs("Audit/KeepHeld") | table(f"{STORY}/index/by_hold", "Query"),
+    "Audit/KeepHeldRole": (
+        HOLDS | logs("Audit/KeepHeld") | table(f"{STORY}/index/by_hold", "Query") | reports_failed_runs()
+    ),
     "Audit/PrivacyOfficer": (
         on("Audit/Erase.Arn", "lambda", "InvokeFunction") | on("Audit/Hold.Arn", "lambda", "InvokeFunction")
     ),
@@ -173,6 +188,7 @@ ALLOWED: dict[str, Allowed] = {
         | on(MACHINE, "states", "StartExecution")
         | reads_stream("Data/RawComplaints/Table.StreamArn", NARRATIVES_KEY)
         | writes(NARRATIVES_KEY)
+        | keeps_undelivered_records()
     ),
     "Intake/SweepRole": (
         logs("Intake/Sweep")
@@ -183,6 +199,7 @@ ALLOWED: dict[str, Allowed] = {
         | on("Data/Parked.Arn", "sqs", "SendMessage")
         | writes(NARRATIVES_KEY)
         | uses(RECORDS_KEY)
+        | reports_failed_runs()
     ),
     "MLOps/MirrorRole": (
         logs("MLOps/Mirror")
@@ -191,6 +208,7 @@ ALLOWED: dict[str, Allowed] = {
         | on(BUNDLES.removesuffix("/*"), "s3", "ListBucket")
         | reads_stream("Data/ModelInfo/Table.StreamArn", RECORDS_KEY)
         | writes(RECORDS_KEY)
+        | keeps_undelivered_records()
     ),
     "Feedback/FeedbackRole": (
         logs("Feedback/Feedback")
@@ -199,12 +217,14 @@ ALLOWED: dict[str, Allowed] = {
         | on("Data/Parked.Arn", "sqs", "SendMessage")
         | reads_stream("Data/ComplaintsAllocation/Table.StreamArn", RECORDS_KEY)
         | writes(RECORDS_KEY)
+        | keeps_undelivered_records()
     ),
     "Promotion/SchedulePromotionsRole": (
         logs("Promotion/SchedulePromotions")
         | table(STRATEGIES, "Scan")
         | on(PROMOTION_MACHINE, "states", "StartExecution")
         | reads(RECORDS_KEY)
+        | reports_failed_runs()
     ),
     "Promotion/WeighEvidenceRole": (
         logs("Promotion/WeighEvidence")

@@ -1,14 +1,18 @@
 import pytest
 
 from stacks.data import EXPIRY_ATTRIBUTE, _attribute_type
+from stacks.settings import SETTINGS
 from triage import tables
+from triage.audit.chain import KEPT_LONGER_DAYS
 from triage.complaint import RawComplaint
 from triage.outbox import ALLOCATED, PARKED, STARTED
 from triage.tables import TABLES
 
 BUCKETS = ("Data/Bundles/Bucket", "Data/Evidence/Bucket")
 TRAILS = "Data/Trails/Bucket"
-QUEUE = "Data/Parked"
+UNDELIVERED = "Data/Undelivered/Store/Bucket"
+ANCHORS = "Data/Anchors/Bucket"
+QUEUES = ("Data/Parked", "Data/Undelivered/Queue")
 
 
 def path(spec) -> str:
@@ -127,12 +131,13 @@ def test_a_key_is_rotated_and_is_the_accounts_own(synthesis):
         principals = [statement["Principal"] for statement in key["KeyPolicy"]["Statement"]]
         accounts = [synthesis.readable(p["AWS"], synthesis.stateful) for p in principals if "AWS" in p]
         assert accounts == ["arn:<AWS::Partition>:iam::<AWS::AccountId>:root"]
-        # Alarms publish to a topic under the records' key, and CloudTrail writes to a bucket under it.
-        services = {p["Service"] for p in principals if "Service" in p}
-        assert services <= {"cloudwatch.amazonaws.com", "cloudtrail.amazonaws.com"}
+        # Under the records' key alarms publish to a topic, CloudTrail writes to a bucket, and EventBridge to a queue.
+        named = [p["Service"] for p in principals if "Service" in p]
+        services = {each for service in named for each in (service if isinstance(service, list) else [service])}
+        assert services <= {"cloudwatch.amazonaws.com", "cloudtrail.amazonaws.com", "events.amazonaws.com"}
 
 
-@pytest.mark.parametrize("path", BUCKETS)
+@pytest.mark.parametrize("path", [*BUCKETS, UNDELIVERED, ANCHORS])
 def test_a_bucket_is_private_versioned_and_encrypted_with_our_key(synthesis, path):
     bucket = synthesis.stateful.of_type("AWS::S3::Bucket")[path]
     assert all(bucket["PublicAccessBlockConfiguration"].values())
@@ -152,13 +157,37 @@ def test_a_bucket_is_private_versioned_and_encrypted_with_our_key(synthesis, pat
 
 def test_neither_a_bundle_nor_evidence_in_use_ever_expires(synthesis):
     buckets = synthesis.stateful.of_type("AWS::S3::Bucket")
-    assert buckets.keys() - {TRAILS} == {*BUCKETS}
+    assert buckets.keys() - {TRAILS, UNDELIVERED, ANCHORS} == {*BUCKETS}
     for rule in (rule for path in BUCKETS for rule in buckets[path]["LifecycleConfiguration"]["Rules"]):
         assert not {"ExpirationInDays", "ExpirationDate", "Transitions"} & rule.keys()
 
 
-def test_the_queue_is_encrypted_and_keeps_what_people_have_not_read(synthesis):
-    queue = synthesis.stateful.of_type("AWS::SQS::Queue")[QUEUE]
+def test_anchors_are_kept_as_long_as_chains_and_nobody_may_delete_one_before_in_production(synthesis):
+    settings = SETTINGS[synthesis.environment]
+    bucket = synthesis.stateful.of_type("AWS::S3::Bucket")[ANCHORS]
+    days = settings.retention_days + KEPT_LONGER_DAYS
+    (rule,) = bucket["LifecycleConfiguration"]["Rules"]
+    assert rule["ExpirationInDays"] == days
+    if settings.anchor_mode is None:
+        assert not {"ObjectLockEnabled", "ObjectLockConfiguration"} & bucket.keys()
+        return
+    assert bucket["ObjectLockEnabled"] is True
+    locked = {"DefaultRetention": {"Mode": settings.anchor_mode, "Days": days}}
+    assert bucket["ObjectLockConfiguration"] == {"ObjectLockEnabled": "Enabled", "Rule": locked}
+
+
+def test_production_locks_anchors_against_everybody_and_dev_can_be_deleted():
+    assert (SETTINGS["prod"].anchor_mode, SETTINGS["dev"].anchor_mode) == ("COMPLIANCE", None)
+
+
+def test_there_is_no_queue_beside_those(synthesis):
+    assert synthesis.stateful.of_type("AWS::SQS::Queue").keys() == {*QUEUES}
+    assert not synthesis.stateless.of_type("AWS::SQS::Queue")
+
+
+@pytest.mark.parametrize("path", QUEUES)
+def test_a_queue_is_encrypted_and_keeps_what_people_have_not_read(synthesis, path):
+    queue = synthesis.stateful.of_type("AWS::SQS::Queue")[path]
     assert synthesis.readable(queue["KmsMasterKeyId"], synthesis.stateful) == "Data/RecordsKey.Arn"
     longest = 14 * 24 * 60 * 60
     assert queue["MessageRetentionPeriod"] == longest
@@ -179,7 +208,7 @@ def test_bucket_and_queue_refuse_plain_http_on_aws(synthesis, policy, service):
     if synthesis.environment == "local":
         assert not statements
         return
-    assert len(statements) == (len({*BUCKETS, TRAILS}) if service == "s3:*" else 1)
+    assert len(statements) == (len({*BUCKETS, TRAILS, UNDELIVERED, ANCHORS}) if service == "s3:*" else len(QUEUES))
     for statement in statements:
         assert statement["Principal"] == {"AWS": "*"}
         assert statement["Action"] == service
@@ -197,9 +226,9 @@ def test_the_policies_against_plain_http_cover_the_bucket_its_objects_and_the_qu
         named = (s["Resource"] if isinstance(s["Resource"], list) else [s["Resource"]] for s in statements)
         return {production.readable(resource, production.stateful) for group in named for resource in group}
 
-    buckets = {*BUCKETS, TRAILS}
+    buckets = {*BUCKETS, TRAILS, UNDELIVERED, ANCHORS}
     assert resources("AWS::S3::BucketPolicy") == {f"{bucket}.Arn{part}" for bucket in buckets for part in ("", "/*")}
-    assert resources("AWS::SQS::QueuePolicy") == {f"{QUEUE}.Arn"}
+    assert resources("AWS::SQS::QueuePolicy") == {f"{queue}.Arn" for queue in QUEUES}
 
 
 def test_allocations_are_announced_on_a_bus_of_their_own(synthesis):

@@ -43,11 +43,13 @@ def test_what_cannot_be_delivered_holds_up_nothing_for_long(mappings):
         assert 0 < mapping["MaximumRetryAttempts"] <= 10
 
 
-def test_what_is_sealed_is_every_change_and_waits_as_long_as_the_stream_keeps_it(mappings, synthesis):
+def test_what_is_sealed_is_every_change_and_waits_almost_as_long_as_the_stream_keeps_it(mappings, synthesis):
     mapping = mappings["Audit/Seal"]
     assert synthesis.readable(mapping["EventSourceArn"]) == "Data/ComplaintsAllocation/Table.StreamArn"
     assert mapping["StartingPosition"] == "TRIM_HORIZON"
-    assert not {"FilterCriteria", "MaximumRecordAgeInSeconds", "MaximumRetryAttempts"} & mapping.keys()
+    assert not {"FilterCriteria", "MaximumRetryAttempts"} & mapping.keys()
+    # What the stream itself drops after a day, it would send nowhere.
+    assert 20 * 3600 <= mapping["MaximumRecordAgeInSeconds"] < 24 * 3600
 
 
 def test_a_batch_is_cut_around_the_record_that_fails(mappings):
@@ -59,36 +61,41 @@ def test_a_function_that_never_raises_reports_no_failed_items(mappings):
     assert not any("FunctionResponseTypes" in mapping for mapping in mappings.values())
 
 
-def test_the_sweeper_is_scheduled_for_each_scope_it_knows(schedules, synthesis):
+def test_the_sweeper_reads_every_slice_of_the_table_once_a_round(schedules, synthesis):
     settings = SETTINGS[synthesis.environment]
-    asked = {}
-    for rule in schedules.values():
-        (target,) = rule["Targets"]
-        assert synthesis.readable(target["Arn"]) == "Intake/Sweep.Arn"
-        assert rule["State"] == "ENABLED"
-        asked[SweepRequest.model_validate_json(target["Input"]).scope] = rule["ScheduleExpression"]
-    assert asked == {"started": rate(settings.sweep_every), "all": rate(settings.sweep_all_every)}
+    ((rule,),) = (rule["Targets"] for rule in schedules.values())
+    assert synthesis.readable(rule["Arn"]) == "Intake/Sweep.Arn"
+    template, paths = rule["InputTransformer"]["InputTemplate"], rule["InputTransformer"]["InputPathsMap"]
+    assert paths == {"time": "$.time"}
+    request = SweepRequest.model_validate_json(template.replace("<time>", '"2026-03-02T09:30:00Z"'))
+    assert request.scope == "slice" and request.at is not None
+    (schedule,) = (rule["ScheduleExpression"] for rule in schedules.values())
+    minutes = settings.sweep_every.to_minutes()
+    # At the full hour and every few minutes after it: a rate begins at any second, and may be counted twice.
+    assert schedule == f"cron(0/{minutes:g} * * * ? *)" and 60 % minutes == 0
+    sweep = told_to_the_sweeper(synthesis)
+    assert sweep.sweep_every_seconds == settings.sweep_every.to_seconds()
+    assert sweep.sweep_every_seconds * sweep.sweep_slices == settings.sweep_all_every.to_seconds()
 
 
-def rate(every) -> str:
-    minutes = every.to_minutes()
-    number, unit = (minutes // 1440, "day") if minutes % 1440 == 0 else (minutes, "minute")
-    return f"rate({number:g} {unit}{'s' if number > 1 else ''})"
-
-
-def test_nothing_but_schedules_and_the_announcement_for_shadows_is_a_rule(schedules, synthesis):
+def test_nothing_but_schedules_the_announcement_for_shadows_and_a_notice_is_a_rule(schedules, synthesis):
     assert all("EventPattern" not in rule for rule in schedules.values())
     assert synthesis.stateless.of_type("AWS::Events::Rule").keys() - schedules.keys() == {
         "Audit/KeepHeldDaily",
         "Promotion/Schedule",
         "Shadows/Allocated",
+        "UndeliveredStored",
     }
+
+
+def told_to_the_sweeper(synthesis) -> SweepEnvironment:
+    told = synthesis.functions["Intake/Sweep"]["Environment"]["Variables"]
+    return SweepEnvironment.read({name: synthesis.readable(value) for name, value in told.items()})
 
 
 def test_an_execution_that_waits_for_its_retries_is_not_taken_for_lost_on_aws(production):
     """The sweeper leaves younger executions alone without asking whether they run."""
-    told = production.functions["Intake/Sweep"]["Environment"]["Variables"]
-    sweep = SweepEnvironment.read({name: production.readable(value) for name, value in told.items()})
+    sweep = told_to_the_sweeper(production)
     invoking = production.definition["States"]["SelectModels"]
     assert sweep.stale_after_seconds > invoking["TimeoutSeconds"] + invoking["Retry"][-1]["MaxDelaySeconds"]
 

@@ -88,7 +88,7 @@ def publishing(service: str, called: str, action: str, *conditions: tuple[str, s
 
 
 def sending(resource: Resource, target: Any) -> str:
-    """The action by which a service hands something to a target: a function, a topic or a queue."""
+    """The action by which a service hands something to a target: a function, a topic, a queue or a bucket."""
     kinds = {
         path: each["Type"] for template in resource.synthesis.templates for path, each in template.resources.items()
     }
@@ -96,6 +96,7 @@ def sending(resource: Resource, target: Any) -> str:
         "AWS::Lambda::Function": "lambda:InvokeFunction",
         "AWS::SNS::Topic": "sns:Publish",
         "AWS::SQS::Queue": "sqs:SendMessage",
+        "AWS::S3::Bucket": "s3:PutObject",
     }[kinds[resource.path_of(target)]]
 
 
@@ -317,7 +318,7 @@ def refused(caller: Caller, resource: list[Allowed], key: list[Allowed] | None) 
 def refused_role(synthesis: Synthesis, caller: RoleCaller) -> frozenset[str]:
     """Return what the role of the caller may not do."""
     allowed = synthesis.permissions(caller.role)
-    places = {caller.resource, f"{caller.resource}.Arn"}
+    places = {caller.resource, f"{caller.resource}.Arn", f"{caller.resource}.Arn/*"}
     lacking = {action for action in caller.actions if not {(action, place) for place in places} & allowed}
     key = key_of(synthesis, caller.resource.removesuffix(".StreamArn"))
     of_the_key = {action for action in caller.key_actions if key and (action, f"{key}.Arn") not in allowed}

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from triage.contracts import Contract, Sha256
 from triage.feedback import is_pending
+from triage.outbox import DAY, expiry
 from triage.validation import Matching
 
 Item = Mapping[str, Any]
@@ -30,7 +31,8 @@ class Link(Contract):
 
     complaint_id: the partition of the entry in `complaints_allocation`: a complaint's id, or the inbox of its feedback.
     sequence: the number of the link, from 1, with leading zeros so that numbers sort as text.
-    change: `pending` is feedback without an outcome, which its writer may still replace.
+    change: `pending` is feedback without an outcome, which its writer may still replace. `expired` is a removal by
+        DynamoDB itself, because of age; `removed` is any other.
     content_sha256: of the entry after the change; None where it was removed.
     began_at: when the first link of the chain was sealed. Every link states it, because the first one expires first.
     sha256: of all other fields except `expires_at`.
@@ -39,7 +41,7 @@ class Link(Contract):
     complaint_id: str
     sequence: Annotated[str, Matching(r"^\d{6,}$", "a number of at least 6 digits")]
     entry: str
-    change: Literal["written", "pending", "removed"]
+    change: Literal["written", "pending", "removed", "expired"]
     content_sha256: Sha256 | None = None
     sealed_at: str
     previous_sha256: Sha256 | None = None
@@ -50,12 +52,20 @@ class Link(Contract):
 
     @classmethod
     def after(
-        cls, last: Self | None, number: int | None = None, /, *, entry: str, content: Item | None, **stated: Any
+        cls,
+        last: Self | None,
+        number: int | None = None,
+        /,
+        *,
+        entry: str,
+        content: Item | None,
+        expired: bool = False,
+        **stated: Any,
     ) -> Self:
         """Return the next link of a chain.
 
         last: the link before, None for the first one. number: a later number, where the next one is taken.
-        content: the entry after the change, None where it was removed.
+        content: the entry after the change, None where it was removed. expired: whether DynamoDB removed it.
         stated: the fields complaint_id, sealed_at, code_version and expires_at.
         """
         if number is None:
@@ -64,7 +74,7 @@ class Link(Contract):
             **stated,
             "entry": entry,
             "sequence": cls.numbered(number),
-            "change": _change(content),
+            "change": _change(content, expired),
             "content_sha256": content_sha256(content) if content is not None else None,
             "previous_sha256": last.sha256 if last else None,
             "began_at": last.began_at if last else stated["sealed_at"],
@@ -84,9 +94,9 @@ class Link(Contract):
         return self.sha256 == _own_sha256(self.model_dump(exclude={"sha256"}))
 
 
-def _change(content: Item | None) -> str:
+def _change(content: Item | None, expired: bool) -> str:
     if content is None:
-        return "removed"
+        return "expired" if expired else "removed"
     return "pending" if is_pending(content) else "written"
 
 
@@ -113,6 +123,30 @@ def _canonical(value: Any) -> Any:
     if isinstance(value, int | Decimal):
         return {"number": format(Decimal(value).normalize(), "f")}
     return {"binary": base64.b64encode(bytes(value)).decode()}
+
+
+def kept_until(last: Link | None, content: Item | None, *, now: datetime, retention_days: int) -> int:
+    """Return when a new link expires, in seconds since the epoch: after what it seals, and not before the last link.
+
+    What states no time, such as a removal, counts from the beginning of the chain: ids must not be kept for another
+    retention because a record has reached the end of its own.
+    """
+    stated = content.get("expires_at") if content is not None else None
+    if isinstance(stated, int | Decimal):
+        # Nothing that the system writes expires later than this.
+        record = min(int(stated), expiry(now, retention_days))
+    else:
+        record = expiry((moment(last.began_at) if last else None) or now, retention_days)
+    before = last.expires_at if last and last.expires_at else 0
+    return max(record + KEPT_LONGER_DAYS * DAY, expiry(now, KEPT_LONGER_DAYS), before)
+
+
+def moment(stated: str) -> datetime | None:
+    """Return the time that a link states, or None if the text, perhaps altered, is no time."""
+    try:
+        return datetime.fromisoformat(stated).astimezone(UTC)
+    except ValueError:
+        return None
 
 
 def began(links: Iterable[Item]) -> datetime | None:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 
-from triage.audit.chain import Item, Link, content_sha256
+from triage.audit.anchor import Anchor, contradictions
+from triage.audit.chain import Item, Link, content_sha256, moment
 from triage.contracts import Contract
 from triage.feedback import INBOX, OURS
 from triage.stored_story import kind_of
@@ -13,7 +14,7 @@ from triage.story import ALLOCATION, ErasureEntry, ExplanationEntry, HoldEntry, 
 
 LIFTING: Final = ("lifted_at", "lifted_by", "lifted_reason")
 
-Problem = Literal["broken", "changed", "rewritten", "missing", "removed", "unsealed"]
+Problem = Literal["broken", "changed", "rewritten", "missing", "removed", "unsealed", "unanchored"]
 
 
 class Finding(Contract):
@@ -21,7 +22,8 @@ class Finding(Contract):
 
     broken: the chain itself was altered. changed: the entry differs from what was sealed last. rewritten: an entry that
     is written once was written again. missing: the entry was sealed and is gone. removed: the removal was sealed, and
-    neither an erasure nor its age explains it. unsealed: the chain has no link for the entry, or none yet.
+    no erasure names it, or DynamoDB removed it before its age. unsealed: the chain has no link for the entry, or none
+    yet. unanchored: the anchors, which nobody may change, know another chain, or not this one yet.
     """
 
     complaint_id: str
@@ -41,7 +43,9 @@ class Partition:
 
     def findings(self, *, now: datetime, retention_days: int) -> Iterator[Finding]:
         items = {str(item["entry"]): item for item in self.items}
-        chain = sorted(self.links, key=lambda link: link.number)
+        # DynamoDB removes expired links within days and in no order, so those that are left say nothing.
+        kept = (link for link in self.links if link.expires_at is None or link.expires_at > now.timestamp())
+        chain = sorted(kept, key=lambda link: link.number)
         for link, problem in _breaks(chain, now, retention_days):
             yield self._finding(link.entry, "broken", problem)
         sealed: dict[str, list[Link]] = {}
@@ -56,10 +60,14 @@ class Partition:
                     if link.change != "pending" and link.content_sha256 not in earlier:
                         detail = f"it was {link.change} with other contents at {link.sealed_at}"
                         yield self._finding(entry, "rewritten", detail)
+            elif last.change == "expired":
+                if not _aged(last, moment(last.sealed_at), retention_days):
+                    detail = f"it expired at {last.sealed_at}, before its age: somebody changed its `expires_at`"
+                    yield self._finding(entry, "removed", detail)
             elif last.change != "removed":
                 yield self._finding(entry, "missing", f"it is gone; it was still there at {last.sealed_at}")
-            elif entry not in self.erased and not _aged(last, _moment(last.sealed_at), retention_days):
-                detail = f"it was removed at {last.sealed_at}, and no erasure names it"
+            elif entry not in self.erased:
+                detail = f"it was removed by hand at {last.sealed_at}, and no erasure names it"
                 yield self._finding(entry, "removed", detail)
         for entry in sorted(items.keys() - sealed.keys()):
             yield self._finding(entry, "unsealed", "the chain has no link for it")
@@ -91,6 +99,14 @@ def verify(
         finding
         for partition in partitions
         for finding in partition.findings(now=now.astimezone(UTC), retention_days=retention_days)
+    ]
+
+
+def verify_anchors(links: Iterable[Link], anchors: Iterable[Anchor]) -> list[Finding]:
+    """Return everything in which a chain is not the one that was anchored."""
+    return [
+        Finding(complaint_id=link.complaint_id, entry=link.entry, problem="unanchored", detail=detail)
+        for link, detail in contradictions(links, anchors)
     ]
 
 
@@ -136,13 +152,5 @@ def _breaks(chain: list[Link], now: datetime, retention_days: int) -> Iterator[t
 def _aged(link: Link, at: datetime | None, retention_days: int) -> bool:
     """Return whether records of the complaint may have expired by `at`. One day less than the retention is enough,
     because records are sealed a moment after they are written."""
-    began = _moment(link.began_at)
+    began = moment(link.began_at)
     return began is not None and at is not None and at - began > timedelta(days=retention_days - 1)
-
-
-def _moment(stated: str) -> datetime | None:
-    """Return the time that a link states, or None if the text, perhaps altered, is no time."""
-    try:
-        return datetime.fromisoformat(stated).astimezone(UTC)
-    except ValueError:
-        return None

@@ -429,8 +429,9 @@ class RecordGone(Moment):
     def of(cls, entry: str, changes: Sequence[Link]) -> Self:
         """changes: the links of this record, the oldest first."""
         first, last = changes[0], changes[-1]
-        gone_at = last.sealed_at if last.change == "removed" else None
-        until = f"was removed at {gone_at}" if gone_at else "is missing: the chain states no removal"
+        ended = {"removed": "was removed", "expired": "expired"}.get(last.change)
+        gone_at = last.sealed_at if ended else None
+        until = f"{ended} at {gone_at}" if ended else "is missing: the chain states no removal"
         detail = f"{printable(entry)} was written and {until}"
         return cls(at=first.sealed_at, entry=entry, detail=detail, gone_at=gone_at, content_sha256=first.content_sha256)
 

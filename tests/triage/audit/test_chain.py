@@ -1,3 +1,4 @@
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -5,7 +6,8 @@ from boto3.dynamodb.types import Binary
 from hypothesis import given
 from hypothesis import strategies as st
 
-from triage.audit.chain import Link, content_sha256, unsealed
+from triage.audit.chain import Link, content_sha256, kept_until, unsealed
+from triage.outbox import expiry
 
 STATED = {"complaint_id": "1", "sealed_at": "2026-03-02T09:30:00.000Z", "code_version": "test", "expires_at": 7}
 
@@ -76,6 +78,33 @@ def test_a_value_has_one_hash_however_it_is_spelled(one, other):
 )
 def test_what_looks_alike_and_is_of_another_type_has_another_hash(one, other):
     assert content_sha256({"value": one}) != content_sha256({"value": other})
+
+
+SEALED = {"complaint_id": "1", "sealed_at": "2026-03-02T09:30:00.000Z", "code_version": "test"}
+BEGAN = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("content", [None, {"entry": "HOLD#1"}, {"entry": "A", "expires_at": "soon"}])
+def test_a_link_that_seals_no_expiry_is_kept_by_the_beginning_of_its_chain(content):
+    first = Link.after(None, entry="A", content={"entry": "A"}, **SEALED)
+    at_the_end = BEGAN + timedelta(days=30)
+    assert kept_until(first, content, now=at_the_end, retention_days=30) == expiry(BEGAN, 44)
+    assert kept_until(None, content, now=BEGAN, retention_days=30) == expiry(BEGAN, 44)
+
+
+def test_a_link_is_kept_longer_than_what_it_seals_and_no_longer_than_anything_is():
+    def until(expires_at):
+        return kept_until(None, {"expires_at": Decimal(expires_at)}, now=BEGAN, retention_days=30)
+
+    assert until(expiry(BEGAN, 20)) == expiry(BEGAN, 34)
+    assert until(expiry(BEGAN, 9_999)) == expiry(BEGAN, 44)
+    # And long enough to be there when its removal is sealed, whatever somebody wrote.
+    assert until(0) == expiry(BEGAN, 14)
+
+
+def test_no_link_expires_before_one_that_it_follows():
+    last = Link.after(None, entry="A", content={"entry": "A"}, **SEALED, expires_at=expiry(BEGAN, 400))
+    assert kept_until(last, None, now=BEGAN, retention_days=30) == expiry(BEGAN, 400)
 
 
 def test_only_what_the_chain_does_not_know_is_sealed():

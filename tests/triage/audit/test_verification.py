@@ -91,13 +91,14 @@ def test_one_that_was_slipped_in_past_the_stream_is_found():
     assert problems(written(SELECTION), [SELECTION, ALLOCATION]) == {("ALLOCATION", "unsealed")}
 
 
-def test_a_record_may_go_once_it_is_old_and_not_before():
-    def gone(days: float) -> set[tuple[str, str]]:
+def test_a_record_may_expire_once_it_is_old_and_not_before_and_is_never_removed_by_hand():
+    def gone(days: float, *, expired: bool = True) -> set[tuple[str, str]]:
         chain = written(*ITEMS, days_ago=days)
         removal = Link.after(
             chain[-1],
             entry="ALLOCATION",
             content=None,
+            expired=expired,
             complaint_id="1",
             sealed_at=NOW.isoformat(),
             code_version="test",
@@ -106,6 +107,17 @@ def test_a_record_may_go_once_it_is_old_and_not_before():
 
     assert gone(RETENTION_DAYS) == set()
     assert gone(RETENTION_DAYS - 2) == {("ALLOCATION", "removed")}
+    assert gone(RETENTION_DAYS, expired=False) == {("ALLOCATION", "removed")}
+
+
+def test_links_that_have_expired_say_nothing_of_those_that_are_left():
+    """DynamoDB removes expired items in no order: the second link of three may go first."""
+    first, second, third = written(*ITEMS, days_ago=RETENTION_DAYS + 20)
+    expired = NOW.timestamp() - 1
+    old = [link.model_copy(update={"expires_at": int(expired)}) for link in (first, second)]
+    for left in (old, [old[0]], [old[1]]):
+        assert found([*left, third], [ALLOCATION]) == []
+    assert problems([first, third], [ALLOCATION]) == {("SELECTION", "missing"), ("ALLOCATION", "broken")}
 
 
 def test_what_was_written_late_expires_with_the_complaint():
@@ -113,7 +125,8 @@ def test_what_was_written_late_expires_with_the_complaint():
     for content in ({"complaint_id": "1", "entry": "FEEDBACK#000002"}, None):
         moment = (NOW - timedelta(days=5 if content else 0)).isoformat()
         stated = {"complaint_id": "1", "sealed_at": moment, "code_version": "test"}
-        chain.append(Link.after(chain[-1], entry="FEEDBACK#000002", content=content, **stated))
+        link = Link.after(chain[-1], entry="FEEDBACK#000002", content=content, expired=content is None, **stated)
+        chain.append(link)
     assert found(chain, ITEMS) == []
 
 
