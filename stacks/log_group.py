@@ -27,3 +27,5 @@ class EncryptedLogGroup(logs.LogGroup):
             removal_policy=RemovalPolicy.DESTROY,
         )
         acknowledge(self, "CT.CLOUDWATCH.PR.3", IMPORTED_KEY)
+        if settings.log_retention is not logs.RetentionDays.ONE_YEAR:
+            acknowledge(self, "CT.CLOUDWATCH.PR.2", "Nobody looks at older logs of this environment.")

@@ -21,6 +21,7 @@ class Store(Construct):
     why_all_objects: why a role may get every object of it.
     expires: the age at which objects are deleted; by default they stay.
     measured: whether its requests are counted, so that an alarm sees that nobody writes to it.
+    announced: whether a queue hears of each object.
     lock: S3 Object Lock's mode and time, during which nobody may delete or replace a version; by default none.
     """
 
@@ -35,6 +36,7 @@ class Store(Construct):
         why_all_objects: str,
         expires: Duration | None = None,
         measured: bool = False,
+        announced: bool = False,
         lock: s3.ObjectLockRetention | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
@@ -64,11 +66,10 @@ class Store(Construct):
         )
         for rule in ("AwsSolutions-S1", "CKV_AWS_18", "CT.S3.PR.2"):
             acknowledge(self.bucket, rule, why_unlogged)
-        acknowledge(self.bucket, "CT.S3.PR.4", "Nothing has to happen when an object is put.")
+        if not announced:
+            acknowledge(self.bucket, "CT.S3.PR.4", "Nothing has to happen when an object is put.")
         if lock is None:
-            acknowledge(
-                self.bucket, "CT.S3.PR.9", "Versions are kept, and a hash of each object is recorded elsewhere."
-            )
+            acknowledge(self.bucket, "CT.S3.PR.9", "Versions are kept, and a hash of each is recorded elsewhere.")
         acknowledge_plain_http(self.bucket, "AwsSolutions-S10", settings)
 
     def allow(self, role: iam.Role, *actions: str) -> None:

@@ -39,7 +39,8 @@ class Undelivered(Construct):
             retention_period=Duration.days(14),
             removal_policy=settings.removal_policy,
         )
-        acknowledge(self.queue, "AwsSolutions-SQS3", "This queue is itself where undeliverable events end.")
+        for rule in ("AwsSolutions-SQS3", "CT.SQS.PR.1"):
+            acknowledge(self.queue, rule, "This queue is itself where undeliverable events end.")
         acknowledge_plain_http(self.queue, "AwsSolutions-SQS4", settings)
         account = {"StringEquals": {"aws:SourceAccount": Stack.of(self).account}}
         eventbridge = iam.ServicePrincipal("events.amazonaws.com", conditions=account)
@@ -55,6 +56,7 @@ class Undelivered(Construct):
             why_unlogged="It holds ids of records that a function did not get, and no record.",
             why_all_objects="AWS names the objects by mapping, shard and time.",
             expires=KEPT,
+            announced=True,
         )
         # Not by CDK's own switch, which deploys a function that sets it.
         cast(

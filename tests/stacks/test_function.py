@@ -27,7 +27,8 @@ from triage.functions import (
 from triage.inference.memory import NEEDS
 from triage.tables import TABLES
 
-DEPLOY = Path(__file__).parents[2] / "docs" / "deploy.md"
+DOCS = Path(__file__).parents[2] / "docs"
+DEPLOY, OPERATIONS = DOCS / "deploy.md", DOCS / "operations.md"
 
 JUDGING = (MODEL_INFERENCE, SHADOW_INFERENCE, EXPLAIN)
 """Each is deployed once for each engine."""
