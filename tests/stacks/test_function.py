@@ -27,6 +27,7 @@ from triage.functions import (
 from triage.inference.memory import NEEDS
 from triage.tables import TABLES
 
+OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
 DEPLOY = Path(__file__).parents[2] / "docs" / "deploy.md"
 
 JUDGING = (MODEL_INFERENCE, SHADOW_INFERENCE, EXPLAIN)

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from stacks.states import THROTTLED, patience
+from stacks.states import patience
+from triage.errors import THROTTLED
 
 RETRY = {"MaxAttempts": 3, "IntervalSeconds": 1, "BackoffRate": 2, "MaxDelaySeconds": 3}
 

@@ -26,5 +26,5 @@ NEEDS: Final[Mapping[Engine, Need]] = {
     "onnx": Need(libraries=200, factor=2.5),
     "transformers": Need(libraries=500, factor=1.5),
 }
-"""Rounded up from `python -m benchmarks.memory`. ONNX with int8 weights needs the most: 412 MB for a file of 110 MB, and
-200 MB for one of 23 MB; float32 694 MB for 438 MB. transformers: 814 MB for 438 MB, and 458 MB for 45 MB of float16."""
+"""Rounded up from `python -m benchmarks.memory`. ONNX with int8 weights needs the most: 412 MB for a file of 110 MB and
+200 MB for 23 MB; float32 694 MB for 438 MB. transformers: 814 MB for 438 MB, and 458 MB for 45 MB of float16."""
