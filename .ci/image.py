@@ -29,7 +29,7 @@ def main() -> int:
     size = gigabytes()
     print(f"{IMAGE}: {size:.1f} GB uncompressed, {LIMIT_GIGABYTES:g} GB allowed")
     if size > LIMIT_GIGABYTES:
-        print("remove a library from runtime/requirements-transformers.txt", file=sys.stderr)
+        print("remove a library from runtime/requirements-image.txt", file=sys.stderr)
         return 1
     return 0
 

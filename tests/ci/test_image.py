@@ -19,5 +19,5 @@ def test_an_image_that_lambda_does_not_take_fails(programs, tmp_path, monkeypatc
     (built, inspected) = programs.calls("docker")
     context = tmp_path / "build" / "image-sources"
     assert built[-1] == str(context) and "--platform=linux/arm64" in built
-    assert {"Dockerfile", "requirements.txt", "triage", "runtime"} == {path.name for path in context.iterdir()}
+    assert {"Dockerfile", "requirements.lock", "triage", "runtime"} == {path.name for path in context.iterdir()}
     assert inspected[-1] in built
