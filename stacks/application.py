@@ -65,7 +65,6 @@ class Application(Construct):
             shadows_start=shadows.start,
             settings=settings,
         )
-        data.undelivered.announce_objects(self.stateless)
         Published(
             self.stateless,
             "Published",

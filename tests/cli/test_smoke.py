@@ -22,8 +22,10 @@ from triage.steps import ModelReference
 STEPS = ["put", "allocated", "announced", "sealed", "explained", "erased"]
 SEALING = SealEnvironment(
     code_version="test",
+    metrics_namespace="ComplaintsTriage/test",
     complaints_allocation_table="complaints_allocation",
     audit_chain_table="audit_chain",
+    anchors_bucket="anchors",
     retention_days=90,
 )
 
