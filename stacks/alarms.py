@@ -103,8 +103,7 @@ class Alarms(Construct):
         for metric, meaning in COUNTED.items():
             self._watch(metric.value, self._counted(metric), meaning)
         self._parked()
-        undelivered = data.undelivered.queue.metric_approximate_number_of_messages_visible(statistic="Maximum")
-        self._watch("Undelivered", undelivered, "AWS gave up on an invocation: triage undelivered list")
+        self._undelivered()
         for name, machine in machines.items():
             for alarm, ending in (
                 (f"{name}Failed", machine.metric_failed),
@@ -152,6 +151,19 @@ class Alarms(Construct):
         age = queue.metric_approximate_age_of_oldest_message(statistic="Maximum")
         ten_days = Watched(threshold=Duration.days(10).to_seconds())
         self._watch(f"{name}Expire", age, f"A message expires in four days. {meaning}", ten_days)
+
+    def _undelivered(self) -> None:
+        """Watch the queue of what AWS gave up on, and the rule that tells it of records of streams."""
+        queue = self._data.undelivered.queue
+        visible = queue.metric_approximate_number_of_messages_visible(statistic="Maximum")
+        self._watch("Undelivered", visible, "AWS gave up on an invocation: triage undelivered list")
+        self._watch(
+            "UndeliveredExpires",
+            queue.metric_approximate_age_of_oldest_message(statistic="Maximum"),
+            "In four days an event that was not delivered is lost: triage undelivered list",
+            Watched(threshold=Duration.days(10).to_seconds()),
+        )
+        self._rule("UndeliveredNotAnnounced", self._data.undelivered.announce_objects(self), {})
 
     def _triggered(self, function: RuntimeFunction) -> None:
         """Watch a function that raises errors, falls behind its stream or is not invoked on its schedule."""

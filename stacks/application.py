@@ -72,7 +72,6 @@ class Application(Construct):
             shadows_start=shadows.start,
             settings=settings,
         )
-        data.undelivered.announce_objects(self.stateless)
         Published(
             self.stateless,
             "Published",

@@ -65,13 +65,13 @@ class Undelivered(Construct):
             event_bridge_configuration=s3.CfnBucket.EventBridgeConfigurationProperty(event_bridge_enabled=True)
         )
 
-    def announce_objects(self, scope: Construct) -> None:
-        """Send a notice of each object to the queue, by a rule in `scope`.
+    def announce_objects(self, scope: Construct) -> events.Rule:
+        """Send a notice of each object to the queue, by a rule in `scope`, and return the rule.
 
         S3 itself could send it too, but begins with a test message, which would raise the alarm.
         """
         bucket = self.store.bucket
-        events.Rule(
+        return events.Rule(
             scope,
             "UndeliveredStored",
             event_pattern=events.EventPattern(

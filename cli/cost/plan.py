@@ -15,6 +15,7 @@ from math import ceil
 from typing import Any
 
 from cli.templates import Templates
+from triage.functions import SWEEP
 
 BYTES = 1e9
 """In a GB of a price."""
@@ -179,12 +180,18 @@ class Plan:
 
     @property
     def _scans(self) -> float:
-        """Scans of raw_complaints a month, as rules start them."""
-        return sum(
+        """Scans of all of raw_complaints a month: each run of the sweeper reads one slice of it."""
+        (sweeper,) = (
+            function["Environment"]["Variables"]
+            for function in self.templates.of_type("AWS::Lambda::Function")
+            if function.get("Handler") == SWEEP.handler
+        )
+        runs = sum(
             self._per_month(rule["ScheduleExpression"])
             for rule in self.templates.of_type("AWS::Events::Rule")
-            if "ScheduleExpression" in rule and '"scope":"all"' in json.dumps(rule).replace("\\", "").replace(" ", "")
+            if "ScheduleExpression" in rule and '"scope":"slice"' in json.dumps(rule).replace("\\", "").replace(" ", "")
         )
+        return runs / int(sweeper["SWEEP_SLICES"])
 
     @cached_property
     def _schedules(self) -> dict[str, float]:
@@ -201,6 +208,8 @@ class Plan:
 
     def _per_month(self, expression: str) -> float:
         stated = re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", expression)
+        if aligned := re.fullmatch(r"cron\(0/(\d+) \* \* \* \? \*\)", expression):
+            return float(self.work["days"]) * MINUTES["day"] / int(aligned[1])
         if stated is None:
             raise LookupError(f"{expression}: this schedule has no price yet; add a case to cli/cost/plan.py")
         return float(self.work["days"]) * MINUTES["day"] / (int(stated[1]) * MINUTES[stated[2]])

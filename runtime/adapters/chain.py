@@ -56,9 +56,9 @@ class Chain:
                 link = Link.after(
                     last,
                     number,
+                    entry in expired,
                     entry=entry,
                     content=content,
-                    expired=entry in expired,
                     complaint_id=complaint_id,
                     sealed_at=timestamp(now),
                     code_version=self._code_version,

@@ -25,6 +25,7 @@ SEALING = SealEnvironment(
     metrics_namespace="ComplaintsTriage/test",
     complaints_allocation_table="complaints_allocation",
     audit_chain_table="audit_chain",
+    anchors_bucket="anchors",
     retention_days=90,
 )
 

@@ -1,5 +1,6 @@
 import json
 from io import BytesIO
+from typing import Any
 
 import pytest
 
@@ -16,8 +17,8 @@ class Functions:
     """Lambda, as far as a replay invokes it. failing: the functions that raise."""
 
     def __init__(self) -> None:
-        self.invoked = []
-        self.failing = set()
+        self.invoked: list[Any] = []
+        self.failing: set[str] = set()
 
     def invoke(self, *, FunctionName, Payload):  # noqa: N803  # the names are boto3's
         if FunctionName in self.failing:
@@ -58,7 +59,7 @@ def store(deployment: Deployment, key: str = KEY) -> None:
 
 
 def send(deployment: Deployment, body, **attributes) -> None:
-    stated = {name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()}
+    stated: Any = {name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()}
     queue = deployment.name("undelivered-queue")
     sqs = deployment.session.client("sqs")
     sqs.send_message(QueueUrl=queue, MessageBody=json.dumps(body), MessageAttributes=stated)
@@ -66,7 +67,7 @@ def send(deployment: Deployment, body, **attributes) -> None:
 
 def left(deployment: Deployment) -> tuple[int, int]:
     """Return how many messages and objects are left."""
-    counted = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    counted: Any = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
     sqs, queue = deployment.session.client("sqs"), deployment.name("undelivered-queue")
     found = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=counted)["Attributes"]
     objects = deployment.session.client("s3").list_objects_v2(Bucket="undelivered")["KeyCount"]

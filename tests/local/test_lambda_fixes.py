@@ -1,6 +1,7 @@
 import json
 import logging
 import threading
+from typing import Any
 
 import pytest
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
@@ -132,7 +133,13 @@ def test_a_metric_that_cannot_be_counted_fails_no_invocation(caplog):
     assert caplog.messages == ["the metrics of a log were not counted"]
 
 
-FAILED = ({"config": {"FunctionArn": "arn:one"}}, [{"eventName": "INSERT"}], "arn:stream", {}, "MaxRecordAgeExceeded")
+FAILED: tuple[Any, ...] = (
+    {"config": {"FunctionArn": "arn:one"}},
+    [{"eventName": "INSERT"}],
+    "arn:stream",
+    {},
+    "MaxRecordAgeExceeded",
+)
 
 
 def mapping(destination: str):
@@ -140,7 +147,8 @@ def mapping(destination: str):
 
 
 def test_records_that_could_not_be_delivered_are_stored_whole_in_the_bucket_of_their_mapping():
-    sent, put = [], []
+    sent: list[Any] = []
+    put: list[Any] = []
     store = stored(lambda *arguments: sent.append(arguments), lambda *arguments: put.append(arguments))
     store(mapping("arn:aws:s3:::undelivered"), *FAILED)
     ((bucket, key, record),) = put
@@ -150,7 +158,8 @@ def test_records_that_could_not_be_delivered_are_stored_whole_in_the_bucket_of_t
 
 
 def test_other_destinations_are_left_to_ministack():
-    sent, put = [], []
+    sent: list[Any] = []
+    put: list[Any] = []
     store = stored(lambda *arguments: sent.append(arguments), lambda *arguments: put.append(arguments))
     failed = (mapping("arn:aws:sqs:us-east-1:000000000000:queue"), *FAILED)
     store(*failed)

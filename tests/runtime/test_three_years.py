@@ -141,6 +141,7 @@ class Context:
 def sweep(pages: Pages, event: dict[str, Any]) -> dict[str, int]:
     environment = SweepEnvironment(
         code_version="test",
+        metrics_namespace=PROD.metrics_namespace,
         retention_days=PROD.retention_days,
         raw_complaints_table=RAW_COMPLAINTS.name,
         state_machine_arn="arn:aws:states:eu-west-2:123456789012:stateMachine:triage",

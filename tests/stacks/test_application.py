@@ -154,7 +154,7 @@ def names_in_the_account(synthesis) -> set[str]:
     for function in synthesis.functions.values():
         variables = function["Environment"]["Variables"]
         found |= {variables[name] for name in ("METRICS_NAMESPACE", "EVENT_SOURCE") if name in variables}
-    return {name for name in found if not name.startswith("AWS/")}
+    return {name for name in found if not name.startswith(("AWS/", "aws."))}
 
 
 def test_two_environments_of_one_account_share_no_name(dev, production):

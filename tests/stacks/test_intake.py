@@ -84,7 +84,7 @@ def test_nothing_but_schedules_the_announcement_for_shadows_and_a_notice_is_a_ru
         "Audit/KeepHeldDaily",
         "Promotion/Schedule",
         "Shadows/Allocated",
-        "UndeliveredStored",
+        "Alarms/UndeliveredStored",
     }
 
 

@@ -55,17 +55,17 @@ class Link(Contract):
         cls,
         last: Self | None,
         number: int | None = None,
+        expired: bool = False,
         /,
         *,
         entry: str,
         content: Item | None,
-        expired: bool = False,
         **stated: Any,
     ) -> Self:
         """Return the next link of a chain.
 
         last: the link before, None for the first one. number: a later number, where the next one is taken.
-        content: the entry after the change, None where it was removed. expired: whether DynamoDB removed it.
+        expired: whether DynamoDB removed the entry. content: the entry after the change, None where it was removed.
         stated: the fields complaint_id, sealed_at, code_version and expires_at.
         """
         if number is None:

@@ -96,9 +96,10 @@ def test_a_record_may_expire_once_it_is_old_and_not_before_and_is_never_removed_
         chain = written(*ITEMS, days_ago=days)
         removal = Link.after(
             chain[-1],
+            None,
+            expired,
             entry="ALLOCATION",
             content=None,
-            expired=expired,
             complaint_id="1",
             sealed_at=NOW.isoformat(),
             code_version="test",
@@ -125,7 +126,7 @@ def test_what_was_written_late_expires_with_the_complaint():
     for content in ({"complaint_id": "1", "entry": "FEEDBACK#000002"}, None):
         moment = (NOW - timedelta(days=5 if content else 0)).isoformat()
         stated = {"complaint_id": "1", "sealed_at": moment, "code_version": "test"}
-        link = Link.after(chain[-1], entry="FEEDBACK#000002", content=content, expired=content is None, **stated)
+        link = Link.after(chain[-1], None, content is None, entry="FEEDBACK#000002", content=content, **stated)
         chain.append(link)
     assert found(chain, ITEMS) == []
 
