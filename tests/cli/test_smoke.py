@@ -22,6 +22,7 @@ from triage.steps import ModelReference
 STEPS = ["put", "allocated", "announced", "sealed", "explained", "erased"]
 SEALING = SealEnvironment(
     code_version="test",
+    metrics_namespace="ComplaintsTriage/test",
     complaints_allocation_table="complaints_allocation",
     audit_chain_table="audit_chain",
     retention_days=90,
