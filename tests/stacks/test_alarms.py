@@ -68,8 +68,7 @@ def wanted(synthesis: Synthesis) -> dict[str, Key]:
         found[f"{path.split('/')[1]}Throttled"] = key("AWS/Lambda", "Throttles", FunctionName=path)
     for path in machines(synthesis):
         for ending in ("Failed", "TimedOut"):
-            metric = key("AWS/States", f"Executions{ending}", StateMachineArn=path)
-            found[f"{path.split('/')[1]}s{ending}"] = metric
+            found[f"{path.split('/')[1]}s{ending}"] = key("AWS/States", f"Executions{ending}", StateMachineArn=path)
     for path in (path for template in synthesis.templates for path in template.of_type("AWS::SQS::Queue")):
         for metric in ("ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage"):
             found[f"{path}:{metric}"] = key("AWS/SQS", metric, QueueName=f"{path}.QueueName")

@@ -124,8 +124,8 @@ def test_a_backlog_does_not_fail_a_shadow_sooner_than_what_answers(judging, synt
 
 def test_a_shadow_has_less_time_and_fewer_turns_than_what_answers(judging, synthesis):
     settings = SETTINGS[synthesis.environment]
-    fewer, more = settings.shadow_concurrency, settings.inference_concurrency
-    assert fewer is more is None or 0 < (fewer or 0) < (more or 0)
+    shadows, inference = settings.shadow_concurrency, settings.inference_concurrency
+    assert (shadows is None and inference is None) or 0 < (shadows or 0) < (inference or 0)
     for suffix in ("", "Transformers"):
         shadow = synthesis.functions[f"Shadows/ShadowInference{suffix}"]
         assert shadow["Timeout"] < synthesis.functions[f"Inference/ModelInference{suffix}"]["Timeout"]
@@ -133,8 +133,8 @@ def test_a_shadow_has_less_time_and_fewer_turns_than_what_answers(judging, synth
         assert shadow.get("ReservedConcurrentExecutions") == settings.shadow_concurrency
 
 
-def test_no_alarm_watches_shadows(synthesis):
-    alarms = synthesis.stateless.of_type("AWS::CloudWatch::Alarm")
-    assert alarms
-    watched = [d["Value"] for alarm in alarms.values() for d in alarm.get("Dimensions", [])]
-    assert not [value for value in map(synthesis.readable, watched) if "Shadow" in value]
+def test_no_alarm_watches_a_shadow_that_fails_because_its_failure_is_recorded(synthesis):
+    """Alarms watch what is not recorded: executions that fail or time out, and events that start none."""
+    watched = {alarm["MetricName"] for alarm in synthesis.stateless.of_type("AWS::CloudWatch::Alarm").values()}
+    assert "ShadowFailed" not in watched
+    assert {"ExecutionsFailed", "ExecutionsTimedOut", "FailedInvocations"} <= watched
