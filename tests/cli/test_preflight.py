@@ -17,7 +17,10 @@ from cli.templates import SynthesisError, Templates
 GIB = 1024**3
 NUMBER = "123456789012"
 ABSENT = ("ValidationError", "Stack with id Complaints-dev-Stateless does not exist")
-FUNCTION = {"Type": "AWS::Lambda::Function", "Properties": {"Architectures": ["arm64"], "Code": {"S3Key": "code.zip"}}}
+FUNCTION = {
+    "Type": "AWS::Lambda::Function",
+    "Properties": {"Architectures": ["arm64"], "Code": {"S3Key": "code.zip"}, "Layers": [{"Ref": "Layer"}]},
+}
 LAYER = {
     "Type": "AWS::Lambda::LayerVersion",
     "Properties": {"CompatibleArchitectures": ["arm64"], "Content": {"S3Key": "layer.zip"}},

@@ -2,7 +2,9 @@
 
 import re
 
-from cli.aws.preflight import NAMES, QUOTAS, UNCOUNTED, fixed_names
+import pytest
+
+from cli.aws.preflight import NAMES, QUOTAS, UNCOUNTED, architecture, fixed_names
 from cli.templates import Templates
 from tests.stacks.conftest import Synthesis
 
@@ -38,6 +40,12 @@ def test_the_stacks_say_where_they_go_and_which_bootstrap_they_need(production: 
     assert [stack.name for stack in found.stacks] == ["Complaints-prod-Stateful", "Complaints-prod-Stateless"]
     assert found.region == "eu-west-2" and found.bootstrap and found.bootstrap_parameter
     assert {asset["source"]["platform"] for asset in found.assets("dockerImages")} == {"linux/arm64"}
+
+
+@pytest.mark.parametrize("environment", ["dev", "prod"])
+def test_functions_layers_and_images_are_for_one_processor(syntheses, environment):
+    check = architecture(templates(syntheses[environment]))
+    assert check.ok, check
 
 
 def test_the_embedded_aws_needs_no_bootstrap(local: Synthesis):
