@@ -4,10 +4,11 @@ import shutil
 import subprocess
 import sys
 import textwrap
+import tomllib
 
 import pytest
 
-from tests.ci.scripts import script
+from tests.ci.scripts import ROOT, script
 
 measure = script("measure")
 
@@ -155,3 +156,8 @@ def test_the_total_is_of_all_packages_and_not_of_the_changes():
 def test_it_runs_as_a_program():
     run = subprocess.run([sys.executable, ".ci/measure.py", "--help"], capture_output=True, text=True, check=True)
     assert "measure.py report" in run.stdout
+
+
+def test_every_package_is_measured():
+    configured = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["coverage"]["run"]["source_pkgs"]
+    assert configured == sorted(path.parent.name for path in ROOT.glob("*/__init__.py"))
