@@ -1,7 +1,7 @@
 """Findings of cdk-nag and of the tools of `make audit` that are accepted, each with its reason."""
 
 from aws_cdk import Acknowledgment, CfnResource, Stack, Validations
-from constructs import Construct
+from constructs import Construct, IConstruct
 
 from stacks.settings import Settings
 
@@ -12,7 +12,7 @@ ACCEPTED = "accepted"
 IMPORTED_KEY = "It has a key: of the other stack, where cfn-guard does not look. checkov and our own rules do."
 
 
-def acknowledge(construct: Construct, rule: str, reason: str) -> None:
+def acknowledge(construct: IConstruct, rule: str, reason: str) -> None:
     """Accept one finding on the construct that owns it. The reason has to convince a stranger.
 
     rule: of cdk-nag (`AwsSolutions-S1`), checkov (`CKV_AWS_18`), Control Tower (`CT.S3.PR.2`) or cfn-lint (`W3005`).
@@ -41,7 +41,7 @@ def logical_id(construct: Construct) -> str:
     return Stack.of(construct).get_logical_id(_resource(construct))
 
 
-def _resource(construct: Construct) -> CfnResource:
+def _resource(construct: IConstruct) -> CfnResource:
     element = construct if isinstance(construct, CfnResource) else construct.node.default_child
     if not isinstance(element, CfnResource):
         raise TypeError(

@@ -64,7 +64,7 @@ def checkov(assembly: Assembly) -> Iterator[Finding]:
 def cfn_guard(assembly: Assembly) -> Iterator[Finding]:
     """Yield the rules of AWS Control Tower that the templates break, such as `CT.S3.PR.2`."""
     program, rules = _guard()
-    options = ["--rules", rules, "--output-format", "json", "--show-summary", "none", "--structured"]
+    options: list[str | Path] = ["--rules", rules, "--output-format", "json", "--show-summary", "none", "--structured"]
     for template in assembly.templates:
         (report,) = json.loads(_run([program, "validate", *options, "--data", template], accepted=(0, 19)))
         if not report["compliant"]:
