@@ -11,9 +11,13 @@ import pytest
 from tests.stacks import (
     test_alarms,
     test_application,
+    test_data,
     test_function,
+    test_intake,
     test_service_callers,
     test_states,
+    test_trail,
+    test_undelivered,
 )
 from tests.stacks.conftest import Synthesis, Template
 
@@ -84,6 +88,25 @@ def promotions_end_before_their_last_try(stateful: Template, stateless: Template
     parts[-1] = parts[-1].rpartition('"TimeoutSeconds":')[0] + '"TimeoutSeconds":600}'
 
 
+def the_whole_table_is_read_at_once(stateful: Template, stateless: Template) -> None:
+    stateless.resources["Intake/Sweep"]["Properties"]["Environment"]["Variables"]["SWEEP_SLICES"] = "1"
+
+
+def feedback_is_lost_after_its_retries(stateful: Template, stateless: Template) -> None:
+    for path, mapping in stateless.of_type("AWS::Lambda::EventSourceMapping").items():
+        if path.startswith("Feedback/"):
+            del mapping["DestinationConfig"]
+
+
+def dev_pays_for_a_copy_of_management_events(stateful: Template, stateless: Template) -> None:
+    everything = {"FieldSelectors": [{"Field": "eventCategory", "Equals": ["Management"]}]}
+    stateless.resources["Trail/Trail"]["Properties"]["AdvancedEventSelectors"].append(everything)
+
+
+def anchors_may_be_deleted(stateful: Template, stateless: Template) -> None:
+    del stateful.resources["Data/Anchors/Bucket"]["Properties"]["ObjectLockConfiguration"]
+
+
 def logs_of_executions_have_any_name(stateful: Template, stateless: Template) -> None:
     del stateless.resources["Orchestration/TriageLogs"]["Properties"]["LogGroupName"]
 
@@ -113,6 +136,12 @@ FAULTS = (
         environment="dev",
     ),
     Fault(
+        "a sweep reads the whole table at once, and takes longer than its function may",
+        the_whole_table_is_read_at_once,
+        test_intake,
+        "test_the_sweeper_reads_every_slice_of_the_table_once_a_round",
+    ),
+    Fault(
         "a throttled shadow does not wait for its turn",
         in_definition("Shadows/Shadow", "Lambda.TooManyRequestsException", "Lambda.Other"),
         test_states,
@@ -131,10 +160,23 @@ FAULTS = (
         "test_inference_has_memory_for_its_models",
     ),
     Fault(
+        "feedback is lost when its retries end",
+        feedback_is_lost_after_its_retries,
+        test_undelivered,
+        "test_nothing_that_aws_invokes_is_lost_in_silence",
+    ),
+    Fault(
         "the environments of an account count into the same metrics",
         the_namespace_is_shared,
         test_application,
         "test_alarms_count_the_metrics_that_the_functions_of_their_environment_write",
+    ),
+    Fault(
+        "dev pays for a second copy of the account's management events",
+        dev_pays_for_a_copy_of_management_events,
+        test_trail,
+        "test_only_production_pays_for_a_copy_of_the_accounts_management_events",
+        environment="dev",
     ),
     Fault(
         "errors of the intake raise no alarm",
@@ -155,6 +197,12 @@ FAULTS = (
         "test_a_function_that_was_ended_is_treated_alike_whichever_name_its_end_has",
     ),
     Fault(
+        "the anchors of chains may be deleted before the chains",
+        anchors_may_be_deleted,
+        test_data,
+        "test_anchors_are_kept_as_long_as_chains_and_nobody_may_delete_one_before_in_production",
+    ),
+    Fault(
         "logs of executions have a name that lengthens the account's policy for them",
         logs_of_executions_have_any_name,
         test_application,
@@ -173,11 +221,12 @@ def with_fault(synthesis: Synthesis, change: Change) -> Synthesis:
     return faulty
 
 
-def run(module: Any, name: str, synthesis: Synthesis) -> None:
-    """Run a rule on these templates, once for each of its parameters, with the fixtures of its module."""
-    rule = getattr(module, name)
+def run(fault: Fault, syntheses: dict[str, Synthesis]) -> None:
+    """Run a rule, once for each of its parameters, with the fixtures of its module. syntheses: by environment."""
+    rule = getattr(fault.module, fault.rule)
+    given = {"synthesis": syntheses[fault.environment], "dev": syntheses["dev"], "production": syntheses["prod"]}
     for parameters in parameters_of(rule):
-        rule(**arguments(rule, module, synthesis, parameters))
+        rule(**arguments(rule, fault.module, given | parameters))
 
 
 def parameters_of(rule: Any) -> Iterator[dict[str, Any]]:
@@ -191,23 +240,22 @@ def parameters_of(rule: Any) -> Iterator[dict[str, Any]]:
         yield {names: value} if isinstance(names, str) else dict(zip(names, value, strict=True))
 
 
-def arguments(wanting: Any, module: Any, synthesis: Synthesis, known: dict[str, Any]) -> dict[str, Any]:
+def arguments(wanting: Any, module: Any, known: dict[str, Any]) -> dict[str, Any]:
     code = wanting.__code__
     found = {}
     for name in code.co_varnames[: code.co_argcount]:
         if name in known:
             found[name] = known[name]
-        elif name in ("synthesis", "production", "dev"):
-            found[name] = synthesis
         else:
             fixture = getattr(module, name).__wrapped__
-            found[name] = fixture(**arguments(fixture, module, synthesis, known))
+            found[name] = fixture(**arguments(fixture, module, known))
     return found
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 def test_a_fault_that_is_put_back_breaks_its_rule(fault, dev, production):
-    synthesis = {"dev": dev, "prod": production}[fault.environment]
-    run(fault.module, fault.rule, synthesis)
-    with pytest.raises((AssertionError, StopIteration)):
-        run(fault.module, fault.rule, with_fault(synthesis, fault.change))
+    syntheses = {"dev": dev, "prod": production}
+    run(fault, syntheses)
+    faulty = with_fault(syntheses[fault.environment], fault.change)
+    with pytest.raises((AssertionError, LookupError, StopIteration)):
+        run(fault, syntheses | {fault.environment: faulty})
