@@ -128,13 +128,16 @@ def test_no_item_but_the_raw_complaint_has_room_for_a_narrative():
 def test_a_key_is_rotated_and_is_the_accounts_own(synthesis):
     for key in synthesis.stateful.of_type("AWS::KMS::Key").values():
         assert key["EnableKeyRotation"] is True
-        principals = [statement["Principal"] for statement in key["KeyPolicy"]["Statement"]]
+        allowed = [statement for statement in key["KeyPolicy"]["Statement"] if statement["Effect"] == "Allow"]
+        principals = [statement["Principal"] for statement in allowed]
         accounts = [synthesis.readable(p["AWS"], synthesis.stateful) for p in principals if "AWS" in p]
         assert accounts == ["arn:<AWS::Partition>:iam::<AWS::AccountId>:root"]
-        # Under the records' key alarms publish to a topic, CloudTrail writes to a bucket, and EventBridge to a queue.
+        # Under the records' key alarms publish to a topic, CloudTrail writes to a bucket, EventBridge to a queue, and
+        # CloudWatch to log groups.
         named = [p["Service"] for p in principals if "Service" in p]
         services = {each for service in named for each in (service if isinstance(service, list) else [service])}
-        assert services <= {"cloudwatch.amazonaws.com", "cloudtrail.amazonaws.com", "events.amazonaws.com"}
+        logs = f"logs.{SETTINGS[synthesis.environment].region}.amazonaws.com"
+        assert services <= {"cloudwatch.amazonaws.com", "cloudtrail.amazonaws.com", "events.amazonaws.com", logs}
 
 
 @pytest.mark.parametrize("path", [*BUCKETS, UNDELIVERED, ANCHORS])
