@@ -181,17 +181,17 @@ class Plan:
     @property
     def _scans(self) -> float:
         """Scans of all of raw_complaints a month: each run of the sweeper reads one slice of it."""
-        (sweeper,) = (
-            function["Environment"]["Variables"]
+        slices = [
+            int(function["Environment"]["Variables"]["SWEEP_SLICES"])
             for function in self.templates.of_type("AWS::Lambda::Function")
             if function.get("Handler") == SWEEP.handler
-        )
+        ]
         runs = sum(
             self._per_month(rule["ScheduleExpression"])
             for rule in self.templates.of_type("AWS::Events::Rule")
             if "ScheduleExpression" in rule and '"scope":"slice"' in json.dumps(rule).replace("\\", "").replace(" ", "")
         )
-        return runs / int(sweeper["SWEEP_SLICES"])
+        return runs / slices[0] if slices else 0.0
 
     @cached_property
     def _schedules(self) -> dict[str, float]:

@@ -65,7 +65,9 @@ class Triaging:
     def _seal(self, complaint_id: str) -> None:
         keys = [(complaint_id, str(item["entry"])) for item in self.deployment.story.query(complaint_id)]
         records = [{"Keys": {"complaint_id": {"S": one}, "entry": {"S": entry}}} for one, entry in keys]
-        sealing(SEALING, self.deployment.session)({"Records": [{"dynamodb": record} for record in records]}, None)
+        sealing(SEALING, self.deployment.session)(
+            {"Records": [{"eventName": "INSERT", "dynamodb": record} for record in records]}, None
+        )
 
     def invoke(self, session: Any, function: str, request: Any, *, gives: Any) -> Any:
         if not self.erases:
