@@ -51,6 +51,7 @@ lint: .venv/complete-for-tests
 	$(BIN)/zizmor --offline --quiet .github
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(BIN)/python -m template_audit --tools
 
 audit: .venv/complete-for-tests  ## every offline check of the templates of dev and prod, in one table
 	$(BIN)/python -m template_audit

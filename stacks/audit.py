@@ -42,6 +42,7 @@ class Audit(Construct):
             "PrivacyOfficer",
             description="Has complaints erased, and held against expiry",
             settings=base.settings,
+            smoke_tested=True,
         )
         for function in (self.erase, self.hold):
             allow(self.privacy_officer, function.function_arn, "lambda:InvokeFunction")

@@ -69,6 +69,7 @@ class Explanations(Construct):
             "Explainer",
             description="Asks why a model decided as it did, and is handed the answer",
             settings=base.settings,
+            smoke_tested=True,
         )
         self.state_machine.allow_starting_and_describing(self.role, named_after="requests")
         allow(self.role, self.deliver_explanation.function_arn, "lambda:InvokeFunction")

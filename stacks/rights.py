@@ -13,10 +13,27 @@ def allow(grantee: iam.IGrantable, resource_arn: str, *actions: str) -> None:
 
 
 class PersonRole(iam.Role):
-    """A role that people of this account may assume, with a second factor where the settings ask for it."""
+    """A role that people of this account may assume, with a second factor where the settings ask for it.
 
-    def __init__(self, scope: Construct, construct_id: str, *, description: str, settings: Settings) -> None:
-        people: iam.PrincipalBase = iam.AccountPrincipal(Stack.of(scope).account)
+    smoke_tested: whether `triage smoke` assumes it, so that the role of GitHub's jobs needs no second factor.
+    """
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, description: str, settings: Settings, smoke_tested: bool = False
+    ) -> None:
+        account = iam.AccountPrincipal(Stack.of(scope).account)
+        people: iam.PrincipalBase = account
         if settings.second_factor:
             people = people.with_conditions({"Bool": {"aws:MultiFactorAuthPresent": "true"}})
         super().__init__(scope, construct_id, assumed_by=people, description=description)
+        if settings.second_factor and smoke_tested and self.assume_role_policy is not None:
+            check = Stack.of(self).format_arn(
+                service="iam", region="", resource="role", resource_name=f"{settings.check_role}*"
+            )
+            self.assume_role_policy.add_statements(
+                iam.PolicyStatement(
+                    actions=["sts:AssumeRole"],
+                    principals=[account],
+                    conditions={"ArnLike": {"aws:PrincipalArn": check}},
+                )
+            )

@@ -83,6 +83,11 @@ class Settings:
         return Duration.days(self.retention_days + KEPT_LONGER_DAYS)
 
     @property
+    def check_role(self) -> str:
+        """How CloudFormation begins the name of the role with which GitHub's jobs check a deployment."""
+        return f"Complaints-{self.environment}-Delivery-GitHubCheck"
+
+    @property
     def trail_name(self) -> str:
         """The trail's fixed name, which the policies of its bucket and key state before the trail exists."""
         return f"complaints-triage-{self.environment}"

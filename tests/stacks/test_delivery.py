@@ -10,6 +10,7 @@ import yaml
 
 from cli.aws.preflight import RIGHTS
 from stacks.delivery import BOOTSTRAP_ROLES, SMOKE
+from stacks.settings import SETTINGS
 from tests.stacks.conftest import BARE_ENVIRONMENT, MEASURING, ROOT
 from tests.stacks.policies import allowed, assumed_by_token
 from triage import tables
@@ -43,17 +44,17 @@ class Roles:
         return {name: each["Properties"] for name, each in self.resources.items() if each["Type"] == kind}
 
     def trust(self, role):
-        return self.of_type("AWS::IAM::Role")[self._id(role)]["AssumeRolePolicyDocument"]
+        return self.of_type("AWS::IAM::Role")[self.name(role)]["AssumeRolePolicyDocument"]
 
     def policy(self, role):
         (policy,) = (
             each["PolicyDocument"]
             for each in self.of_type("AWS::IAM::Policy").values()
-            if each["Roles"] == [{"Ref": self._id(role)}]
+            if each["Roles"] == [{"Ref": self.name(role)}]
         )
         return policy
 
-    def _id(self, role):
+    def name(self, role):
         (name,) = (name for name in self.of_type("AWS::IAM::Role") if re.fullmatch(f"GitHub{role}[0-9A-F]{{8}}", name))
         return name
 
@@ -266,3 +267,11 @@ def test_the_check_role_may_do_everything_that_the_preflight_asks(roles):
     }
     policy = roles.policy("Check")
     assert [right for right in RIGHTS if not allowed(policy, right, resources.get(right, "*"))] == []
+
+
+def test_the_roles_that_the_smoke_test_takes_know_the_check_role_by_its_name(roles):
+    """CloudFormation names a role after its stack and logical id, in at most 64 characters with 12 of its own."""
+    named = {name: f"Complaints-prod-Delivery-{name}" for name in roles.of_type("AWS::IAM::Role")}
+    trusted = [name for name, whole in named.items() if whole.startswith(SETTINGS["prod"].check_role)]
+    assert trusted == [roles.name("Check")]
+    assert len(named[trusted[0]]) + 1 + 12 <= 64

@@ -232,20 +232,37 @@ def test_product_teams_are_of_this_account(synthesis):
     assert synthesis.readable(trust["Principal"]["AWS"]) == "arn:<AWS::Partition>:iam::<AWS::AccountId>:root"
 
 
-@pytest.mark.parametrize("role", [role for role in ALLOWED if not role.endswith("Role")])
+PERSONS = [role for role in ALLOWED if not role.endswith("Role")]
+SMOKE_TESTED = {"Explanations/Explainer", "Audit/PrivacyOfficer"}
+"""The roles that `triage smoke` takes, also from GitHub Actions."""
+
+
+def trusts(synthesis, role):
+    return synthesis.stateless.of_type("AWS::IAM::Role")[role]["AssumeRolePolicyDocument"]["Statement"]
+
+
+@pytest.mark.parametrize("role", PERSONS)
 def test_a_persons_role_is_taken_by_this_account_alone(synthesis, role):
-    (trust,) = synthesis.stateless.of_type("AWS::IAM::Role")[role]["AssumeRolePolicyDocument"]["Statement"]
-    assert trust["Principal"].keys() == {"AWS"}
-    assert synthesis.readable(trust["Principal"]["AWS"]) == "arn:<AWS::Partition>:iam::<AWS::AccountId>:root"
+    for trust in trusts(synthesis, role):
+        assert trust["Principal"].keys() == {"AWS"}
+        assert synthesis.readable(trust["Principal"]["AWS"]) == "arn:<AWS::Partition>:iam::<AWS::AccountId>:root"
 
 
-@pytest.mark.parametrize("role", [role for role in ALLOWED if not role.endswith("Role")])
+@pytest.mark.parametrize("role", PERSONS)
 def test_people_take_a_role_with_a_second_factor_on_aws(synthesis, role):
     """The embedded AWS has no second factor."""
-    (trust,) = synthesis.stateless.of_type("AWS::IAM::Role")[role]["AssumeRolePolicyDocument"]["Statement"]
-    expected = {"Bool": {"aws:MultiFactorAuthPresent": "true"}} if synthesis.environment != "local" else None
-    assert trust.get("Condition") == expected
-    assert SETTINGS[synthesis.environment].second_factor is bool(expected)
+    settings = SETTINGS[synthesis.environment]
+    assert settings.second_factor is (synthesis.environment != "local")
+    people, *jobs = trusts(synthesis, role)
+    assert people.get("Condition") == (
+        {"Bool": {"aws:MultiFactorAuthPresent": "true"}} if settings.second_factor else None
+    )
+    assert bool(jobs) is (settings.second_factor and role in SMOKE_TESTED)
+    for trust in jobs:
+        ((operator, condition),) = trust["Condition"].items()
+        assert (operator, condition.keys()) == ("ArnLike", {"aws:PrincipalArn"})
+        named = f"arn:<AWS::Partition>:iam::<AWS::AccountId>:role/{settings.check_role}*"
+        assert synthesis.readable(condition["aws:PrincipalArn"]) == named
 
 
 def test_every_role_has_the_boundary_that_is_named_at_synthesis(altered):

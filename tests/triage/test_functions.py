@@ -14,7 +14,7 @@ def any_value(name: str, annotation: Any) -> Any:
     if bool in (annotation, *get_args(annotation)):
         return True
     if int in (annotation, *get_args(annotation)):
-        return 7
+        return 60
     return f"any {name}"
 
 
