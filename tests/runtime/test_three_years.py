@@ -82,11 +82,12 @@ class Pages:
             left -= PAGE_BYTES
             yield {"Items": [{"complaint_id": {"S": here.pop()}}] if here else []}
 
-    def _query(self, *, ExpressionAttributeValues: Any, Limit: int | None = None, **_: Any) -> Iterator[Any]:  # noqa: N803
+    def _query(self, *, ExpressionAttributeValues: Any, Limit: int | None = None, **rest: Any) -> Iterator[Any]:  # noqa: N803
         self.limits.append(Limit)
+        failed = {"error": {"S": "ModelFailedError"}} if rest.get("IndexName") == "by_failed_version" else {}
         page, size, read = [], 0, 0
         for item in self.found(ExpressionAttributeValues[":key"]["S"]):
-            page.append(item)
+            page.append(item | failed)
             size, read = size + len(json.dumps(item)), read + 1
             if size >= PAGE_BYTES or read == Limit:
                 self.clock.read(size)
