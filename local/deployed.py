@@ -49,11 +49,18 @@ def resources(aws: boto3.Session, stack: str) -> list[Resource]:
     pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack)
     listed = [resource for page in pages for resource in page["StackResourceSummaries"]]
     physical = {resource["LogicalResourceId"]: resource.get("PhysicalResourceId", "") for resource in listed}
-    return deployed(stack, body["Resources"], physical)
+    exports = {
+        export["Name"]: export["Value"]
+        for page in cloudformation.get_paginator("list_exports").paginate()
+        for export in page["Exports"]
+    }
+    return deployed(stack, body["Resources"], physical, exports)
 
 
-def deployed(stack: str, template: Mapping[str, Any], physical: Mapping[str, str]) -> list[Resource]:
-    """Return the resources of a template that have a physical id."""
+def deployed(
+    stack: str, template: Mapping[str, Any], physical: Mapping[str, str], exports: Mapping[str, str]
+) -> list[Resource]:
+    """Return the resources of a template that have a physical id. exports: what stacks export, by name."""
     return [
         Resource(
             stack=stack,
@@ -61,20 +68,22 @@ def deployed(stack: str, template: Mapping[str, Any], physical: Mapping[str, str
             physical_id=physical[logical_id],
             type=resource["Type"],
             properties=resource.get("Properties", {}),
-            resolve=partial(_resolved, stack, template, physical),
+            resolve=partial(_resolved, stack, template, physical, exports),
         )
         for logical_id, resource in template.items()
         if logical_id in physical
     ]
 
 
-def _resolved(stack: str, template: Mapping[str, Any], physical: Mapping[str, str], value: Any) -> Any:
-    """Replace references to resources, and to the ARN of a KMS key, by what was deployed.
+def _resolved(
+    stack: str, template: Mapping[str, Any], physical: Mapping[str, str], exports: Mapping[str, str], value: Any
+) -> Any:
+    """Replace references to resources, to the ARN of a KMS key, and to other stacks, by what was deployed.
 
     Raises: NotAppliedError at any other intrinsic function, and at a resource that is not deployed.
     """
     if isinstance(value, list):
-        return [_resolved(stack, template, physical, item) for item in value]
+        return [_resolved(stack, template, physical, exports, item) for item in value]
     if not isinstance(value, Mapping):
         return value
     match dict(value):
@@ -84,6 +93,8 @@ def _resolved(stack: str, template: Mapping[str, Any], physical: Mapping[str, st
             logical_id in physical and template[logical_id]["Type"] == "AWS::KMS::Key"
         ):
             return f"arn:aws:kms:{REGION}:{ACCOUNT}:key/{physical[logical_id]}"
+        case {"Fn::ImportValue": str(name)} if name in exports and len(value) == 1:
+            return exports[name]
         case dict(unknown) if any(name == "Ref" or name.startswith("Fn::") for name in unknown):
             raise NotAppliedError(f"{stack}: cannot read {unknown}; deploy again, or extend {__name__}._resolved")
-    return {name: _resolved(stack, template, physical, item) for name, item in value.items()}
+    return {name: _resolved(stack, template, physical, exports, item) for name, item in value.items()}

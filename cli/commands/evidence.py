@@ -182,12 +182,13 @@ def _show(case: Case) -> None:
     )
     print_table(
         "How they ran since the stage began",
-        ("", "predictions", "failures", "p95 ms", "commonest label", "calibration error"),
+        ("", "predictions", "failures", "throttled", "p95 ms", "commonest label", "calibration error"),
         (
             (
                 name,
                 ran.predictions,
                 ran.failures,
+                ran.throttled,
                 ran.p95_ms,
                 percent(ran.commonest_share),
                 error,

@@ -9,10 +9,11 @@ RESOURCES = {
     "NotDeployed": {"Type": "AWS::KMS::Key"},
 }
 PHYSICAL = {"Key": "a-key", "Bucket": "a-bucket", "Rule": "r"}
+EXPORTS = {"Other:Queue": "a-queue"}
 
 
 def deployed_resources() -> dict[str, Resource]:
-    return {resource.logical_id: resource for resource in deployed("Stack", RESOURCES, PHYSICAL)}
+    return {resource.logical_id: resource for resource in deployed("Stack", RESOURCES, PHYSICAL, EXPORTS)}
 
 
 @pytest.mark.parametrize(
@@ -21,6 +22,7 @@ def deployed_resources() -> dict[str, Resource]:
         ({"Enabled": True}, {"Enabled": True}),
         ({"Ref": "Bucket"}, "a-bucket"),
         ({"Fn::GetAtt": ["Key", "Arn"]}, "arn:aws:kms:us-east-1:000000000000:key/a-key"),
+        ({"Fn::ImportValue": "Other:Queue"}, "a-queue"),
         ([{"Destination": {"Ref": "Key"}}], [{"Destination": "a-key"}]),
     ],
 )
@@ -33,6 +35,7 @@ def test_a_property_is_read_as_it_was_deployed(value, resolved):
     [
         {"Fn::GetAtt": ["Rule", "Arn"]},
         {"Fn::GetAtt": ["Key", "KeyId"]},
+        {"Fn::ImportValue": "Other:Topic"},
         {"Fn::If": ["Condition", 1, 2]},
         {"Ref": "NotDeployed"},
         {"Fn::GetAtt": ["NotDeployed", "Arn"]},
