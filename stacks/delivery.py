@@ -151,6 +151,10 @@ class Roles(Construct):
             ["states:GetExecutionHistory"],
             [self._arn("states", f"execution:*:{SMOKE}*")],
         )
+        # To compare the ends of chains with their anchors, whose names are all that an anchor has.
+        self._allow(
+            self.check, ["s3:ListBucket"], [f"arn:{stack.partition}:s3:::{self._prefix.lower()}stateful-dataanchors*"]
+        )
         for role in ("ExplanationsExplainer", "AuditPrivacyOfficer"):
             # CloudFormation cuts the stack's name and the logical id to fit them into 64 characters.
             self._allow(self.check, ["sts:AssumeRole"], [self._arn("iam", f"role/{self._prefix}*{role}*")])

@@ -42,6 +42,7 @@ def policy_of_the_check_role(folder):
     written = json.dumps(policy)
     for there, here in {
         "Complaints-dev-": "Complaints-local-",
+        "complaints-dev-": "complaints-local-",
         "complaints-triage/dev": "complaints-triage/local",
         "eu-west-2": "us-east-1",
         "111122223333": "000000000000",

@@ -147,6 +147,7 @@ def test_the_rights_that_the_documentation_names_are_enough(machine: Machine):
         (["*"], {}),
         ([tables["raw-complaints"]], {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": [f"{PREFIX}*"]}}),
         ([tables["complaints-allocation"], tables["audit-chain"]], {}),
+        ([f"arn:aws:s3:::{name('anchors-bucket')}"], {}),
         ([execution], {}),
         ([name("explainer-role"), name("privacy-officer-role")], {}),
     ]
