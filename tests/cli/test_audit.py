@@ -123,7 +123,7 @@ def test_verify_needs_either_complaints_or_all(triage, deployment):
     assert triage("verify")[0] == 2
     assert triage("verify", ID, "--all")[0] == 2
     code, _, err = triage("verify", "nobody")
-    assert code == 3 and "no complaint 'nobody'" in err
+    assert code == 3 and "nothing is stored about complaint 'nobody'" in err
 
 
 def test_a_hold_is_placed_and_lifted(triage, deployment):

@@ -230,7 +230,7 @@ def test_a_strategy_is_tried_on_the_past_before_it_is_in_force(triage, deploymen
 def test_a_simulation_needs_a_proposal_and_a_past(triage, deployment):
     assert triage("simulate", "product")[0] == 2
     code, _, err = triage("simulate", "product", "--threshold", "0.5")
-    assert code == 3 and "no complaint was answered" in err
+    assert code == 3 and "no model decided product" in err
 
 
 def test_the_page_of_evidence_loads_no_other_file(triage, deployment, tmp_path):

@@ -202,7 +202,7 @@ def test_a_complaint_with_nothing_but_a_chain_is_found(deployment):
 
 
 def test_an_unknown_complaint_is_not_found(deployment):
-    with pytest.raises(NotFoundError, match="no complaint 'none' in dev"):
+    with pytest.raises(NotFoundError, match="nothing is stored about complaint 'none' in dev"):
         findings(deployment, "none")
 
 

@@ -88,7 +88,7 @@ def test_a_story_outlives_its_complaint(triage, deployment):
 def test_show_does_not_find_an_unknown_complaint(triage, deployment):
     result = triage("show", "none", *ENV)
     assert result.code == 3
-    assert "no complaint 'none' in dev" in result.err
+    assert "nothing is stored about complaint 'none' in dev" in result.err
 
 
 @pytest.mark.parametrize("complaint_id", ["[a]8123456", "[/a]"])

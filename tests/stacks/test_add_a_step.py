@@ -10,7 +10,8 @@ import pytest
 
 from tests.stacks.conftest import BARE_ENVIRONMENT, ROOT
 
-COPIED = ("cli", "local", "runtime", "stacks", "tests", "training", "triage", "app.py", "cdk.json", "pyproject.toml")
+PACKAGES = ("cli", "local", "runtime", "stacks", "tests", "training", "triage")
+COPIED = (*PACKAGES, "docs", "app.py", "cdk.json", "pyproject.toml")
 
 DOMAIN = '''"""Whether a complaint is new, asked before models are selected."""
 
