@@ -8,10 +8,10 @@ from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
-from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from stacks.findings import acknowledge, acknowledge_plain_http
+from stacks.findings import acknowledge
+from stacks.last_queue import LastQueue
 from stacks.settings import Settings
 from stacks.store import Store
 from stacks.undelivered import Undelivered
@@ -176,18 +176,7 @@ class Data(Construct):
             lock=_lock(settings),
         )
         self.trails = self._trails(settings) if settings.trail else None
-        self.parked = sqs.Queue(
-            self,
-            "Parked",
-            encryption=sqs.QueueEncryption.KMS,
-            encryption_master_key=self.keys["records"],
-            enforce_ssl=settings.https_only,
-            retention_period=Duration.days(14),
-            removal_policy=settings.removal_policy,
-        )
-        for rule in ("AwsSolutions-SQS3", "CT.SQS.PR.1"):
-            acknowledge(self.parked, rule, "This queue is itself where undeliverable complaints end; people empty it.")
-        acknowledge_plain_http(self.parked, "AwsSolutions-SQS4", settings)
+        self.parked = LastQueue(self, "Parked", key=self.keys["records"], settings=settings)
         self.undelivered = Undelivered(self, "Undelivered", key=self.keys["records"], settings=settings)
         self.bus = events.EventBus(self, "Bus", description=f"complaints-triage {settings.environment}")
         if settings.empties_buckets:

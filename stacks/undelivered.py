@@ -12,7 +12,7 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from stacks.findings import acknowledge, acknowledge_plain_http
+from stacks.last_queue import LastQueue
 from stacks.settings import Settings
 from stacks.store import Store
 
@@ -30,18 +30,7 @@ class Undelivered(Construct):
     def __init__(self, scope: Construct, construct_id: str, *, key: kms.Key, settings: Settings) -> None:
         super().__init__(scope, construct_id)
         self._key = key
-        self.queue = sqs.Queue(
-            self,
-            "Queue",
-            encryption=sqs.QueueEncryption.KMS,
-            encryption_master_key=key,
-            enforce_ssl=settings.https_only,
-            retention_period=Duration.days(14),
-            removal_policy=settings.removal_policy,
-        )
-        for rule in ("AwsSolutions-SQS3", "CT.SQS.PR.1"):
-            acknowledge(self.queue, rule, "This queue is itself where undeliverable events end.")
-        acknowledge_plain_http(self.queue, "AwsSolutions-SQS4", settings)
+        self.queue = LastQueue(self, "Queue", key=key, settings=settings)
         account = {"StringEquals": {"aws:SourceAccount": Stack.of(self).account}}
         eventbridge = iam.ServicePrincipal("events.amazonaws.com", conditions=account)
         self.queue.add_to_resource_policy(
