@@ -8,6 +8,8 @@ export HF_HUB_DISABLE_XET := 1
 # Packages are installed without bytecode. Where none may be written, every command would compile its libraries anew.
 unexport PYTHONDONTWRITEBYTECODE
 ENVIRONMENT ?= dev
+# What `make deploy` deploys, as the CDK command names it.
+STACKS ?= --all
 CDK := node node_modules/aws-cdk/bin/cdk
 # The lock files name every package with its hashes, so pip need not resolve anything. Python compiles what it imports.
 # Where pip finds no torch for processors alone, the build for GPUs serves, with gigabytes of libraries.
@@ -82,7 +84,7 @@ package: env  ## the Lambda layers, cross-built for arm64
 	$(BIN)/python -m stacks.layers
 
 deploy: package  ## deploy ENVIRONMENT to AWS, with the shell's credentials
-	$(CDK) deploy --all --context environment=$(ENVIRONMENT)
+	$(CDK) deploy $(STACKS) --context environment=$(ENVIRONMENT)
 
 delivery: env  ## the roles with which GitHub Actions of REPOSITORY deploys ENVIRONMENT; once for each
 	$(CDK) deploy --all --app "$(BIN)/python delivery.py" --context repository=$(REPOSITORY) --context environment=$(ENVIRONMENT)

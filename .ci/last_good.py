@@ -42,11 +42,16 @@ def last_good(repository: str, environment: str, *, failed: str) -> str:
 
 
 def deploy(commit: str, environment: str) -> None:
-    """Deploy a commit as its own Makefile does, from a checkout beside this one."""
+    """Deploy a commit as its own Makefile does, from a checkout beside this one.
+
+    The stateless stack goes back first: CloudFormation removes no export of the other one while it is imported.
+    """
     subprocess.run(["git", "worktree", "add", "--force", "--detach", str(CHECKOUT), commit], cwd=ROOT, check=True)
     # The variables of this make would reach the other one.
     variables = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
-    subprocess.run(["make", "deploy", f"ENVIRONMENT={environment}"], cwd=CHECKOUT, env=variables, check=True)
+    for stacks in (f"--exclusively Complaints-{environment}/Stateless", "--all"):
+        command = ["make", "deploy", f"ENVIRONMENT={environment}", f"STACKS={stacks}"]
+        subprocess.run(command, cwd=CHECKOUT, env=variables, check=True)
 
 
 def _github(path: str) -> Any:

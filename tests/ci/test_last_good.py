@@ -44,7 +44,11 @@ def test_the_newest_version_that_succeeded_is_deployed_again(job, programs, capf
     )
     assert last_good.main(["prod"]) == 0
     assert programs.calls("git") == [["worktree", "add", "--force", "--detach", str(job), "good"]]
-    assert programs.calls("make") == [["deploy", "ENVIRONMENT=prod"]]
+    # Exports of the stateful stack cannot be removed while the other one imports them.
+    assert programs.calls("make") == [
+        ["deploy", "ENVIRONMENT=prod", "STACKS=--exclusively Complaints-prod/Stateless"],
+        ["deploy", "ENVIRONMENT=prod", "STACKS=--all"],
+    ]
     assert "prod returns to good" in capfd.readouterr().out
 
 
