@@ -31,12 +31,8 @@ class Trail(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         written = [table.table.table_arn for table in (data.complaints_allocation, data.audit_chain)]
-        management = [
-            # Without the uses of keys: every request for a table would bring some along.
-            _selector("Changes and reads of resources", "Management", eventSource=_not("kms.amazonaws.com")),
-            # Changes of keys.
-            _selector("Changes", "Management", readOnly=_is("false")),
-        ]
+        # Without what only reads: every request for a table would bring uses of its key along.
+        management = [_selector("Changes of resources", "Management", readOnly=_is("false"))]
         trail = cloudtrail.CfnTrail(
             self,
             "Trail",
@@ -44,6 +40,9 @@ class Trail(Construct):
             s3_bucket_name=store.bucket.bucket_name,
             kms_key_id=data.keys["records"].key_arn,
             is_logging=True,
+            # Changes of roles are events of IAM, which CloudTrail records in another region alone.
+            is_multi_region_trail=settings.trail_management,
+            include_global_service_events=settings.trail_management,
             enable_log_file_validation=True,
             advanced_event_selectors=[
                 *(management if settings.trail_management else ()),
@@ -52,7 +51,8 @@ class Trail(Construct):
                 _data("Writes of records", TABLE, written, readOnly=_is("false")),
             ],
         )
-        acknowledge(trail, "CKV_AWS_67", "What it records lies in the one region of the deployment.")
+        if not settings.trail_management:
+            acknowledge(trail, "CKV_AWS_67", "All that it records here lies in the region of the deployment.")
         acknowledge(trail, "CT.CLOUDTRAIL.PR.1", IMPORTED_KEY)
         acknowledge(
             trail, "CT.CLOUDTRAIL.PR.3", "It is evidence for later; alarms on what happens come from our metrics."
@@ -78,7 +78,3 @@ def _selector(name: str, category: str, **fields: Matching) -> cloudtrail.CfnTra
 
 def _is(*values: str) -> Matching:
     return {"equal_to": list(values)}
-
-
-def _not(*values: str) -> Matching:
-    return {"not_equals": list(values)}

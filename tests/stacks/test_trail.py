@@ -65,11 +65,14 @@ def test_every_write_of_a_record_or_a_chain_is_recorded(production):
 def test_only_production_pays_for_a_copy_of_the_accounts_management_events(dev, production):
     assert management_events(dev) == []
     assert len(data_events(dev)) == len(data_events(production)) == 3
-    # Without uses of keys, which every request for a table brings along, and with changes of keys.
-    assert management_events(production) == [
-        {"eventSource": {"NotEquals": {"kms.amazonaws.com"}}},
-        {"readOnly": {"Equals": {"false"}}},
-    ]
+    # Without what only reads, such as the uses of keys, which every request for a table brings along.
+    assert management_events(production) == [{"readOnly": {"Equals": {"false"}}}]
+
+
+def test_changes_of_roles_are_recorded_which_iam_tells_one_region_alone(dev, production):
+    for synthesis, expected in ((dev, False), (production, True)):
+        (trail,) = synthesis.stateless.of_type("AWS::CloudTrail::Trail").values()
+        assert trail["IsMultiRegionTrail"] is trail["IncludeGlobalServiceEvents"] is expected
 
 
 def test_a_selector_has_only_fields_and_operators_that_aws_knows_for_its_category(dev, production):
