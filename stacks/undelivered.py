@@ -36,7 +36,11 @@ class Undelivered(Construct):
         self.queue.add_to_resource_policy(
             iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[self.queue.queue_arn], principals=[eventbridge])
         )
-        key.grant(eventbridge, "kms:Decrypt", "kms:GenerateDataKey*")
+        # EventBridge does not tell a key for which account it works, so the condition is the queue.
+        stack = Stack.of(self)
+        queues = stack.format_arn(service="sqs", resource=f"{stack.stack_name}-*")
+        sends = {"ArnLike": {"kms:EncryptionContext:aws:sqs:arn": queues}}
+        key.grant(iam.ServicePrincipal("events.amazonaws.com", conditions=sends), "kms:Decrypt", "kms:GenerateDataKey*")
         self.store = Store(
             self,
             "Store",

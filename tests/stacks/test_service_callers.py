@@ -34,6 +34,7 @@ class Caller:
 
     conditions: keys of its requests with their values. A policy may ask for some of them, and for nothing else.
     key_actions: what AWS's documentation asks the resource's key to allow the service.
+    key_conditions: of its requests to the key, where they are others; EventBridge's name no account.
     """
 
     service: str
@@ -41,6 +42,7 @@ class Caller:
     actions: frozenset[str]
     conditions: frozenset[tuple[str, str]]
     key_actions: frozenset[str] = WRITES
+    key_conditions: frozenset[tuple[str, str]] | None = None
 
 
 @dataclass(frozen=True)
@@ -122,11 +124,15 @@ def alarm(resource: Resource) -> Iterator[Caller]:
 
 def rule(resource: Resource) -> Iterator[Caller]:
     source = ("aws:SourceArn", f"{resource.path}.Arn")
+    settings = SETTINGS[resource.synthesis.environment]
+    account = f"{settings.region}:<AWS::AccountId>"
+    queues = f"arn:<AWS::Partition>:sqs:{account}:Complaints-{settings.environment}-Stateful-*"
     for target in resource.properties["Targets"]:
         # A target with a role is called with the role's rights, which the tests of permissions list.
         called = [] if "RoleArn" in target else [target["Arn"]]
         for arn in [*called, *([target["DeadLetterConfig"]["Arn"]] if "DeadLetterConfig" in target else [])]:
-            yield publishing("events.amazonaws.com", resource.path_of(arn), sending(resource, arn), source)
+            caller = publishing("events.amazonaws.com", resource.path_of(arn), sending(resource, arn), source)
+            yield replace(caller, key_conditions=frozenset({("kms:EncryptionContext:aws:sqs:arn", queues)}))
 
 
 def bucket(resource: Resource) -> Iterator[Caller]:
@@ -311,7 +317,8 @@ def missing(caller: Caller, statements: list[Allowed], actions: frozenset[str]) 
 
 
 def refused(caller: Caller, resource: list[Allowed], key: list[Allowed] | None) -> frozenset[str]:
-    of_the_key = missing(caller, key, caller.key_actions) if key is not None else frozenset[str]()
+    asking = caller if caller.key_conditions is None else replace(caller, conditions=caller.key_conditions)
+    of_the_key = missing(asking, key, caller.key_actions) if key is not None else frozenset[str]()
     return missing(caller, resource, caller.actions) | of_the_key
 
 
