@@ -9,12 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cli.aws.deployment import Deployment
+from cli.aws.functions import patient
 
-LONGEST_FUNCTION_SECONDS = 900
 HIDDEN_SECONDS = 30
 """No message is received twice within this time, so reading the queue ends."""
 
@@ -83,9 +82,7 @@ def _deliver(deployment: Deployment, undelivered: Undelivered) -> str | None:
         states = deployment.session.client("stepfunctions")
         states.start_execution(stateMachineArn=undelivered.target, input=undelivered.event)
         return None
-    patient = Config(read_timeout=LONGEST_FUNCTION_SECONDS, retries={"total_max_attempts": 1})
-    functions = deployment.session.client("lambda", config=patient)
-    answer = functions.invoke(FunctionName=undelivered.target, Payload=undelivered.event.encode())
+    answer = patient(deployment.session).invoke(FunctionName=undelivered.target, Payload=undelivered.event.encode())
     content = json.loads(answer["Payload"].read() or "null")
     if "FunctionError" not in answer:
         return None

@@ -122,8 +122,8 @@ def functions(dev: Deployment, monkeypatch) -> Deployment:
             return {"Payload": BytesIO(json.dumps(said).encode())}
 
     class Acting:
-        def client(self, service):
-            return Functions() if service == "lambda" else dev.session.client(service)
+        def client(self, service, **options):
+            return Functions() if service == "lambda" else dev.session.client(service, **options)
 
     for name in deployed:
         publish(dev.session, f"{name}-function", name)

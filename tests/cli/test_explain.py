@@ -135,7 +135,7 @@ def test_a_delivery_is_read_and_a_refusal_is_shown(delivered):
         def __init__(self, answer):
             self._answer = answer
 
-        def client(self, service):
+        def client(self, service, **options):
             return self
 
         def invoke(self, **_):
