@@ -154,15 +154,8 @@ class Alarms(Construct):
 
     def _undelivered(self) -> None:
         """Watch the queue of what AWS gave up on, and the rule that tells it of records of streams."""
-        queue = self._data.undelivered.queue
-        visible = queue.metric_approximate_number_of_messages_visible(statistic="Maximum")
-        self._watch("Undelivered", visible, "AWS gave up on an invocation: triage undelivered list")
-        self._watch(
-            "UndeliveredExpires",
-            queue.metric_approximate_age_of_oldest_message(statistic="Maximum"),
-            "In four days an event that was not delivered is lost: triage undelivered list",
-            Watched(threshold=Duration.days(10).to_seconds()),
-        )
+        given_up = "AWS gave up on an invocation: triage undelivered list"
+        self._queue("Undelivered", self._data.undelivered.queue, given_up)
         self._rule("UndeliveredNotAnnounced", self._data.undelivered.announce_objects(self), {})
 
     def _triggered(self, function: RuntimeFunction) -> None:
