@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from template_audit.assembly import Assembly
@@ -117,10 +118,26 @@ def _guard() -> tuple[Path, Path]:
     folder = GUARD / archive.stem
     program = folder / "package" / "bin" / system / machine / "cfn-guard"
     if not program.exists():
-        with tarfile.open(archive) as packed:
-            packed.extractall(folder, filter="data")
-        program.chmod(0o755)
+        _unpack(archive, folder, program.relative_to(folder))
     return program, folder / "package" / "rules"
+
+
+def _unpack(archive: Path, folder: Path, program: Path) -> None:
+    """Unpack an archive so that nobody ever sees the folder without a program that runs.
+
+    Several threads come here at once, one for each environment.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=folder.parent) as scratch:
+        unpacked = Path(scratch) / "unpacked"
+        with tarfile.open(archive) as packed:
+            packed.extractall(unpacked, filter="data")
+        (unpacked / program).chmod(0o755)
+        try:
+            unpacked.rename(folder)
+        except OSError:
+            if not (folder / program).exists():
+                raise
 
 
 def _control(broken: Any) -> tuple[str, str]:

@@ -1,6 +1,8 @@
 """What the offline tools find in templates, and which of it the code accepts."""
 
 import json
+import subprocess
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -40,6 +42,25 @@ def assembly(folder: Path, **resources) -> Assembly:
 )
 def test_a_public_bucket_is_found(tmp_path, tool, rule):
     assert (rule, "Open") in {(found.rule, found.resource) for found in tool(assembly(tmp_path, Open=OPEN_BUCKET))}
+
+
+def test_who_comes_while_cfn_guard_is_unpacked_gets_a_program_that_runs(tmp_path, monkeypatch):
+    program, _ = tools._guard()
+    write, versions = tarfile.TarFile.makefile, []
+
+    def write_while_another_comes(archive, member, path):
+        write(archive, member, path)
+        if Path(path).parts[-3:] == program.parts[-3:] and not versions:
+            versions.append("the other is here")
+            versions.append(version())
+
+    def version() -> str:
+        return subprocess.run([tools._guard()[0], "--version"], capture_output=True, text=True, check=True).stdout
+
+    monkeypatch.setattr(tools, "GUARD", tmp_path / "guard")
+    monkeypatch.setattr(tarfile.TarFile, "makefile", write_while_another_comes)
+    assert version() == versions[1]
+    assert [folder.name for folder in (tmp_path / "guard").iterdir()] == [program.parents[4].name]
 
 
 def test_a_property_that_cloudformation_does_not_know_is_found(tmp_path):
