@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from local import processes
 from local.deployed import deployed_stacks
 from local.dropped_properties import set_dropped_properties
+from local.keys import Keys
 from local.processes import clean_environment, is_healthy
 from local.session import ACCOUNT, REGION, session
 from local.state import ROOT, Instance, LocalError, State
@@ -26,6 +27,8 @@ ASSET_BUCKET = f"cdk-hnb659fds-assets-{ACCOUNT}-{REGION}"
 BOOTSTRAP_VERSION = "/cdk-bootstrap/hnb659fds/version"
 DEPLOYED = ("runtime", "stacks", "triage", "app.py", "cdk.json", "requirements.txt")
 RECORD = "/local/deployment"
+HUB_TOKEN_SECRET = "complaints-triage/local/hub-token"
+"""The secret of `hub_token_secret` in the settings of the local environment."""
 
 Progress = Callable[[str], None]
 
@@ -54,6 +57,7 @@ def deploy(instance: Instance, *, on_progress: Progress, app: str | None = None,
             on_progress("Nothing has changed since the last deployment")
             return
         _bootstrap(aws)
+        _store_hub_token(aws, Keys.of(state).hub)
         on_progress("Deploying with cdk")
         _run_cdk(_command(instance, state, app), _environment(instance, state), root, state, on_progress)
         stacks = set_dropped_properties(aws, on_progress=on_progress)
@@ -70,6 +74,15 @@ def _bootstrap(aws: boto3.Session) -> None:
     with contextlib.suppress(s3.exceptions.BucketAlreadyOwnedByYou):
         s3.create_bucket(Bucket=ASSET_BUCKET)
     aws.client("ssm").put_parameter(Name=BOOTSTRAP_VERSION, Value="30", Type="String", Overwrite=True)
+
+
+def _store_hub_token(aws: boto3.Session, token: str) -> None:
+    """Store the Hub's token where the mirror looks for it, as an operator does in AWS for private repositories."""
+    client = aws.client("secretsmanager")
+    try:
+        client.create_secret(Name=HUB_TOKEN_SECRET, SecretString=token)
+    except client.exceptions.ResourceExistsException:
+        client.put_secret_value(SecretId=HUB_TOKEN_SECRET, SecretString=token)
 
 
 def fingerprint_of(files: Iterable[Path], instance: Instance, app: str | None) -> str:
@@ -111,10 +124,11 @@ def _command(instance: Instance, state: State, app: str | None) -> list[str]:
 
 
 def _environment(instance: Instance, state: State) -> dict[str, str]:
+    keys = Keys.of(state)
     return clean_environment(state) | {
         "AWS_ENDPOINT_URL": instance.aws_endpoint,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_ACCESS_KEY_ID": keys.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": keys.secret_access_key,
         "AWS_REGION": REGION,
         "AWS_DEFAULT_REGION": REGION,
         "AWS_EC2_METADATA_DISABLED": "true",
@@ -132,7 +146,14 @@ def _run_cdk(command: list[str], environment: dict[str, str], root: Path, state:
     with (
         log.open("w") as output,
         subprocess.Popen(
-            command, cwd=root, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            command,
+            cwd=root,
+            env=environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            # The templates and their outputs name everything that is deployed.
+            umask=0o077,
         ) as cdk,
     ):
         assert cdk.stdout is not None

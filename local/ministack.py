@@ -6,13 +6,17 @@ import os
 import sys
 from pathlib import Path
 
-from local import alarm_fixes, checkpoint, iam_fixes, lambda_fixes
+from local import alarm_fixes, checkpoint, gate, iam_fixes, lambda_fixes
+from local.keys import Keys
 from local.processes import clean_environment
 from local.state import LOOPBACK, State
 
 
-def environment(state: State, port: int) -> dict[str, str]:
+def environment(state: State, port: int, keys: Keys) -> dict[str, str]:
     return clean_environment(state) | {
+        # MiniStack's root user. Functions get credentials of their own instead.
+        "AWS_ACCESS_KEY_ID": keys.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": keys.secret_access_key,
         "GATEWAY_PORT": str(port),
         "BIND_HOST": LOOPBACK,
         "AUTH": "true",
@@ -48,9 +52,12 @@ def main() -> None:
     parser.add_argument("--serve", action="append", default=[], metavar="HANDLER=URL", help="run a handler elsewhere")
     arguments = parser.parse_args()
 
+    # Complaints are in what it writes.
+    os.umask(0o077)
     state = State(arguments.state).create()
+    keys = Keys.create(state)
     # MiniStack reads its environment when it is imported, and passes it to every handler.
-    variables = environment(state, arguments.port)
+    variables = environment(state, arguments.port, keys)
     os.environ.clear()
     os.environ.update(variables)
     logging.getLogger("local").setLevel(logging.INFO)
@@ -59,10 +66,12 @@ def main() -> None:
         workers_per_function=arguments.workers,
         patience=arguments.patience,
         served=dict(pair.split("=", 1) for pair in arguments.serve),
+        token=keys.models,
     )
     iam_fixes.apply()
     alarm_fixes.apply()
     checkpoint.Checkpoints(saved(state), interval=arguments.checkpoint).install()
+    gate.install(keys, port=arguments.port)
 
     from ministack.app import main as serve
 

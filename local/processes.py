@@ -94,9 +94,9 @@ def until(condition: Callable[[], bool], *, seconds: float, every: float = 0.05)
     return True
 
 
-def is_healthy(port: int, path: str = "/health") -> bool:
+def is_healthy(port: int) -> bool:
     try:
-        with _NO_PROXY.open(f"http://{LOOPBACK}:{port}{path}", timeout=2) as reply:
+        with _NO_PROXY.open(f"http://{LOOPBACK}:{port}/health", timeout=2) as reply:
             return bool(reply.status == 200)
     except (urllib.error.URLError, OSError):
         return False

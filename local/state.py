@@ -1,7 +1,9 @@
 """The folder, the ports and the processes of an embedded AWS."""
 
+import contextlib
 import os
 import socket
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Self, TypeVar
@@ -20,6 +22,7 @@ class LocalError(Exception):
 
     LocalError
     ├── FixNotApplicableError   the installed MiniStack is not the one that the fixes were written for
+    ├── NoKeysError             nothing was ever started in this state folder
     ├── NotStartedError         a server did not come up
     ├── NotDeployedError        the deployment failed
     ├── NotAppliedError         a property that MiniStack's CloudFormation drops could not be set afterwards
@@ -81,6 +84,7 @@ class State:
         self.folder = folder.resolve()
         self.instance = self.folder / "instance.json"
         self.ports = self.folder / "ports.json"
+        self.keys = self.folder / "keys.json"
         self.lock = self.folder / "supervisor.lock"
         self.logs = self.folder / "logs"
         self.aws = self.folder / "aws"
@@ -90,11 +94,23 @@ class State:
         self.deployment = self.folder / "deployment"
 
     def create(self) -> Self:
-        """Create the folders. Only their owner may read them, because they hold complaints."""
+        """Create the folders. Only their owner may read them and what is in them, because they hold complaints."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for folder in (self.logs, self.aws, self.hub, self.home, self.temporary, self.deployment):
-            folder.mkdir(exist_ok=True)
+            folder.mkdir(mode=0o700, exist_ok=True)
+        close_to_others(self.folder)
         return self
+
+
+def close_to_others(folder: Path) -> None:
+    """Take all rights of other users from a folder and everything below it. Links are left as they are."""
+    paths = [folder, *(Path(parent) / name for parent, *named in os.walk(folder) for name in (*named[0], *named[1]))]
+    for path in paths:
+        # A running server removes files meanwhile.
+        with contextlib.suppress(FileNotFoundError):
+            found = path.lstat().st_mode
+            if found & 0o077 and not stat.S_ISLNK(found):
+                path.chmod(stat.S_IMODE(found) & ~0o077)
 
 
 def write(path: Path, model: BaseModel) -> None:

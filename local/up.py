@@ -48,7 +48,7 @@ def status(folder: Path = DEFAULT_STATE) -> Status:
 
 def _health(instance: Instance) -> dict[str, bool]:
     return {
-        "aws": is_healthy(instance.ports.aws, "/_ministack/health"),
+        "aws": is_healthy(instance.ports.aws),
         "hub": is_healthy(instance.ports.hub),
         "models": is_healthy(instance.ports.models),
     }
@@ -91,6 +91,7 @@ def _start_supervisor(state: State) -> None:
             [sys.executable, "-m", "local.supervisor", "--state", str(state.folder), "--detach"],
             cwd=ROOT,
             env=clean_environment(state),
+            umask=0o077,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

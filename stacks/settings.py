@@ -177,6 +177,7 @@ LOCAL = replace(
     cli_credentials=True,
     https_only=False,
     hub_endpoint="http://127.0.0.1:8090",
+    hub_token_secret="complaints-triage/local/hub-token",
     hf_home=None,
     map_concurrency=3,
     inference_concurrency=8,

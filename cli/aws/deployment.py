@@ -9,9 +9,10 @@ from botocore.credentials import Credentials
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cli.errors import NoDeploymentError
+from local.keys import Keys
 from local.session import loopback_session
 from local.session import session as local_session
-from local.state import DEFAULT_STATE, Instance
+from local.state import DEFAULT_STATE, Instance, State, read
 from local.up import status
 from runtime.adapters.anchors import Anchors
 from runtime.adapters.dynamodb import Table
@@ -138,6 +139,12 @@ def hub_endpoint(environment: str, state: Path = DEFAULT_STATE) -> str | None:
     Raises: NoDeploymentError where the embedded AWS does not run.
     """
     return running_instance(state).hub_endpoint if environment == "local" else None
+
+
+def hub_token(environment: str, state: Path = DEFAULT_STATE) -> str | None:
+    """Return the token of the embedded Hub. None stands for the token that huggingface_hub is configured for."""
+    found = read(State(state).keys, Keys) if environment == "local" else None
+    return found.hub if found else None
 
 
 def _how_to_deploy(environment: str) -> str:
