@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import boto3
@@ -20,7 +21,7 @@ from local.dropped_properties import set_dropped_properties
 from local.keys import Keys
 from local.processes import clean_environment, is_healthy
 from local.session import ACCOUNT, REGION, session
-from local.state import ROOT, Instance, LocalError, State
+from local.state import ROOT, Instance, LocalError, State, read, write
 
 CDK = ROOT / "node_modules" / "aws-cdk" / "bin" / "cdk"
 ASSET_BUCKET = f"cdk-hnb659fds-assets-{ACCOUNT}-{REGION}"
@@ -30,6 +31,8 @@ RECORD = "/local/deployment"
 HUB_TOKEN_SECRET = "complaints-triage/local/hub-token"
 """The secret of `hub_token_secret` in the settings of the local environment."""
 
+CHECKPOINT_SECONDS = 60.0
+
 Progress = Callable[[str], None]
 
 
@@ -37,11 +40,20 @@ class NotDeployedError(LocalError):
     """The deployment failed; after a failure of the CDK command the message ends with its last lines."""
 
 
+class VanishedError(LocalError):
+    """The state folder says that something was deployed, and the embedded AWS does not have it."""
+
+
 class Record(BaseModel):
-    """What was deployed last. It is stored in the embedded AWS, so that a restored state has its own record."""
+    """What was deployed last. It is stored in the embedded AWS, so that a restored state has its own record.
+
+    A copy is stored in the state folder when a checkpoint has it too. It shows whether the embedded AWS lost its state.
+    """
 
     fingerprint: str
     stacks: list[str]
+    at: str = ""
+    """When it was deployed, in ISO 8601."""
 
 
 def deploy(instance: Instance, *, on_progress: Progress, app: str | None = None, root: Path = ROOT) -> None:
@@ -56,16 +68,44 @@ def deploy(instance: Instance, *, on_progress: Progress, app: str | None = None,
         if is_current(aws, fingerprint):
             on_progress("Nothing has changed since the last deployment")
             return
+        refuse_if_vanished(aws, state)
         _bootstrap(aws)
         _store_hub_token(aws, Keys.of(state).hub)
         on_progress("Deploying with cdk")
         _run_cdk(_command(instance, state, app), _environment(instance, state), root, state, on_progress)
         stacks = set_dropped_properties(aws, on_progress=on_progress)
-        record = Record(fingerprint=fingerprint, stacks=stacks).model_dump_json()
-        aws.client("ssm").put_parameter(Name=RECORD, Value=record, Type="String", Overwrite=True)
+        record = Record(fingerprint=fingerprint, stacks=stacks, at=datetime.now(UTC).isoformat(timespec="seconds"))
+        aws.client("ssm").put_parameter(Name=RECORD, Value=record.model_dump_json(), Type="String", Overwrite=True)
         _use_new_code(instance)
         checkpoint(instance)
+        # Only what a checkpoint has can be missed after a kill.
+        if processes.until(lambda: _is_saved(record, state), seconds=CHECKPOINT_SECONDS):
+            write(state.deployed, record)
         on_progress(f"Deployed {', '.join(stacks)}")
+
+
+def refuse_if_vanished(aws: boto3.Session, state: State) -> None:
+    """Raises: VanishedError where the embedded AWS lacks what was deployed in this state folder."""
+    record = read(state.deployed, Record)
+    if record is None:
+        return
+    known = {
+        stack["StackName"]
+        for page in aws.client("cloudformation").get_paginator("list_stacks").paginate()
+        for stack in page["StackSummaries"]
+        if stack["StackStatus"] != "DELETE_COMPLETE"
+    }
+    if gone := sorted(set(record.stacks) - known):
+        raise VanishedError(
+            f"the embedded AWS has lost {', '.join(gone)}, deployed at {record.at}, with all complaints in it. Nothing "
+            f"was deployed in its place. Put back a copy of {state.aws}, or delete everything by `triage down --wipe` "
+            "and begin again by `triage up`"
+        )
+
+
+def _is_saved(record: Record, state: State) -> bool:
+    saved = state.aws / "state" / "ssm.json"
+    return saved.exists() and record.fingerprint in saved.read_text() and record.at in saved.read_text()
 
 
 def _bootstrap(aws: boto3.Session) -> None:

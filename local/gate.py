@@ -80,7 +80,7 @@ class Gate:
             return
         body = b""
         if request.body_is_signed():
-            body, receive = await _read(receive)
+            body, receive = await read_body(receive)
         failure = request.failure(signature, secret, body)
         if failure is not None:
             await self._refuse(send, headers, failure)
@@ -178,7 +178,7 @@ class _Request:
         return Refusal(*found) if found else None
 
 
-async def _read(receive: Receive) -> tuple[bytes, Receive]:
+async def read_body(receive: Receive) -> tuple[bytes, Receive]:
     """Return the whole body, and a `receive` that gives it again."""
     messages: list[MutableMapping[str, Any]] = []
     while not messages or messages[-1].get("more_body"):

@@ -3,13 +3,12 @@
 import contextlib
 import os
 import secrets
-from pathlib import Path
 from typing import Self
 
 from botocore.credentials import Credentials
 from pydantic import BaseModel, ConfigDict
 
-from local.state import LocalError, State, read
+from local.state import LocalError, State, read, write_private
 
 
 class NoKeysError(LocalError):
@@ -65,9 +64,3 @@ class Keys(BaseModel):
         if found is None:
             raise NoKeysError(f"{state.folder} has no keys: start the embedded AWS with `triage up`")
         return found
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a new file that only its owner can read. A file that exists is not changed: FileExistsError."""
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)

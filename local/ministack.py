@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from local import alarm_fixes, checkpoint, gate, iam_fixes, lambda_fixes
+from local.acknowledged import Acknowledged, Keeper
 from local.keys import Keys
 from local.processes import clean_environment
 from local.state import LOOPBACK, State
@@ -62,6 +63,9 @@ def main() -> None:
     os.environ.update(variables)
     logging.getLogger("local").setLevel(logging.INFO)
     checkpoint.prepare(saved(state))
+    # Imported here, because it reads its environment.
+    from ministack import app
+
     lambda_fixes.apply(
         workers_per_function=arguments.workers,
         patience=arguments.patience,
@@ -70,13 +74,14 @@ def main() -> None:
     )
     iam_fixes.apply()
     alarm_fixes.apply()
-    checkpoint.Checkpoints(saved(state), interval=arguments.checkpoint).install()
+    acknowledged = Acknowledged(state.acknowledged)
+    acknowledged.open()
+    checkpoint.Checkpoints(saved(state), acknowledged, interval=arguments.checkpoint).install()
+    app.app = Keeper(app.app, acknowledged)
     gate.install(keys, port=arguments.port)
 
-    from ministack.app import main as serve
-
     sys.argv[1:] = []
-    serve()
+    app.main()
 
 
 if __name__ == "__main__":

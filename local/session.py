@@ -13,6 +13,9 @@ from local.state import Instance, State
 
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
+PEOPLE = "triage-command"
+"""The name of the sessions in which the command takes a role. Functions take roles in sessions of their own names."""
+
 
 # No profile and no files, so that the developer's ~/.aws is neither used nor able to break the start.
 _ISOLATED = {

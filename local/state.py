@@ -25,6 +25,7 @@ class LocalError(Exception):
     ├── NoKeysError             nothing was ever started in this state folder
     ├── NotStartedError         a server did not come up
     ├── NotDeployedError        the deployment failed
+    ├── VanishedError           what was deployed in this state folder is gone
     ├── NotAppliedError         a property that MiniStack's CloudFormation drops could not be set afterwards
     └── WaitedTooLongError      no slot for an inference was free before its deadline
     """
@@ -88,6 +89,8 @@ class State:
         self.lock = self.folder / "supervisor.lock"
         self.logs = self.folder / "logs"
         self.aws = self.folder / "aws"
+        self.acknowledged = self.aws / "acknowledged"
+        self.deployed = self.folder / "deployed.json"
         self.hub = self.folder / "hub"
         self.home = self.folder / "home"
         self.temporary = self.folder / "tmp"
@@ -116,8 +119,15 @@ def close_to_others(folder: Path) -> None:
 def write(path: Path, model: BaseModel) -> None:
     """Replace the file in one step, so that no reader sees a part of it."""
     staged = path.with_suffix(f".{os.getpid()}")
-    staged.write_text(model.model_dump_json(indent=2))
+    staged.unlink(missing_ok=True)
+    write_private(staged, model.model_dump_json(indent=2))
     staged.replace(path)
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a new file that only its owner can read. Raises: FileExistsError."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
 
 
 def read(path: Path, model: type[Model]) -> Model | None:

@@ -32,6 +32,10 @@ INFERENCE = "runtime.model_inference.handler"
 
 _UNHEALTHY_SECONDS = 60.0
 _PROBE_SECONDS = 2.0
+_LONGEST_STOP = 900.0
+_WINDOW, _WORK_SHARE = 3.0, 0.05
+"""A server that is ending makes progress if it takes this share of a processor in each window, in seconds."""
+
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.5, 10.0
 _LOG_BYTES = 20_000_000
 
@@ -74,15 +78,30 @@ class Child:
             return
         workers = processes.descendants(self.running.pid)
         self.running.terminate()
-        try:
-            self.running.wait(self.grace)
-        except subprocess.TimeoutExpired:
-            log.warning("%s ignores TERM for %g s and is killed", self.name, self.grace)
+        if not self._ends_by_itself():
+            log.warning("%s makes no progress for %g s after TERM and is killed", self.name, self.grace)
             self.running.kill()
             self.running.wait()
         self.running = None
         for worker in workers:
             processes.end(worker, grace=1)
+
+    def _ends_by_itself(self) -> bool:
+        """Wait until the server has ended. False if it made no progress for `grace`, or takes longer than any save."""
+        assert self.running is not None
+        began = moved = time.monotonic()
+        before = processes.work(self.running.pid)
+        while time.monotonic() - moved < self.grace and time.monotonic() - began < _LONGEST_STOP:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.running.wait(_WINDOW)
+                return True
+            now = processes.work(self.running.pid)
+            # Less than before means that a process of its has ended.
+            if abs(now - before) > _WINDOW * _WORK_SHARE:
+                moved = time.monotonic()
+                log.info("%s still works, %.0f s after TERM", self.name, moved - began)
+            before = now
+        return False
 
 
 def children_of(home: State, ports: Ports) -> list[Child]:
