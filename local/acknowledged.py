@@ -182,7 +182,7 @@ def missing(aws: boto3.Session, puts: list[Write]) -> list[Write]:
         for put in wanted[start : start + _BATCH]:
             asked.setdefault(put.table, {"Keys": [], "ConsistentRead": True})["Keys"].append(put.key)
         while asked:
-            answer = client.batch_get_item(RequestItems=asked)
+            answer: Any = client.batch_get_item(RequestItems=asked)
             for table, items in answer["Responses"].items():
                 names = next(put.key.keys() for put in wanted if put.table == table)
                 found |= {Write(table, {name: item[name] for name in names}, is_put=True).identity for item in items}
