@@ -47,8 +47,8 @@ def holding(template):
     return {
         path
         for path, resource in template.resources.items()
-        if "DeletionPolicy" in resource
-        or (template.stack_name.endswith("Stateful") and not resource["Type"].endswith("Policy"))
+        if not resource["Type"].endswith("Policy")
+        and ("DeletionPolicy" in resource or template.stack_name.endswith("Stateful"))
     }
 
 
