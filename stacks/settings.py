@@ -41,6 +41,7 @@ class Settings:
     permissions_boundary: the ARN of the policy that bounds every role; None where the account has none.
     anchor_mode: how S3 Object Lock keeps the anchors of chains as long as the chains: `COMPLIANCE` against everybody,
         `GOVERNANCE` against all without a right of their own, or None, so that the bucket can be deleted.
+    metric_math: whether alarms may fill what was not counted with noughts. The embedded AWS has no metric math.
     trail: whether CloudTrail records who touches narratives. The embedded AWS has no CloudTrail.
     trail_management: whether the trail also records who changes resources. AWS charges for each copy of these events
         but the first one of an account.
@@ -75,6 +76,7 @@ class Settings:
     second_factor: bool
     permissions_boundary: str | None
     anchor_mode: Literal["COMPLIANCE", "GOVERNANCE"] | None
+    metric_math: bool
     trail: bool
     trail_management: bool
 
@@ -149,6 +151,7 @@ DEV = Settings(
     second_factor=True,
     permissions_boundary=None,
     anchor_mode=None,
+    metric_math=True,
     trail=True,
     trail_management=False,
 )
@@ -191,6 +194,7 @@ LOCAL = replace(
     empties_buckets=False,
     second_factor=False,
     anchor_mode="GOVERNANCE",
+    metric_math=False,
     trail=False,
 )
 SETTINGS = {settings.environment: settings for settings in (LOCAL, DEV, PROD)}
