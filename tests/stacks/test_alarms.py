@@ -32,8 +32,9 @@ def watching(alarm: dict[str, Any]) -> dict[str, Any]:
         return alarm
     filled, counted = alarm["Metrics"]
     assert filled["Expression"] == f"FILL({counted['Id']}, 0)" and not counted["ReturnData"]
-    metric = counted["MetricStat"]
-    return alarm | metric["Metric"] | {"Period": metric["Period"], "Statistic": metric["Stat"], "Filled": True}
+    metric: dict[str, Any] = counted["MetricStat"]
+    seen = {"Period": metric["Period"], "Statistic": metric["Stat"], "Filled": True}
+    return {**alarm, **metric["Metric"], **seen}
 
 
 def scheduled(synthesis: Synthesis) -> set[str]:
