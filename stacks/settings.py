@@ -27,7 +27,8 @@ class Settings:
     loaded_models: how many models a warm inference function keeps, while their files are no larger together than
         loaded_megabytes. `triage.inference.memory` says what they need in memory.
     sweep_every: how often the sweeper reads the index of started complaints, and a slice of `raw_complaints`.
-    sweep_all_every: how long it takes to read all of `raw_complaints`, slice by slice.
+    sweep_all_every: how long it takes to read all of `raw_complaints`, slice by slice, and all records that may not be
+        sealed.
     stale_after: how long an execution may take before the sweeper looks at it.
     max_attempts: how many executions a complaint gets before it is parked.
     promote_every: how often challengers are judged, and so how soon a broken one is rolled back.
@@ -180,6 +181,7 @@ LOCAL = replace(
     cli_credentials=True,
     https_only=False,
     hub_endpoint="http://127.0.0.1:8090",
+    hub_token_secret="complaints-triage/local/hub-token",
     hf_home=None,
     map_concurrency=3,
     inference_concurrency=8,

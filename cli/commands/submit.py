@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from cli import options
-from cli.aws.deployment import find, hub_endpoint
+from cli.aws.deployment import find, hub_endpoint, hub_token
 from cli.aws.submission import Rejection, numbered, put_all, wait_for
 from cli.errors import CommandError
 from cli.output import err, out, print_json, progress_bar
@@ -30,7 +30,7 @@ def submit(
     state: options.State = options.DEFAULT,
 ) -> None:
     """Put the complaints of an export into raw_complaints, as operations do."""
-    path = readable(file, endpoint=lambda: hub_endpoint(env, state))
+    path = readable(file, endpoint=lambda: hub_endpoint(env, state), token=lambda: hub_token(env, state))
     deployment = find(env, state=state)
     with progress_bar() as bar:
         putting = bar.add_task("Submitting", total=limit)

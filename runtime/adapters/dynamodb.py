@@ -154,6 +154,10 @@ class Table:
         options["ExpressionAttributeNames"]["#absent"] = attribute
         return self._pages("scan", FilterExpression="attribute_not_exists(#absent)", **options)
 
+    def scan_part(self, number: int, parts: int) -> Iterator[dict[str, Any]]:
+        """Yield every item of one part of the table, the items of a partition one after the other. number: from 0."""
+        return self._pages("scan", Segment=number, TotalSegments=parts)
+
     def _pages(self, operation: Literal["query", "scan"], **options: Any) -> Iterator[dict[str, Any]]:
         paginator: Any = self.client.get_paginator(operation)
         for page in paginator.paginate(TableName=self._name, **options):

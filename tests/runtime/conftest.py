@@ -196,6 +196,9 @@ class Cloud:
             complaints_allocation_table=COMPLAINTS_ALLOCATION.name,
             audit_chain_table=AUDIT_CHAIN.name,
             anchors_bucket=ANCHORS,
+            stale_after_seconds=90,
+            sweep_every_seconds=60,
+            sweep_slices=1,
         )
 
     @property

@@ -151,7 +151,7 @@ ALLOWED: dict[str, Allowed] = {
     ),
     "Audit/SealRole": (
         logs("Audit/Seal")
-        | table(STORY, "BatchGetItem", "Query")
+        | table(STORY, "BatchGetItem", "Query", "Scan")
         | table(CHAIN, "PutItem", "Query")
         | on("Data/Anchors/Bucket.Arn/*", "s3", "PutObject")
         | reads_stream("Data/ComplaintsAllocation/Table.StreamArn", RECORDS_KEY)

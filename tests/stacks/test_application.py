@@ -213,6 +213,26 @@ def test_the_embedded_aws_knows_every_resource_of_the_local_templates(local):
         assert types(template) <= provisioners._RESOURCE_HANDLERS.keys()
 
 
+CALLED_UNSIGNED = ("AWS::ApiGateway", "AWS::AppSync::", "AWS::CloudFront::", "AWS::Cognito::", "AWS::Lambda::Url")
+"""Types whose users have no access key: people with a browser, and other systems."""
+
+
+def called_unsigned(template) -> set[str]:
+    kinds = {resource["Type"] for resource in template.resources.values()}
+    return {kind for kind in kinds if kind.startswith((*CALLED_UNSIGNED, "Custom::", "AWS::CloudFormation::Custom"))}
+
+
+def test_nothing_that_is_deployed_locally_is_called_without_a_signature(local):
+    """The gate before the embedded AWS lets only signed requests through, and functions of custom resources answer
+    without a signature. Who needs such a type opens the gate for it, as narrowly as it can be."""
+    for template in local.templates:
+        assert not called_unsigned(template)
+
+
+def test_types_that_are_called_without_a_signature_are_found(altered):
+    assert any(called_unsigned(template) for template in altered.templates)
+
+
 def test_the_embedded_aws_does_not_know_every_type():
     """Shows that the test above can fail."""
     assert "AWS::Budgets::Budget" not in provisioners._RESOURCE_HANDLERS
