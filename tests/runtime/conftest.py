@@ -129,7 +129,10 @@ class Cloud:
     @property
     def intake(self) -> IntakeEnvironment:
         return IntakeEnvironment(
-            **SHARED, raw_complaints_table=RAW_COMPLAINTS.name, state_machine_arn=self.state_machine_arn
+            **SHARED,
+            raw_complaints_table=RAW_COMPLAINTS.name,
+            complaints_allocation_table=COMPLAINTS_ALLOCATION.name,
+            state_machine_arn=self.state_machine_arn,
         )
 
     @property
@@ -138,6 +141,7 @@ class Cloud:
             **SHARED,
             metrics_namespace=METRICS,
             raw_complaints_table=RAW_COMPLAINTS.name,
+            complaints_allocation_table=COMPLAINTS_ALLOCATION.name,
             state_machine_arn=self.state_machine_arn,
             parked_queue_url=self.queue_url,
             stale_after_seconds=900,
