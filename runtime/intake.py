@@ -8,11 +8,12 @@ from aws_lambda_powertools import Logger
 
 from runtime.adapters.dynamodb import Table
 from runtime.adapters.executions import Executions
-from runtime.adapters.outbox import Outbox, doubted
+from runtime.adapters.outbox import Outbox
 from runtime.function import Handler, entry_point
 from triage import tables
 from triage.functions import IntakeEnvironment
 from triage.steps import ExecutionInput
+from triage.story import ALLOCATION
 
 logger = Logger(service="intake")
 
@@ -42,14 +43,20 @@ def _take(complaint_id: str, outbox: Outbox, story: Table, executions: Execution
     try:
         now = datetime.now(UTC)
         name = outbox.claim(complaint_id, now)
-        claimed = outbox.get(complaint_id) if name is None else None
-        for item, reason in doubted([claimed] if claimed else [], story, now):
-            logger.warning("state not believed", extra={"complaint_id": complaint_id, "reason": reason})
-            name = outbox.claim_again(item, now)
+        if name is None:
+            name = outbox.claim_unbelieved(complaint_id, now)
+            if name is None and not _is_allocated(complaint_id, story):
+                name = outbox.claim_unallocated(complaint_id, now)
+            if name is not None:
+                logger.warning("state not believed", extra={"complaint_id": complaint_id})
         return name is not None and executions.start(ExecutionInput(complaint_id=complaint_id), name)
     except Exception as error:
         logger.error("left to the sweeper", extra={"complaint_id": complaint_id, "error": type(error).__name__})
         return False
+
+
+def _is_allocated(complaint_id: str, story: Table) -> bool:
+    return any(story.get_many([(complaint_id, ALLOCATION)], consistent=True, attributes=("complaint_id", "entry")))
 
 
 handler = entry_point(IntakeEnvironment, build)

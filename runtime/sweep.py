@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 import boto3
 from aws_lambda_powertools import Logger
 
-from runtime.adapters.dynamodb import Table, batched
+from runtime.adapters.dynamodb import READ_TOGETHER, Table
 from runtime.adapters.executions import Executions
 from runtime.adapters.metrics import Metrics
 from runtime.adapters.outbox import Outbox, doubted
@@ -36,7 +36,7 @@ RESERVE: Final = timedelta(minutes=1)
 
 
 class SweepRequest(Contract):
-    """scope: `started` reads the index of unfinished complaints. `slice` also looks for complaints that nobody has seen,
+    """scope: `started` reads the index of unfinished complaints. `slice` also looks for complaints that nobody saw,
     or whose state is not believed, in one slice of the table, and `all` in the whole table, which takes too long where
     there are millions.
 
@@ -70,9 +70,16 @@ def build(environment: SweepEnvironment, session: boto3.Session) -> Handler:
 
         def wrong() -> Iterator[tuple[dict[str, Any], str | None]]:
             """Yield complaints without a state, and those whose state is not believed, with the reason."""
-            for batch in batched(claims(), 100):
-                yield from ((item, None) for item in batch if "triage_state" not in item)
-                yield from doubted(batch, story, datetime.now(UTC))
+            claimed: list[dict[str, Any]] = []
+            for item in claims():
+                if "triage_state" not in item:
+                    yield item, None
+                    continue
+                claimed.append(item)
+                if len(claimed) == READ_TOGETHER:
+                    yield from doubted(claimed, story, datetime.now(UTC))
+                    claimed = []
+            yield from doubted(claimed, story, datetime.now(UTC))
 
         def start(complaint_id: str, name: str | None, outcome: str) -> str:
             request = ExecutionInput(complaint_id=complaint_id)

@@ -24,7 +24,6 @@ class Intake(Construct):
         )
         data.raw_complaints.allow(self.intake, "UpdateItem", attributes=ATTRIBUTES)
         # Whether a state that a new complaint claims has its record: keys alone are read.
-        data.raw_complaints.allow(self.intake, "GetItem", attributes=ATTRIBUTES)
         data.complaints_allocation.allow(self.intake, "BatchGetItem", attributes=())
         state_machine.grant_start_execution(self.intake)
         # What this stream drops, the sweeper finds.

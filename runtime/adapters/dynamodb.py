@@ -20,6 +20,9 @@ Item = Mapping[str, Any]
 Write = dict[str, Any]
 """One write of a transaction, in the form of `TransactWriteItems`."""
 
+READ_TOGETHER = 100
+"""Items that DynamoDB returns for one batch of keys at most."""
+
 _serialize = TypeSerializer().serialize
 _deserialize = TypeDeserializer().deserialize
 
@@ -99,7 +102,7 @@ class Table:
     ) -> Iterator[dict[str, Any]]:
         """Yield the items that exist under these keys, in no particular order. attributes: by default all."""
         options = _projection(attributes)
-        for batch in batched(dict.fromkeys(keys), 100):
+        for batch in batched(dict.fromkeys(keys), READ_TOGETHER):
             wanted = {"Keys": [self._key(key) for key in batch], "ConsistentRead": consistent, **options}
             requests: Any = {self._name: wanted}
             while requests:

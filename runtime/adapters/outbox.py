@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
-from runtime.adapters.dynamodb import Condition, Table, batched
+from runtime.adapters.dynamodb import Condition, Table
 from triage.complaint import timestamp
-from triage.outbox import ALLOCATED, ATTRIBUTES, PARKED, STARTED, doubt, execution_name, expiry, is_expired
+from triage.outbox import AHEAD, ALLOCATED, ATTRIBUTES, PARKED, STARTED, doubt, execution_name, expiry, is_expired
 from triage.story import ALLOCATION
 
 _INDEXED = ("complaint_id", "triage_state", "triage_started_at", "triage_execution", "triage_attempts")
@@ -49,9 +49,30 @@ class Outbox:
             unchanged = unchanged.also(attribute, item.get(attribute))
         return name if self._start(item["complaint_id"], name, 1, now, unchanged) else None
 
-    def get(self, complaint_id: str) -> dict[str, Any] | None:
-        """Return what the outbox of a complaint claims; None where there is no such complaint."""
-        return self._complaints.get(complaint_id, attributes=_CLAIMED)
+    def claim_unbelieved(self, complaint_id: str, now: datetime) -> str | None:
+        """Claim a complaint whose state none would find, as `claim_again` does, without reading the complaint."""
+        believed = (
+            "#state = :allocated OR (#state IN (:started, :parked) AND attribute_type(#execution, :text) "
+            "AND attribute_type(#attempts, :number) AND #at <= :now)"
+        )
+        condition = Condition(
+            f"attribute_exists(#id) AND NOT ({believed})",
+            id="complaint_id",
+            state="triage_state",
+            execution="triage_execution",
+            attempts="triage_attempts",
+            at="triage_started_at",
+        ).comparing(
+            allocated=ALLOCATED, started=STARTED, parked=PARKED, text="S", number="N", now=timestamp(now + AHEAD)
+        )
+        name = execution_name(complaint_id, again_at=now)
+        return name if self._start(complaint_id, name, 1, now, condition) else None
+
+    def claim_unallocated(self, complaint_id: str, now: datetime) -> str | None:
+        """Claim a complaint that claims to be allocated, as `claim_again` does. Its story has no allocation."""
+        condition = Condition("#state = :allocated", state="triage_state").comparing(allocated=ALLOCATED)
+        name = execution_name(complaint_id, again_at=now)
+        return name if self._start(complaint_id, name, 1, now, condition) else None
 
     def all(self, *, of_slice: int = 0, slices: int = 1) -> Iterator[dict[str, Any]]:
         """Yield the outbox of every complaint in one slice of the table, by default in all of it.
@@ -89,14 +110,14 @@ def doubted(items: Iterable[dict[str, Any]], story: Table, now: datetime) -> Ite
 
     What has expired is believed: DynamoDB removes the complaint and its story in no order.
     """
-    for batch in batched((item for item in items if "triage_state" in item and not is_expired(item, now)), 100):
-        keys = [(item["complaint_id"], ALLOCATION) for item in batch if item["triage_state"] == ALLOCATED]
-        found = story.get_many(keys, consistent=True, attributes=("complaint_id", "entry")) if keys else ()
-        allocated = {row["complaint_id"] for row in found}
-        for item in batch:
-            reason = doubt(item, has_allocation=item["complaint_id"] in allocated, now=now)
-            if reason is not None:
-                yield item, reason
+    claimed = [item for item in items if "triage_state" in item and not is_expired(item, now)]
+    keys = [(item["complaint_id"], ALLOCATION) for item in claimed if item["triage_state"] == ALLOCATED]
+    found = story.get_many(keys, consistent=True, attributes=("complaint_id", "entry"))
+    allocated = {row["complaint_id"] for row in found}
+    for item in claimed:
+        reason = doubt(item, has_allocation=item["complaint_id"] in allocated, now=now)
+        if reason is not None:
+            yield item, reason
 
 
 def _unchanged(item: dict[str, Any]) -> Condition:

@@ -184,7 +184,7 @@ ALLOWED: dict[str, Allowed] = {
     ),
     "Intake/IntakeRole": (
         logs("Intake/Intake")
-        | table(RAW, "GetItem", "UpdateItem")
+        | table(RAW, "UpdateItem")
         | table(STORY, "BatchGetItem")
         | on(MACHINE, "states", "StartExecution")
         | reads_stream("Data/RawComplaints/Table.StreamArn", NARRATIVES_KEY)

@@ -7,6 +7,7 @@ from typing import Any, Final, Literal
 
 from triage.audit.anchor import Anchor, contradictions
 from triage.audit.chain import Item, Link, content_sha256, moment
+from triage.audit.invariants import Recorded
 from triage.contracts import Contract
 from triage.feedback import INBOX, OURS
 from triage.stored_story import kind_of
@@ -14,7 +15,7 @@ from triage.story import ALLOCATION, ErasureEntry, ExplanationEntry, HoldEntry, 
 
 LIFTING: Final = ("lifted_at", "lifted_by", "lifted_reason")
 
-Problem = Literal["broken", "changed", "rewritten", "missing", "removed", "unsealed", "unanchored"]
+Problem = Literal["broken", "changed", "rewritten", "missing", "removed", "unsealed", "inconsistent", "unanchored"]
 
 
 class Finding(Contract):
@@ -23,7 +24,7 @@ class Finding(Contract):
     broken: the chain itself was altered. changed: the entry differs from what was sealed last. rewritten: an entry that
     is written once was written again. missing: the entry was sealed and is gone. removed: the removal was sealed, and
     no erasure names it, or DynamoDB removed it before its age. unsealed: the chain has no link for the entry, or none
-    yet. unanchored: the anchors, which nobody may change, know another chain, or not this one yet.
+    yet. inconsistent: the record contradicts others of the complaint. unanchored: the anchors, which nobody may change, know another chain, or not this one yet.
     """
 
     complaint_id: str
@@ -91,14 +92,28 @@ def verify(
     erasures = [item for item in items if kind_of(str(item["entry"])) is ErasureEntry]
     # An erasure removes explanations alone from a story. One that names another entry was written by hand.
     erased = frozenset(entry for entry in _named(erasures, "entries") if kind_of(entry) is ExplanationEntry)
+    chain, rows, erased_feedback = list(links), list(inbox), _named(erasures, "refused_feedback")
     partitions = (
-        Partition(complaint_id, links, items, erased),
-        Partition(INBOX + complaint_id, inbox_links, inbox, _named(erasures, "refused_feedback")),
+        Partition(complaint_id, chain, items, erased),
+        Partition(INBOX + complaint_id, inbox_links, rows, erased_feedback),
+    )
+    now = now.astimezone(UTC)
+    recorded = Recorded(
+        story={str(item["entry"]): item for item in items},
+        inbox={str(row["entry"]): row for row in rows},
+        erased_feedback=erased_feedback,
+        aged=any(_aged(link, now, retention_days) for link in chain),
     )
     return [
-        finding
-        for partition in partitions
-        for finding in partition.findings(now=now.astimezone(UTC), retention_days=retention_days)
+        finding for partition in partitions for finding in partition.findings(now=now, retention_days=retention_days)
+    ] + [
+        Finding(
+            complaint_id=INBOX + complaint_id if one.in_inbox else complaint_id,
+            entry=one.entry,
+            problem="inconsistent",
+            detail=one.detail,
+        )
+        for one in recorded.contradictions()
     ]
 
 
