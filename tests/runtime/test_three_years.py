@@ -60,7 +60,8 @@ class Pages:
     """DynamoDB, as far as a `Table` reads it. Rows that no test looks at are counted and not built.
 
     rows: of the table. unseen: ids of complaints without a state, by the segment of 288 that holds them.
-    allocated: whether the rows of a scan are built, as those of allocated complaints. found: the items of a query, by its partition.
+    allocated: whether the rows of a scan are built, as those of allocated complaints.
+    found: the items of a query, by its partition.
     """
 
     class exceptions:  # noqa: N801  # the name is boto3's

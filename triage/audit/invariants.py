@@ -130,9 +130,7 @@ class Recorded:
                     )
                     yield Contradiction(place, f"version {version} follows from nothing: {missing} is not recorded")
                 continue
-            replaced = (
-                superseded[SupersededEntry.key(version - 1)] if SupersededEntry.key(version - 1) in superseded else None
-            )
+            replaced = superseded.get(SupersededEntry.key(version - 1))
             times = {feedback.applied_at, after.allocated_at, *([replaced.superseded_at] if replaced else [])}
             if len(times) > 1:
                 yield Contradiction(place, f"version {version} and its feedback were made at different times")

@@ -24,7 +24,8 @@ class Finding(Contract):
     broken: the chain itself was altered. changed: the entry differs from what was sealed last. rewritten: an entry that
     is written once was written again. missing: the entry was sealed and is gone. removed: the removal was sealed, and
     no erasure names it, or DynamoDB removed it before its age. unsealed: the chain has no link for the entry, or none
-    yet. inconsistent: the record contradicts others of the complaint. unanchored: the anchors, which nobody may change, know another chain, or not this one yet.
+    yet. inconsistent: the record contradicts others of the complaint. unanchored: the anchors, which nobody may change,
+    know another chain, or not this one yet.
     """
 
     complaint_id: str
