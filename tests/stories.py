@@ -31,6 +31,7 @@ from triage.story import (
     FeedbackEntry,
     HoldEntry,
     ReadingEntry,
+    ReceiptEntry,
     SupersededEntry,
 )
 from triage.taxonomy import load_taxonomy
@@ -107,6 +108,18 @@ def any_erasure(at: str = f"{DAY}15:00:00.000Z", **values: Any) -> ErasureEntry:
     return ErasureEntry(**{**FILED, **default, **values})
 
 
+def any_receipt(feedback_id: str = "f-1", **values: Any) -> ReceiptEntry:
+    default = {
+        "entry": ReceiptEntry.key(feedback_id),
+        "feedback_id": feedback_id,
+        "taken_at": f"{DAY}10:00:01.000Z",
+        "outcome": "applied",
+        "row_sha256": any_sha256("row"),
+        "result_sha256": any_sha256("result"),
+    }
+    return ReceiptEntry(**{**FILED, **default, **values})
+
+
 def any_explained() -> ExplanationEntry:
     prediction = any_prediction(model=CHAMPION)
     return any_explanation(explained_at=f"{DAY}11:00:00.000Z", prediction=prediction, code_version="test")
@@ -171,6 +184,7 @@ def whole_story() -> list[Entry]:
         moved,
         SupersededEntry(**FILED, entry=SupersededEntry.key(1), superseded_at=f"{DAY}10:00:01.000Z", allocation=was),
         applied,
+        any_receipt(),
         explanation,
         any_delivery(explanation),
         any_reading(),

@@ -61,6 +61,7 @@ def test_moments_are_in_the_order_of_time():
         "feedback_applied",
         "decided_again",
         "announced",
+        "feedback_taken",
         "feedback_refused",
         "feedback_waiting",
         "explained",
