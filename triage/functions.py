@@ -69,6 +69,7 @@ class MeasuringEnvironment(Environment):
 
 class IntakeEnvironment(Environment):
     raw_complaints_table: str
+    complaints_allocation_table: str
     state_machine_arn: str
     retention_days: int
 
@@ -81,6 +82,7 @@ class SweepEnvironment(MeasuringEnvironment):
     """
 
     raw_complaints_table: str
+    complaints_allocation_table: str
     state_machine_arn: str
     parked_queue_url: str
     retention_days: int

@@ -14,6 +14,9 @@ from cli.source import readable
 from cli.tables import allocation_table, totals_table
 from training.data.complaint_files import read_export
 
+SHOWN = 10
+"""Refused rows whose reason is printed."""
+
 
 def submit(
     file: Annotated[
@@ -25,6 +28,9 @@ def submit(
     rejects: Annotated[
         Path, typer.Option(help="Where refused rows are written, to correct them and submit them again.")
     ] = Path("rejected.jsonl"),
+    again: Annotated[
+        bool, typer.Option("--again", help="Put complaints that were erased before, and so bring their text back.")
+    ] = False,
     env: options.Environment = "local",
     as_json: options.AsJson = False,
     state: options.State = options.DEFAULT,
@@ -34,7 +40,8 @@ def submit(
     deployment = find(env, state=state)
     with progress_bar() as bar:
         putting = bar.add_task("Submitting", total=limit)
-        submission = put_all(deployment, numbered(read_export(path, limit=limit)), on_put=lambda: bar.advance(putting))
+        rows = numbered(read_export(path, limit=limit))
+        submission = put_all(deployment, rows, on_put=lambda: bar.advance(putting), again=again)
         bar.update(putting, total=submission.submitted)
         late: set[str] = set()
         if wait:
@@ -52,11 +59,20 @@ def submit(
         totals_table(totals)
         if not wait:
             out.print("Next: `triage status` for all of them, or `triage show COMPLAINT_ID` for one.")
+    problems = []
+    if totals.rejected:
+        conflicts = f", {totals.conflicts} of them because another complaint has their id" if totals.conflicts else ""
+        problems.append(
+            f"{totals.rejected} of {totals.submitted} rows were not put{conflicts}; they are in {rejects}: correct "
+            "them and submit that file"
+        )
     if late:
-        raise CommandError(
+        problems.append(
             f"{len(late)} complaints had no allocation after {timeout:g} s, such as {sorted(late)[0]}; "
             "the sweeper starts them again, so look again with `triage status`"
         )
+    if problems:
+        raise CommandError(". ".join(problems))
 
 
 def _keep(rejections: list[Rejection], path: Path) -> None:
@@ -68,6 +84,7 @@ def _keep(rejections: list[Rejection], path: Path) -> None:
     ) as file:
         for rejection in rejections:
             file.write(json.dumps(rejection.item, ensure_ascii=False, default=str) + "\n")
-    for rejection in rejections[:10]:
-        err.print(f"row {rejection.row} refused: {rejection.reason}")
-    err.print(f"{len(rejections)} refused rows are in {path}; correct them and submit that file")
+    for rejection in rejections[:SHOWN]:
+        err.print(f"row {rejection.row} refused: {rejection.reason}", soft_wrap=True)
+    if len(rejections) > SHOWN:
+        err.print(f"and {len(rejections) - SHOWN} more rows were refused")
