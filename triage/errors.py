@@ -19,7 +19,7 @@ TriageError
 │   └── UnknownModelError         no such row
 ├── StillTriagedError             a complaint cannot be erased while it is triaged
 ├── StrategyRefusedError          the strategy names unknown models, or somebody else changed it meanwhile
-├── TextChangedError              the complaint, or its redaction, has changed since it was explained
+├── TextChangedError              the complaint's text or its redaction changed after it was judged or explained
 ├── UnknownNameError              the crosswalk does not map a name of an export
 └── UnknownProductError           the taxonomy does not list the product
 """

@@ -12,7 +12,7 @@ import struct
 import zlib
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import chain, count, islice
 from pathlib import Path
@@ -80,6 +80,7 @@ class ExportRow:
     several files, the file and the number in it.
     received_at: ISO 8601, a day or a time. product, issue: in the names of that year's form.
     tags: () if the consumer stated none, None if the export does not contain tags.
+    absent: the fields for which the export has no column.
     """
 
     row: int
@@ -98,6 +99,7 @@ class ExportRow:
     account_vulnerable: bool | None
     member: str | None = None
     member_row: int | None = None
+    absent: frozenset[str] = field(default=frozenset(), compare=False, repr=False)
 
 
 class ExportError(Exception):
@@ -443,13 +445,13 @@ def _columns(names: tuple[str, ...]) -> Mapping[str, str | None]:
     for name in names:
         spelled.setdefault(re.sub(r"\W+", "_", name.strip().lower()), []).append(name)
     columns: dict[str, str | None] = {}
-    for field, aliases in COLUMNS.items():
+    for wanted, aliases in COLUMNS.items():
         candidates = next((spelled[alias] for alias in aliases if alias in spelled), [])
         if len(candidates) > 1:
             raise _UnreadableError(
-                f"has {len(candidates)} columns for {field}", advice="Keep one", column=field, whole=True
+                f"has {len(candidates)} columns for {wanted}", advice="Keep one", column=wanted, whole=True
             )
-        columns[field] = candidates[0] if candidates else None
+        columns[wanted] = candidates[0] if candidates else None
     return columns
 
 
@@ -484,4 +486,10 @@ def _to_row(number: int, record: Record, place: _Place) -> ExportRow:
         account_vulnerable=read("account_vulnerable", to_flag),
         member=place.member,
         member_row=place.row if place.member else None,
+        absent=_absent(tuple(record)),
     )
+
+
+@lru_cache(maxsize=1024)
+def _absent(names: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(name for name, column in _columns(names).items() if column is None)
