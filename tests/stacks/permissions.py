@@ -72,6 +72,7 @@ JUDGES = (
     | reads(NARRATIVES_KEY)
     | writes(RECORDS_KEY)
 )
+TRIES = on(BUNDLES, "s3", "GetObject") | uses(RECORDS_KEY)
 HOLDS = (
     table(RAW, "UpdateItem")
     | table(STORY, "Query", "UpdateItem")
@@ -205,8 +206,12 @@ ALLOWED: dict[str, Allowed] = {
         | reads(RECORDS_KEY)
         | reports_failed_runs()
     ),
+    "MLOps/TryModelRole": TRIES | logs("MLOps/TryModel"),
+    "MLOps/TryModelTransformersRole": TRIES | logs("MLOps/TryModelTransformers"),
     "MLOps/MirrorRole": (
         logs("MLOps/Mirror")
+        | on("MLOps/TryModel.Arn", "lambda", "InvokeFunction")
+        | on("MLOps/TryModelTransformers.Arn", "lambda", "InvokeFunction")
         | table(MODELS, "GetItem", "UpdateItem")
         | on(BUNDLES, "s3", "GetObject", "PutObject")
         | on(BUNDLES.removesuffix("/*"), "s3", "ListBucket")
