@@ -24,6 +24,7 @@ from triage.functions import ALLOCATE, MODEL_INFERENCE, SELECT_MODELS
 from triage.outbox import ALLOCATED
 from triage.steps import (
     EVENT_TYPE,
+    URGENT_EVENT,
     Allocated,
     AllocationRequest,
     ExecutionInput,
@@ -67,7 +68,7 @@ class Inference(Construct):
 
 
 class Orchestration(Construct):
-    """select models → each model judges → allocate → announce → settle the outbox.
+    """select models → each model judges → allocate → announce, the urgent twice → settle the outbox.
 
     Where a challenger fails, the champion is asked instead. Where any other model fails, its own prediction is missing.
     Where the selection fails, people get the complaint. Only where `allocate` fails the execution ends without an
@@ -79,7 +80,16 @@ class Orchestration(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         allocate = self._invoke(inference.allocate)
-        allocate.next(announcing(self, data, EVENT_TYPE, settings)).next(self._settle(data))
+        announce = announcing(self, data, EVENT_TYPE, settings)
+        announce.next(self._settle(data))
+        allocate.next(
+            sfn.Choice(self, "Urgency")
+            .when(
+                sfn.Condition.boolean_equals(path(Allocated, "urgent"), True),
+                announcing(self, data, URGENT_EVENT, settings, name="AnnounceUrgent").next(announce),
+            )
+            .otherwise(announce)
+        )
         judged = building(
             self,
             "Judged",

@@ -16,12 +16,14 @@ import triage
 from stacks.orchestration import CHALLENGERS_PATIENCE
 from stacks.settings import SETTINGS
 from stacks.states import STOPPED_BY_A_LIMIT, building
+from tests.factories import any_allocation
 from triage.bundle import Engine
 from triage.contracts import Contract
 from triage.errors import CONTRACT_ERROR, TransientError, TriageError
 from triage.functions import STEPS
 from triage.steps import (
     EVENT_TYPE,
+    URGENT_EVENT,
     Allocated,
     AllocationRequest,
     ExecutionInput,
@@ -427,6 +429,24 @@ def test_an_allocation_is_announced_as_the_last_step_gave_it(synthesis, states):
     }
     assert EVENT_TYPE == "ComplaintAllocated"
     assert states["Announce"]["ResultPath"] is None
+
+
+def test_an_urgent_allocation_is_also_announced_as_urgent_before_the_other_event(synthesis, states):
+    allocated = any_allocation(urgent=True).announcement()
+    assert states["Allocate"]["Next"] == "Urgency"
+    choice = states["Urgency"]
+
+    def follows(allocation: Allocated) -> str:
+        return next((rule["Next"] for rule in choice["Choices"] if holds(rule, dump(allocation))), choice["Default"])
+
+    assert follows(allocated) == "AnnounceUrgent"
+    assert follows(allocated.model_copy(update={"urgent": False})) == "Announce"
+    urgent, announce = states["AnnounceUrgent"], states["Announce"]
+    assert (urgent["Next"], announce["Next"], urgent["ResultPath"]) == ("Announce", "Settle", None)
+    ((first,), (second,)) = (state["Parameters"]["Entries"] for state in (urgent, announce))
+    assert first == {**second, "DetailType": URGENT_EVENT}
+    assert urgent["Retry"] == announce["Retry"]
+    assert URGENT_EVENT == "ComplaintUrgent"
 
 
 def test_settling_removes_the_complaint_from_the_outbox(states):
