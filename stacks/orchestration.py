@@ -41,6 +41,10 @@ CHALLENGERS_PATIENCE = Duration.seconds(20)
 STAND_IN = path(InferenceRequest, "model", "stand_in")
 HAS_STAND_IN = sfn.Condition.and_(sfn.Condition.is_present(STAND_IN), sfn.Condition.is_not_null(STAND_IN))
 
+URGENT = path(Allocated, "urgent")
+# While a deployment replaces functions, one of the version before may answer without the field.
+IS_URGENT = sfn.Condition.and_(sfn.Condition.is_present(URGENT), sfn.Condition.boolean_equals(URGENT, True))
+
 
 class Inference(Construct):
     """The Lambda functions of triage and their rights: select_models, allocate, and model_inference for each engine."""
@@ -82,14 +86,8 @@ class Orchestration(Construct):
         allocate = self._invoke(inference.allocate)
         announce = announcing(self, data, EVENT_TYPE, settings)
         announce.next(self._settle(data))
-        allocate.next(
-            sfn.Choice(self, "Urgency")
-            .when(
-                sfn.Condition.boolean_equals(path(Allocated, "urgent"), True),
-                announcing(self, data, URGENT_EVENT, settings, name="AnnounceUrgent").next(announce),
-            )
-            .otherwise(announce)
-        )
+        urgent = announcing(self, data, URGENT_EVENT, settings, name="AnnounceUrgent").next(announce)
+        allocate.next(sfn.Choice(self, "Urgency").when(IS_URGENT, urgent).otherwise(announce))
         judged = building(
             self,
             "Judged",

@@ -88,6 +88,8 @@ def holds(rule: dict[str, Any], state: Any) -> bool:
     if "IsPresent" in rule:
         return present(rule["Variable"], state) is rule["IsPresent"]
     value = read(rule["Variable"], state, CONTEXT)
+    if "BooleanEquals" in rule:
+        return value is rule["BooleanEquals"]
     return bool((value is None) == rule["IsNull"] if "IsNull" in rule else value == rule["StringEquals"])
 
 
@@ -122,15 +124,15 @@ def test_a_complaint_goes_from_selection_to_the_outbox(synthesis, states):
     order, name = [], synthesis.definition["StartAt"]
     while name is not None:
         order.append(name)
-        name = states[name].get("Next")
-    assert order == ["SelectModels", "EachModel", "Judged", "Allocate", "Announce", "Settle"]
+        name = states[name].get("Next", states[name].get("Default"))
+    assert order == ["SelectModels", "EachModel", "Judged", "Allocate", "Urgency", "Announce", "Settle"]
     assert states["Settle"]["End"] is True
 
 
 def test_there_are_no_other_states(states, judging):
     assert states.keys() == {
         *("SelectModels", "EachModel", "Judged", "Allocate", "Announce", "Settle"),
-        *("Unselected", "NoSuchComplaint", "ErasedOrPutAgain"),
+        *("Urgency", "AnnounceUrgent", "Unselected", "NoSuchComplaint", "ErasedOrPutAgain"),
     }
     assert judging.keys() == {
         *("Engine", "ModelInference", "ModelInferenceTransformers"),
@@ -441,6 +443,7 @@ def test_an_urgent_allocation_is_also_announced_as_urgent_before_the_other_event
 
     assert follows(allocated) == "AnnounceUrgent"
     assert follows(allocated.model_copy(update={"urgent": False})) == "Announce"
+    assert not any(holds(rule, {"complaint_id": "7"}) for rule in choice["Choices"])
     urgent, announce = states["AnnounceUrgent"], states["Announce"]
     assert (urgent["Next"], announce["Next"], urgent["ResultPath"]) == ("Announce", "Settle", None)
     ((first,), (second,)) = (state["Parameters"]["Entries"] for state in (urgent, announce))
