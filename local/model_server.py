@@ -104,7 +104,7 @@ class Server(ThreadingHTTPServer):
             try:
                 outcome = {"result": self._run(invocation, event)}
                 json.dumps(outcome)
-            except Exception as error:
+            except BaseException as error:  # libraries written in Rust raise one of their own
                 traceback.print_exc()
                 outcome = {"error": describe(error)}
         return {REPLY: {**outcome, "log": "".join(lines)}}
@@ -176,7 +176,7 @@ class _Requests(BaseHTTPRequestHandler):
         """Log nothing: CloudWatch has each invocation already."""
 
 
-def describe(error: Exception) -> dict[str, Any]:
+def describe(error: BaseException) -> dict[str, Any]:
     """Return an exception as Lambda reports it; `Retry` and `Catch` match its class name."""
     name = "Sandbox.Timedout" if isinstance(error, WaitedTooLongError) else type(error).__name__
     return {

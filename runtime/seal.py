@@ -30,7 +30,7 @@ from triage.outbox import slice_at
 
 logger = Logger(service="seal")
 
-LASTING: Final = frozenset({"rewritten", "removed"})
+LASTING: Final = frozenset({"rewritten", "removed", "inconsistent"})
 """Problems that later records of the stream cannot resolve, as they can any other."""
 
 TIME_TO_LIVE: Final = {"type": "Service", "principalId": "dynamodb.amazonaws.com"}
@@ -107,19 +107,21 @@ def build(environment: SealEnvironment, session: boto3.Session) -> Handler:
                 link = {"complaint_id": partition, "link": sealed.last.number, "sha256": sealed.last.sha256}
                 logger.info("sealed", extra=link)
             if again := sealed.to_verify(entries):
-                for finding in altered(partition):
-                    if finding.entry in again or finding.entry == WHOLE:
-                        logger.error("altered record", extra=finding.model_dump())
-                        metrics.measure(Metric.RECORD_ALTERED)
+                found_wrong = [one for one in altered(partition) if one.entry in again or one.entry == WHOLE]
+                for finding in found_wrong:
+                    logger.error("altered record", extra=finding.model_dump())
+                if records := len({finding.entry for finding in found_wrong}):
+                    metrics.measure(Metric.RECORD_ALTERED, records)
 
     def altered(partition: str) -> list[Finding]:
         """Return the lasting problems of a story or an inbox."""
         complaint_id = partition.removeprefix(INBOX)
+        # The inbox comes first: what it calls applied is then in the story, too.
         records: dict[str, Any] = {
-            "links": chain.links(complaint_id),
-            "story": list(stories.table.query(complaint_id)),
             "inbox_links": chain.links(INBOX + complaint_id),
             "inbox": stories.inbox(complaint_id),
+            "links": chain.links(complaint_id),
+            "story": list(stories.table.query(complaint_id)),
         }
         try:
             findings = verify(complaint_id, **records, now=datetime.now(UTC), retention_days=environment.retention_days)

@@ -32,8 +32,9 @@ def watching(alarm: dict[str, Any]) -> dict[str, Any]:
         return alarm
     filled, counted = alarm["Metrics"]
     assert filled["Expression"] == f"FILL({counted['Id']}, 0)" and not counted["ReturnData"]
-    metric = counted["MetricStat"]
-    return alarm | metric["Metric"] | {"Period": metric["Period"], "Statistic": metric["Stat"], "Filled": True}
+    metric: dict[str, Any] = counted["MetricStat"]
+    seen = {"Period": metric["Period"], "Statistic": metric["Stat"], "Filled": True}
+    return {**alarm, **metric["Metric"], **seen}
 
 
 def scheduled(synthesis: Synthesis) -> set[str]:
@@ -126,6 +127,8 @@ def test_whatever_invokes_a_function_is_known(synthesis):
     """A function that is invoked in another way needs a case in `wanted`."""
     by_machines = {path for machine in machines(synthesis) for path in steps(synthesis, machine)}
     known = streaming(synthesis) | scheduled(synthesis) | by_machines | invoked_by_people(synthesis)
+    # The mirror waits for their answer, and writes what went wrong into the row of the model.
+    known |= {path for path in synthesis.functions if path.startswith("MLOps/TryModel")}
     assert synthesis.functions.keys() <= known
 
 
