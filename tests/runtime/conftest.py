@@ -227,7 +227,7 @@ class Cloud:
     @property
     def allocate(self) -> AllocateEnvironment:
         return AllocateEnvironment(
-            **SHARED, metrics_namespace=METRICS, complaints_allocation_table=COMPLAINTS_ALLOCATION.name
+            audit_share=1.0, **SHARED, metrics_namespace=METRICS, complaints_allocation_table=COMPLAINTS_ALLOCATION.name
         )
 
     @property
