@@ -77,6 +77,8 @@ class Foundation:
             "metrics_namespace": self.settings.metrics_namespace,
             "event_source": self.settings.event_source,
             "stale_after_seconds": round(self.settings.stale_after.to_seconds()),
+            "sweep_every_seconds": round(self.settings.sweep_every.to_seconds()),
+            "sweep_slices": round(self.settings.sweep_all_every.to_seconds() / self.settings.sweep_every.to_seconds()),
             "code_version": self.packages.code_version,
             **{f"{table.spec.name}_table": table.table.table_name for table in data.tables},
             "bundles_bucket": data.bundles.bucket.bucket_name,

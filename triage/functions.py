@@ -69,6 +69,7 @@ class MeasuringEnvironment(Environment):
 
 class IntakeEnvironment(Environment):
     raw_complaints_table: str
+    complaints_allocation_table: str
     state_machine_arn: str
     retention_days: int
 
@@ -81,6 +82,7 @@ class SweepEnvironment(MeasuringEnvironment):
     """
 
     raw_complaints_table: str
+    complaints_allocation_table: str
     state_machine_arn: str
     parked_queue_url: str
     retention_days: int
@@ -211,10 +213,18 @@ class CheckStrategyEnvironment(Environment):
 
 
 class SealEnvironment(MeasuringEnvironment):
+    """stale_after_seconds: a change that was made longer ago and is not sealed was lost by the stream.
+
+    sweep_slices: in how many slices the table is searched for such changes, one every `sweep_every_seconds`.
+    """
+
     complaints_allocation_table: str
     audit_chain_table: str
     anchors_bucket: str
     retention_days: int
+    stale_after_seconds: int = Field(ge=1)
+    sweep_every_seconds: int = Field(ge=60)
+    sweep_slices: int = Field(ge=1, le=1_000_000)
 
 
 class ReadNarrativeEnvironment(Environment):

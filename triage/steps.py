@@ -14,6 +14,8 @@ from triage.errors import ComplaintMissingError
 from triage.validation import Matching
 
 EVENT_TYPE: Final = "ComplaintAllocated"
+URGENT_EVENT: Final = "ComplaintUrgent"
+"""Sent before `ComplaintAllocated` and with the same detail, where somebody has to act at once."""
 
 
 class ExecutionInput(Contract):
@@ -118,6 +120,7 @@ class AllocationRequest(Contract):
 class Allocated(Contract):
     """The detail of the event `ComplaintAllocated`: what consumers learn without reading the story.
 
+    urgent: whether the customer speaks of suicide or self-harm; the event `ComplaintUrgent` then came first.
     shadows: the models that predict from here on. No decision depends on them.
     """
 
@@ -128,6 +131,7 @@ class Allocated(Contract):
     vulnerable: bool | None
     journey: Literal["standard", "specialist"]
     route: Literal["auto", "review", "manual"]
+    urgent: bool = False
     allocated_at: str
     models: tuple[str, ...]
     version: int

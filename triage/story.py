@@ -28,6 +28,7 @@ DELIVERY: Final = "DELIVERY#"
 READING: Final = "READING#"
 HOLD: Final = "HOLD#"
 ERASURE: Final = "ERASURE#"
+RECEIPT: Final = "RECEIPT#"
 
 
 class Entry(Contract):
@@ -148,6 +149,7 @@ class AllocationEntry(Entry):
 
     reasons: why a person is asked, or why the journey is specialist; empty where neither is so. Stored as texts.
     decisions: what was taken from each model. stated: which sources, other than models, call the customer vulnerable.
+    urgent: whether somebody has to act at once; the first of the reasons says why. Lists begin with such complaints.
     milliseconds: from the start of the execution to the first allocation.
     shadows: models that predict once the first version is announced, and decide nothing.
     version: counts from 1; each applied feedback makes the next. Allocations written before there was feedback lack it,
@@ -162,6 +164,7 @@ class AllocationEntry(Entry):
     vulnerable: bool | None = None
     journey: Literal["standard", "specialist"]
     route: Literal["auto", "review", "manual"]
+    urgent: bool = False
     reasons: tuple[Reason, ...]
     decisions: tuple[Decision, ...]
     stated: tuple[Stated, ...]
@@ -297,6 +300,26 @@ class ErasureEntry(Entry):
     @staticmethod
     def key(erased_at: str) -> str:
         return f"{ERASURE}{erased_at}"
+
+
+class ReceiptEntry(Entry):
+    """A row of feedback got an outcome. The first receipt of an id binds it to what the row said then.
+
+    row_sha256: of the row as it was handed in. result_sha256: of the row with its outcome, as it was stored.
+    repeated: the id was bound before, to these words or to others; then the row is never applied anew.
+    """
+
+    feedback_id: str
+    taken_at: str
+    outcome: Literal["applied", "refused"]
+    row_sha256: Sha256
+    result_sha256: Sha256
+    repeated: bool = False
+
+    @staticmethod
+    def key(feedback_id: str, result_sha256: str | None = None) -> str:
+        """result_sha256: of a repeated row; None gives the key of the receipt that binds the id."""
+        return RECEIPT + feedback_id + (f"#{result_sha256[:16]}" if result_sha256 else "")
 
 
 def sha256_of_text(text: str) -> str:

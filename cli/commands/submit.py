@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cli import options
-from cli.aws.deployment import find, hub_endpoint
+from cli.aws.deployment import find, hub_endpoint, hub_token
 from cli.aws.submission import Rejection, numbered, put_all, wait_for
 from cli.errors import CommandError, WrongUsageError
 from cli.output import err, out, print_json, progress_bar
@@ -17,6 +17,9 @@ from training.data.complaint_files import ExportError, ExportRow, read_export
 
 LINES = (".jsonl", ".ndjson")
 """Suffixes of the files in which refused rows are kept."""
+
+SHOWN = 10
+"""Refused rows whose reason is printed."""
 
 
 def submit(
@@ -29,19 +32,22 @@ def submit(
     rejects: Annotated[
         Path, typer.Option(help="Where refused rows are written, to correct them and submit them again.")
     ] = Path("rejected.jsonl"),
+    again: Annotated[
+        bool, typer.Option("--again", help="Put complaints that were erased before, and so bring their text back.")
+    ] = False,
     env: options.Environment = "local",
     as_json: options.AsJson = False,
     state: options.State = options.DEFAULT,
 ) -> None:
     """Put the complaints of an export into raw_complaints, as operations do."""
-    path = readable(file, endpoint=lambda: hub_endpoint(env, state))
+    path = readable(file, endpoint=lambda: hub_endpoint(env, state), token=lambda: hub_token(env, state))
     if rejects.is_file() and rejects.samefile(path) and path.suffix.lower() not in LINES:
         raise WrongUsageError(f"--rejects names {path}, the file that is read: name another")
     deployment = find(env, state=state)
     with progress_bar() as bar:
         putting = bar.add_task("Submitting", total=limit)
         rows = UpToAnError(read_export(path, limit=limit))
-        submission = put_all(deployment, numbered(rows), on_put=lambda: bar.advance(putting))
+        submission = put_all(deployment, numbered(rows), on_put=lambda: bar.advance(putting), again=again)
         bar.update(putting, total=submission.submitted)
         late: set[str] = set()
         if wait:
@@ -60,16 +66,25 @@ def submit(
         totals_table(totals)
         if not wait:
             out.print("Next: `triage status` for all of them, or `triage show COMPLAINT_ID` for one.")
+    problems = []
     if rows.error is not None:
-        raise CommandError(
+        problems.append(
             f"{rows.error} The {totals.submitted:,} rows before it were submitted, {totals.rejected:,} refused. "
             "Correct the file and submit it again: what is there already stays as it is"
         )
+    if totals.rejected:
+        conflicts = f", {totals.conflicts} of them because another complaint has their id" if totals.conflicts else ""
+        problems.append(
+            f"{totals.rejected} of {totals.submitted} rows were not put{conflicts}; they are in {rejects}: correct "
+            "them and submit that file"
+        )
     if late:
-        raise CommandError(
+        problems.append(
             f"{len(late)} complaints had no allocation after {timeout:g} s, such as {sorted(late)[0]}; "
             "the sweeper starts them again, so look again with `triage status`"
         )
+    if problems:
+        raise CommandError(". ".join(problems))
 
 
 class UpToAnError:
@@ -104,7 +119,7 @@ def _keep(rejections: list[Rejection], path: Path, *, handed_in: Path, unread_af
         path, "w", encoding="utf-8", errors="replace", opener=lambda name, how: os.open(name, how, 0o600)
     ) as file:
         file.writelines(f"{line}\n" for line in dict.fromkeys([*earlier, *refused]))
-    for rejection in rejections[:10]:
-        err.print(f"row {rejection.row} refused: {rejection.reason}")
-    if rejections:
-        err.print(f"{len(rejections)} refused rows are in {path}; correct them and submit that file")
+    for rejection in rejections[:SHOWN]:
+        err.print(f"row {rejection.row} refused: {rejection.reason}", soft_wrap=True)
+    if len(rejections) > SHOWN:
+        err.print(f"and {len(rejections) - SHOWN} more rows were refused")

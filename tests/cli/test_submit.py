@@ -2,6 +2,7 @@ import json
 
 from tests.cli.commands import ENV, export
 from tests.factories import any_allocation, any_item
+from tests.stories import any_erasure
 
 
 def test_submitted_complaints_are_put_without_what_their_export_decided(triage, deployment, tmp_path):
@@ -19,15 +20,36 @@ def test_a_limit_submits_the_first_complaints(triage, deployment, tmp_path):
 
 def test_complaints_submitted_again_are_counted_and_untouched(triage, deployment, tmp_path):
     triage("submit", export(tmp_path, any_item(narrative="first")), *ENV)
-    totals = triage("submit", export(tmp_path, any_item(narrative="second")), "--json", *ENV).json
-    assert totals["duplicates"] == 1
-    assert deployment.complaints.get("8123456")["narrative"] == "first"
+    result = triage("submit", export(tmp_path, any_item(narrative="first")), "--json", *ENV)
+    assert (result.code, result.json["duplicates"]) == (0, 1)
+
+
+def test_another_complaint_with_the_same_id_is_told_and_kept(triage, deployment, tmp_path):
+    items = (any_item(complaint_id="1", narrative=narrative) for narrative in ("first", "second", "third"))
+    result = triage("submit", export(tmp_path, *items), "--json", *ENV)
+    assert result.code == 1
+    assert (result.json["submitted"], result.json["conflicts"], result.json["duplicates"]) == (3, 2, 0)
+    assert "2 of 3 rows were not put, 2 of them because another complaint has their id" in result.err
+    kept = [json.loads(line)["narrative"] for line in (tmp_path / "rejected.jsonl").read_text().splitlines()]
+    assert {*kept, deployment.complaints.get("1")["narrative"]} == {"first", "second", "third"}
+
+
+def test_an_erased_complaint_is_brought_back_only_on_purpose(triage, deployment, tmp_path):
+    deployment.story.put(any_erasure(complaint_id="1"))
+    deployment.story.put({"complaint_id": "1", "entry": "HOLD#2026", "code_version": "test"})
+    file = export(tmp_path, any_item(complaint_id="1"))
+    refused = triage("submit", file, *ENV)
+    assert refused.code == 1 and "1 was erased at 2026-03-02T15:00:00.000Z; use --again" in refused.err
+    assert deployment.complaints.get("1") is None
+    assert triage("submit", file, "--again", *ENV).code == 0
+    assert deployment.complaints.get("1")
+    assert triage("submit", file, *ENV).code == 0
 
 
 def test_refused_rows_are_kept_to_be_mended(triage, deployment, tmp_path):
     file = export(tmp_path, any_item(complaint_id="1"), any_item(complaint_id=None, narrative="a secret"))
     result = triage("submit", file, "--json", *ENV)
-    assert result.code == 0
+    assert result.code == 1
     assert result.json["rejected"] == 1
     assert "row 2 refused: it has no complaint_id" in result.err
     rejected = tmp_path / "rejected.jsonl"

@@ -33,6 +33,7 @@ from runtime.adapters.dynamodb import Table
 from tests.factories import (
     any_allocation,
     any_bundle,
+    any_decision,
     any_item,
     any_model_reference,
     any_prediction,
@@ -133,7 +134,10 @@ class Cloud:
     @property
     def intake(self) -> IntakeEnvironment:
         return IntakeEnvironment(
-            **SHARED, raw_complaints_table=RAW_COMPLAINTS.name, state_machine_arn=self.state_machine_arn
+            **SHARED,
+            raw_complaints_table=RAW_COMPLAINTS.name,
+            complaints_allocation_table=COMPLAINTS_ALLOCATION.name,
+            state_machine_arn=self.state_machine_arn,
         )
 
     @property
@@ -142,6 +146,7 @@ class Cloud:
             **SHARED,
             metrics_namespace=METRICS,
             raw_complaints_table=RAW_COMPLAINTS.name,
+            complaints_allocation_table=COMPLAINTS_ALLOCATION.name,
             state_machine_arn=self.state_machine_arn,
             parked_queue_url=self.queue_url,
             stale_after_seconds=900,
@@ -200,6 +205,9 @@ class Cloud:
             complaints_allocation_table=COMPLAINTS_ALLOCATION.name,
             audit_chain_table=AUDIT_CHAIN.name,
             anchors_bucket=ANCHORS,
+            stale_after_seconds=90,
+            sweep_every_seconds=60,
+            sweep_slices=1,
         )
 
     @property
@@ -421,8 +429,11 @@ def dead_endpoint() -> str:
 def story(cloud):
     """The story table with selection, prediction and allocation of complaint 1."""
     table = cloud.table(COMPLAINTS_ALLOCATION)
-    for entry in (any_selection, any_prediction, any_allocation):
-        table.put(entry(complaint_id="1", expires_at=1_900_000_000))
+    prediction = any_prediction(complaint_id="1", expires_at=1_900_000_000)
+    table.put(any_selection(complaint_id="1", models=(prediction.model,), expires_at=1_900_000_000))
+    table.put(prediction)
+    decided: dict[str, Any] = {"decisions": (any_decision(prediction.model),), "issue": None, "vulnerable": None}
+    table.put(any_allocation(complaint_id="1", **decided, expires_at=1_900_000_000))
     item = any_item(complaint_id="1", narrative=NARRATIVE, triage_state=ALLOCATED, expires_at=1_900_000_000)
     cloud.table(RAW_COMPLAINTS).put(item)
     return table

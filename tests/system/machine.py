@@ -17,7 +17,7 @@ import boto3
 from botocore.credentials import Credentials
 from huggingface_hub import HfApi
 
-from cli.aws.deployment import Deployment, find
+from cli.aws.deployment import Deployment, find, hub_token
 from cli.aws.submission import allocations
 from cli.commands.models import wait_until_mirrored
 from local.session import loopback_session, session
@@ -54,7 +54,7 @@ class Machine:
 
     @property
     def hub(self) -> HfApi:
-        return HfApi(endpoint=self.instance.hub_endpoint, token=False)
+        return HfApi(endpoint=self.instance.hub_endpoint, token=hub_token("local", self.state))
 
     def put(self, *items: dict[str, Any]) -> list[str]:
         """Put complaints as operations do, with a plain PutItem."""
