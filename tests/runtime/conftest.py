@@ -369,7 +369,8 @@ def answering(
             answer["FunctionError"] = "Unhandled"
         return SimpleNamespace(status_code=200), {**answer, "Payload": BytesIO(json.dumps(result).encode())}
 
-    session.events.register(f"before-call.{operation}", invoke)
+    hook: Any = invoke
+    session.events.register(f"before-call.{operation}", hook)
 
 
 def calls(session: boto3.Session, operation: str) -> list[dict[str, Any]]:

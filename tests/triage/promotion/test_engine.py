@@ -600,7 +600,7 @@ LOSING: dict[str, Any] = {"difference": -0.1, "lower": -0.15, "upper": -0.05}
     ids=["promotes by share", "promotes against all others", "rolls back by share", "rolls back against all others"],
 )
 def test_a_verdict_that_hangs_on_one_reviewer_says_so_and_holds(primary, reviewer, reason):
-    values = {"primary": any_comparison(**primary)} if primary else {}
+    values: dict[str, Any] = {"primary": any_comparison(**primary)} if primary else {}
     others = said_by("bob", without=-0.1 if primary else 0.1)
     usual = judged(**values, reviewers=(said_by(without=-0.1 if primary else 0.1), others))
     assert usual.verdict == ("roll_back" if primary else "promote")
