@@ -116,8 +116,10 @@ class Alarms(Construct):
         for function in awaited:
             self._throttled(function)
         for function in busy:
-            silent = missing_is(settings.daily_complaints)
-            self._silent(function, Watched(below=True, period=Duration.days(1), missing=silent))
+            # A schedule invokes it more often than complaints do, and `_triggered` watches that.
+            if not function.schedules:
+                silent = missing_is(settings.daily_complaints)
+                self._silent(function, Watched(below=True, period=Duration.days(1), missing=silent))
         self._rule("ShadowsNotStarted", shadows_start, {"EventBusName": data.bus.event_bus_name})
         self._trail()
 
