@@ -153,8 +153,17 @@ def _show(case: Case) -> None:
     print_table(
         "Gates",
         ("gate", "", "figures"),
-        ((gate.name, words.PASSED[gate.passed], gate.detail) for gate in judgement.gates),
+        ((gate.name, words.passed(gate), gate.detail) for gate in judgement.gates),
     )
+    if evidence.reviewers:
+        print_table(
+            f"Who labelled (of a verdict {case.gates.max_reviewer_share:.0%} at most)",
+            ("reviewer", "labels", "share by weight", "difference without them"),
+            [
+                (one.by, one.labels, percent(one.share), points(one.without))
+                for one in evidence.reviewers[: words.REVIEWERS]
+            ],
+        )
     compared = [(one, one.name) for one in evidence.comparisons]
     if evidence.assisted is not None:
         compared.append((evidence.assisted, f"{evidence.assisted.name} {words.ASSISTED}"))
