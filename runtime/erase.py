@@ -31,7 +31,7 @@ def build(environment: EraseEnvironment, session: boto3.Session) -> Handler:
         )
         if erasure is not None:
             # Recorded first, because a removal without a record would look like tampering.
-            erasure = stories.put(erasure)
+            erasure = stories.record(erasure)
             stories.remove(complaint_id, erasure.entries, feedback=erasure.refused_feedback)
             complaints.delete(complaint_id)
         return Erased(complaint_id=complaint_id, erasure=erasure)

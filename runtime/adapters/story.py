@@ -72,10 +72,14 @@ class Stories(StoryReader):
         """Write an entry that is written once; False where it is there already."""
         return self.table.put_if_absent(self._stamped(entry))
 
-    def put(self, entry: E) -> E:
-        """Write an entry whose key states the time of writing, and return it with its stamp."""
+    def record(self, entry: E) -> E:
+        """Write an entry whose key is new, and return it with its stamp. No record replaces another.
+
+        Raises: RuntimeError where the key is taken; the caller's next attempt has another.
+        """
         stamped = self._stamped(entry)
-        self.table.put(stamped)
+        if not self.table.put_if_absent(stamped):
+            raise RuntimeError(f"a record {entry.entry} is there already; nothing was written")
         return stamped
 
     def lift(self, hold: HoldEntry) -> bool:
