@@ -102,7 +102,7 @@ def prune(
     as_json: options.AsJson = False,
     state: options.State = options.DEFAULT,
 ) -> None:
-    """Remove complaints from a published dataset and delete all of its earlier revisions. Those under a legal hold stay."""
+    """Remove complaints from a published dataset and delete all of its earlier revisions. Held complaints stay."""
     if not complaint and older_than is None:
         raise WrongUsageError("Say what to remove: --complaint ID, --older-than DAYS, or both")
     endpoint = hub_endpoint(env, state)

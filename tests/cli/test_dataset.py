@@ -173,6 +173,5 @@ def test_a_hub_without_datasets_lists_none(triage, monkeypatch, tmp_path):
         ports = Ports(hub=int(address.rpartition(":")[2]))
         instance = Instance(state=tmp_path, ports=ports, supervisor=Process(pid=1, started=0.0))
         monkeypatch.setattr("cli.aws.deployment.running_instance", lambda state: instance)
-    monkeypatch.setattr("cli.commands.dataset._held", lambda env, state: frozenset())
         assert "No dataset was published" in triage("dataset", "list")[1]
         assert json.loads(triage("dataset", "list", "--json")[1]) == []
