@@ -16,6 +16,7 @@ ROWS = 25
 
 def allocation_table(submission: "Submission") -> None:
     shown = [submission.allocations[i] for i in submission.ids if i in submission.allocations]
+    shown.sort(key=lambda allocation: not allocation.urgent)
     print_table(
         f"Allocations ({min(len(shown), ROWS)} of {len(shown)})",
         (
@@ -37,7 +38,7 @@ def _allocation_row(allocation: AllocationEntry) -> tuple[object, ...]:
         allocation.complaint_id,
         allocation.product_team,
         shortened(allocation.issue or "—", 38),
-        allocation.journey,
+        f"{allocation.journey}, urgent" if allocation.urgent else allocation.journey,
         " ".join(f"{d.task[0]}:{d.confidence:.2f}" for d in allocation.decisions),
         allocation.route,
         allocation.milliseconds,

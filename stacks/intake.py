@@ -30,14 +30,12 @@ class Intake(Construct):
         inserted = {"eventName": lambda_.FilterRule.is_equal("INSERT")}
         self.intake.read_stream(data.raw_complaints, batch_size=10, only=inserted)
 
-        every = base.settings.sweep_every
-        slices = round(base.settings.sweep_all_every.to_seconds() / every.to_seconds())
         self.sweep = RuntimeFunction(
             self,
             "Sweep",
             function=SWEEP,
             base=base,
-            values=values | {"sweep_every_seconds": round(every.to_seconds()), "sweep_slices": slices},
+            values=values,
             timeout=Duration.minutes(15),
         )
         data.raw_complaints.allow(self.sweep, "UpdateItem", attributes=ATTRIBUTES)
@@ -48,5 +46,8 @@ class Intake(Construct):
         allow(self.sweep, data.parked.queue_arn, "sqs:SendMessage")
         data.keys["records"].grant(self.sweep, "kms:Decrypt", "kms:GenerateDataKey")
         self.sweep.run_every(
-            every, rule="SweepSchedule", event={"scope": "slice", "at": events.EventField.time}, aligned=True
+            base.settings.sweep_every,
+            rule="SweepSchedule",
+            event={"scope": "slice", "at": events.EventField.time},
+            aligned=True,
         )

@@ -6,7 +6,7 @@ from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
 
 from stacks.data import WRITING_KEY, Data
-from stacks.function import Foundation, RuntimeFunction, judging_functions
+from stacks.function import INFERENCE_TIME, Foundation, RuntimeFunction, judging_functions
 from stacks.settings import Settings
 from stacks.states import (
     ERROR,
@@ -24,6 +24,7 @@ from triage.functions import ALLOCATE, MODEL_INFERENCE, SELECT_MODELS
 from triage.outbox import ALLOCATED
 from triage.steps import (
     EVENT_TYPE,
+    URGENT_EVENT,
     Allocated,
     AllocationRequest,
     ExecutionInput,
@@ -39,6 +40,10 @@ CHALLENGERS_PATIENCE = Duration.seconds(20)
 
 STAND_IN = path(InferenceRequest, "model", "stand_in")
 HAS_STAND_IN = sfn.Condition.and_(sfn.Condition.is_present(STAND_IN), sfn.Condition.is_not_null(STAND_IN))
+
+URGENT = path(Allocated, "urgent")
+# While a deployment replaces functions, one of the version before may answer without the field.
+IS_URGENT = sfn.Condition.and_(sfn.Condition.is_present(URGENT), sfn.Condition.boolean_equals(URGENT, True))
 
 
 class Inference(Construct):
@@ -58,7 +63,7 @@ class Inference(Construct):
             "ModelInference",
             function=MODEL_INFERENCE,
             base=base,
-            timeout=Duration.seconds(60),
+            timeout=INFERENCE_TIME,
             concurrency=base.settings.inference_concurrency,
         )
 
@@ -67,7 +72,7 @@ class Inference(Construct):
 
 
 class Orchestration(Construct):
-    """select models → each model judges → allocate → announce → settle the outbox.
+    """select models → each model judges → allocate → announce, the urgent twice → settle the outbox.
 
     Where a challenger fails, the champion is asked instead. Where any other model fails, its own prediction is missing.
     Where the selection fails, people get the complaint. Only where `allocate` fails the execution ends without an
@@ -79,7 +84,10 @@ class Orchestration(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         allocate = self._invoke(inference.allocate)
-        allocate.next(announcing(self, data, EVENT_TYPE, settings)).next(self._settle(data))
+        announce = announcing(self, data, EVENT_TYPE, settings)
+        announce.next(self._settle(data))
+        urgent = announcing(self, data, URGENT_EVENT, settings, name="AnnounceUrgent").next(announce)
+        allocate.next(sfn.Choice(self, "Urgency").when(IS_URGENT, urgent).otherwise(announce))
         judged = building(
             self,
             "Judged",

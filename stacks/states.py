@@ -194,12 +194,14 @@ def invoking(
     return retried(task, attempts=after_an_error)
 
 
-def announcing(scope: Construct, data: Data, event_type: str, settings: Settings) -> tasks.EventBridgePutEvents:
+def announcing(
+    scope: Construct, data: Data, event_type: str, settings: Settings, *, name: str = "Announce"
+) -> tasks.EventBridgePutEvents:
     """Return a state that puts its input on the bus as an event, and passes it on."""
     return retried(
         tasks.EventBridgePutEvents(
             scope,
-            "Announce",
+            name,
             entries=[
                 tasks.EventBridgePutEventsEntry(
                     event_bus=data.bus,

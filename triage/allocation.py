@@ -37,7 +37,8 @@ def allocate(
     team = taxonomy.team_of(product.label) if product and taxonomy.has_product(product.label) else MANUAL_TEAM
     stated = selection.stated if selection else ()
     whole = _reason_of_the_complaint(request, selection)
-    reasons = [whole] if whole else []
+    reasons = [Reason.why(Code.URGENT, VULNERABLE)] if any(source.urgent for source in stated) else []
+    reasons += [whole] if whole else []
     for task in TASKS.values():
         if task is VULNERABLE:
             reasons += _stated_reasons(selection)
@@ -51,6 +52,7 @@ def allocate(
         vulnerable=True if stated else vulnerable and vulnerable.positive,
         journey=journey_of(reasons),
         route=route_of(team, reasons),
+        urgent=is_urgent(reasons),
         reasons=tuple(reasons),
         decisions=tuple(decisions[task] for task in sorted(decisions)),
         stated=stated,
@@ -72,6 +74,10 @@ def route_of(team: str, reasons: Iterable[Reason]) -> Literal["auto", "review", 
 def journey_of(reasons: Iterable[Reason]) -> Literal["standard", "specialist"]:
     """Return `specialist` if any reason leads to it: one source is enough, and no other can revoke it."""
     return "specialist" if any(reason.leads_to == "specialist" for reason in reasons) else "standard"
+
+
+def is_urgent(reasons: Iterable[Reason]) -> bool:
+    return any(reason.code is Code.URGENT for reason in reasons)
 
 
 def _decisions(request: AllocationRequest, predictions: Iterable[PredictionEntry]) -> Decisions:
@@ -116,7 +122,7 @@ def _stated_reasons(selection: SelectionEntry | None) -> Iterator[Reason]:
         yield Reason.why(Code.NOT_RECORDED, VULNERABLE)
         return
     for source in selection.stated:
-        yield Reason.why(Code.STATED, VULNERABLE, detail=f"{source.source} ({source.what})")
+        yield Reason.why(Code.STATED, VULNERABLE, detail=str(source))
     yield from (reason for reason in map(Reason.read, selection.doubts) if reason.task == VULNERABLE.name)
 
 

@@ -10,6 +10,11 @@ from triage.text import clean
 MAX_ITEM_BYTES = 400 * 1024
 """DynamoDB refuses larger items."""
 
+LONGEST_HEARD = 60_000
+"""Characters that are searched for words of vulnerability; the longest real letter has 24,000. More would take seconds,
+so a longer narrative is a doubt, and goes to a specialist.
+"""
+
 
 class RawComplaint(Contract):
     """The attributes of an item. Operations must write the id and the narrative, and may write the next seven.
@@ -65,6 +70,8 @@ class Complaint(Contract):
         complaint_id = str(item["complaint_id"])
         doubts: list[str] = []
         narrative, unreadable = _read_narrative(item)
+        if len(narrative) > LONGEST_HEARD:
+            doubts.append("narrative is too long to be searched for vulnerability")
         return cls(
             complaint_id=complaint_id,
             narrative=narrative,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from triage.allocation import journey_of, route_of
+from triage.allocation import is_urgent, journey_of, route_of
 from triage.complaint import timestamp
 from triage.contracts import TaskName
 from triage.errors import FeedbackRefusedError
@@ -125,7 +125,7 @@ def _corrected(current: AllocationEntry, feedback: Feedback, taxonomy: Taxonomy)
     team = made.get("product_team", current.product_team)
     reasons = _reasons(current, feedback, issue=made.get("issue", current.issue))
     if "vulnerable" in made:
-        return {**made, "reasons": reasons, "journey": journey_of(reasons)}
+        return {**made, "reasons": reasons, "journey": journey_of(reasons), "urgent": is_urgent(reasons)}
     return {**made, "reasons": reasons, "route": route_of(team, reasons)}
 
 

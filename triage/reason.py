@@ -46,6 +46,15 @@ class Code(Enum):
         "The flag of the account could not be read, so the customer may be vulnerable.",
         VULNERABLE.name,
     )
+    NARRATIVE_TOO_LONG = (
+        "narrative is too long to be searched for vulnerability",
+        "Only its first 60,000 characters were searched, so the customer may be vulnerable.",
+        VULNERABLE.name,
+    )
+    URGENT = (
+        "{task}: urgent, the customer speaks of suicide or self-harm",
+        "Somebody may be in danger. Read the complaint now, before any other, and follow the procedure for self-harm.",
+    )
     NOT_RECORDED = (
         "{task}: what the complaint states was not recorded",
         "Choosing the models failed before tags, flag and words of the customer were recorded.",

@@ -14,6 +14,8 @@ from triage.errors import ComplaintMissingError
 from triage.validation import Matching
 
 EVENT_TYPE: Final = "ComplaintAllocated"
+URGENT_EVENT: Final = "ComplaintUrgent"
+"""Sent before `ComplaintAllocated` and with the same detail, where somebody has to act at once."""
 
 
 class ExecutionInput(Contract):
@@ -51,6 +53,16 @@ class ModelReference(Contract):
     @property
     def version(self) -> str:
         return f"{self.model_id}@{self.revision}"
+
+
+class Trial(Contract):
+    """A model that is to be registered, whose bundle is in the bucket."""
+
+    model: ModelReference
+
+
+class Tried(Trial):
+    """The model reads letters, and answers as its labels say. A model that does not makes the step raise."""
 
 
 class Selected(Contract):
@@ -108,6 +120,7 @@ class AllocationRequest(Contract):
 class Allocated(Contract):
     """The detail of the event `ComplaintAllocated`: what consumers learn without reading the story.
 
+    urgent: whether the customer speaks of suicide or self-harm; the event `ComplaintUrgent` then came first.
     shadows: the models that predict from here on. No decision depends on them.
     """
 
@@ -118,6 +131,7 @@ class Allocated(Contract):
     vulnerable: bool | None
     journey: Literal["standard", "specialist"]
     route: Literal["auto", "review", "manual"]
+    urgent: bool = False
     allocated_at: str
     models: tuple[str, ...]
     version: int

@@ -145,6 +145,7 @@ class AllocationEntry(Entry):
 
     reasons: why a person is asked, or why the journey is specialist; empty where neither is so. Stored as texts.
     decisions: what was taken from each model. stated: which sources, other than models, call the customer vulnerable.
+    urgent: whether somebody has to act at once; the first of the reasons says why. Lists begin with such complaints.
     milliseconds: from the start of the execution to the first allocation.
     shadows: models that predict once the first version is announced, and decide nothing.
     version: counts from 1; each applied feedback makes the next. Allocations written before there was feedback lack it,
@@ -158,6 +159,7 @@ class AllocationEntry(Entry):
     vulnerable: bool | None = None
     journey: Literal["standard", "specialist"]
     route: Literal["auto", "review", "manual"]
+    urgent: bool = False
     reasons: tuple[Reason, ...]
     decisions: tuple[Decision, ...]
     stated: tuple[Stated, ...]

@@ -60,7 +60,7 @@ def describe(deployment: Deployment) -> dict[str, Any]:
 
 
 def latest(deployment: Deployment, count: int) -> list[str]:
-    """Return the ids of the complaints allocated last, newest first.
+    """Return the ids of the complaints allocated last: urgent ones first, and the newest first among equals.
 
     The index by team is the only one by time, so the newest of each team are read and merged.
     """
@@ -70,4 +70,5 @@ def latest(deployment: Deployment, count: int) -> list[str]:
         for allocation in deployment.story.query(team, index="by_team", newest=count)
     ]
     newest.sort(key=lambda allocation: str(allocation["allocated_at"]), reverse=True)
-    return [allocation["complaint_id"] for allocation in newest[:count]]
+    latest_of_all = sorted(newest[:count], key=lambda allocation: not allocation.get("urgent", False))
+    return [allocation["complaint_id"] for allocation in latest_of_all]

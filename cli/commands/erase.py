@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from cli import options
-from cli.aws.deployment import Deployment, find, hub_endpoint
+from cli.aws.deployment import Deployment, find, hub_endpoint, hub_token
 from cli.aws.functions import invoke, read_request
 from cli.commands.dataset import refusing_snapshots
 from cli.errors import CommandError
@@ -35,7 +35,7 @@ def erase(
         erasures.append(_erased(deployment, request.model_copy(update={"snapshots": {dataset: rows}})))
 
     if snapshots:
-        _prune(complaint_id, hub_endpoint(env, state), record)
+        _prune(complaint_id, hub_endpoint(env, state), hub_token(env, state), record)
     made = [erasure for erasure in erasures if erasure is not None]
     if as_json:
         print_json({"complaint_id": complaint_id, "erasures": made})
@@ -50,7 +50,7 @@ def _erased(deployment: Deployment, request: ErasureRequest) -> ErasureEntry | N
     return invoke(session, deployment.name("erase-function"), request, gives=Erased).erasure
 
 
-def _prune(complaint_id: str, endpoint: str | None, record: Callable[[str, int], None]) -> None:
+def _prune(complaint_id: str, endpoint: str | None, token: str | None, record: Callable[[str, int], None]) -> None:
     """Remove the complaint from every published dataset.
 
     record: called before each removal with the dataset and how many rows go, 0 if only earlier commits held some.
@@ -60,11 +60,12 @@ def _prune(complaint_id: str, endpoint: str | None, record: Callable[[str, int],
 
     try:
         with refusing_snapshots(), err.status("Erasing from datasets"):
-            for dataset in published(endpoint):
+            for dataset in published(endpoint, token=token):
                 prune(
                     dataset,
                     drop=lambda row: row.complaint_id == complaint_id,
                     endpoint=endpoint,
+                    token=token,
                     before_removal=partial(record, dataset),
                 )
     except CommandError as error:

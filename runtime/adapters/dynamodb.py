@@ -163,6 +163,10 @@ class Table:
         options = _projection(attributes) | {"Segment": segment[0], "TotalSegments": segment[1]}
         return self._pages("scan", **options)
 
+    def scan_part(self, number: int, parts: int) -> Iterator[dict[str, Any]]:
+        """Yield every item of one part of the table, the items of a partition one after the other. number: from 0."""
+        return self._pages("scan", Segment=number, TotalSegments=parts)
+
     def _pages(self, operation: Literal["query", "scan"], **options: Any) -> Iterator[dict[str, Any]]:
         paginator: Any = self.client.get_paginator(operation)
         for page in paginator.paginate(TableName=self._name, **options):

@@ -15,6 +15,7 @@ import pytest
 
 from local import model_server
 from local.functions import Invocation
+from local.keys import Keys
 from local.lambda_fixes import REPLY
 from local.model_server import Capture, Server, WaitedTooLongError, describe
 from local.processes import is_healthy, until
@@ -119,7 +120,7 @@ def reply(handler, *, seconds):
         deadline=time.time() + seconds,
     )
     functions: Any = SimpleNamespace(handler=lambda invocation: handler)
-    with Server(0, functions, Capture(), concurrency=1) as server:
+    with Server(0, functions, Capture(), concurrency=1, token="") as server:
         return server.reply(invocation, {})
 
 
@@ -142,6 +143,7 @@ def aws(tmp_path_factory):
     (modules / "probe.py").write_text(PROBE)
     ports = Ports(aws=any_free_port(), models=any_free_port())
     write(state.ports, ports)
+    Keys.create(state)
     common = ["--state", str(state.folder), "--port"]
     ministack = [sys.executable, "-m", "local.ministack", *common, str(ports.aws)]
     ministack += ["--serve", f"probe.handler=http://{LOOPBACK}:{ports.models}/"]
@@ -150,8 +152,8 @@ def aws(tmp_path_factory):
         subprocess.Popen(ministack, cwd=ROOT) as first,
         subprocess.Popen(models, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(modules)}) as second,
     ):
-        assert until(lambda: is_healthy(ports.aws, "/_ministack/health") and is_healthy(ports.models), seconds=20)
-        session = loopback_session(f"http://{LOOPBACK}:{ports.aws}")
+        assert until(lambda: is_healthy(ports.aws) and is_healthy(ports.models), seconds=20)
+        session = loopback_session(f"http://{LOOPBACK}:{ports.aws}", Keys.of(state).credentials)
         prepare(session)
         yield session
         first.terminate()

@@ -1,14 +1,17 @@
 """One AWS in the process for each test, its tables cut from their specifications, and a Hub on loopback."""
 
+import json
 import os
 import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from io import BytesIO
 from itertools import count
 from pathlib import Path
 from threading import Thread
+from types import SimpleNamespace
 from typing import Any, Literal
 
 # The client reads these once, when it is imported.
@@ -58,6 +61,7 @@ from triage.functions import (
     ShadowFailedEnvironment,
     ShadowInferenceEnvironment,
     SweepEnvironment,
+    TryModelEnvironment,
     WeighEvidenceEnvironment,
 )
 from triage.outbox import ALLOCATED
@@ -201,6 +205,9 @@ class Cloud:
             complaints_allocation_table=COMPLAINTS_ALLOCATION.name,
             audit_chain_table=AUDIT_CHAIN.name,
             anchors_bucket=ANCHORS,
+            stale_after_seconds=90,
+            sweep_every_seconds=60,
+            sweep_slices=1,
         )
 
     @property
@@ -285,7 +292,13 @@ class Cloud:
             max_bundle_megabytes=max_megabytes,
             max_onnx_megabytes=loadable,
             max_transformers_megabytes=loadable,
+            try_onnx_function="try-model",
+            try_transformers_function="try-model",
         )
+
+    @property
+    def try_model(self) -> TryModelEnvironment:
+        return TryModelEnvironment(code_version="test", bundles_bucket=BUCKET, loaded_megabytes=100)
 
 
 @pytest.fixture
@@ -337,6 +350,26 @@ def failing(session: boto3.Session, operation: str, error: Exception, *, after: 
             raise error
 
     session.events.register(f"before-call.{operation}", fail)
+
+
+def answering(
+    session: boto3.Session, operation: str, function: Callable[[dict[str, Any]], object], *, failed: bool = False
+) -> None:
+    """Let the session's invocations run a function here, and report what it raises as Lambda does.
+
+    failed: the function returns what Lambda says of a failure.
+    """
+
+    def invoke(params: dict[str, Any], **_: object) -> object:
+        answer: dict[str, Any] = {"FunctionError": "Unhandled"} if failed else {}
+        try:
+            result = function(json.loads(params["body"]))
+        except BaseException as error:
+            result = {"errorType": type(error).__name__, "errorMessage": str(error)}
+            answer["FunctionError"] = "Unhandled"
+        return SimpleNamespace(status_code=200), {**answer, "Payload": BytesIO(json.dumps(result).encode())}
+
+    session.events.register(f"before-call.{operation}", invoke)
 
 
 def calls(session: boto3.Session, operation: str) -> list[dict[str, Any]]:

@@ -72,6 +72,7 @@ JUDGES = (
     | reads(NARRATIVES_KEY)
     | writes(RECORDS_KEY)
 )
+TRIES = on(BUNDLES, "s3", "GetObject") | uses(RECORDS_KEY)
 HOLDS = (
     table(RAW, "UpdateItem")
     | table(STORY, "Query", "UpdateItem")
@@ -155,7 +156,7 @@ ALLOWED: dict[str, Allowed] = {
     ),
     "Audit/SealRole": (
         logs("Audit/Seal")
-        | table(STORY, "BatchGetItem", "Query")
+        | table(STORY, "BatchGetItem", "Query", "Scan")
         | table(CHAIN, "PutItem", "Query")
         | on("Data/Anchors/Bucket.Arn/*", "s3", "PutObject")
         | reads_stream("Data/ComplaintsAllocation/Table.StreamArn", RECORDS_KEY)
@@ -209,8 +210,12 @@ ALLOWED: dict[str, Allowed] = {
         | reads(RECORDS_KEY)
         | reports_failed_runs()
     ),
+    "MLOps/TryModelRole": TRIES | logs("MLOps/TryModel"),
+    "MLOps/TryModelTransformersRole": TRIES | logs("MLOps/TryModelTransformers"),
     "MLOps/MirrorRole": (
         logs("MLOps/Mirror")
+        | on("MLOps/TryModel.Arn", "lambda", "InvokeFunction")
+        | on("MLOps/TryModelTransformers.Arn", "lambda", "InvokeFunction")
         | table(MODELS, "GetItem", "UpdateItem")
         | on(BUNDLES, "s3", "GetObject", "PutObject")
         | on(BUNDLES.removesuffix("/*"), "s3", "ListBucket")

@@ -16,12 +16,14 @@ import triage
 from stacks.orchestration import CHALLENGERS_PATIENCE
 from stacks.settings import SETTINGS
 from stacks.states import STOPPED_BY_A_LIMIT, building
+from tests.factories import any_allocation
 from triage.bundle import Engine
 from triage.contracts import Contract
 from triage.errors import CONTRACT_ERROR, TransientError, TriageError
 from triage.functions import STEPS
 from triage.steps import (
     EVENT_TYPE,
+    URGENT_EVENT,
     Allocated,
     AllocationRequest,
     ExecutionInput,
@@ -86,6 +88,8 @@ def holds(rule: dict[str, Any], state: Any) -> bool:
     if "IsPresent" in rule:
         return present(rule["Variable"], state) is rule["IsPresent"]
     value = read(rule["Variable"], state, CONTEXT)
+    if "BooleanEquals" in rule:
+        return value is rule["BooleanEquals"]
     return bool((value is None) == rule["IsNull"] if "IsNull" in rule else value == rule["StringEquals"])
 
 
@@ -120,15 +124,15 @@ def test_a_complaint_goes_from_selection_to_the_outbox(synthesis, states):
     order, name = [], synthesis.definition["StartAt"]
     while name is not None:
         order.append(name)
-        name = states[name].get("Next")
-    assert order == ["SelectModels", "EachModel", "Judged", "Allocate", "Announce", "Settle"]
+        name = states[name].get("Next", states[name].get("Default"))
+    assert order == ["SelectModels", "EachModel", "Judged", "Allocate", "Urgency", "Announce", "Settle"]
     assert states["Settle"]["End"] is True
 
 
 def test_there_are_no_other_states(states, judging):
     assert states.keys() == {
         *("SelectModels", "EachModel", "Judged", "Allocate", "Announce", "Settle"),
-        *("Unselected", "NoSuchComplaint", "ErasedOrPutAgain"),
+        *("Urgency", "AnnounceUrgent", "Unselected", "NoSuchComplaint", "ErasedOrPutAgain"),
     }
     assert judging.keys() == {
         *("Engine", "ModelInference", "ModelInferenceTransformers"),
@@ -427,6 +431,25 @@ def test_an_allocation_is_announced_as_the_last_step_gave_it(synthesis, states):
     }
     assert EVENT_TYPE == "ComplaintAllocated"
     assert states["Announce"]["ResultPath"] is None
+
+
+def test_an_urgent_allocation_is_also_announced_as_urgent_before_the_other_event(synthesis, states):
+    allocated = any_allocation(urgent=True).announcement()
+    assert states["Allocate"]["Next"] == "Urgency"
+    choice = states["Urgency"]
+
+    def follows(allocation: Allocated) -> str:
+        return next((rule["Next"] for rule in choice["Choices"] if holds(rule, dump(allocation))), choice["Default"])
+
+    assert follows(allocated) == "AnnounceUrgent"
+    assert follows(allocated.model_copy(update={"urgent": False})) == "Announce"
+    assert not any(holds(rule, {"complaint_id": "7"}) for rule in choice["Choices"])
+    urgent, announce = states["AnnounceUrgent"], states["Announce"]
+    assert (urgent["Next"], announce["Next"], urgent["ResultPath"]) == ("Announce", "Settle", None)
+    ((first,), (second,)) = (state["Parameters"]["Entries"] for state in (urgent, announce))
+    assert first == {**second, "DetailType": URGENT_EVENT}
+    assert urgent["Retry"] == announce["Retry"]
+    assert URGENT_EVENT == "ComplaintUrgent"
 
 
 def test_settling_removes_the_complaint_from_the_outbox(states):

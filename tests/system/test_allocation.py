@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from tests.system.machine import Machine, until
+from triage.steps import URGENT_EVENT
 from triage.story import PREDICTION
 from triage.tables import RAW_COMPLAINTS
 
@@ -76,6 +77,29 @@ def test_the_event_reaches_the_bus_without_text(machine: Machine, any_item):
     assert "zanzibarine" not in json.dumps(received)
     (event,) = (e for e in received if e["detail"]["complaint_id"] == allocation.complaint_id)
     assert event["detail"]["product_team"] == allocation.product_team
+
+
+def test_self_harm_is_announced_as_urgent_without_the_words(machine: Machine, any_item):
+    events, sqs = machine.aws.client("events"), machine.aws.client("sqs")
+    queue = sqs.create_queue(QueueName="on-call")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    bus = machine.deployment.name("bus")
+    events.put_rule(Name="on-call", EventBusName=bus, EventPattern=json.dumps({"detail-type": [URGENT_EVENT]}))
+    events.put_targets(Rule="on-call", EventBusName=bus, Targets=[{"Id": "1", "Arn": arn}])
+    urgent, calm = machine.allocate(
+        any_item(narrative="I am suicidal because of the zanzibarine fee"), any_item(narrative="The zanzibarine fee")
+    )
+    received: list[dict[str, Any]] = []
+
+    def arrived() -> bool:
+        messages = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", [])
+        received.extend(json.loads(message["Body"]) for message in messages)
+        return bool(received)
+
+    assert until(arrived, seconds=20)
+    assert [event["detail"]["complaint_id"] for event in received] == [urgent.complaint_id]
+    assert "zanzibarine" not in json.dumps(received) and "suicidal" not in json.dumps(received)
+    assert (urgent.urgent, urgent.journey, calm.urgent) == (True, "specialist", False)
 
 
 def test_product_teams_read_their_allocations_by_team_and_time(machine: Machine, any_item):

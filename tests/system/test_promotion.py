@@ -62,7 +62,7 @@ class Trial:
         self.added: list[ModelInfo] = []
 
     def model(self, folder: Path, name: str) -> ModelInfo:
-        model = self.machine.register(folder, f"somebody/{name}", TASK)
+        model = self.machine.register_untried(folder, f"somebody/{name}", TASK)
         self.added.append(model)
         return model
 

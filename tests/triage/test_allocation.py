@@ -355,3 +355,12 @@ def test_whatever_happened_exactly_one_well_formed_allocation_protects_the_custo
                 assert decision.confidence >= decision.auto_threshold
     else:
         assert allocation.reasons
+
+
+def test_self_harm_has_a_reason_of_its_own_before_all_others_and_makes_the_allocation_urgent():
+    source = Stated(source="said", what="health", rule="self_harm", urgent=True)
+    allocation = decide(PRODUCT, ISSUE, selection=any_selection(stated=(source,)))
+    assert (allocation.reasons[0].code, allocation.urgent, allocation.journey) == (Code.URGENT, True, "specialist")
+    assert allocation.announcement().urgent
+    calm = decide(PRODUCT, ISSUE, selection=any_selection(stated=(SERVICEMEMBER,)))
+    assert not calm.urgent and not calm.announcement().urgent

@@ -1,6 +1,7 @@
 """The labelled set: texts in which personal data are marked, as in `My name is <name>John Smith</name>`.
 
-The handwritten texts are in `labelled/`, one text a line, with `\\n` for a new line. The generated texts are made from
+The handwritten texts are in `labelled/`, one text a line, with `\\n` for a new line and `\\N{EN DASH}` for a character
+that cannot be seen or told from another. The generated texts are made from
 `templates.toml`, whose tuned and held-out parts share no sentences, names, places or formats.
 
 - Tuned parts: the recognisers were written while looking at them.
@@ -11,6 +12,7 @@ The handwritten texts are in `labelled/`, one text a line, with `\\n` for a new 
 
 import re
 import tomllib
+import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -30,6 +32,7 @@ GENERATED = 400
 _FOLDER = Path(__file__).parent
 _TAG = re.compile(rf"<(/?)({'|'.join(Entity)})>")
 _OPEN, _CLOSE = "\ue000", "\ue001"
+_NAMED_CHARACTER = re.compile(r"\\N\{([A-Z -]+)\}")
 _SLOT = re.compile(r"\{(\w+)\}")
 _LETTERS = "ABCEGHJKLMNPRSTWXYZ"
 
@@ -58,7 +61,7 @@ def load_parts() -> dict[str, list[Example]]:
 
 def _handwritten(name: str) -> Iterator[str]:
     for line in (_FOLDER / "labelled" / name).read_text(encoding="utf-8").splitlines():
-        yield line.replace("\\n", "\n")
+        yield _NAMED_CHARACTER.sub(lambda match: unicodedata.lookup(match[1]), line.replace("\\n", "\n"))
 
 
 def read(marked: str) -> Example:

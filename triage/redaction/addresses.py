@@ -19,6 +19,11 @@ _SPELLED_EMAIL = re.compile(
     re.IGNORECASE,
 )
 
+_SPACED_EMAIL = re.compile(
+    rf"(?<![\w.+%-])[\w+%-]{{1,30}}(?:(?: \. |\.)[\w+%-]{{1,30}}){{0,3}} ?@ ?[\w-]{{1,30}}(?: ?\. ?[\w-]{{1,30}}){{0,3}} ?\. ?{_TOP}",
+    re.IGNORECASE,
+)
+
 _STREETS = (
     "street|st|avenue|ave|av|road|rd|lane|ln|drive|dr|boulevard|blvd|court|ct|place|pl|terrace|ter|circle|cir|way"
     "|parkway|pkwy|highway|hwy|trail|trl|loop|square|sq|close|crescent|cres|gardens|gdns|grove|mews|row|rise|hill"
@@ -62,7 +67,7 @@ _NO_STREET = (
 )
 _LOWER = rf"(?:(?!{_NO_STREET})[a-z][a-z'\u2019]{{1,19}}\s)"
 _ZIP = r"\d{5}(?:-\d{4})?(?!\d)"
-_POSTCODE = r"[A-Z]{1,2}\d[A-Z\d]?\s?\d[ABD-HJLNP-UW-Z]{2}(?!\w)"
+_POSTCODE = r"[A-Z]{1,2}\d[A-Z\d]?[\s-]?\d[ABD-HJLNP-UW-Z]{2}(?!\w)"
 _STATE = rf"(?:(?:{_STATES}|(?i:{_STATE_NAMES}))\b\.?)"
 
 _STREET = re.compile(
@@ -96,7 +101,7 @@ _TOWN_AND_POSTCODE = re.compile(
     rf"(?<![\w$£€.,/#-])(?:\d{{1,4}}[a-z]?,?\s)?(?:{_CAPITAL}(?:\s{_CAPITAL}){{0,3}},\s){{0,4}}"
     rf"(?:{_CAPITAL}(?:\s{_CAPITAL}){{0,2}},?\s)?{_POSTCODE}"
 )
-_LOWER_CASE_POSTCODE = re.compile(r"\b[a-z]{1,2}\d[a-z\d]?\s\d[abd-hjlnp-uw-z]{2}\b")
+_LOWER_CASE_POSTCODE = re.compile(r"\b[A-Za-z]{1,2}\d[A-Za-z\d]?[\s-]?\d[abd-hjlnp-uw-zABD-HJLNP-UW-Z]{2}\b")
 _CITY_AND_ZIP = re.compile(rf"\b{_CAPITAL}(?:\s{_CAPITAL}){{0,2}},?\s{_STATE},?\s{_ZIP}")
 _NAMED_ZIP = re.compile(rf"\bzip(?:\s?code)?(?:\s(?:is|was))?[\s:#]{{1,2}}(?P<zip>{_ZIP})", re.IGNORECASE)
 
@@ -105,6 +110,7 @@ def find_emails(text: str) -> Iterator[Span]:
     """Find email addresses of people and firms, also spelled out ("sam at mail dot com")."""
     if "@" in text:
         yield from matches(_EMAIL, text, Entity.EMAIL)
+        yield from matches(_SPACED_EMAIL, text, Entity.EMAIL)
     yield from matches(_SPELLED_EMAIL, text, Entity.EMAIL)
 
 

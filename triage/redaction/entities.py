@@ -10,10 +10,12 @@ class Entity(StrEnum):
     """In order of precedence: where two overlapping spans have the same length, the kind listed first is reported.
 
     ACCOUNT: any number by which a firm finds a customer's record: account, loan, sort code, IBAN, reference, case.
-    NAME: the name of any person, without the title.
+    NAME: the name of any person, without the title. SECRET: PIN, password, or the security code of a card.
+    VEHICLE: licence plate or identification number. DEVICE: IP or MAC address. HANDLE: a person's name on the web.
     """
 
     EMAIL = "email"
+    SECRET = "secret"
     NATIONAL_INSURANCE = "national_insurance"
     SOCIAL_SECURITY = "social_security"
     DATE_OF_BIRTH = "date_of_birth"
@@ -21,6 +23,9 @@ class Entity(StrEnum):
     ADDRESS = "address"
     PHONE = "phone"
     ACCOUNT = "account"
+    VEHICLE = "vehicle"
+    DEVICE = "device"
+    HANDLE = "handle"
     NAME = "name"
 
     @property

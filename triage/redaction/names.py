@@ -27,6 +27,14 @@ _PLACE_WORDS = frozenset(
     {"san", "santa", "st", "saint", "fort", "los", "las", "port", "lake", "mount", "new", "el", "hurricane"}
 )
 
+_DOINGS = frozenset(
+    ["said", "told", "called", "answered", "replied", "promised", "assured", "transferred", "hung", "explained", "asked", "wrote", "advised", "informed", "confirmed", "apologised", "apologized", "insisted", "refused", "emailed", "phoned", "rang", "texted", "laughed", "agreed", "admitted", "suggested"]
+)
+_FIRMS_AND_PLACES = frozenset(
+    ["ally", "carmax", "zelle", "lexus", "camry", "mercedes", "dodge", "ford", "sonata", "genesis", "delta", "avis", "costa", "chelsea", "amber", "alert", "blessing", "america", "asia", "antonio", "angeles", "austin", "boston", "bradford", "brooklyn", "carolina", "charlotte", "cherry", "chester", "china", "cleveland", "dakota", "dallas", "denver", "devon", "dollar", "florence", "forest", "francisco", "georgia", "german", "golden", "grant", "houston", "hunter", "india", "jackson", "jefferson", "jersey", "junior", "justice", "kent", "kenya", "king", "lancaster", "lane", "liberty", "lincoln", "london", "lloyd", "lloyds", "lourdes", "madison", "memphis", "merrill", "miss", "minor", "missy", "montana", "morgan", "nelson", "norm", "orlando", "oscar", "paris", "phoenix", "porter", "preston", "prince", "princess", "raleigh", "royal", "salem", "santana", "santiago", "savannah", "sky", "spring", "stafford", "sterling", "summer", "sunny", "sydney", "taylor", "trinity", "troy", "tyler", "victoria", "virginia", "warwick", "winter", "young", "easter", "desire", "love", "lee", "may", "will", "china", "brook", "art", "guy", "pat", "stone"]
+)
+"""First names that more often are something else, when no introduction stands before them."""
+
 _TITLE = r"(?:mr|mrs|ms|mx|dr|prof|professor|sir|dame|sgt|capt)\b\.?"
 _NAMED = (
     r"names?(?:'s)?(?: (?:is|was|being)| ?:| ?=)|goes by|go by"
@@ -94,6 +102,10 @@ class _Search:
             if length := self._firm(place):
                 place += length
                 continue
+            if end := self._reversed(place):
+                yield Span(self._words[place].start, self._words[end - 1].end, Entity.NAME)
+                place = end
+                continue
             expected = self._expected.get(self._words[place].start)
             if (expected and self._begins(place, expected)) or self._is_known(place):
                 end = self._end(place, expected)
@@ -133,6 +145,31 @@ class _Search:
                 return follower is not None and follower.text[0].isupper() and self._may_be_last(follower)
         return False
 
+    def _reversed(self, place: int) -> int:
+        """Return the place after a name that begins with the last one, as in "O'Brien, Kevin"; 0 without one."""
+        last, lexicon = self._words[place], self._lexicon
+        if place + 1 >= len(self._words) or self._gap(place + 1) not in {", ", ",", " , "}:
+            return 0
+        given = self._words[place + 1]
+        if not (last.text[0].isupper() and given.text[0].isupper() and lexicon.is_surname(last.text)):
+            return 0
+        if lexicon.is_ordinary(last.text) or last.is_scrubbed or given.is_scrubbed or given.is_brand:
+            return 0
+        if not lexicon.is_given(given.text) and not (lexicon.may_be_given(given.text) and self._begins_a_line(place)):
+            return 0
+        end = place + 2
+        if self._follows(end - 1) and self._words[end].is_initial and self._words[end].text != "I":
+            end += 1
+        return end
+
+    def _begins_a_line(self, place: int) -> bool:
+        return place == 0 or bool(re.search(r"[:(\n]\s*$", self._gap(place)))
+
+    def _speaks(self, place: int) -> bool:
+        """Whether a person's doing follows the word, as in "Grace told me"."""
+        follower = self._follows(place)
+        return follower is not None and follower.text.lower() in _DOINGS
+
     def _is_known(self, place: int) -> bool:
         """Whether a name begins here that no words introduce."""
         word, lexicon = self._words[place], self._lexicon
@@ -150,6 +187,12 @@ class _Search:
             return lexicon.is_given(word.text) and (is_last or self._is_apposed(place))
         if lexicon.is_given(word.text):
             return follower is None or not follower.is_capitalised or self._may_be_last(follower)
+        if lexicon.may_be_given(word.text) and word.text.lower() not in _FIRMS_AND_PLACES:
+            if self._speaks(place):
+                return True
+            if follower is not None and follower.is_capitalised and not follower.is_brand:
+                unknown = not lexicon.is_ordinary(follower.text) and not follower.is_scrubbed
+                return unknown or (is_last and self._may_be_first(word))
         return is_last and follower is not None and follower.is_capitalised and self._may_be_first(word)
 
     def _is_apposed(self, place: int) -> bool:

@@ -183,9 +183,10 @@ _NAMED_ACCOUNT = re.compile(
 _DIGITS_AFTER_NUMBER, _DIGITS_AFTER_RECORD = 4, 5
 """The digits that a value needs after a phrase such as "account number", and after "account" alone."""
 
-_IBAN = re.compile(r"(?<!\w)(?P<value>[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?)(?!\w)")
+_IBAN = re.compile(r"(?<!\w)(?P<value>[A-Z]{2}\d{2}(?:[ ./-]?[A-Z0-9]{4}){3,7}(?:[ ./-]?[A-Z0-9]{1,3})?)(?!\w)")
 _SORT_CODE = re.compile(
-    r"\b(?:sort[ -]?codes?|s/c)\W{0,3}(?:(?:is|was|of)\b ?)?(?P<value>\d{2}[ -]?\d{2}[ -]?\d{2})(?!\d)", re.I
+    r"\b(?:sort[ -]?codes?|s/c)(?:\W| no\b| number\b){0,4}(?:(?:is|was|of)\b ?)?(?P<value>\d{2}[ -]?\d{2}[ -]?\d{2})(?!\d)",
+    re.I,
 )
 _LONG_ACCOUNT = re.compile(
     r"(?<![\w$£€.,/@#-])#?(?P<value>\d(?:-?\d){7,21})(?![\w/@%]|[.,-]\d)(?! ?(?:dollars|pounds|USD|GBP)\b)"
@@ -200,6 +201,10 @@ _DATES = re.compile(
 )
 
 
+def find_sort_codes(text: str) -> Iterator[Span]:
+    return matches(_SORT_CODE, text, Entity.ACCOUNT, "value")
+
+
 def find_accounts(text: str) -> Iterator[Span]:
     """Find the numbers by which a firm finds a customer's record."""
     for match in _NAMED_ACCOUNT.finditer(text):
@@ -207,8 +212,8 @@ def find_accounts(text: str) -> Iterator[Span]:
         needed = _DIGITS_AFTER_NUMBER if match["number"] else _DIGITS_AFTER_RECORD
         if sum(map(str.isdigit, value)) >= needed and not _DATES.fullmatch(value.replace("/", "-")):
             yield Span(match.start("value"), match.start("value") + len(value), Entity.ACCOUNT)
-    for pattern in (_IBAN, _SORT_CODE):
-        yield from matches(pattern, text, Entity.ACCOUNT, "value")
+    yield from matches(_IBAN, text, Entity.ACCOUNT, "value")
+    yield from find_sort_codes(text)
     for pattern in (_LONG_ACCOUNT, _GROUPED_ACCOUNT):
         for match in pattern.finditer(text):
             if not _DATES.fullmatch(match["value"]) and not is_line_of_a_firm(match["value"]):

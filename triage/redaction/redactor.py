@@ -8,9 +8,11 @@ from triage.redaction.addresses import find_addresses, find_emails
 from triage.redaction.entities import Entity, Span, blanked, merged
 from triage.redaction.identity import find_births, find_national_insurance, find_social_security
 from triage.redaction.names import find_names
-from triage.redaction.numbers import find_accounts, find_cards, find_endings, find_phones
+from triage.redaction.numbers import find_accounts, find_cards, find_endings, find_phones, find_sort_codes
+from triage.redaction.plain import joined, plain
+from triage.redaction.secrets import find_devices, find_handles, find_secrets, find_spelled_digits, find_vehicles
 
-REDACTION_VERSION = "2026-11-22"
+REDACTION_VERSION = "2026-12-01"
 """Change it with everything that may change a redacted text: a rule, a word list, the data of `phonenumbers`."""
 
 RECOGNISERS: tuple[Callable[[str], Iterator[Span]], ...] = (
@@ -23,8 +25,21 @@ RECOGNISERS: tuple[Callable[[str], Iterator[Span]], ...] = (
     find_addresses,
     find_phones,
     find_accounts,
+    find_secrets,
+    find_spelled_digits,
+    find_vehicles,
+    find_devices,
+    find_handles,
     find_names,
 )
+RECOGNISERS_OF_NUMBERS: tuple[Callable[[str], Iterator[Span]], ...] = (
+    find_national_insurance,
+    find_social_security,
+    find_cards,
+    find_phones,
+    find_sort_codes,
+)
+"""They also read a text with one kind of separator between digits. Others would take amounts and dates for numbers."""
 
 PASSES = 6
 """Replacing one span can reveal another. Real texts need two passes; the limit keeps the time linear."""
@@ -82,8 +97,12 @@ def redact_text(text: str) -> str:
 
 def find(text: str) -> tuple[Span, ...]:
     """Return the spans that one pass finds: in order, not overlapping, and none inside a placeholder."""
-    searched = blanked(text)
-    return merged(span for recogniser in RECOGNISERS for span in recogniser(searched))
+    read = plain(blanked(text))
+    numbers = joined(read)
+    found = list(read.back(span for recogniser in RECOGNISERS for span in recogniser(read.text)))
+    if numbers is not read:
+        found += numbers.back(span for recogniser in RECOGNISERS_OF_NUMBERS for span in recogniser(numbers.text))
+    return merged(found)
 
 
 def _replaced(text: str, spans: tuple[Span, ...]) -> str:

@@ -111,7 +111,7 @@ class ModelsSelected(Moment):
             entry,
             at=entry.selected_at,
             detail=f"models were selected for: {tasks}{shadows}",
-            stated_vulnerable=tuple(f"{stated.source} ({stated.what})" for stated in entry.stated),
+            stated_vulnerable=tuple(map(str, entry.stated)),
         )
 
 

@@ -20,15 +20,19 @@ LEAST = {
     Entity.PHONE: (0.96, 0.96, 0.97),
     Entity.ACCOUNT: (0.93, 0.94, 0.97),
     Entity.NAME: (0.96, 0.96, 0.98),
+    Entity.SECRET: (0.80, 0.80, 0.97),
+    Entity.VEHICLE: (0.85, 0.85, 0.97),
+    Entity.DEVICE: (0.97, 0.97, 0.97),
+    Entity.HANDLE: (0.65, 0.85, 0.97),
 }
 """The lowest recall, share of hidden characters and precision, over all held-out parts."""
 
-LEAST_UNSEEN = (0.85, 0.84, 0.97)
+LEAST_UNSEEN = (0.82, 0.84, 0.97)
 """The same over all entities of the unseen part."""
 
 LEAST_TUNED = (0.98, 0.98, 0.98)
 
-EXPECTED = ("2026-11-22", "e641501c9439c273d3ae7751806b8903ce8e8cabc3496b33ee2ec0b1bd878013")
+EXPECTED = ("2026-12-01", "538efaf7f41111be99bf0debed93eb1eae70933a47e729dbdd09b91d61ceef39")
 """The version of the redactor, and the sha256 of the labelled set after redaction by this version."""
 
 Least = tuple[float, float, float]
