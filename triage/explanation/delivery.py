@@ -5,7 +5,8 @@ from bisect import bisect_left
 from triage.errors import TextChangedError
 from triage.explanation.delivered import Delivered, Passage
 from triage.explanation.record import Attribution, Part
-from triage.redaction import redact_aligned, redact_text
+from triage.inference.reading import read_by_models
+from triage.redaction import redact_aligned
 from triage.story import ExplanationEntry, sha256_of_text
 
 
@@ -14,7 +15,7 @@ def deliver(entry: ExplanationEntry, text: str, *, requester: str, delivered_at:
 
     Raises: TextChangedError if the text or its redaction has changed, because the figures are about other words then.
     """
-    read = text if entry.redaction_version is None else redact_text(text)
+    read = read_by_models(text, redacted=entry.redaction_version is not None)
     if sha256_of_text(read) != entry.read_sha256:
         raise TextChangedError("the complaint, or its redaction, has changed since it was explained; explain it anew")
     redacted, origins = redact_aligned(read)
