@@ -10,7 +10,7 @@ import re
 import zlib
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import chain, count, islice
 from pathlib import Path
@@ -20,7 +20,8 @@ from zipfile import BadZipFile, ZipFile
 import pyarrow
 import pyarrow.parquet
 
-from training.data.cell_values import to_flag, to_label, to_moment, to_tags, to_tags_of_the_api, to_text
+from training.data.cell_values import to_label, to_moment, to_narrative
+from triage.values import to_flag, to_id, to_tags, visible
 
 MAX_FIELD_CHARACTERS = 10_000_000
 """Longest CSV field. The default of the csv module, 131,072, is too short for pasted documents."""
@@ -60,7 +61,9 @@ class ExportRow:
     row: its number in the export, from 1; the header and blank lines do not count. member, member_row: in an archive of
     several files, the file and the number in it.
     received_at: ISO 8601, a day or a time. product, issue: in the names of that year's form.
-    tags: () if the consumer stated none, None if the export does not contain tags.
+    tags: () if the consumer stated none, None if the export does not contain tags, or has tags that nobody can read.
+    unknown: values of `tags` and `account_vulnerable` that nobody can read, as they are written: whoever reads the
+    complaint raises a doubt about them.
     """
 
     row: int
@@ -77,6 +80,7 @@ class ExportRow:
     customer_id: str | None
     tags: tuple[str, ...] | None
     account_vulnerable: bool | None
+    unknown: Mapping[str, Any] = field(default_factory=dict)
     member: str | None = None
     member_row: int | None = None
 
@@ -337,32 +341,48 @@ def _columns(names: tuple[str, ...]) -> Mapping[str, str | None]:
     """Return the column of each field of ExportRow, None if the export has none."""
     spelled: dict[str, list[str]] = {}
     for name in names:
-        spelled.setdefault(re.sub(r"\W+", "_", name.strip().lower()), []).append(name)
+        spelled.setdefault(re.sub(r"\W+", "_", visible(name).lower()), []).append(name)
     columns: dict[str, str | None] = {}
-    for field, aliases in COLUMNS.items():
+    for name, aliases in COLUMNS.items():
         candidates = next((spelled[alias] for alias in aliases if alias in spelled), [])
         if len(candidates) > 1:
             raise _UnreadableError(
-                f"has {len(candidates)} columns for {field}", advice="Keep one", column=field, whole=True
+                f"has {len(candidates)} columns for {name}", advice="Keep one", column=name, whole=True
             )
-        columns[field] = candidates[0] if candidates else None
+        columns[name] = candidates[0] if candidates else None
     return columns
 
 
 def _to_row(number: int, record: Record, place: _Place) -> ExportRow:
     columns = _columns(tuple(record))
 
-    def read(field: str, convert: Callable[[Any], Any]) -> Any:
-        column = columns[field]
+    def read(name: str, convert: Callable[[Any], Any]) -> Any:
+        column = columns[name]
         try:
             return convert(record[column]) if column is not None else None
         except ValueError as error:
             raise _UnreadableError(str(error), advice="Correct the value, or leave it empty", column=column) from error
 
+    unknown: dict[str, Any] = {}
+
+    def doubted(name: str, convert: Callable[[Any], Any]) -> Any:
+        """Read a value that vulnerability depends on: a complaint is not lost because one cannot be read."""
+        column = columns[name]
+        try:
+            return convert(record[column]) if column is not None else None
+        except ValueError:
+            unknown[name] = _as_written(record[column or ""])
+            return None
+
+    tags = doubted("tags", to_tags)
+    if "complaint_what_happened" not in record and tags == () and record.get(columns["tags"] or "") is None:
+        # Only CFPB's API writes null where the consumer stated none.
+        tags = None
+    flag = doubted("account_vulnerable", to_flag)
     return ExportRow(
         row=number,
-        complaint_id=read("complaint_id", to_label),
-        narrative=read("narrative", to_text),
+        complaint_id=read("complaint_id", to_id),
+        narrative=read("narrative", to_narrative),
         received_at=read("received_at", to_moment),
         product=read("product", to_label),
         sub_product=read("sub_product", to_label),
@@ -371,9 +391,15 @@ def _to_row(number: int, record: Record, place: _Place) -> ExportRow:
         company=read("company", to_label),
         state=read("state", to_label),
         submitted_via=read("submitted_via", to_label),
-        customer_id=read("customer_id", to_label),
-        tags=read("tags", to_tags_of_the_api if "complaint_what_happened" in record else to_tags),
-        account_vulnerable=read("account_vulnerable", to_flag),
+        customer_id=read("customer_id", to_id),
+        tags=tags,
+        account_vulnerable=flag,
+        unknown=unknown,
         member=place.member,
         member_row=place.row if place.member else None,
     )
+
+
+def _as_written(value: Any) -> Any:
+    """Return a value that a table can hold: a text, or a list of texts."""
+    return [str(part) for part in value] if isinstance(value, list | tuple | set) and not value else str(value)
