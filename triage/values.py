@@ -39,8 +39,8 @@ def is_absent(value: object) -> bool:
     if isinstance(value, str):
         return visible(_MARKUP.sub(" ", value)).casefold() in ABSENT
     # Not by comparison, which a signalling NaN refuses.
-    return (
-        value is None or isinstance(value, float | Decimal) and str(value).lower() in {"nan", "-nan", "snan", "-snan"}
+    return value is None or (
+        isinstance(value, float | Decimal) and str(value).lower() in {"nan", "-nan", "snan", "-snan"}
     )
 
 
