@@ -23,7 +23,7 @@ ENGLISH: Final = frozenset(_FREQUENT.split())
 
 LEAST: Final = 0.2
 """The share of a letter's words that have to be frequent English ones. Letters in other languages are below 0.19, and of
-4,000 real letters those below 0.22 have at most seven words; `python -m training.redaction` measures both."""
+4,000 real letters those below 0.22 have seven words at most (`python -m training.redaction`)."""
 
 LEAST_OF_A_SENTENCE: Final = 0.1
 FEWEST_WORDS: Final = 5
