@@ -92,6 +92,7 @@ delivery: env  ## the roles with which GitHub Actions of REPOSITORY deploys ENVI
 bench: .venv/complete-for-tests  ## a table of ratios against transformers.pipeline
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.inference
+	$(BIN)/python -m benchmarks.near_duplicates
 	$(BIN)/python -m benchmarks.explanation $(if $(DATA),--data "$(DATA)")
 
 simulate: env  ## how often the promotion engine is wrong, and how soon it is right

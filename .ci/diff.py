@@ -1,8 +1,8 @@
 """Tell what a pull request would change in AWS, and refuse to lose data by accident.
 
 `diff.py show ENVIRONMENT` writes what `cdk diff` says into build/diff. `diff.py comment` writes one comment about all
-environments there, and fails where a resource that holds something would be replaced, removed or left behind, unless
-the pull request has the label `destructive`.
+environments there, and fails where a resource that holds something would be replaced, removed or left behind, or where
+CloudFormation or DynamoDB would stop the deployment, unless the pull request has the label `destructive`.
 """
 
 import json
@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +48,9 @@ STATEFUL = {
 """Resources that hold data, keys, logs, messages, subscriptions or running executions, in whichever stack."""
 
 STACK = re.compile(r"Stack (?P<path>\S+)(?: \((?P<name>\S+)\))?")
+REMOVED_OUTPUT = re.compile(r'\[-\] Output (?:\S.* )?(?P<name>\w+): .*"Export":')
+INDEXES = re.compile(r" [├└]─ \[(?P<sign>[-+~])\] GlobalSecondaryIndexes")
+INDEX = re.compile(r'(?:\[(?P<sign>[-+])\].*?)?"IndexName": ?"(?P<name>[^"]+)"')
 CHANGE = re.compile(r"\[(?P<sign>[-+~])\] (?P<kind>[A-Za-z]\w*::\S+) (?P<rest>.+)")
 LOSES = {
     "destroy": "is deleted with what it holds",
@@ -69,6 +73,38 @@ class Loss:
 
     def __str__(self) -> str:
         return f"`{self.name}` of {self.stack} ({self.kind}) {LOSES[self.impact]}"
+
+
+def obstacles(text: str) -> Iterator[str]:
+    """Yield what would stop the deployment half-way, although nothing is lost."""
+    stack, table, sign = "", "", ""
+    indexes: dict[str, Counter[str]] = {}
+    for line in text.splitlines():
+        if found := STACK.fullmatch(line.strip()):
+            stack = found["name"] or found["path"]
+        elif found := CHANGE.match(line):
+            table, sign = f"`{found['rest'].split()[0]}` of {stack}", ""
+        elif found := REMOVED_OUTPUT.match(line):
+            yield (
+                f"`{found['name']}` of {stack} is exported no more. CloudFormation refuses while another stack imports "
+                "it: keep it by `export_value` until a deployment after the one that stops using it"
+            )
+        elif found := INDEXES.match(line):
+            sign = found["sign"]
+        elif line.startswith((" ├─", " └─")):
+            sign = ""
+        elif sign:
+            for index in INDEX.finditer(line):
+                # Where all indexes are new or gone, they stand in one line without signs of their own.
+                if (index["sign"] or sign) != "~":
+                    indexes.setdefault(table, Counter())[index["name"]] += 1 if (index["sign"] or sign) == "+" else -1
+    for table, changes in indexes.items():
+        changed = sorted(name for name, change in changes.items() if change)
+        if len(changed) > 1:
+            yield (
+                f"{table} changes the indexes {', '.join(changed)}. DynamoDB makes or removes one index of a table at "
+                "a time: deploy one after the other"
+            )
 
 
 def losses(text: str) -> Iterator[Loss]:
@@ -98,24 +134,27 @@ def _impact(sign: str, rest: str) -> str:
 
 def comment(outputs: dict[str, str], labels: Iterable[str]) -> tuple[str, bool]:
     """Return the comment, and whether the pull request may be merged."""
-    found = {environment: list(losses(text)) for environment, text in outputs.items()}
-    lost = any(found.values())
     accepted = LABEL in labels
     parts = ["## What this changes in AWS", ""]
-    if lost:
-        parts += [
-            f"**Something is lost.** The label `{LABEL}` accepts it."
-            if accepted
-            else f"**Something would be lost.** Keep it, or accept the loss by the label `{LABEL}`.",
-            "",
-            *(f"- {environment}: {loss}" for environment, each in found.items() for loss in each),
-            "",
-        ]
+    lost = {environment: [str(loss) for loss in losses(text)] for environment, text in outputs.items()}
+    stopped = {environment: list(obstacles(text)) for environment, text in outputs.items()}
+    for found, would, does, otherwise in (
+        (lost, "Something would be lost", "Something is lost", "Keep it, or accept the loss"),
+        (stopped, "The deployment would stop", "The deployment may stop", "Change it, or take the risk"),
+    ):
+        if any(found.values()):
+            said = f"**{does}.** The label `{LABEL}` accepts it."
+            parts += [
+                said if accepted else f"**{would}.** {otherwise} by the label `{LABEL}`.",
+                "",
+                *(f"- {environment}: {each}" for environment, told in found.items() for each in told),
+                "",
+            ]
     room = (MOST_CHARACTERS - len("\n".join(parts))) // max(1, len(outputs)) - 200
     for environment, text in outputs.items():
         shown = text if len(text) <= room else text[:room] + "\n(cut here; the job's log has the rest)"
         parts += [f"<details><summary>{environment}</summary>", "", "````", shown.strip(), "````", "", "</details>", ""]
-    return "\n".join(parts), accepted or not lost
+    return "\n".join(parts), accepted or not any((*lost.values(), *stopped.values()))
 
 
 def show(environment: str) -> int:
@@ -147,7 +186,10 @@ def publish(pull_request: str, labels: Iterable[str]) -> int:
     options = ["--edit-last", "--create-if-none", "--body-file", str(file)]
     subprocess.run(["gh", "pr", "comment", pull_request, *options], cwd=ROOT, check=True)
     if not fine:
-        print(f"something would be lost; the comment says what, and the label {LABEL} accepts it", file=sys.stderr)
+        print(
+            f"something would be lost, or stop; the comment says what, and the label {LABEL} accepts it",
+            file=sys.stderr,
+        )
     return 0 if fine else 1
 
 

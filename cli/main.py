@@ -90,7 +90,32 @@ class LazyCommand(TyperCommand):
         before = parent.params.get("env") if parent else None
         if before not in {None, "local"} and not _takes_environment(command):
             raise WrongUsageError(f"`triage {self.name}` runs on this machine alone: leave out --env {before}")
+        _refuse_repeated(command, args)
         return command.make_context(info_name, args, parent, **extra)
+
+
+def _refuse_repeated(command: TyperCommand | TyperGroup, args: list[str]) -> None:
+    """Refuse an option that is given twice and takes one value, of which the parser would keep the last alone.
+
+    Raises: WrongUsageError.
+    """
+    while isinstance(command, TyperGroup):
+        named = next((word for word in args if word in command.commands), None)
+        if named is None:
+            return
+        args, command = args[args.index(named) + 1 :], cast("TyperCommand | TyperGroup", command.commands[named])
+    single = {
+        name: option.opts[0]
+        for option in command.params
+        if option.param_type_name == "option" and not option.multiple and not option.is_flag  # type: ignore[attr-defined]
+        for name in option.opts
+    }
+    given = (word.partition("=")[0] for word in (args[: args.index("--")] if "--" in args else args))
+    seen: set[str] = set()
+    for option in (single[name] for name in given if name in single):
+        if option in seen:
+            raise WrongUsageError(f"{option} was given twice, and takes one value: give it once")
+        seen.add(option)
 
 
 def _takes_environment(command: TyperCommand | TyperGroup) -> bool:

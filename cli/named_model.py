@@ -11,8 +11,7 @@ from runtime.adapters.bundles import S3Bundles
 from runtime.adapters.registry import Registry
 from training.bundle.seen import Digests, load_seen
 from triage.bundle import MANIFEST_FILE, SEEN_FILE, Manifest, describe, verify
-from triage.errors import ModelFailedError
-from triage.inference.engine import Engine, load_engine
+from triage.inference.engine import Engine, foreign, load_engine
 from triage.inference.models import LoadedModels
 from triage.steps import ModelReference
 from triage.strategies.registry import ModelInfo
@@ -77,10 +76,8 @@ def champion(registry: Registry, task: str) -> ModelInfo:
 
 def _from_folder(folder: Path) -> NamedModel:
     manifest = describe(folder)
-    try:
+    with foreign(f"loading {folder}"):
         engine = load_engine(folder, manifest)
-    except Exception as error:  # files of a foreign model may make a library raise anything
-        raise ModelFailedError(f"loading {folder} raised {type(error).__name__}") from error
     return NamedModel(str(folder), manifest.task, engine, manifest, load_seen(folder))
 
 

@@ -8,11 +8,13 @@ from cli.errors import CommandError, WrongUsageError
 SCHEME = "hf://"
 
 
-def readable(source: str, *, endpoint: Callable[[], str | None] = lambda: None) -> Path:
+def readable(
+    source: str, *, endpoint: Callable[[], str | None] = lambda: None, token: Callable[[], str | None] = lambda: None
+) -> Path:
     """Return the local file of a source; a dataset is downloaded once.
 
     endpoint: returns the address of the Hub, None for the one that huggingface_hub is configured for. It is called only
-        for datasets.
+        for datasets, as is `token`, which returns what this Hub asks for.
 
     Raises:
         WrongUsageError: there is no such file.
@@ -29,7 +31,7 @@ def readable(source: str, *, endpoint: Callable[[], str | None] = lambda: None) 
     from training.data.sources import SourceError, located
 
     try:
-        return located(source, endpoint=endpoint())
+        return located(source, endpoint=endpoint(), token=token())
     except SourceError as error:
         raise CommandError(str(error)) from error
 

@@ -59,6 +59,7 @@ def totals_table(totals: "Totals", *, title: str = "Totals") -> None:
             ("submitted", totals.submitted),
             ("of which already there", totals.duplicates),
             ("refused", totals.rejected),
+            ("  because another complaint has the id", totals.conflicts or None),
             ("allocated", totals.allocated),
             ("  without a person", totals.auto),
             ("  to review", totals.review),

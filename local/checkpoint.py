@@ -20,6 +20,7 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 
+from local.acknowledged import Acknowledged
 from local.lambda_fixes import require
 from local.processes import die_with_parent
 
@@ -31,7 +32,11 @@ Application = Callable[[Scope, Any, Any], Awaitable[None]]
 Payload = dict[str, Any]
 
 _DEADLINE = 60.0
-"""The seconds that a child may take. A child never ends if it waits for a lock that a thread held at the fork."""
+"""The seconds in which a child must write something. A child never ends if it waits for a lock that a thread held at
+the fork."""
+
+_LONGEST_PAUSE = 120.0
+"""The most seconds between two checkpoints, however long one takes."""
 
 _SETTLED = {
     "CREATE_IN_PROGRESS": "ROLLBACK_COMPLETE",
@@ -66,17 +71,29 @@ class Journal:
         self._complete.touch()
         self._move()
 
+    def written(self) -> int:
+        """Return how many bytes are in the stage, by which others see that it grows."""
+        return sum(_size(file) for file in self._stage.glob("*"))
+
     def _move(self) -> None:
         for staged in self._stage.glob("*.json"):
             staged.replace(self._folder / staged.name)
         shutil.rmtree(self._stage)
 
 
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
 class Checkpoints:
     """Saves the state on SIGUSR1, after each interval in which there were requests, and when MiniStack stops."""
 
-    def __init__(self, folder: Path, *, interval: float) -> None:
+    def __init__(self, folder: Path, acknowledged: Acknowledged, *, interval: float) -> None:
         self._journal = Journal(folder)
+        self._acknowledged = acknowledged
         self._interval = interval
         self._asked = 0
         self._wanted = asyncio.Event()
@@ -88,14 +105,13 @@ class Checkpoints:
         require("save_all(_build_persistence_save_dict())" in Path(app.__file__).read_text(), "MiniStack's shutdown")
         self._services: Callable[[], Services] = app._build_persistence_save_dict
         self._answer: Application = app.app
-        self._health_paths: tuple[str, ...] = app._HEALTH_PATHS
         app.app = self.application
         app.save_all = self._save_now
 
     async def application(self, scope: Scope, receive: Any, send: Any) -> None:
         """Run MiniStack's application, with the checkpoints as a task of its event loop."""
         if scope["type"] != "lifespan":
-            self._asked += scope.get("path") not in self._health_paths
+            self._asked += 1
             await self._answer(scope, receive, send)
             return
         task = asyncio.create_task(self._run())
@@ -116,18 +132,25 @@ class Checkpoints:
             if self._wanted.is_set() or asked != saved:
                 self._wanted.clear()
                 self._busy.acquire()
-                seconds = await asyncio.to_thread(self._finish, self._fork(self._services()))
-                # A state that takes long to write is written more rarely: saving may take a twentieth of the time.
-                saved, pause = asked, max(self._interval, 20 * seconds)
+                covered = self._acknowledged.begin()
+                seconds = await asyncio.to_thread(self._finish, self._fork(self._services()), covered)
+                # A state that takes long to write is written more rarely: saving takes a twentieth of the time, or
+                # more where the pause would be too long.
+                saved, pause = asked, max(self._interval, min(20 * seconds, _LONGEST_PAUSE))
 
     def _save_now(self, services: Services) -> None:
         """Replace MiniStack's own save at its end: wait for a running checkpoint, then make the last one."""
         self._busy.acquire(timeout=_DEADLINE)
-        self._finish(self._fork(services))
+        covered = self._acknowledged.begin()
+        self._finish(self._fork(services), covered)
 
-    def _finish(self, child: int) -> float:
+    def _finish(self, child: int, covered: list[Path]) -> float:
+        """Wait for the child and return its seconds. covered: the keys that need not be kept once it is done."""
         try:
-            return _wait_for(child)
+            seconds, done = _wait_for(child, self._journal)
+            for keys in covered if done else ():
+                keys.unlink()
+            return seconds
         finally:
             self._busy.release()
 
@@ -164,28 +187,35 @@ def write_services(services: Services, stage: Path) -> None:
             if state is None:
                 continue
             saved = {"__ministack_format__": persistence._state_format_version(service), "payload": state}
-            with (stage / f"{service}.json").open("w") as file:
-                json.dump(saved, file, default=persistence._json_default)
+            # Not `json.dump`, which encodes in Python and not in C: it takes several times as long.
+            (stage / f"{service}.json").write_text(json.dumps(saved, default=persistence._json_default))
     finally:
         lambda_svc._prune_orphan_code_blobs = prune
 
 
-def _wait_for(child: int) -> float:
-    """Wait for a child, log how it ended, and return its seconds. After a failure the last checkpoint stays."""
-    started = time.monotonic()
+def _wait_for(child: int, journal: Journal) -> tuple[float, bool]:
+    """Wait for a child, log how it ended, and return its seconds and whether it is done.
+
+    After a failure the last checkpoint stays. A child that makes no progress for the deadline is killed.
+    """
+    started = moved = time.monotonic()
+    size = 0
     while True:
         pid, status = os.waitpid(child, os.WNOHANG)
         if pid:
             break
-        if time.monotonic() - started > _DEADLINE:
+        if (written := journal.written()) != size:
+            size, moved = written, time.monotonic()
+        if time.monotonic() - moved > _DEADLINE:
             os.kill(child, signal.SIGKILL)
         time.sleep(0.02)
     seconds = time.monotonic() - started
-    if os.waitstatus_to_exitcode(status) == 0:
+    done = os.waitstatus_to_exitcode(status) == 0
+    if done:
         log.info("checkpoint saved in %.2f s", seconds)
     else:
         log.error("checkpoint failed after %.2f s; the last one is kept", seconds)
-    return seconds
+    return seconds, done
 
 
 def _stacks_in_progress() -> bool:

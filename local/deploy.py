@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import boto3
@@ -17,15 +18,20 @@ from pydantic import BaseModel
 from local import processes
 from local.deployed import deployed_stacks
 from local.dropped_properties import set_dropped_properties
+from local.keys import Keys
 from local.processes import clean_environment, is_healthy
 from local.session import ACCOUNT, REGION, session
-from local.state import ROOT, Instance, LocalError, State
+from local.state import ROOT, Instance, LocalError, State, read, write
 
 CDK = ROOT / "node_modules" / "aws-cdk" / "bin" / "cdk"
 ASSET_BUCKET = f"cdk-hnb659fds-assets-{ACCOUNT}-{REGION}"
 BOOTSTRAP_VERSION = "/cdk-bootstrap/hnb659fds/version"
 DEPLOYED = ("runtime", "stacks", "triage", "app.py", "cdk.json", "requirements.txt")
 RECORD = "/local/deployment"
+HUB_TOKEN_SECRET = "complaints-triage/local/hub-token"
+"""The secret of `hub_token_secret` in the settings of the local environment."""
+
+CHECKPOINT_SECONDS = 60.0
 
 Progress = Callable[[str], None]
 
@@ -34,11 +40,20 @@ class NotDeployedError(LocalError):
     """The deployment failed; after a failure of the CDK command the message ends with its last lines."""
 
 
+class VanishedError(LocalError):
+    """The state folder says that something was deployed, and the embedded AWS does not have it."""
+
+
 class Record(BaseModel):
-    """What was deployed last. It is stored in the embedded AWS, so that a restored state has its own record."""
+    """What was deployed last. It is stored in the embedded AWS, so that a restored state has its own record.
+
+    A copy is stored in the state folder when a checkpoint has it too. It shows whether the embedded AWS lost its state.
+    """
 
     fingerprint: str
     stacks: list[str]
+    at: str = ""
+    """When it was deployed, in ISO 8601."""
 
 
 def deploy(instance: Instance, *, on_progress: Progress, app: str | None = None, root: Path = ROOT) -> None:
@@ -53,15 +68,44 @@ def deploy(instance: Instance, *, on_progress: Progress, app: str | None = None,
         if is_current(aws, fingerprint):
             on_progress("Nothing has changed since the last deployment")
             return
+        refuse_if_vanished(aws, state)
         _bootstrap(aws)
+        _store_hub_token(aws, Keys.of(state).hub)
         on_progress("Deploying with cdk")
         _run_cdk(_command(instance, state, app), _environment(instance, state), root, state, on_progress)
         stacks = set_dropped_properties(aws, on_progress=on_progress)
-        record = Record(fingerprint=fingerprint, stacks=stacks).model_dump_json()
-        aws.client("ssm").put_parameter(Name=RECORD, Value=record, Type="String", Overwrite=True)
+        record = Record(fingerprint=fingerprint, stacks=stacks, at=datetime.now(UTC).isoformat(timespec="seconds"))
+        aws.client("ssm").put_parameter(Name=RECORD, Value=record.model_dump_json(), Type="String", Overwrite=True)
         _use_new_code(instance)
         checkpoint(instance)
+        # Only what a checkpoint has can be missed after a kill.
+        if processes.until(lambda: _is_saved(record, state), seconds=CHECKPOINT_SECONDS):
+            write(state.deployed, record)
         on_progress(f"Deployed {', '.join(stacks)}")
+
+
+def refuse_if_vanished(aws: boto3.Session, state: State) -> None:
+    """Raises: VanishedError where the embedded AWS lacks what was deployed in this state folder."""
+    record = read(state.deployed, Record)
+    if record is None:
+        return
+    known = {
+        stack["StackName"]
+        for page in aws.client("cloudformation").get_paginator("list_stacks").paginate()
+        for stack in page["StackSummaries"]
+        if stack["StackStatus"] != "DELETE_COMPLETE"
+    }
+    if gone := sorted(set(record.stacks) - known):
+        raise VanishedError(
+            f"the embedded AWS has lost {', '.join(gone)}, deployed at {record.at}, with all complaints in it. Nothing "
+            f"was deployed in its place. Put back a copy of {state.aws}, or delete everything by `triage down --wipe` "
+            "and begin again by `triage up`"
+        )
+
+
+def _is_saved(record: Record, state: State) -> bool:
+    saved = state.aws / "state" / "ssm.json"
+    return saved.exists() and record.fingerprint in saved.read_text() and record.at in saved.read_text()
 
 
 def _bootstrap(aws: boto3.Session) -> None:
@@ -70,6 +114,15 @@ def _bootstrap(aws: boto3.Session) -> None:
     with contextlib.suppress(s3.exceptions.BucketAlreadyOwnedByYou):
         s3.create_bucket(Bucket=ASSET_BUCKET)
     aws.client("ssm").put_parameter(Name=BOOTSTRAP_VERSION, Value="30", Type="String", Overwrite=True)
+
+
+def _store_hub_token(aws: boto3.Session, token: str) -> None:
+    """Store the Hub's token where the mirror looks for it, as an operator does in AWS for private repositories."""
+    client = aws.client("secretsmanager")
+    try:
+        client.create_secret(Name=HUB_TOKEN_SECRET, SecretString=token)
+    except client.exceptions.ResourceExistsException:
+        client.put_secret_value(SecretId=HUB_TOKEN_SECRET, SecretString=token)
 
 
 def fingerprint_of(files: Iterable[Path], instance: Instance, app: str | None) -> str:
@@ -111,10 +164,11 @@ def _command(instance: Instance, state: State, app: str | None) -> list[str]:
 
 
 def _environment(instance: Instance, state: State) -> dict[str, str]:
+    keys = Keys.of(state)
     return clean_environment(state) | {
         "AWS_ENDPOINT_URL": instance.aws_endpoint,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_ACCESS_KEY_ID": keys.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": keys.secret_access_key,
         "AWS_REGION": REGION,
         "AWS_DEFAULT_REGION": REGION,
         "AWS_EC2_METADATA_DISABLED": "true",
@@ -132,7 +186,14 @@ def _run_cdk(command: list[str], environment: dict[str, str], root: Path, state:
     with (
         log.open("w") as output,
         subprocess.Popen(
-            command, cwd=root, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            command,
+            cwd=root,
+            env=environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            # The templates and their outputs name everything that is deployed.
+            umask=0o077,
         ) as cdk,
     ):
         assert cdk.stdout is not None

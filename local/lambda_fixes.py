@@ -9,9 +9,11 @@ import json
 import logging
 import os
 import threading
+import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 from local.state import LocalError
@@ -46,12 +48,19 @@ def require(condition: bool, what: str) -> None:
         raise FixNotApplicableError(f"{what} is not what this fix was written for; install local/requirements.txt")
 
 
-def apply(*, workers_per_function: int, patience: float, served: Mapping[str, str]) -> None:
-    """Apply all fixes. `served` maps a handler to the address of the server that runs it instead of a worker."""
+TOKEN = "X-Triage-Token"
+"""The header by which MiniStack shows the model server that it knows the key of the state folder."""
+
+
+def apply(*, workers_per_function: int, patience: float, served: Mapping[str, str], token: str) -> None:
+    """Apply all fixes.
+
+    served: maps a handler to the address of the server that runs it instead of a worker. token: what it asks for.
+    """
     _name_exceptions()
     _name_throttles()
     _bound_workers(workers_per_function, patience)
-    _serve(served)
+    _serve(served, token)
     _count_metrics()
     _store_undelivered()
 
@@ -136,8 +145,11 @@ def bounded(execute: Executor, throttle: Callable[..., Result], limit: int, pati
     return execute_when_free
 
 
-def _serve(served: Mapping[str, str]) -> None:
+def _serve(served: Mapping[str, str], token: str) -> None:
     """Choose the server by handler. MiniStack's own variable would change the function's environment."""
+    # MiniStack's request has no place for a header of ours, and an address with a secret would be logged.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _WithToken(served.values(), token))
+    urllib.request.install_opener(opener)
     from ministack.services import lambda_svc
 
     chosen = lambda_svc._proxy_url_for
@@ -148,6 +160,19 @@ def _serve(served: Mapping[str, str]) -> None:
         return url
 
     lambda_svc._proxy_url_for = proxy_url
+
+
+class _WithToken(urllib.request.BaseHandler):
+    """Adds the token to requests to these addresses, and to no others."""
+
+    def __init__(self, addresses: Iterable[str], token: str) -> None:
+        self._hosts = {urlsplit(address).netloc for address in addresses}
+        self._token = token
+
+    def http_request(self, request: urllib.request.Request) -> urllib.request.Request:
+        if request.host in self._hosts:
+            request.add_unredirected_header(TOKEN, self._token)
+        return request
 
 
 def _count_metrics() -> None:

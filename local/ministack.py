@@ -6,13 +6,18 @@ import os
 import sys
 from pathlib import Path
 
-from local import alarm_fixes, checkpoint, iam_fixes, lambda_fixes
+from local import alarm_fixes, checkpoint, gate, iam_fixes, lambda_fixes
+from local.acknowledged import Acknowledged, Keeper
+from local.keys import Keys
 from local.processes import clean_environment
 from local.state import LOOPBACK, State
 
 
-def environment(state: State, port: int) -> dict[str, str]:
+def environment(state: State, port: int, keys: Keys) -> dict[str, str]:
     return clean_environment(state) | {
+        # MiniStack's root user. Functions get credentials of their own instead.
+        "AWS_ACCESS_KEY_ID": keys.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": keys.secret_access_key,
         "GATEWAY_PORT": str(port),
         "BIND_HOST": LOOPBACK,
         "AUTH": "true",
@@ -48,26 +53,35 @@ def main() -> None:
     parser.add_argument("--serve", action="append", default=[], metavar="HANDLER=URL", help="run a handler elsewhere")
     arguments = parser.parse_args()
 
+    # Complaints are in what it writes.
+    os.umask(0o077)
     state = State(arguments.state).create()
+    keys = Keys.create(state)
     # MiniStack reads its environment when it is imported, and passes it to every handler.
-    variables = environment(state, arguments.port)
+    variables = environment(state, arguments.port, keys)
     os.environ.clear()
     os.environ.update(variables)
     logging.getLogger("local").setLevel(logging.INFO)
     checkpoint.prepare(saved(state))
+    # Imported here, because it reads its environment.
+    from ministack import app
+
     lambda_fixes.apply(
         workers_per_function=arguments.workers,
         patience=arguments.patience,
         served=dict(pair.split("=", 1) for pair in arguments.serve),
+        token=keys.models,
     )
     iam_fixes.apply()
     alarm_fixes.apply()
-    checkpoint.Checkpoints(saved(state), interval=arguments.checkpoint).install()
-
-    from ministack.app import main as serve
+    acknowledged = Acknowledged(state.acknowledged)
+    acknowledged.open()
+    checkpoint.Checkpoints(saved(state), acknowledged, interval=arguments.checkpoint).install()
+    app.app = Keeper(app.app, acknowledged)
+    gate.install(keys, port=arguments.port)
 
     sys.argv[1:] = []
-    serve()
+    app.main()
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ the process, as Lambda ends a sandbox. The supervisor then restarts it, and the 
 """
 
 import argparse
+import hmac
 import json
 import logging
 import os
@@ -21,8 +22,10 @@ from pathlib import Path
 from typing import Any, Self, TextIO
 
 from local import state
+from local.callers import foreign
 from local.functions import Functions, Invocation
-from local.lambda_fixes import REPLY
+from local.keys import Keys
+from local.lambda_fixes import REPLY, TOKEN
 from local.session import REGION, loopback_session
 from local.state import LOOPBACK, LocalError, Ports, State
 
@@ -88,8 +91,9 @@ class Server(ThreadingHTTPServer):
     # All items of a Map state arrive at once; with Python's default of 5, most would be refused.
     request_queue_size = 256
 
-    def __init__(self, port: int, functions: Functions, capture: Capture, *, concurrency: int) -> None:
+    def __init__(self, port: int, functions: Functions, capture: Capture, *, concurrency: int, token: str) -> None:
         super().__init__((LOOPBACK, port), _Requests)
+        self.token = token
         self._functions = functions
         self._capture = capture
         self._slots = threading.Semaphore(concurrency)
@@ -100,7 +104,7 @@ class Server(ThreadingHTTPServer):
             try:
                 outcome = {"result": self._run(invocation, event)}
                 json.dumps(outcome)
-            except Exception as error:
+            except BaseException as error:  # libraries written in Rust raise one of their own
                 traceback.print_exc()
                 outcome = {"error": describe(error)}
         return {REPLY: {**outcome, "log": "".join(lines)}}
@@ -133,9 +137,15 @@ class _Requests(BaseHTTPRequestHandler):
     server: Server
 
     def do_GET(self) -> None:
-        self._answer(200 if self.path == "/health" else 404, {})
+        if not self._is_refused():
+            self._answer(200 if self.path == "/health" else 404, {})
 
     def do_POST(self) -> None:
+        if self._is_refused():
+            return
+        if not hmac.compare_digest(self.headers.get(TOKEN, "").encode(), self.server.token.encode()):
+            self._answer(401, {"message": f"the header {TOKEN} is missing or wrong: only the embedded AWS may call"})
+            return
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         try:
             invocation = Invocation.of(self.headers.items())
@@ -146,6 +156,13 @@ class _Requests(BaseHTTPRequestHandler):
             )
             return
         self._answer(200, self.server.reply(invocation, json.loads(body)))
+
+    def _is_refused(self) -> bool:
+        """Whether the request comes from a web page; it is answered then."""
+        why = foreign(self.headers.items(), self.server.server_port)
+        if why is not None:
+            self._answer(403, {"message": f"not a request of this machine: {why}"})
+        return why is not None
 
     def _answer(self, status: int, body: dict[str, Any]) -> None:
         encoded = json.dumps(body).encode()
@@ -159,7 +176,7 @@ class _Requests(BaseHTTPRequestHandler):
         """Log nothing: CloudWatch has each invocation already."""
 
 
-def describe(error: Exception) -> dict[str, Any]:
+def describe(error: BaseException) -> dict[str, Any]:
     """Return an exception as Lambda reports it; `Retry` and `Catch` match its class name."""
     name = "Sandbox.Timedout" if isinstance(error, WaitedTooLongError) else type(error).__name__
     return {
@@ -186,14 +203,15 @@ def main() -> None:
     parser.add_argument("--concurrency", type=int, default=os.cpu_count() or 1, help="inferences at a time")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO)
+    os.umask(0o077)
     home = State(arguments.state)
+    keys = Keys.create(home)
     prepare(home)
     ports = state.read(home.ports, Ports) or Ports()
     endpoint = f"http://{LOOPBACK}:{ports.aws}"
     capture = Capture().install()
-    server = Server(
-        arguments.port, Functions(endpoint, loopback_session(endpoint)), capture, concurrency=arguments.concurrency
-    )
+    functions = Functions(endpoint, loopback_session(endpoint, keys.credentials))
+    server = Server(arguments.port, functions, capture, concurrency=arguments.concurrency, token=keys.models)
     log.info("model server ready on port %s", arguments.port)
     server.serve_forever()
 

@@ -70,6 +70,16 @@ def descendants(parent: int) -> list[Process]:
         return []
 
 
+def work(pid: int) -> float:
+    """Return the seconds of processor time that a process and its children have taken; 0 if it has ended."""
+    try:
+        found = psutil.Process(pid)
+        times = [each.cpu_times() for each in (found, *found.children(recursive=True))]
+    except Gone:
+        return 0.0
+    return float(sum(each.user + each.system for each in times))
+
+
 def end(wanted: Process, *, grace: float = 10) -> None:
     """Send TERM, and KILL after `grace` seconds; return when the process has ended, or raise TimeoutError."""
     for number, patience in ((signal.SIGTERM, grace), (signal.SIGKILL, 10.0)):
@@ -94,9 +104,9 @@ def until(condition: Callable[[], bool], *, seconds: float, every: float = 0.05)
     return True
 
 
-def is_healthy(port: int, path: str = "/health") -> bool:
+def is_healthy(port: int) -> bool:
     try:
-        with _NO_PROXY.open(f"http://{LOOPBACK}:{port}{path}", timeout=2) as reply:
+        with _NO_PROXY.open(f"http://{LOOPBACK}:{port}/health", timeout=2) as reply:
             return bool(reply.status == 200)
     except (urllib.error.URLError, OSError):
         return False

@@ -8,11 +8,14 @@ import botocore.session
 from botocore.config import Config
 from botocore.credentials import Credentials
 
-from local.state import Instance
+from local.keys import Keys
+from local.state import Instance, State
 
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
-ROOT_CREDENTIALS = Credentials("test", "test")
+PEOPLE = "triage-command"
+"""The name of the sessions in which the command takes a role. Functions take roles in sessions of their own names."""
+
 
 # No profile and no files, so that the developer's ~/.aws is neither used nor able to break the start.
 _ISOLATED = {
@@ -34,12 +37,13 @@ class _LoopbackSession(botocore.session.Session):
         return super().create_client(*args, **kwargs)
 
 
-def loopback_session(endpoint: str, credentials: Credentials = ROOT_CREDENTIALS) -> boto3.Session:
-    """Return a session whose clients all call `endpoint`, by default as the root user of the account."""
+def loopback_session(endpoint: str, credentials: Credentials) -> boto3.Session:
+    """Return a session whose clients all call `endpoint`."""
     core = _LoopbackSession(endpoint)
     core._credentials = credentials  # type: ignore[attr-defined]  # botocore has no public way to set refreshable credentials
     return boto3.Session(botocore_session=core, region_name=REGION)
 
 
 def session(instance: Instance) -> boto3.Session:
-    return loopback_session(instance.aws_endpoint)
+    """Return a session as the root user of the account. Raises: NoKeysError."""
+    return loopback_session(instance.aws_endpoint, Keys.of(State(instance.state)).credentials)

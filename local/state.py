@@ -1,7 +1,9 @@
 """The folder, the ports and the processes of an embedded AWS."""
 
+import contextlib
 import os
 import socket
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Self, TypeVar
@@ -20,8 +22,10 @@ class LocalError(Exception):
 
     LocalError
     ├── FixNotApplicableError   the installed MiniStack is not the one that the fixes were written for
+    ├── NoKeysError             nothing was ever started in this state folder
     ├── NotStartedError         a server did not come up
     ├── NotDeployedError        the deployment failed
+    ├── VanishedError           what was deployed in this state folder is gone
     ├── NotAppliedError         a property that MiniStack's CloudFormation drops could not be set afterwards
     └── WaitedTooLongError      no slot for an inference was free before its deadline
     """
@@ -81,27 +85,49 @@ class State:
         self.folder = folder.resolve()
         self.instance = self.folder / "instance.json"
         self.ports = self.folder / "ports.json"
+        self.keys = self.folder / "keys.json"
         self.lock = self.folder / "supervisor.lock"
         self.logs = self.folder / "logs"
         self.aws = self.folder / "aws"
+        self.acknowledged = self.aws / "acknowledged"
+        self.deployed = self.folder / "deployed.json"
         self.hub = self.folder / "hub"
         self.home = self.folder / "home"
         self.temporary = self.folder / "tmp"
         self.deployment = self.folder / "deployment"
 
     def create(self) -> Self:
-        """Create the folders. Only their owner may read them, because they hold complaints."""
+        """Create the folders. Only their owner may read them and what is in them, because they hold complaints."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for folder in (self.logs, self.aws, self.hub, self.home, self.temporary, self.deployment):
-            folder.mkdir(exist_ok=True)
+            folder.mkdir(mode=0o700, exist_ok=True)
+        close_to_others(self.folder)
         return self
+
+
+def close_to_others(folder: Path) -> None:
+    """Take all rights of other users from a folder and everything below it. Links are left as they are."""
+    paths = [folder, *(Path(parent) / name for parent, *named in os.walk(folder) for name in (*named[0], *named[1]))]
+    for path in paths:
+        # A running server removes files meanwhile.
+        with contextlib.suppress(FileNotFoundError):
+            found = path.lstat().st_mode
+            if found & 0o077 and not stat.S_ISLNK(found):
+                path.chmod(stat.S_IMODE(found) & ~0o077)
 
 
 def write(path: Path, model: BaseModel) -> None:
     """Replace the file in one step, so that no reader sees a part of it."""
     staged = path.with_suffix(f".{os.getpid()}")
-    staged.write_text(model.model_dump_json(indent=2))
+    staged.unlink(missing_ok=True)
+    write_private(staged, model.model_dump_json(indent=2))
     staged.replace(path)
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a new file that only its owner can read. Raises: FileExistsError."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
 
 
 def read(path: Path, model: type[Model]) -> Model | None:

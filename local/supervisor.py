@@ -20,6 +20,7 @@ from types import FrameType
 from typing import BinaryIO
 
 from local import processes, state
+from local.keys import Keys
 from local.processes import clean_environment, die_with_parent, is_healthy
 from local.state import LOOPBACK, ROOT, Instance, Ports, Process, State, choose_ports
 
@@ -31,18 +32,21 @@ INFERENCE = "runtime.model_inference.handler"
 
 _UNHEALTHY_SECONDS = 60.0
 _PROBE_SECONDS = 2.0
+_LONGEST_STOP = 900.0
+_WINDOW, _WORK_SHARE = 3.0, 0.05
+"""A server that is ending makes progress if it takes this share of a processor in each window, in seconds."""
+
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.5, 10.0
 _LOG_BYTES = 20_000_000
 
 
 @dataclass
 class Child:
-    """A server: how it is started, how its health is asked for, and when it may be restarted."""
+    """A server: how it is started, and when it may be restarted."""
 
     name: str
     command: list[str]
     port: int
-    health: str = "/health"
     grace: float = 10
     running: subprocess.Popen[bytes] | None = None
     pause: float = _SHORTEST_PAUSE
@@ -74,15 +78,30 @@ class Child:
             return
         workers = processes.descendants(self.running.pid)
         self.running.terminate()
-        try:
-            self.running.wait(self.grace)
-        except subprocess.TimeoutExpired:
-            log.warning("%s ignores TERM for %g s and is killed", self.name, self.grace)
+        if not self._ends_by_itself():
+            log.warning("%s makes no progress for %g s after TERM and is killed", self.name, self.grace)
             self.running.kill()
             self.running.wait()
         self.running = None
         for worker in workers:
             processes.end(worker, grace=1)
+
+    def _ends_by_itself(self) -> bool:
+        """Wait until the server has ended. False if it made no progress for `grace`, or takes longer than any save."""
+        assert self.running is not None
+        began = moved = time.monotonic()
+        before = processes.work(self.running.pid)
+        while time.monotonic() - moved < self.grace and time.monotonic() - began < _LONGEST_STOP:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.running.wait(_WINDOW)
+                return True
+            now = processes.work(self.running.pid)
+            # Less than before means that a process of its has ended.
+            if abs(now - before) > _WINDOW * _WORK_SHARE:
+                moved = time.monotonic()
+                log.info("%s still works, %.0f s after TERM", self.name, moved - began)
+            before = now
+        return False
 
 
 def children_of(home: State, ports: Ports) -> list[Child]:
@@ -90,11 +109,11 @@ def children_of(home: State, ports: Ports) -> list[Child]:
     python, folder = sys.executable, str(home.folder)
     aws = [python, "-m", "local.ministack", "--port", str(ports.aws), "--state", folder]
     aws += ["--serve", f"{INFERENCE}=http://{LOOPBACK}:{ports.models}/"]
-    hub = [python, "-m", "local.hub", "--port", str(ports.hub), "--root", str(home.hub)]
+    hub = [python, "-m", "local.hub", "--port", str(ports.hub), "--root", str(home.hub), "--keys", str(home.keys)]
     models = [python, "-m", "local.model_server", "--port", str(ports.models), "--state", folder]
     return [
         # MiniStack saves its state before it ends, which takes about a second for each 20 MB.
-        Child("aws", aws, ports.aws, "/_ministack/health", grace=30),
+        Child("aws", aws, ports.aws, grace=30),
         Child("hub", hub, ports.hub),
         Child("models", models, ports.models),
     ]
@@ -142,7 +161,7 @@ class Supervisor:
         if now - child.probed < _PROBE_SECONDS:
             return False
         child.probed = now
-        if is_healthy(child.port, child.health):
+        if is_healthy(child.port):
             child.pause, child.well = _SHORTEST_PAUSE, now
         elif now - child.well > _UNHEALTHY_SECONDS:
             log.warning("%s has not answered for %g s and is ended", child.name, _UNHEALTHY_SECONDS)
@@ -196,7 +215,9 @@ def main() -> None:
     parser.add_argument("--state", type=Path, required=True)
     parser.add_argument("--detach", action="store_true")
     arguments = parser.parse_args()
+    os.umask(0o077)
     home = State(arguments.state).create()
+    Keys.create(home)
     if arguments.detach:
         detach()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")

@@ -5,18 +5,25 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
 from local import processes
+from local.acknowledged import Acknowledged, Write, missing
 from local.deploy import deploy as deploy_product
 from local.processes import clean_environment, is_healthy, is_running
-from local.state import DEFAULT_STATE, ROOT, Instance, LocalError, State
+from local.session import session
+from local.state import DEFAULT_STATE, ROOT, Instance, LocalError, State, write_private
 
 START_SECONDS = 60.0
-STOP_SECONDS = 60.0
 _ATTEMPT_SECONDS = 10.0
+SHOWN = 20
+"""How many of the lost records are named in the message."""
+
+_TELL_SECONDS = 5.0
+"""How often a wait is told."""
 
 Progress = Callable[[str], None]
 
@@ -48,10 +55,22 @@ def status(folder: Path = DEFAULT_STATE) -> Status:
 
 def _health(instance: Instance) -> dict[str, bool]:
     return {
-        "aws": is_healthy(instance.ports.aws, "/_ministack/health"),
+        "aws": is_healthy(instance.ports.aws),
         "hub": is_healthy(instance.ports.hub),
         "models": is_healthy(instance.ports.models),
     }
+
+
+def wait_until_healthy(folder: Path, *, on_progress: Progress, seconds: float = START_SECONDS) -> Status:
+    """Return the status, at the latest when a server has not answered for so long. A busy machine answers late."""
+    began = told = time.monotonic()
+    while (found := status(folder)).supervised and not found.running and time.monotonic() - began < seconds:
+        if time.monotonic() - told > _TELL_SECONDS / 2:
+            silent = ", ".join(name for name, well in found.healthy.items() if not well)
+            on_progress(f"Waiting for {silent}, which has not answered for {time.monotonic() - began:.0f} s")
+            told = time.monotonic()
+        time.sleep(0.2)
+    return found
 
 
 def up(folder: Path = DEFAULT_STATE, *, deploy: bool = True, on_progress: Progress = print) -> Instance:
@@ -62,8 +81,26 @@ def up(folder: Path = DEFAULT_STATE, *, deploy: bool = True, on_progress: Progre
     instance = start(folder, on_progress=on_progress)
     if deploy:
         deploy_product(instance, on_progress=on_progress)
+    tell_losses(instance, on_progress=on_progress)
     # A deployment restarts the model server, so its process is another one now.
     return Instance.read(folder) or instance
+
+
+def tell_losses(instance: Instance, *, on_progress: Progress) -> list[Write]:
+    """Say which puts the last end of the embedded AWS has lost although they were acknowledged, and return them."""
+    acknowledged = Acknowledged(State(instance.state).acknowledged)
+    lost = missing(session(instance), acknowledged.left())
+    if lost:
+        named = sorted({" ".join(next(iter(value.values())) for value in write.key.values()) for write in lost})
+        told = State(instance.state).folder / f"lost-{datetime.now(UTC):%Y%m%dT%H%M%S}.txt"
+        write_private(told, "\n".join(named) + "\n")
+        shown = ", ".join(named[:SHOWN]) + (f" and {len(named) - SHOWN} more" if len(named) > SHOWN else "")
+        on_progress(
+            f"The last stop lost {len(named)} records that were acknowledged after the last checkpoint: {shown}. "
+            f"All are listed in {told}. Submit them again"
+        )
+    acknowledged.forget()
+    return lost
 
 
 def start(folder: Path = DEFAULT_STATE, *, on_progress: Progress = print) -> Instance:
@@ -91,6 +128,7 @@ def _start_supervisor(state: State) -> None:
             [sys.executable, "-m", "local.supervisor", "--state", str(state.folder), "--detach"],
             cwd=ROOT,
             env=clean_environment(state),
+            umask=0o077,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -105,12 +143,25 @@ def _complaint(state: State, found: Status) -> str:
     return "\n".join([f"{', '.join(silent)} did not answer within {START_SECONDS:g} s.", *tails])
 
 
+def _stop_supervisor(instance: Instance, on_progress: Progress) -> None:
+    """Wait as long as the supervisor waits: it ends a server that makes no progress, and then itself."""
+    if (found := processes.find(instance.supervisor)) is None:
+        return
+    found.terminate()
+    began = told = time.monotonic()
+    while is_running(instance.supervisor):
+        if (now := time.monotonic()) - told > _TELL_SECONDS:
+            on_progress(f"The embedded AWS is saving its state, for {now - began:.0f} s so far")
+            told = now
+        time.sleep(0.1)
+
+
 def down(folder: Path = DEFAULT_STATE, *, wipe: bool = False, on_progress: Progress = print) -> None:
     """Stop everything and return when every process has ended; `wipe` also deletes all that was stored."""
     instance = Instance.read(folder)
     if instance is not None:
         on_progress("Stopping the embedded AWS")
-        processes.end(instance.supervisor, grace=STOP_SECONDS)
+        _stop_supervisor(instance, on_progress)
         for child in instance.children.values():
             processes.end(child)
         State(folder).instance.unlink(missing_ok=True)

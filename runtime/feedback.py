@@ -9,17 +9,29 @@ from aws_lambda_powertools import Logger
 from pydantic import ValidationError
 
 from runtime.adapters.dynamodb import Condition, Table
-from runtime.adapters.feedback import CurrentAllocation
+from runtime.adapters.feedback import USED, CurrentAllocation
 from runtime.adapters.metrics import Metrics
+from runtime.adapters.story import Stories
 from runtime.function import Handler, entry_point
 from triage import tables
+from triage.audit.chain import content_sha256
+from triage.complaint import timestamp
 from triage.errors import TriageError
-from triage.feedback import INBOX, FeedbackRow, is_pending
+from triage.feedback import (
+    INBOX,
+    MAX_ROW_BYTES,
+    WRITABLE,
+    FeedbackRow,
+    as_handed_in,
+    is_pending,
+    is_too_large,
+    with_outcome,
+)
 from triage.functions import FeedbackEnvironment
 from triage.metrics import Metric
 from triage.outbox import expiry
 from triage.steps import EVENT_TYPE
-from triage.story import AllocationEntry
+from triage.story import AllocationEntry, ReceiptEntry
 from triage.taxonomy import load_taxonomy
 from triage.validation import problems
 
@@ -32,11 +44,16 @@ logger = Logger(service="feedback")
 
 def build(environment: FeedbackEnvironment, session: boto3.Session) -> Handler:
     story = Table(session.client("dynamodb"), tables.COMPLAINTS_ALLOCATION, environment.complaints_allocation_table)
+    stories = Stories(environment, session)
     current = CurrentAllocation(story, load_taxonomy(), code_version=environment.code_version)
     metrics = Metrics(environment)
     events, sqs = session.client("events"), session.client("sqs")
 
     def outcome_of(inbox: str, feedback_id: str, row: dict[str, Any]) -> dict[str, Any]:
+        """Apply a row whose id is not bound yet, and return its outcome."""
+        if is_too_large(row):
+            _report(inbox, feedback_id, sqs, environment.parked_queue_url)
+            return {"outcome": "refused", "reason": f"it is larger than {MAX_ROW_BYTES // 1024} KB; hand in less"}
         try:
             feedback = FeedbackRow.model_validate(row).feedback()
         except ValidationError as error:
@@ -49,18 +66,44 @@ def build(environment: FeedbackEnvironment, session: boto3.Session) -> Handler:
         _announce(applied.allocation, events, environment)
         return {"outcome": "applied", "made_version": applied.made_version}
 
+    def outcome_of_bound(inbox: str, row: dict[str, Any], bound: ReceiptEntry) -> dict[str, Any]:
+        """Return the outcome of a row whose id has one already. Nothing is applied twice, or under a used id."""
+        if bound.row_sha256 != content_sha256(as_handed_in(row)):
+            _report(inbox, bound.feedback_id, sqs, environment.parked_queue_url)
+            return {"outcome": "refused", "reason": USED.format(bound.outcome)}
+        if bound.outcome == "applied":
+            return outcome_of(inbox, bound.feedback_id, row)
+        return {"outcome": "refused", "reason": "it was refused before under this id; hand it in under a new id"}
+
     def take(inbox: str, feedback_id: str) -> None:
-        row = story.get(inbox, feedback_id)
-        if row is None or not is_pending(row):
-            return
-        outcome = outcome_of(inbox, feedback_id, row)
-        expires_at = expiry(datetime.now(UTC), environment.retention_days)
-        exists = Condition("attribute_exists(#id)", id="complaint_id")
-        if story.put({**row, **outcome, "expires_at": expires_at}, condition=exists):
-            # Without the reason: it quotes what was handed in, which may be anything.
-            ids = {"complaint_id": inbox.removeprefix(INBOX), "feedback_id": feedback_id}
-            logger.info("taken", extra={**ids, "outcome": outcome["outcome"]})
-        # Otherwise the row was erased meanwhile, and must not be written again.
+        """Give a row its outcome, and bind its id to what it says. A row that is put again meanwhile is read again."""
+        while (row := story.get(inbox, feedback_id)) is not None and is_pending(row):
+            complaint_id, now = inbox.removeprefix(INBOX), datetime.now(UTC)
+            bound = stories.get(ReceiptEntry, complaint_id, ReceiptEntry.key(feedback_id))
+            known = outcome_of_bound(inbox, row, bound) if bound else outcome_of(inbox, feedback_id, row)
+            result = with_outcome(as_handed_in(row), known)
+            result_sha256 = content_sha256(result)
+            receipt = ReceiptEntry(
+                complaint_id=complaint_id,
+                entry=ReceiptEntry.key(feedback_id, result_sha256 if bound else None),
+                code_version=environment.code_version,
+                feedback_id=feedback_id,
+                taken_at=timestamp(now),
+                outcome=result["outcome"],
+                row_sha256=content_sha256(as_handed_in(row)),
+                result_sha256=result_sha256,
+                repeated=bound is not None,
+            )
+            if not stories.add(receipt) and bound is None:
+                # Another invocation has bound the id meanwhile.
+                continue
+            result["expires_at"] = expiry(now, environment.retention_days)
+            if story.put(result, condition=_unchanged(row)):
+                # Without the reason: it quotes what was handed in, which may be anything.
+                ids = {"complaint_id": complaint_id, "feedback_id": feedback_id}
+                logger.info("taken", extra={**ids, "outcome": result["outcome"], "repeated": receipt.repeated})
+                return
+        # A row that was erased meanwhile must not be written again.
 
     def apply_each(event: dict[str, Any], context: object) -> None:
         for record in event["Records"]:
@@ -78,6 +121,17 @@ def build(environment: FeedbackEnvironment, session: boto3.Session) -> Handler:
                 metrics.measure(Metric.FEEDBACK_FAILED)
 
     return apply_each
+
+
+def _unchanged(row: dict[str, Any]) -> Condition:
+    """Return the condition that the row still says what was read, and has no outcome."""
+    condition = Condition(
+        "attribute_exists(#id) AND attribute_not_exists(#outcome)", id="complaint_id", outcome="outcome"
+    )
+    for name in WRITABLE:
+        if name not in ("complaint_id", "entry"):
+            condition = condition.also(name, row.get(name))
+    return condition
 
 
 def _announce(allocation: AllocationEntry, events: "EventBridgeClient", environment: FeedbackEnvironment) -> None:

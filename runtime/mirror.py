@@ -1,4 +1,4 @@
-"""Mirrors the bundle of each model that is added to `model_info`: fetched by commit, verified, and copied to S3.
+"""Mirrors the bundle of each model that is added to `model_info`: fetched by commit, verified, copied to S3, and tried.
 
 A copy of the row is stored with the bundle. If somebody later edits an attribute that may not change, it is put back.
 """
@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import boto3
 from aws_lambda_powertools import Logger
+from botocore.config import Config
 from pydantic import ValidationError
 
 from runtime.adapters.bundles import S3Bundles
@@ -18,6 +19,7 @@ from runtime.adapters.dynamodb import Condition, Table
 from runtime.adapters.hub import Hub
 from runtime.adapters.metrics import Metrics
 from runtime.adapters.scratch import scratch
+from runtime.adapters.trials import ANSWERS_WITHIN, Trials
 from runtime.function import Handler, entry_point
 from triage import tables
 from triage.bundle import Engine, Manifest, describe
@@ -25,10 +27,14 @@ from triage.complaint import timestamp
 from triage.errors import BundleTooLargeError, BundleUnavailableError, RegistryError, TriageError
 from triage.functions import MirrorEnvironment
 from triage.metrics import Metric
+from triage.steps import ModelReference
 from triage.strategies.registry import MirroredBundle, ModelInfo, fixed_attributes
 from triage.validation import problems
 
 logger = Logger(service="mirror")
+LONGEST_FAILURE: Final = 1_000
+"""Characters. A reason may quote a name of the bundle, and a row must stay small."""
+
 ABSENT: Final = Condition("attribute_not_exists(#id)", id="model_id")
 PRESENT: Final = Condition("attribute_exists(#id)", id="model_id")
 
@@ -43,12 +49,16 @@ def build(environment: MirrorEnvironment, session: boto3.Session) -> Handler:
         max_bytes=environment.max_bundle_megabytes * 1_000_000,
     )
 
+    # A trial that took too long is not repeated: the model is refused.
+    patient = Config(read_timeout=ANSWERS_WITHIN, retries={"total_max_attempts": 1})
+    trials = Trials(session.client("lambda", config=patient), environment.trials)
+
     def mirror_new(event: dict[str, Any], context: object) -> None:
         for record in event["Records"]:
             keys = record["dynamodb"]["Keys"]
             model_id, revision = keys["model_id"]["S"], keys["revision"]["S"]
             try:
-                _process(model_id, revision, models, hub, bundles, metrics, environment.largest)
+                _process(model_id, revision, models, hub, bundles, trials, metrics, environment.largest)
             except Exception:
                 # Raising would block the rows behind this one. Registering the model again retries it.
                 logger.exception("row not processed", extra={"model_id": model_id, "revision": revision})
@@ -70,6 +80,7 @@ def _process(
     models: Table,
     hub: Hub,
     bundles: S3Bundles,
+    trials: Trials,
     metrics: Metrics,
     largest: Mapping[Engine, int],
 ) -> None:
@@ -85,7 +96,7 @@ def _process(
     if registration is not None:
         _revert_edits(registration, row, models, metrics)
     elif row is not None and unmirrored:
-        _mirror_row(row, models, hub, bundles, largest)
+        _mirror_row(row, models, hub, bundles, trials, largest)
 
 
 def _revert_edits(registration: ModelInfo, row: dict[str, Any] | None, models: Table, metrics: Metrics) -> None:
@@ -108,13 +119,22 @@ def _revert_edits(registration: ModelInfo, row: dict[str, Any] | None, models: T
 
 
 def _mirror_row(
-    row: dict[str, Any], models: Table, hub: Hub, bundles: S3Bundles, largest: Mapping[Engine, int]
+    row: dict[str, Any], models: Table, hub: Hub, bundles: S3Bundles, trials: Trials, largest: Mapping[Engine, int]
 ) -> None:
     """Mirror a model, or write what is wrong with it into its row, where the person who registered it sees it."""
     model_id, revision = row["model_id"], row["revision"]
     try:
         model = ModelInfo.model_validate(row)
         bundle = mirror(model, hub, bundles, largest=largest)
+        trials.try_out(
+            ModelReference(
+                task=model.task,
+                model_id=model_id,
+                revision=revision,
+                engine=bundle.engine,
+                manifest_sha256=bundle.manifest_sha256,
+            )
+        )
         bundles.store_registration(model.model_copy(update={"bundle": bundle}))
         outcome: dict[str, Any] = {"bundle": bundle}
     except ValidationError as error:
@@ -128,8 +148,14 @@ def _mirror_row(
 
 
 def _store_outcome(model_id: str, revision: str, outcome: dict[str, Any], models: Table) -> None:
+    if "failure" in outcome:
+        outcome = {"failure": shorten(outcome["failure"])}
     models.update(model_id, revision, assign=outcome, condition=PRESENT)
     logger.info("mirrored", extra={"model_id": model_id, "revision": revision, "failure": outcome.get("failure")})
+
+
+def shorten(reason: str) -> str:
+    return reason if len(reason) <= LONGEST_FAILURE else f"{reason[: LONGEST_FAILURE - 1]}…"
 
 
 def mirror(model: ModelInfo, hub: Hub, bundles: S3Bundles, *, largest: Mapping[Engine, int]) -> MirroredBundle:
@@ -153,14 +179,7 @@ def mirror(model: ModelInfo, hub: Hub, bundles: S3Bundles, *, largest: Mapping[E
             )
         _refuse_unless_it_fits(manifest, largest[manifest.engine])
         bundles.store(folder, manifest, model_id=model.model_id, revision=model.revision)
-    return MirroredBundle(
-        engine=manifest.engine,
-        manifest_sha256=manifest.sha256,
-        weights_sha256=manifest.weights_sha256,
-        labels=len(manifest.labels),
-        size=manifest.size,
-        mirrored_at=timestamp(datetime.now(UTC)),
-    )
+    return MirroredBundle.of(manifest, mirrored_at=timestamp(datetime.now(UTC)))
 
 
 def _refuse_unless_it_fits(manifest: Manifest, megabytes: int) -> None:

@@ -1,10 +1,14 @@
 """Seals every change of `complaints_allocation` into the chain of its complaint, as the table's stream reports it.
 
-A rewritten entry that is meant to be written once, and a removal by hand that no erasure names, raise an alarm at once.
+What the stream has lost is found by a schedule and sealed late; its links say so. MiniStack loses its streams at each
+stop. A rewritten entry that is meant to be written once, and a removal by hand that no erasure names, raise an alarm at
+once.
 """
 
 from collections import defaultdict
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
 from typing import Any, Final, Literal
 
 import boto3
@@ -15,14 +19,18 @@ from runtime.adapters.chain import Chain
 from runtime.adapters.metrics import Metrics
 from runtime.adapters.story import StoryReader
 from runtime.function import Handler, entry_point
+from triage.audit.chain import Item, Link
+from triage.audit.late import has_expired, overlooked
 from triage.audit.verification import Finding, verify
+from triage.contracts import Contract
 from triage.feedback import INBOX
 from triage.functions import SealEnvironment
 from triage.metrics import Metric
+from triage.outbox import slice_at
 
 logger = Logger(service="seal")
 
-LASTING: Final = frozenset({"rewritten", "removed"})
+LASTING: Final = frozenset({"rewritten", "removed", "inconsistent"})
 """Problems that later records of the stream cannot resolve, as they can any other."""
 
 TIME_TO_LIVE: Final = {"type": "Service", "principalId": "dynamodb.amazonaws.com"}
@@ -33,8 +41,17 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/time-to-live-tt
 
 Change = Literal["written", "removed", "expired"]
 
+RESERVE_MILLISECONDS: Final = 30_000
+"""A search ends this long before Lambda would end it."""
+
 WHOLE: Final = "*"
 """Reported as the entry if no entry of the story or inbox can be verified."""
+
+
+class LateRequest(Contract):
+    """Asks to seal what the stream has lost. at: the time of the schedule, which determines the slice; default now."""
+
+    at: datetime | None = None
 
 
 def build(environment: SealEnvironment, session: boto3.Session) -> Handler:
@@ -44,8 +61,37 @@ def build(environment: SealEnvironment, session: boto3.Session) -> Handler:
     anchors = Anchors(session.client("s3"), environment.anchors_bucket)
 
     def seal(event: dict[str, Any], context: object) -> None:
-        """Raise whatever error prevents sealing, so that the stream waits and no change is left out."""
-        changed = _changed(event)
+        """Seal what the stream reports, or what it has lost where the schedule asks for that.
+
+        Raises whatever error prevents sealing, so that the stream waits and no change is left out.
+        """
+        if "Records" in event:
+            seal_changes(_changed(event))
+        else:
+            seal_overlooked(LateRequest.model_validate(event), getattr(context, "get_remaining_time_in_millis", None))
+
+    def seal_overlooked(request: LateRequest, milliseconds_left: Callable[[], int] | None) -> None:
+        """Search one slice of the table. What time does not suffice for is left to the next search of the slice."""
+        now = datetime.now(UTC)
+        every, slices = environment.sweep_every_seconds, environment.sweep_slices
+        part = slice_at(request.at or now, every_seconds=every, slices=slices)
+        before, days = now - timedelta(seconds=environment.stale_after_seconds), environment.retention_days
+        by_partition = groupby(stories.table.scan_part(part, slices), key=lambda item: str(item["complaint_id"]))
+        for partition, items in by_partition:
+            if milliseconds_left is not None and milliseconds_left() < RESERVE_MILLISECONDS:
+                logger.warning("interrupted", extra={"slice": part, "slices": slices})
+                return
+            entries, links = list(items), chain.links(partition)
+            story = list(stories.table.query(partition.removeprefix(INBOX))) if partition.startswith(INBOX) else entries
+            found = overlooked(links, entries, story, before=before, retention_days=days)
+            if found:
+                last = {link.entry: link for link in sorted(links, key=lambda link: link.number)}
+                changes = {entry: _late_change(item, last.get(entry), before) for entry, item in found.items()}
+                logger.warning("sealing late", extra={"complaint_id": partition, "changes": len(changes)})
+                metrics.measure(Metric.SEALED_LATE, len(changes))
+                seal_changes({partition: changes}, late=True)
+
+    def seal_changes(changed: Mapping[str, Mapping[str, Change]], *, late: bool = False) -> None:
         keys = [(partition, entry) for partition, entries in changed.items() for entry in entries]
         found = {(item["complaint_id"], item["entry"]): item for item in stories.table.get_many(keys, consistent=True)}
         for partition, changes in changed.items():
@@ -53,7 +99,7 @@ def build(environment: SealEnvironment, session: boto3.Session) -> Handler:
             # What was written and is gone is left to the record of its removal, which says who removed it.
             entries = {entry: item for entry, item in contents.items() if item or changes[entry] != "written"}
             expired = frozenset(entry for entry in entries if changes[entry] == "expired")
-            sealed = chain.seal(partition, entries, expired=expired)
+            sealed = chain.seal(partition, entries, expired=expired, late=late)
             if sealed.links:
                 # Also where nothing was new: an earlier attempt may have failed between the chain and its anchor.
                 anchors.add(sealed.links[-1])
@@ -61,19 +107,21 @@ def build(environment: SealEnvironment, session: boto3.Session) -> Handler:
                 link = {"complaint_id": partition, "link": sealed.last.number, "sha256": sealed.last.sha256}
                 logger.info("sealed", extra=link)
             if again := sealed.to_verify(entries):
-                for finding in altered(partition):
-                    if finding.entry in again or finding.entry == WHOLE:
-                        logger.error("altered record", extra=finding.model_dump())
-                        metrics.measure(Metric.RECORD_ALTERED)
+                found_wrong = [one for one in altered(partition) if one.entry in again or one.entry == WHOLE]
+                for finding in found_wrong:
+                    logger.error("altered record", extra=finding.model_dump())
+                if records := len({finding.entry for finding in found_wrong}):
+                    metrics.measure(Metric.RECORD_ALTERED, records)
 
     def altered(partition: str) -> list[Finding]:
         """Return the lasting problems of a story or an inbox."""
         complaint_id = partition.removeprefix(INBOX)
+        # The inbox comes first: what it calls applied is then in the story, too.
         records: dict[str, Any] = {
-            "links": chain.links(complaint_id),
-            "story": list(stories.table.query(complaint_id)),
             "inbox_links": chain.links(INBOX + complaint_id),
             "inbox": stories.inbox(complaint_id),
+            "links": chain.links(complaint_id),
+            "story": list(stories.table.query(complaint_id)),
         }
         try:
             findings = verify(complaint_id, **records, now=datetime.now(UTC), retention_days=environment.retention_days)
@@ -84,6 +132,12 @@ def build(environment: SealEnvironment, session: boto3.Session) -> Handler:
         return [one for one in findings if one.complaint_id == partition and one.problem in LASTING]
 
     return seal
+
+
+def _late_change(item: Item | None, last: Link | None, before: datetime) -> Change:
+    if item is not None:
+        return "written"
+    return "expired" if last is not None and has_expired(last, before) else "removed"
 
 
 def _changed(event: dict[str, Any]) -> dict[str, dict[str, Change]]:

@@ -1,4 +1,7 @@
-"""Starts complaints that the intake missed or an execution did not finish, and parks those that fail repeatedly."""
+"""Starts complaints that the intake missed or an execution did not finish, and parks those that fail repeatedly.
+
+A complaint that claims a state without its record, as another writer may have put it, is started as well.
+"""
 
 import json
 from collections import Counter
@@ -9,16 +12,16 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 import boto3
 from aws_lambda_powertools import Logger
 
-from runtime.adapters.dynamodb import Table
+from runtime.adapters.dynamodb import READ_TOGETHER, Table
 from runtime.adapters.executions import Executions
 from runtime.adapters.metrics import Metrics
-from runtime.adapters.outbox import Outbox
+from runtime.adapters.outbox import Outbox, doubted
 from runtime.function import Handler, entry_point
 from triage import tables
 from triage.contracts import Contract
 from triage.functions import SweepEnvironment
 from triage.metrics import Metric
-from triage.outbox import slice_at
+from triage.outbox import doubt, slice_at
 from triage.steps import ExecutionInput
 
 if TYPE_CHECKING:
@@ -33,8 +36,9 @@ RESERVE: Final = timedelta(minutes=1)
 
 
 class SweepRequest(Contract):
-    """scope: `started` reads the index of unfinished complaints. `slice` also looks for complaints that nobody has seen
-    in one slice of the table, and `all` in the whole table, which takes too long where there are millions.
+    """scope: `started` reads the index of unfinished complaints. `slice` also looks for complaints that nobody saw,
+    or whose state is not believed, in one slice of the table, and `all` in the whole table, which takes too long where
+    there are millions.
 
     at: the time that the sweep is scheduled for; it determines the slice. By default now.
     """
@@ -45,6 +49,7 @@ class SweepRequest(Contract):
 
 def build(environment: SweepEnvironment, session: boto3.Session) -> Handler:
     complaints = Table(session.client("dynamodb"), tables.RAW_COMPLAINTS, environment.raw_complaints_table)
+    story = Table(session.client("dynamodb"), tables.COMPLAINTS_ALLOCATION, environment.complaints_allocation_table)
     outbox = Outbox(complaints, retention_days=environment.retention_days)
     metrics = Metrics(environment)
     executions = Executions(session.client("stepfunctions"), environment.state_machine_arn)
@@ -56,21 +61,43 @@ def build(environment: SweepEnvironment, session: boto3.Session) -> Handler:
         found: Counter[str] = Counter()
         time_left = _time_left(context)
 
-        def unseen() -> Iterator[str]:
+        def claims() -> Iterator[dict[str, Any]]:
             if request.scope == "all":
-                return outbox.unseen()
+                return outbox.all()
             every, slices = environment.sweep_every_seconds, environment.sweep_slices
             number = slice_at(request.at or datetime.now(UTC), every_seconds=every, slices=slices)
-            return outbox.unseen(of_slice=number, slices=slices)
+            return outbox.all(of_slice=number, slices=slices)
+
+        def wrong() -> Iterator[tuple[dict[str, Any], str | None]]:
+            """Yield complaints without a state, and those whose state is not believed, with the reason."""
+            claimed: list[dict[str, Any]] = []
+            for item in claims():
+                if "triage_state" not in item:
+                    yield item, None
+                    continue
+                claimed.append(item)
+                if len(claimed) == READ_TOGETHER:
+                    yield from doubted(claimed, story, datetime.now(UTC))
+                    claimed = []
+            yield from doubted(claimed, story, datetime.now(UTC))
 
         def start(complaint_id: str, name: str | None, outcome: str) -> str:
             request = ExecutionInput(complaint_id=complaint_id)
             return outcome if name is not None and executions.start(request, name) else "taken"
 
-        def start_unseen(complaint_id: str) -> str:
-            return start(complaint_id, outbox.claim(complaint_id, datetime.now(UTC)), "unseen")
+        def start_wrong(found: tuple[dict[str, Any], str | None]) -> str:
+            item, reason = found
+            if reason is None:
+                return start(item["complaint_id"], outbox.claim(item["complaint_id"], datetime.now(UTC)), "unseen")
+            return disbelieve(item, reason)
+
+        def disbelieve(item: dict[str, Any], reason: str) -> str:
+            logger.warning("state not believed", extra={"complaint_id": item["complaint_id"], "reason": reason})
+            return start(item["complaint_id"], outbox.claim_again(item, datetime.now(UTC)), "disbelieved")
 
         def tend(item: dict[str, Any]) -> str:
+            if reason := doubt(item, has_allocation=False, now=datetime.now(UTC)):
+                return disbelieve(item, reason)
             if executions.is_running(item["triage_execution"]):
                 return "running"
             if item["triage_attempts"] >= environment.max_attempts:
@@ -79,7 +106,7 @@ def build(environment: SweepEnvironment, session: boto3.Session) -> Handler:
             return start(item["complaint_id"], name, "restarted")
 
         if request.scope != "started":
-            found.update(_outcomes(start_unseen, ((i, i) for i in unseen()), time_left))
+            found.update(_outcomes(start_wrong, ((one[0]["complaint_id"], one) for one in wrong()), time_left))
         started = outbox.started_before(datetime.now(UTC) - stale_after)
         found.update(_outcomes(tend, ((item["complaint_id"], item) for item in started), time_left))
         if found["failed"]:

@@ -24,6 +24,7 @@ COUNTED = {
     Metric.STRATEGY_REFUSED: "A strategy edited by hand is not followed: read the logs of select_models",
     Metric.REGISTRY_EDITED: "A row of model_info was edited by hand and put back: read the logs of the mirror",
     Metric.RECORD_ALTERED: "A record was rewritten or removed by hand; seal logs which: triage verify COMPLAINT",
+    Metric.SEALED_LATE: "The stream lost changes, which are sealed now: see whether it still invokes seal",
     Metric.SWEEP_FAILED: "A complaint is neither triaged nor parked: read the logs of the sweeper",
     Metric.FEEDBACK_FAILED: "Feedback has no outcome: read the logs of feedback, and put it again with a later `at`",
     Metric.SAMPLE_RATIO_MISMATCH: "The arms of a strategy receive other shares than intended: triage strategy evidence",
@@ -115,7 +116,8 @@ class Alarms(Construct):
             self._triggered(function)
         for function in awaited:
             self._throttled(function)
-        for function in busy:
+        # Where a schedule invokes it too, its invocations say nothing about its stream.
+        for function in (function for function in busy if not function.schedules):
             silent = missing_is(settings.daily_complaints)
             self._silent(function, Watched(below=True, period=Duration.days(1), missing=silent))
         self._rule("ShadowsNotStarted", shadows_start, {"EventBusName": data.bus.event_bus_name})
@@ -184,16 +186,25 @@ class Alarms(Construct):
         self._watch(f"{function.node.id}Silent", function.metric_invocations(), meaning, watched)
 
     def _rule(self, name: str, rule: events.Rule, bus: Mapping[str, str]) -> None:
-        """Watch a rule that cannot reach its target. bus: the dimension of a bus other than the account's own."""
+        """Watch a rule that cannot reach its target, or the queue of what is undelivered either.
+
+        bus: the dimension of a bus other than the account's own.
+        """
         # The reference to a rule of such a bus names the bus, too. Its ARN ends with the rule's name.
-        name_of_rule = Fn.select(1 + len(bus), Fn.split("/", rule.rule_arn))
-        metric = cloudwatch.Metric(
-            namespace="AWS/Events",
-            metric_name="FailedInvocations",
-            statistic="Sum",
-            dimensions_map={**bus, "RuleName": name_of_rule},
-        )
-        self._watch(name, metric, f"The rule {rule.node.id} may not invoke its target, or the target is gone")
+        dimensions = {**bus, "RuleName": Fn.select(1 + len(bus), Fn.split("/", rule.rule_arn))}
+        for alarm, metric_name, meaning in (
+            (name, "FailedInvocations", f"The rule {rule.node.id} may not invoke its target, or the target is gone"),
+            (
+                f"{name}AndLost",
+                "InvocationsFailedToBeSentToDlq",
+                f"What the rule {rule.node.id} could not deliver is not in the queue of undelivered events either: see "
+                "whether the queue exists, and whether its policy and its key let EventBridge send",
+            ),
+        ):
+            metric = cloudwatch.Metric(
+                namespace="AWS/Events", metric_name=metric_name, statistic="Sum", dimensions_map=dimensions
+            )
+            self._watch(alarm, metric, meaning)
 
     def _trail(self) -> None:
         """CloudTrail puts a digest into the bucket every hour, also where nothing happened."""
@@ -218,9 +229,17 @@ class Alarms(Construct):
 
     def _watch(self, name: str, metric: cloudwatch.Metric, meaning: str, watched: Watched = ONCE) -> None:
         operator = cloudwatch.ComparisonOperator
-        alarm = metric.with_(period=watched.period).create_alarm(
+        counted: cloudwatch.IMetric = metric.with_(period=watched.period)
+        if watched.missing == cloudwatch.TreatMissingData.BREACHING and self._settings.metric_math:
+            # CloudWatch looks back several periods before it calls data missing, which are days where a period is one.
+            metrics = {"counted": counted}
+            counted = cloudwatch.MathExpression(
+                expression="FILL(counted, 0)", using_metrics=metrics, period=watched.period
+            )
+        alarm = cloudwatch.Alarm(
             self,
             name,
+            metric=counted,
             alarm_description=meaning,
             threshold=watched.threshold,
             evaluation_periods=watched.periods,

@@ -1,6 +1,7 @@
 """Audit layer: changes of records are sealed into chains, complaints are held and erased, and narratives are read."""
 
 from aws_cdk import Duration
+from aws_cdk import aws_events as events
 from constructs import Construct
 
 from stacks.data import EXPIRY_ATTRIBUTE
@@ -58,8 +59,8 @@ class Audit(Construct):
     def _seal(self) -> RuntimeFunction:
         """Build the only function that may add to a chain."""
         data = self._base.data
-        seal = self._function("Seal", SEAL, Duration.minutes(1))
-        data.complaints_allocation.allow(seal, "BatchGetItem", "Query")
+        seal = self._function("Seal", SEAL, Duration.minutes(5))
+        data.complaints_allocation.allow(seal, "BatchGetItem", "Query", "Scan")
         data.audit_chain.allow(seal, "PutItem", "Query")
         data.anchors.allow(seal.execution_role, "PutObject")
         seal.read_stream(
@@ -69,6 +70,10 @@ class Audit(Construct):
             # None may be left out, so it is tried until the stream is about to drop the records. An alarm watches this.
             retry_attempts=None,
             max_record_age=Duration.hours(23),
+        )
+        # What the stream has lost all the same is found slice by slice, and sealed late.
+        seal.run_every(
+            self._base.settings.sweep_every, rule="SealLate", event={"at": events.EventField.time}, aligned=True
         )
         return seal
 

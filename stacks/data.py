@@ -8,6 +8,7 @@ from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from stacks.findings import acknowledge
@@ -179,6 +180,10 @@ class Data(Construct):
         self.parked = LastQueue(self, "Parked", key=self.keys["records"], settings=settings)
         self.undelivered = Undelivered(self, "Undelivered", key=self.keys["records"], settings=settings)
         self.bus = events.EventBus(self, "Bus", description=f"complaints-triage {settings.environment}")
+        for policy in self.node.find_all():
+            # Whatever stays still refuses plain HTTP.
+            if isinstance(policy, (s3.BucketPolicy, sqs.QueuePolicy)):
+                policy.apply_removal_policy(settings.removal_policy)
         if settings.empties_buckets:
             self._accept_the_function_that_empties_buckets()
 

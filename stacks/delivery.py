@@ -107,6 +107,7 @@ class Roles(Construct):
                 "logs:DescribeLogGroups",
                 "s3:ListAllMyBuckets",
                 "servicequotas:GetServiceQuota",
+                "sqs:ListQueues",
                 "ssm:DescribeParameters",
                 "states:ListStateMachines",
             ],

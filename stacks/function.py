@@ -24,6 +24,9 @@ from triage.inference.memory import NEEDS
 
 HALF_A_MINUTE = Duration.seconds(30)
 HOUR = Duration.hours(1)
+INFERENCE_TIME = Duration.minutes(1)
+"""For loading a model and asking it about one complaint."""
+
 _NO_NETWORK = "docs/decisions/0021-functions-are-in-no-vpc.md says why, and what limits where a function may go"
 ACCEPTED = {
     "CKV_AWS_116": "Where an event invokes it, the event's source has the destination for failed events",
@@ -74,6 +77,8 @@ class Foundation:
             "metrics_namespace": self.settings.metrics_namespace,
             "event_source": self.settings.event_source,
             "stale_after_seconds": round(self.settings.stale_after.to_seconds()),
+            "sweep_every_seconds": round(self.settings.sweep_every.to_seconds()),
+            "sweep_slices": round(self.settings.sweep_all_every.to_seconds() / self.settings.sweep_every.to_seconds()),
             "code_version": self.packages.code_version,
             **{f"{table.spec.name}_table": table.table.table_name for table in data.tables},
             "bundles_bucket": data.bundles.bucket.bucket_name,
@@ -236,27 +241,41 @@ def judging_functions(
     concurrency: int | None,
 ) -> dict[Engine, RuntimeFunction]:
     """Build one function for each engine. It reads complaints and bundles, and adds predictions to stories."""
+    functions = engine_functions(
+        scope, construct_id, function=function, base=base, timeout=timeout, concurrency=concurrency
+    )
+    for each in functions.values():
+        base.data.raw_complaints.allow(each, "GetItem")
+        base.data.complaints_allocation.allow(each, "GetItem", "PutItem")
+        base.data.bundles.allow(each.execution_role, "GetObject")
+    return functions
 
-    def judging(name: str, package: Package, capacity: Capacity) -> RuntimeFunction:
-        judging_function = RuntimeFunction(
+
+def engine_functions(
+    scope: Construct,
+    construct_id: str,
+    *,
+    function: Function,
+    base: Foundation,
+    timeout: Duration,
+    concurrency: int | None,
+) -> dict[Engine, RuntimeFunction]:
+    """Build one function for each engine, with its package, memory and disk, and no rights yet."""
+    packages: dict[Engine, tuple[str, Package]] = {
+        "onnx": (construct_id, base.packages.onnx),
+        "transformers": (f"{construct_id}Transformers", base.packages.transformers(function)),
+    }
+    return {
+        engine: RuntimeFunction(
             scope,
             name,
             function=function,
             base=base,
             package=package,
             timeout=timeout,
-            memory_megabytes=capacity.memory_megabytes,
-            storage=capacity.storage,
+            memory_megabytes=CAPACITIES[engine].memory_megabytes,
+            storage=CAPACITIES[engine].storage,
             concurrency=concurrency,
         )
-        base.data.raw_complaints.allow(judging_function, "GetItem")
-        base.data.complaints_allocation.allow(judging_function, "GetItem", "PutItem")
-        base.data.bundles.allow(judging_function.execution_role, "GetObject")
-        return judging_function
-
-    return {
-        "onnx": judging(construct_id, base.packages.onnx, CAPACITIES["onnx"]),
-        "transformers": judging(
-            f"{construct_id}Transformers", base.packages.transformers(function), CAPACITIES["transformers"]
-        ),
+        for engine, (name, package) in packages.items()
     }

@@ -23,27 +23,31 @@ class Intake(Construct):
             self, "Intake", function=INTAKE, base=base, values=values, timeout=Duration.minutes(1)
         )
         data.raw_complaints.allow(self.intake, "UpdateItem", attributes=ATTRIBUTES)
+        # Whether a state that a new complaint claims has its record: keys alone are read.
+        data.complaints_allocation.allow(self.intake, "BatchGetItem", attributes=())
         state_machine.grant_start_execution(self.intake)
         # What this stream drops, the sweeper finds.
         inserted = {"eventName": lambda_.FilterRule.is_equal("INSERT")}
         self.intake.read_stream(data.raw_complaints, batch_size=10, only=inserted)
 
-        every = base.settings.sweep_every
-        slices = round(base.settings.sweep_all_every.to_seconds() / every.to_seconds())
         self.sweep = RuntimeFunction(
             self,
             "Sweep",
             function=SWEEP,
             base=base,
-            values=values | {"sweep_every_seconds": round(every.to_seconds()), "sweep_slices": slices},
+            values=values,
             timeout=Duration.minutes(15),
         )
         data.raw_complaints.allow(self.sweep, "UpdateItem", attributes=ATTRIBUTES)
         data.raw_complaints.allow(self.sweep, "Scan", attributes=ATTRIBUTES)
         data.raw_complaints.allow(self.sweep, "Query", index="by_triage_state")
+        data.complaints_allocation.allow(self.sweep, "BatchGetItem", attributes=())
         state_machine.allow_starting_and_describing(self.sweep.execution_role, named_after="complaints")
         allow(self.sweep, data.parked.queue_arn, "sqs:SendMessage")
         data.keys["records"].grant(self.sweep, "kms:Decrypt", "kms:GenerateDataKey")
         self.sweep.run_every(
-            every, rule="SweepSchedule", event={"scope": "slice", "at": events.EventField.time}, aligned=True
+            base.settings.sweep_every,
+            rule="SweepSchedule",
+            event={"scope": "slice", "at": events.EventField.time},
+            aligned=True,
         )

@@ -6,7 +6,7 @@ from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
 
 from stacks.data import WRITING_KEY, Data
-from stacks.function import Foundation, RuntimeFunction, judging_functions
+from stacks.function import INFERENCE_TIME, Foundation, RuntimeFunction, judging_functions
 from stacks.settings import Settings
 from stacks.states import (
     ERROR,
@@ -63,7 +63,7 @@ class Inference(Construct):
             "ModelInference",
             function=MODEL_INFERENCE,
             base=base,
-            timeout=Duration.seconds(60),
+            timeout=INFERENCE_TIME,
             concurrency=base.settings.inference_concurrency,
         )
 

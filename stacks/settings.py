@@ -27,10 +27,12 @@ class Settings:
     loaded_models: how many models a warm inference function keeps, while their files are no larger together than
         loaded_megabytes. `triage.inference.memory` says what they need in memory.
     sweep_every: how often the sweeper reads the index of started complaints, and a slice of `raw_complaints`.
-    sweep_all_every: how long it takes to read all of `raw_complaints`, slice by slice.
+    sweep_all_every: how long it takes to read all of `raw_complaints`, slice by slice, and all records that may not be
+        sealed.
     stale_after: how long an execution may take before the sweeper looks at it.
     max_attempts: how many executions a complaint gets before it is parked.
     promote_every: how often challengers are judged, and so how soon a broken one is rolled back.
+    audit_share: the probability with which a complaint is drawn for labelling. Labels of others never promote a model.
     daily_complaints: whether complaints arrive every day, so that a day without any is alarming.
     second_approver: whether another person has to approve a new champion.
     empties_buckets: whether the objects of buckets go when their stack is deleted, by a function of the CDK that the
@@ -40,6 +42,7 @@ class Settings:
     permissions_boundary: the ARN of the policy that bounds every role; None where the account has none.
     anchor_mode: how S3 Object Lock keeps the anchors of chains as long as the chains: `COMPLIANCE` against everybody,
         `GOVERNANCE` against all without a right of their own, or None, so that the bucket can be deleted.
+    metric_math: whether alarms may fill what was not counted with noughts. The embedded AWS has no metric math.
     trail: whether CloudTrail records who touches narratives. The embedded AWS has no CloudTrail.
     trail_management: whether the trail also records who changes resources. AWS charges for each copy of these events
         but the first one of an account.
@@ -68,12 +71,14 @@ class Settings:
     stale_after: Duration
     max_attempts: int
     promote_every: Duration
+    audit_share: float
     daily_complaints: bool
     second_approver: bool
     empties_buckets: bool
     second_factor: bool
     permissions_boundary: str | None
     anchor_mode: Literal["COMPLIANCE", "GOVERNANCE"] | None
+    metric_math: bool
     trail: bool
     trail_management: bool
 
@@ -142,12 +147,14 @@ DEV = Settings(
     stale_after=Duration.minutes(10),
     max_attempts=5,
     promote_every=Duration.minutes(5),
+    audit_share=0.02,
     daily_complaints=False,
     second_approver=False,
     empties_buckets=True,
     second_factor=True,
     permissions_boundary=None,
     anchor_mode=None,
+    metric_math=True,
     trail=True,
     trail_management=False,
 )
@@ -177,6 +184,7 @@ LOCAL = replace(
     cli_credentials=True,
     https_only=False,
     hub_endpoint="http://127.0.0.1:8090",
+    hub_token_secret="complaints-triage/local/hub-token",
     hf_home=None,
     map_concurrency=3,
     inference_concurrency=8,
@@ -186,9 +194,12 @@ LOCAL = replace(
     sweep_all_every=Duration.minutes(1),
     stale_after=Duration.seconds(90),
     promote_every=Duration.minutes(1),
+    # A demonstration has few complaints, so each of them may be labelled.
+    audit_share=1.0,
     empties_buckets=False,
     second_factor=False,
     anchor_mode="GOVERNANCE",
+    metric_math=False,
     trail=False,
 )
 SETTINGS = {settings.environment: settings for settings in (LOCAL, DEV, PROD)}

@@ -316,6 +316,32 @@ def write_tokenizer(folder: Path, words: Sequence[str] = ()) -> list[str]:
     return vocabulary
 
 
+def write_tokenizer_without_words(folder: Path) -> None:
+    """Write what transformers makes up where a tokenizer's file is missing: special tokens and no word."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    tokenizer = Tokenizer(models.WordPiece({"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3}))
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.save(str(folder / "tokenizer.json"))
+
+
+def write_scores(folder: Path, scores: Sequence[float]) -> None:
+    """Replace the graph by one that gives these scores to every text."""
+    import onnx
+    from onnx import TensorProto, helper
+
+    constant = helper.make_tensor("scores", TensorProto.FLOAT, [1, len(scores)], list(scores))
+    graph = helper.make_graph(
+        [helper.make_node("Constant", [], ["logits"], value=constant)],
+        "constant",
+        [helper.make_tensor_value_info("input_ids", TensorProto.INT64, [1, "tokens"])],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, None)],
+    )
+    onnx.save(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), folder / "model.onnx"
+    )
+
+
 def _write_graph(path: Path, embeddings: list[list[float]]) -> None:
     """Return a graph whose logits are the sum of the rows of the tokens."""
     import numpy as np

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from runtime.adapters.dynamodb import from_item, to_item
@@ -19,6 +20,7 @@ from tests.factories import (
 from triage.audit.chain import Item, Link
 from triage.contracts import Contract
 from triage.feedback import FeedbackRow
+from triage.reallocation import replace
 from triage.steps import ModelReference
 from triage.story import (
     DeliveryEntry,
@@ -29,8 +31,10 @@ from triage.story import (
     FeedbackEntry,
     HoldEntry,
     ReadingEntry,
+    ReceiptEntry,
     SupersededEntry,
 )
+from triage.taxonomy import load_taxonomy
 from triage.timeline.account import Account
 from triage.timeline.records import OUTBOX, Records
 
@@ -104,6 +108,18 @@ def any_erasure(at: str = f"{DAY}15:00:00.000Z", **values: Any) -> ErasureEntry:
     return ErasureEntry(**{**FILED, **default, **values})
 
 
+def any_receipt(feedback_id: str = "f-1", **values: Any) -> ReceiptEntry:
+    default = {
+        "entry": ReceiptEntry.key(feedback_id),
+        "feedback_id": feedback_id,
+        "taken_at": f"{DAY}10:00:01.000Z",
+        "outcome": "applied",
+        "row_sha256": any_sha256("row"),
+        "result_sha256": any_sha256("result"),
+    }
+    return ReceiptEntry(**{**FILED, **default, **values})
+
+
 def any_explained() -> ExplanationEntry:
     prediction = any_prediction(model=CHAMPION)
     return any_explanation(explained_at=f"{DAY}11:00:00.000Z", prediction=prediction, code_version="test")
@@ -131,21 +147,24 @@ def whole_story() -> list[Entry]:
         predicted_at=f"{DAY}09:29:59.100Z",
     )
     beside = any_prediction(model=SHADOW, label="Credit card", confidence=0.6, predicted_at=f"{DAY}09:30:10.000Z")
+    stated: Any = ({"source": "said", "what": "health"},)
     was = any_allocation(
-        decisions=(any_decision(CHAMPION, auto_threshold=0.8),), shadows=(SHADOW,), reasons=("issue: no answer",)
+        decisions=(
+            any_decision(CHAMPION, auto_threshold=0.8),
+            any_decision(VULNERABLE, label="not vulnerable", confidence=0.93, auto_threshold=0.8, positive=False),
+        ),
+        shadows=(SHADOW,),
+        issue=None,
+        stated=stated,
+        vulnerable=True,
+        journey="specialist",
+        route="review",
+        reasons=("issue: Sandbox.Timedout", "vulnerable: said (health)"),
+        taxonomy_version=load_taxonomy().version,
     )
-    moved = was.model_copy(
-        update={
-            "version": 2,
-            "product_team": "credit-card",
-            "product": "Credit card",
-            "issue": None,
-            "decided_by": "person",
-            "feedback_id": "f-1",
-            "shadows": (),
-            "allocated_at": f"{DAY}10:00:01.000Z",
-        }
-    )
+    applied = any_feedback_entry()
+    at = datetime.fromisoformat(applied.applied_at)
+    moved = replace(was, applied.feedback, taxonomy=load_taxonomy(), now=at, code_version="test").allocation
     explanation = any_explained()
     return [
         any_selection(
@@ -154,7 +173,7 @@ def whole_story() -> list[Entry]:
             models=(CHALLENGER, ISSUE, VULNERABLE),
             shadows=(SHADOW,),
             missing_shadows=("product/gone",),
-            stated=({"source": "said", "what": "health"},),
+            stated=stated,
             doubts=("tags are not a list of texts",),
         ),
         any_failure(CHALLENGER),
@@ -164,7 +183,8 @@ def whole_story() -> list[Entry]:
         beside,
         moved,
         SupersededEntry(**FILED, entry=SupersededEntry.key(1), superseded_at=f"{DAY}10:00:01.000Z", allocation=was),
-        any_feedback_entry(),
+        applied,
+        any_receipt(),
         explanation,
         any_delivery(explanation),
         any_reading(),
@@ -173,7 +193,7 @@ def whole_story() -> list[Entry]:
 
 
 def whole_inbox() -> list[dict[str, Any]]:
-    """Return one refused, one malformed and one waiting row of feedback."""
+    """Return one refused, one malformed, one waiting and one applied row of feedback."""
     refused, waiting = items(
         FeedbackRow.of(any_feedback(**said))
         for said in (
@@ -181,11 +201,13 @@ def whole_inbox() -> list[dict[str, Any]]:
             {"feedback_id": "f-4", "at": f"{DAY}10:45:00Z", "version": 2},
         )
     )
+    (applied,) = items([FeedbackRow.of(any_feedback_entry().feedback)])
     malformed = refused | {"entry": "f-3", "kind": "shout", "at": "yesterday"}
     reasons = {"f-2": "it is about version 1; look again", "f-3": "malformed: kind: must be one of 'confirm'"}
     return [
         *(row | {"outcome": "refused", "reason": reasons[str(row["entry"])]} for row in (refused, malformed)),
         waiting,
+        applied | {"outcome": "applied", "made_version": 2},
     ]
 
 

@@ -1,6 +1,6 @@
 """How the benchmarks choose the complaints that they measure on."""
 
-from benchmarks import promotion
+from benchmarks import near_duplicates, promotion
 from benchmarks.explanation import letters, texts_of_medium_length
 
 
@@ -46,3 +46,10 @@ def test_how_soon_and_how_often_is_counted_over_the_runs_in_which_it_happened():
     assert row[1].startswith("66.7%") and row[6] == "2,100"
     assert row[7].startswith("0.0%") and row[8] == "-"
     assert promotion._row("non-inferiority: any", [never])[-1] == "-"
+
+
+def test_grouping_is_measured_in_a_process_of_its_own(capsys, monkeypatch):
+    monkeypatch.setattr(near_duplicates, "COUNTS", (30, 60))
+    near_duplicates.main()
+    rows = [line.split()[1::2] for line in capsys.readouterr().out.splitlines() if line.startswith("│")]
+    assert [row[:3] for row in rows] == [["30", "1", "29"], ["60", "1", "59"]]

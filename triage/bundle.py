@@ -6,15 +6,15 @@ trained here holds its manifest as `triage.json`; for any other model it is made
 
 import hashlib
 import json
-from collections.abc import Iterable
-from fnmatch import fnmatch
+import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
 from triage.contracts import Contract, Sha256, TaskName
-from triage.errors import BundleCorruptError, BundleUnsafeError
+from triage.errors import BundleCorruptError, BundleUnfitError, BundleUnsafeError
 from triage.validation import problems
 
 MANIFEST_FILE = "triage.json"
@@ -36,7 +36,6 @@ ALLOWED_FILES = (
     "spiece.model",
     "sentencepiece.bpe.model",
     "model.safetensors",
-    "model-*.safetensors",
     "model.safetensors.index.json",
     "model.onnx",
     "onnx/model.onnx",
@@ -45,7 +44,23 @@ ALLOWED_FILES = (
     SEEN_FILE,
     MANIFEST_FILE,
 )
-"""The only files that are fetched from the Hub: no code, no pickles, no external data of an ONNX graph."""
+"""Besides shards, the only files that are fetched from the Hub: no code, no pickles, no external data of a graph."""
+
+_SHARD = re.compile(r"model-\d{1,5}-of-\d{1,5}\.safetensors")
+"""The name of one of several files of weights. It has no star: the Hub's client takes names as patterns."""
+
+TOKENIZERS = (("tokenizer.json",), ("vocab.txt",), ("vocab.json", "merges.txt"))
+"""The files from which a tokenizer is loaded. Those of SentencePiece need a library that no function has."""
+
+MAX_DOCUMENT_BYTES = 8_000_000
+"""Of `config.json`, `tokenizer_config.json`, `triage.json` and the index of shards, which are read whole."""
+
+MAX_LABELS = 1_000
+MAX_LABEL_CHARACTERS = 200
+"""So that a prediction, which keeps the names of some labels, fits into a row of 400 KB."""
+
+ATTENTION: Final = (None, "eager", "sdpa")
+"""What `attn_implementation` of a configuration may name. Any other name may be a repository with code."""
 
 ONNX_WEIGHTS = ("model.onnx", "onnx/model_quantized.onnx", "onnx/model.onnx")
 SAFETENSORS_WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
@@ -59,16 +74,19 @@ DEFAULT_MAX_LENGTH = 512
 """In tokens: the most that a bundle without a manifest of its own reads, and its limit if it states none."""
 
 
+Named = Annotated[str, Field(max_length=MAX_LABEL_CHARACTERS)]
+
+
 class BundleFile(Contract):
-    path: str
+    path: Named
     sha256: Sha256
-    size: int = Field(ge=0)
+    size: int = Field(ge=0, le=10**12)
 
 
 class Calibration(Contract):
     """Logits are divided by `temperature` before the softmax (Guo et al., 2017)."""
 
-    temperature: float = Field(default=1.0, gt=0)
+    temperature: float = Field(default=1.0, gt=0, allow_inf_nan=False)
 
 
 class Thresholds(Contract):
@@ -93,20 +111,20 @@ class Manifest(Contract):
 
     task: TaskName | None = None
     engine: Engine
-    weights: str
-    labels: tuple[str, ...] = Field(min_length=2)
-    label_counts: tuple[int, ...] | None = None
-    positive_label: str | None = None
-    max_length: int = Field(ge=8)
-    files: tuple[BundleFile, ...]
+    weights: Named
+    labels: tuple[Named, ...] = Field(min_length=2, max_length=MAX_LABELS)
+    label_counts: tuple[Annotated[int, Field(ge=0, le=10**12)], ...] | None = Field(default=None, max_length=MAX_LABELS)
+    positive_label: Named | None = None
+    max_length: int = Field(ge=8, le=100_000)
+    files: tuple[BundleFile, ...] = Field(max_length=1_000)
     calibration: Calibration = Calibration()
     thresholds: Thresholds = Thresholds()
-    taxonomy_version: str | None = None
-    redaction_version: str | None = None
-    data_fingerprint: str | None = None
-    source_fingerprint: str | None = None
-    recipe: str | None = None
-    metrics: dict[str, float] = Field(default_factory=dict)
+    taxonomy_version: Named | None = None
+    redaction_version: Named | None = None
+    data_fingerprint: Named | None = None
+    source_fingerprint: Named | None = None
+    recipe: Named | None = None
+    metrics: dict[Named, float] = Field(default_factory=dict, max_length=1_000)
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
@@ -132,7 +150,7 @@ class Manifest(Contract):
         return tuple(file for file in self.files if self._is_weights(file) or Path(file.path).suffix not in FORMATS)
 
     def _is_weights(self, file: BundleFile) -> bool:
-        shard = self.weights.endswith(".index.json") and fnmatch(file.path, "model-*.safetensors")
+        shard = self.weights.endswith(".index.json") and _SHARD.fullmatch(file.path) is not None
         return file.path == self.weights or shard
 
     @property
@@ -174,9 +192,8 @@ def hash_files(folder: Path) -> tuple[BundleFile, ...]:
 
 
 def is_allowed(name: str) -> bool:
-    """Whether the file may be loaded. A pattern of ALLOWED_FILES does not match files in further subfolders."""
-    # The star of fnmatch also matches a slash.
-    return any(fnmatch(name, pattern) and name.count("/") == pattern.count("/") for pattern in ALLOWED_FILES)
+    """Whether the file may be loaded: a name of ALLOWED_FILES, or of a shard beside its index."""
+    return name in ALLOWED_FILES or _SHARD.fullmatch(name) is not None
 
 
 def read_manifest(document: bytes, *, expected_sha256: str | None = None) -> Manifest:
@@ -224,37 +241,140 @@ def describe(folder: Path) -> Manifest:
     """Return the manifest of a downloaded bundle: its own `triage.json`, verified, or one made from `config.json`.
 
     Raises:
-        BundleUnsafeError: the bundle needs remote code, or has neither safetensors nor ONNX weights.
+        BundleUnsafeError: the bundle needs remote code, has neither safetensors nor ONNX weights, or its index names
+            files that do not lie beside it.
+        BundleUnfitError: the model is no classifier that gives one label, or has no tokenizer that can be loaded.
         BundleCorruptError: `config.json` is missing or unreadable, or files differ from `triage.json`.
     """
     config = _read_json(folder / "config.json")
-    if "auto_map" in config:
-        raise BundleUnsafeError("config.json asks for remote code (auto_map)")
+    tokenizer = folder / "tokenizer_config.json"
+    settings = {"config.json": config} | ({tokenizer.name: _read_json(tokenizer)} if tokenizer.is_file() else {})
+    for name, document in settings.items():
+        _refuse_code(name, document)
+    _refuse_other_problems(config)
     own = folder / MANIFEST_FILE
     if own.is_file():
-        manifest = read_manifest(own.read_bytes())
+        manifest = read_manifest(_read_small(own))
         verify(folder, manifest.files)
-        return manifest
-    return _manifest_from(config, folder)
+        _refuse_other_heads(config, manifest)
+    else:
+        manifest = _manifest_from(config, folder)
+    names = {file.path for file in manifest.files}
+    if not any(names.issuperset(tokenizer) for tokenizer in TOKENIZERS):
+        needed = "; ".join(" with ".join(files) for files in TOKENIZERS)
+        raise BundleUnfitError(
+            f"there is no tokenizer that can be loaded ({needed}); save it with the tokenizer's save_pretrained, which "
+            "writes tokenizer.json, and publish that"
+        )
+    if manifest.weights.endswith(".index.json"):
+        _refuse_foreign_shards(folder / manifest.weights, names)
+    return manifest
+
+
+def _refuse_code(name: str, document: object) -> None:
+    """Refuse every setting, however deep, for which transformers fetches code or files from elsewhere."""
+    for key, value in _settings(document):
+        if key in ("auto_map", "custom_pipelines") and value is not None:
+            raise BundleUnsafeError(f"{name} asks for remote code ({key}); publish the model without it")
+        if key.endswith("_implementation") and not (isinstance(value, str | None) and value in ATTENTION):
+            raise BundleUnsafeError(
+                f"{name} names code in {key}; use {' or '.join(filter(None, ATTENTION))}, or leave it out"
+            )
+        if key in ("use_kernels", "quantization_config", "base_model_name_or_path") and value:
+            raise BundleUnsafeError(f"{name} needs code or files from elsewhere ({key}); publish plain weights")
+
+
+def _settings(document: object) -> Iterator[tuple[str, Any]]:
+    """Yield every key with its value, of this object and all objects in it."""
+    waiting = [document]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, dict):
+            yield from one.items()
+            waiting += one.values()
+        elif isinstance(one, list):
+            waiting += one
+
+
+def _refuse_other_problems(config: dict[str, object]) -> None:
+    kind = config.get("problem_type")
+    if kind == "multi_label_classification":
+        raise BundleUnfitError(
+            "problem_type is multi_label_classification: the model judges each label by itself, and triage needs one "
+            "answer among all; train it with single_label_classification"
+        )
+    if kind == "regression" or ((labels := config.get("id2label")) is not None and _count(labels) == 1):
+        raise BundleUnfitError(
+            "the model has one score and no labels to choose from (a regression); train a classifier"
+        )
+
+
+def _count(labels: object) -> int:
+    return len(labels) if isinstance(labels, dict) else 0
+
+
+def _refuse_other_heads(config: dict[str, object], manifest: Manifest) -> None:
+    labels = config.get("id2label")
+    if labels is not None and _count(labels) != len(manifest.labels):
+        raise BundleUnfitError(
+            f"{MANIFEST_FILE} has {len(manifest.labels)} labels, and id2label in config.json has {_count(labels)}"
+        )
+
+
+def _refuse_foreign_shards(index: Path, names: set[str]) -> None:
+    shards = _read_json(index).get("weight_map")
+    if not isinstance(shards, dict) or not shards:
+        raise BundleCorruptError(f"{index.name} has no weight_map; publish the model again")
+    for shard in shards.values():
+        if not isinstance(shard, str) or _SHARD.fullmatch(shard) is None:
+            raise BundleUnsafeError(f"{index.name} names a file other than model-N-of-M.safetensors beside it")
+        if shard not in names:
+            raise BundleCorruptError(f"{index.name} names {shard}, which is missing")
 
 
 def _manifest_from(config: dict[str, object], folder: Path) -> Manifest:
     files = hash_files(folder)
     names = {file.path for file in files}
     engine, weights = _choose_engine(names)
-    labels = config.get("id2label")
-    if not isinstance(labels, dict):
-        raise BundleCorruptError("config.json has no id2label, so this is no text-classification model")
     try:
         return Manifest(
             engine=engine,
             weights=weights,
-            labels=tuple(str(labels[str(index)]) for index in range(len(labels))),
+            labels=_labels(config),
             max_length=_max_length(config, folder),
             files=files,
         )
-    except (KeyError, ValidationError) as error:
-        raise BundleCorruptError("id2label in config.json must number two or more different labels from 0") from error
+    except ValidationError as error:
+        raise BundleCorruptError(f"what config.json says makes no manifest: {problems(error, 'manifest')}") from error
+
+
+def _labels(config: dict[str, object]) -> tuple[str, ...]:
+    """Return the names of `id2label` in the order of their numbers. Raises: BundleCorruptError saying what is wrong."""
+    named = config.get("id2label")
+    if not isinstance(named, dict):
+        raise BundleCorruptError("config.json has no id2label, so this is no text-classification model")
+    numbers = [str(index) for index in range(len(named))]
+    if absent := [number for number in numbers if number not in named]:
+        raise BundleCorruptError(
+            f"id2label in config.json must number its {len(named)} labels from 0, and has no number {absent[0]}"
+        )
+    labels = tuple(str(named[number]) for number in numbers)
+    longest = max(map(len, labels), default=0)
+    if len(labels) < 2:
+        raise BundleCorruptError(f"id2label in config.json has {len(labels)} labels; a classifier needs two or more")
+    if longest > MAX_LABEL_CHARACTERS or len(labels) > MAX_LABELS:
+        raise BundleCorruptError(
+            f"id2label in config.json has {len(labels):,} labels, the longest of {longest:,} characters; at most "
+            f"{MAX_LABELS:,} labels of {MAX_LABEL_CHARACTERS} characters are served"
+        )
+    places: dict[str, str] = {}
+    for number, label in zip(numbers, labels, strict=True):
+        if label in places:
+            raise BundleCorruptError(
+                f"id2label in config.json gives {places[label]} and {number} the same name {label!r}"
+            )
+        places[label] = number
+    return labels
 
 
 def _choose_engine(names: set[str]) -> tuple[Engine, str]:
@@ -283,11 +403,19 @@ def _max_length(config: dict[str, object], folder: Path) -> int:
 
 def _read_json(path: Path) -> dict[str, object]:
     try:
-        document = json.loads(path.read_bytes())
+        document = json.loads(_read_small(path))
     except FileNotFoundError as error:
         raise BundleCorruptError(f"{path.name} is missing") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BundleCorruptError(f"{path.name} is not JSON") from error
     if not isinstance(document, dict):
         raise BundleCorruptError(f"{path.name} is not a JSON object")
     return document
+
+
+def _read_small(path: Path) -> bytes:
+    if path.is_file() and (size := path.stat().st_size) > MAX_DOCUMENT_BYTES:
+        raise BundleCorruptError(
+            f"{path.name} has {size / 1e6:.0f} MB, and at most {MAX_DOCUMENT_BYTES / 1e6:.0f} are read"
+        )
+    return path.read_bytes()

@@ -7,6 +7,7 @@ TriageError
 ├── BundleRefusedError            the files are not the registered ones, or may not be loaded
 │   ├── BundleCorruptError        a hash or size differs from the manifest
 │   ├── BundleTooLargeError       more files than the Hub's client may fetch, or than fit into a function's memory
+│   ├── BundleUnfitError          the model does not read letters, or does not answer as its labels say
 │   └── BundleUnsafeError         code, pickles, or no safetensors or ONNX weights
 ├── ComplaintMissingError         no such item in `raw_complaints`: there is nothing to allocate
 ├── FeedbackRefusedError          the feedback names an unknown label, or is not about the current allocation
@@ -18,7 +19,7 @@ TriageError
 │   └── UnknownModelError         no such row
 ├── StillTriagedError             a complaint cannot be erased while it is triaged
 ├── StrategyRefusedError          the strategy names unknown models, or somebody else changed it meanwhile
-├── TextChangedError              the complaint, or its redaction, has changed since it was explained
+├── TextChangedError              the complaint's text or its redaction changed after it was judged or explained
 ├── UnknownNameError              the crosswalk does not map a name of an export
 └── UnknownProductError           the taxonomy does not list the product
 """
@@ -51,6 +52,10 @@ class BundleCorruptError(BundleRefusedError):
 
 
 class BundleTooLargeError(BundleRefusedError):
+    pass
+
+
+class BundleUnfitError(BundleRefusedError):
     pass
 
 

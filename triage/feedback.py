@@ -1,5 +1,6 @@
 """What a person says about an allocation, and the row in which product teams and the `triage` command hand it in."""
 
+import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -153,3 +154,30 @@ def is_pending(row: Mapping[str, Any]) -> bool:
 OURS: Final = ("outcome", "reason", "made_version", "expires_at")
 WRITABLE: Final = tuple(sorted(FeedbackRow.model_fields.keys() - set(OURS)))
 """The only attributes that a product team may write."""
+
+MAX_ROW_BYTES: Final = 16 * 1024
+"""Of a row of feedback as JSON. A statement needs a twentieth of it, and its outcome has to fit beside it."""
+
+LONGEST_REASON: Final = 500
+"""Characters. A reason may quote what was handed in, which may be of any length."""
+
+
+def as_handed_in(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row without what the system adds to it."""
+    return {name: value for name, value in row.items() if name not in OURS}
+
+
+def is_too_large(row: Mapping[str, Any]) -> bool:
+    return len(json.dumps(row, default=str, ensure_ascii=False).encode("utf-8", "replace")) > MAX_ROW_BYTES
+
+
+def with_outcome(row: Mapping[str, Any], outcome: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row with its outcome, in a size that the table takes. A row that is too large keeps its ids alone."""
+    reason = outcome.get("reason")
+    short = {"reason": shortened(reason)} if isinstance(reason, str) else {}
+    kept = {name: row[name] for name in ("complaint_id", "entry")} if is_too_large(row) else dict(row)
+    return {**kept, **outcome, **short}
+
+
+def shortened(reason: str) -> str:
+    return reason if len(reason) <= LONGEST_REASON else reason[: LONGEST_REASON - 1] + "\N{HORIZONTAL ELLIPSIS}"

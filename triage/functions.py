@@ -69,6 +69,7 @@ class MeasuringEnvironment(Environment):
 
 class IntakeEnvironment(Environment):
     raw_complaints_table: str
+    complaints_allocation_table: str
     state_machine_arn: str
     retention_days: int
 
@@ -81,6 +82,7 @@ class SweepEnvironment(MeasuringEnvironment):
     """
 
     raw_complaints_table: str
+    complaints_allocation_table: str
     state_machine_arn: str
     parked_queue_url: str
     retention_days: int
@@ -113,8 +115,11 @@ class ModelInferenceEnvironment(Environment):
 
 
 class AllocateEnvironment(MeasuringEnvironment):
+    """audit_share: the probability with which each complaint is drawn for labelling."""
+
     complaints_allocation_table: str
     retention_days: int
+    audit_share: float = Field(gt=0, le=1)
 
 
 class ShadowInferenceEnvironment(ModelInferenceEnvironment):
@@ -152,7 +157,8 @@ class MirrorEnvironment(MeasuringEnvironment):
     """hf_home: where huggingface_hub keeps its files. On Lambda only the temporary folder can be written.
 
     max_bundle_megabytes: all files of a bundle together. max_onnx_megabytes, max_transformers_megabytes: the files that
-    the engine loads, which have to fit into the memory of its functions.
+    the engine loads, which have to fit into the memory of its functions. try_onnx_function, try_transformers_function:
+    names of the functions that try a model.
     """
 
     model_info_table: str
@@ -163,10 +169,22 @@ class MirrorEnvironment(MeasuringEnvironment):
     max_bundle_megabytes: int = Field(ge=1)
     max_onnx_megabytes: int = Field(ge=1)
     max_transformers_megabytes: int = Field(ge=1)
+    try_onnx_function: str
+    try_transformers_function: str
+
+    @property
+    def trials(self) -> dict[Engine, str]:
+        """The function that tries a model on letters, by the engine that serves it."""
+        return {"onnx": self.try_onnx_function, "transformers": self.try_transformers_function}
 
     @property
     def largest(self) -> dict[Engine, int]:
         return {"onnx": self.max_onnx_megabytes, "transformers": self.max_transformers_megabytes}
+
+
+class TryModelEnvironment(Environment):
+    bundles_bucket: str
+    loaded_megabytes: int = Field(ge=1)
 
 
 class SchedulePromotionsEnvironment(Environment):
@@ -195,10 +213,18 @@ class CheckStrategyEnvironment(Environment):
 
 
 class SealEnvironment(MeasuringEnvironment):
+    """stale_after_seconds: a change that was made longer ago and is not sealed was lost by the stream.
+
+    sweep_slices: in how many slices the table is searched for such changes, one every `sweep_every_seconds`.
+    """
+
     complaints_allocation_table: str
     audit_chain_table: str
     anchors_bucket: str
     retention_days: int
+    stale_after_seconds: int = Field(ge=1)
+    sweep_every_seconds: int = Field(ge=60)
+    sweep_slices: int = Field(ge=1, le=1_000_000)
 
 
 class ReadNarrativeEnvironment(Environment):
@@ -243,6 +269,8 @@ DELIVER_EXPLANATION = Step(
 )
 """People invoke it and no state machine does, because its answer holds words of the complaint."""
 MIRROR = Function("mirror", MirrorEnvironment)
+TRY_MODEL = Step("try_model", TryModelEnvironment, takes=steps.Trial, gives=steps.Tried)
+"""The mirror invokes it, and no state machine does: it needs an engine, and the mirror's package has none."""
 SCHEDULE_PROMOTIONS = Function("schedule_promotions", SchedulePromotionsEnvironment)
 WEIGH_EVIDENCE = Step("weigh_evidence", WeighEvidenceEnvironment, takes=Due, gives=Weighed)
 CHANGE_STRATEGY = Step("change_strategy", ChangeStrategyEnvironment, takes=Weighed, gives=Changed)

@@ -55,6 +55,16 @@ class ModelReference(Contract):
         return f"{self.model_id}@{self.revision}"
 
 
+class Trial(Contract):
+    """A model that is to be registered, whose bundle is in the bucket."""
+
+    model: ModelReference
+
+
+class Tried(Trial):
+    """The model reads letters, and answers as its labels say. A model that does not makes the step raise."""
+
+
 class Selected(Contract):
     complaint_id: str
     models: tuple[ModelReference, ...]

@@ -22,6 +22,7 @@ KINDS: Final[dict[str, type[Entry]]] = {
     story.READING: story.ReadingEntry,
     story.HOLD: story.HoldEntry,
     story.ERASURE: story.ErasureEntry,
+    story.RECEIPT: story.ReceiptEntry,
 }
 """The model of each kind of entry, by the beginning of its key, up to and including the first `#`."""
 

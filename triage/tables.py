@@ -18,6 +18,7 @@ from triage.story import (
     HoldEntry,
     PredictionEntry,
     ReadingEntry,
+    ReceiptEntry,
     SelectionEntry,
     SupersededEntry,
 )
@@ -97,6 +98,7 @@ COMPLAINTS_ALLOCATION = TableSpec(
         ReadingEntry,
         HoldEntry,
         ErasureEntry,
+        ReceiptEntry,
     ),
     partition_key="complaint_id",
     sort_key="entry",

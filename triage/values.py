@@ -17,6 +17,12 @@ ABSENT: Final = frozenset(
 )
 """How exports write a missing value, in lower case."""
 
+MOST: Final = 10**100
+"""No id is as large a number, and writing one out may take for ever."""
+
+LONGEST_LIST: Final = 10_000
+"""Characters of tags that are written as one text."""
+
 FLAGS: Final = {
     **dict.fromkeys(("true", "t", "yes", "y", "1", "1.0"), True),
     **dict.fromkeys(("false", "f", "no", "n", "0", "0.0"), False),
@@ -51,7 +57,7 @@ def to_text(value: object) -> str | None:
     if isinstance(value, str):
         return visible(value)
     number = isinstance(value, int | float | Decimal) and not isinstance(value, bool)
-    if number and math.isfinite(value) and value == int(value):
+    if number and math.isfinite(value) and abs(value) < MOST and value == int(value):
         return str(int(value))
     raise ValueError(f"must be text, not a value of type {type(value).__name__}")
 
@@ -114,6 +120,8 @@ _BY_LETTERS: Final = {_letters(tag): tag for tag in VULNERABLE_TAGS}
 def _listed(text: str) -> Any:
     """Return what a text lists. Only what begins with a bracket is parsed."""
     plain = visible(text)
+    if len(plain) > LONGEST_LIST:
+        raise ValueError("must be text or a list of texts")
     if plain[:1] not in {"[", "(", "{", '"', "'"}:
         return [plain]
     for parse in (json.loads, ast.literal_eval):

@@ -9,10 +9,12 @@ from botocore.credentials import Credentials
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cli.errors import NoDeploymentError
-from local.session import loopback_session
+from cli.output import err
+from local.keys import Keys
+from local.session import PEOPLE, loopback_session
 from local.session import session as local_session
-from local.state import DEFAULT_STATE, Instance
-from local.up import status
+from local.state import DEFAULT_STATE, Instance, State, read
+from local.up import wait_until_healthy
 from runtime.adapters.anchors import Anchors
 from runtime.adapters.dynamodb import Table
 from runtime.adapters.outbox import Outbox
@@ -49,7 +51,7 @@ class Deployment:
             NoDeploymentError: the environment publishes no such role.
             ClientError: the caller may not assume it.
         """
-        issued = self.session.client("sts").assume_role(RoleArn=self.name(role), RoleSessionName="triage-command")
+        issued = self.session.client("sts").assume_role(RoleArn=self.name(role), RoleSessionName=PEOPLE)
         credentials = issued["Credentials"]
         return self._session_of(
             Credentials(credentials["AccessKeyId"], credentials["SecretAccessKey"], credentials["SessionToken"])
@@ -126,7 +128,10 @@ def find(environment: str, *, state: Path = DEFAULT_STATE) -> Deployment:
 
 def running_instance(state: Path = DEFAULT_STATE) -> Instance:
     """Raises: NoDeploymentError where the embedded AWS of this state folder does not run."""
-    found = status(state)
+    found = wait_until_healthy(state, on_progress=lambda line: err.print(line, soft_wrap=True))
+    if found.supervised and not found.running:
+        silent = ", ".join(name for name, well in found.healthy.items() if not well)
+        raise NoDeploymentError(f"the embedded AWS runs but {silent} does not answer: try again, or run `triage up`")
     if found.instance is None or not found.running:
         raise NoDeploymentError("the embedded AWS is not running: start it with `triage up`")
     return found.instance
@@ -138,6 +143,12 @@ def hub_endpoint(environment: str, state: Path = DEFAULT_STATE) -> str | None:
     Raises: NoDeploymentError where the embedded AWS does not run.
     """
     return running_instance(state).hub_endpoint if environment == "local" else None
+
+
+def hub_token(environment: str, state: Path = DEFAULT_STATE) -> str | None:
+    """Return the token of the embedded Hub. None stands for the token that huggingface_hub is configured for."""
+    found = read(State(state).keys, Keys) if environment == "local" else None
+    return found.hub if found else None
 
 
 def _how_to_deploy(environment: str) -> str:

@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from pydantic import ValidationError
+
 from cli.aws.deployment import Deployment
 from triage.feedback import INBOX, Feedback, FeedbackRow
 
@@ -16,9 +18,17 @@ def key_of(feedback: Feedback) -> Key:
     return INBOX + feedback.complaint_id, feedback.feedback_id
 
 
-def put(deployment: Deployment, feedback: Feedback) -> None:
-    """Write the row of this feedback, unless its id was used before for the complaint."""
-    deployment.story.put_if_absent(FeedbackRow.of(feedback))
+def put(deployment: Deployment, feedback: Feedback) -> str | None:
+    """Write the row of this feedback, unless it is there. Return why it was not written if its id was used before."""
+    row = FeedbackRow.of(feedback)
+    if deployment.story.put_if_absent(row):
+        return None
+    stored = deployment.story.get(*key_of(feedback))
+    try:
+        same = stored is None or FeedbackRow.model_validate(stored).feedback() == feedback
+    except ValidationError:
+        same = False
+    return None if same else f"the id {feedback.feedback_id} was used before for another statement; use a new one"
 
 
 def wait(

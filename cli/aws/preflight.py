@@ -44,6 +44,7 @@ RIGHTS = (
     "logs:DescribeLogGroups",
     "s3:ListAllMyBuckets",
     "servicequotas:GetServiceQuota",
+    "sqs:ListQueues",
     "ssm:DescribeParameters",
     "ssm:GetParameter",
     "states:ListStateMachines",
@@ -206,7 +207,8 @@ class Listing:
             pages = client.get_paginator(self.operation).paginate()
         else:
             pages = [getattr(client, self.operation)()]
-        return [one[self.name] if self.name else one for page in pages for one in page[self.key]]
+        # SQS leaves out an empty list.
+        return [one[self.name] if self.name else one for page in pages for one in page.get(self.key, ())]
 
 
 ALARMS = Listing("cloudwatch", "describe_alarms", "MetricAlarms", "AlarmName")
@@ -218,6 +220,7 @@ KEYS = Listing("kms", "list_keys", "Keys", "KeyId")
 LOG_GROUPS = Listing("logs", "describe_log_groups", "logGroups", "logGroupName")
 MACHINES = Listing("stepfunctions", "list_state_machines", "stateMachines", "name")
 PARAMETERS = Listing("ssm", "describe_parameters", "Parameters", "Name")
+QUEUES = Listing("sqs", "list_queues", "QueueUrls")
 ROLES = Listing("iam", "list_roles", "Roles", "RoleName")
 RULES = Listing("events", "list_rules", "Rules", "Name")
 TABLES = Listing("dynamodb", "list_tables", "TableNames")
@@ -348,10 +351,11 @@ def names(account: Account) -> Check:
 
 
 def leftovers(account: Account) -> Check:
-    """Whether a former deployment left tables or buckets: a new one begins with empty ones beside them."""
+    """Whether a former deployment left tables, buckets or queues: a new one begins with empty ones beside them."""
     prefix = f"complaints-{account.templates.environment}-"
-    tables, buckets = TABLES(account.session), BUCKETS(account.session)
-    left = sorted({name for name in (*tables, *buckets) if name.lower().startswith(prefix)} - account.our_names)
+    kept = {name for kind in (TABLES, BUCKETS, QUEUES) for name in kind(account.session)} - account.our_names
+    # A queue is listed by its address, which ends with its name.
+    left = sorted(name for name in (each.rpartition("/")[2] for each in kept) if name.lower().startswith(prefix))
     if left:
         return Check(
             "leftovers",
@@ -359,7 +363,7 @@ def leftovers(account: Account) -> Check:
             f"kept from a former deployment: {', '.join(left)}. New, empty ones would be created beside them: delete "
             "them (docs/deploy.md), or import them into the stack with `cdk import`",
         )
-    return Check("leftovers", True, "no tables or buckets of a former deployment")
+    return Check("leftovers", True, "no tables, buckets or queues of a former deployment")
 
 
 def stack_state(session: boto3.Session, stack: Stack) -> Check:
@@ -513,7 +517,7 @@ def of_the_account(account: Account) -> Iterator[Check]:
         (
             "leftovers",
             partial(leftovers, account),
-            f"look for tables and buckets that begin with Complaints-{templates.environment}",
+            f"look for tables, buckets and queues that begin with Complaints-{templates.environment}",
         ),
     ]
     for kind in sorted(QUOTAS.keys() & templates.counts.keys()):

@@ -14,8 +14,10 @@ from cli.aws.deployment import Deployment
 from runtime.adapters.dynamodb import batched
 from training.data.complaint_files import ExportRow
 from triage.complaint import MAX_ITEM_BYTES
+from triage.complaint_id import mangled
 from triage.feedback import INBOX
-from triage.story import ALLOCATION, AllocationEntry
+from triage.story import ALLOCATION, ERASURE, AllocationEntry
+from triage.text import clean
 
 WRITERS = 8
 POLL_SECONDS = 0.25
@@ -27,7 +29,11 @@ OUTBOX_BYTES = 1024
 
 
 class Totals(BaseModel):
-    """Counts of a submission. Milliseconds run from the put to the allocation; None where no complaint was new."""
+    """Counts of a submission. Milliseconds run from the put to the allocation; None where no complaint was new.
+
+    rejected: rows that were not put. conflicts: those of them whose id another complaint has.
+    duplicates: rows that were there already, the same.
+    """
 
     submitted: int
     allocated: int
@@ -35,6 +41,7 @@ class Totals(BaseModel):
     review: int
     specialist: int
     rejected: int
+    conflicts: int
     duplicates: int
     seconds: float
     p50_ms: int | None
@@ -43,16 +50,20 @@ class Totals(BaseModel):
 
 @dataclass
 class Rejection:
-    """A row that DynamoDB would refuse."""
+    """A row that was not put. conflict: whether another complaint has its id."""
 
     row: int
     reason: str
     item: dict[str, Any]
+    conflict: bool = False
 
 
 @dataclass
 class Submission:
-    """put_at: when each new complaint was put, in seconds since the epoch. duplicates: ids that existed before."""
+    """put_at: when each new complaint was put, in seconds since the epoch.
+
+    duplicates: ids of complaints that were there before, with the same contents.
+    """
 
     put_at: dict[str, float] = field(default_factory=dict)
     duplicates: list[str] = field(default_factory=list)
@@ -80,6 +91,7 @@ class Submission:
             review=len(routes) - routes.count("auto"),
             specialist=sum(allocation.journey == "specialist" for allocation in self.allocations.values()),
             rejected=len(self.rejections),
+            conflicts=sum(rejection.conflict for rejection in self.rejections),
             duplicates=len(self.duplicates),
             seconds=round(max(0.0, max(finished, default=started) - started), 3) if times else 0.0,
             p50_ms=round(median(times)) if times else None,
@@ -108,34 +120,79 @@ def raw_item(row: ExportRow) -> dict[str, Any]:
     return {name: value for name, value in {**item, **row.unknown}.items() if value is not None}
 
 
+@dataclass(frozen=True)
+class Put:
+    """What became of one row: it was put at a time, it was there already, or it was refused."""
+
+    row: int
+    item: dict[str, Any]
+    at: float | None = None
+    refused: str | None = None
+    conflict: bool = False
+
+
 def put_all(
-    deployment: Deployment, items: Iterable[tuple[int, dict[str, Any]]], *, on_put: Callable[[], None]
+    deployment: Deployment,
+    items: Iterable[tuple[int, dict[str, Any]]],
+    *,
+    on_put: Callable[[], None],
+    again: bool = False,
 ) -> Submission:
-    """Put numbered items. Those that DynamoDB would refuse become rejections; existing items stay as they are."""
+    """Put numbered items; those that are there already stay as they are.
+
+    Refused are items that DynamoDB would refuse, ids that another complaint has or that a spreadsheet has changed, and
+    complaints that were erased. again: put erased complaints all the same.
+    """
     submission = Submission()
     with ThreadPoolExecutor(WRITERS) as writers:
         # An export may be larger than memory, so it is read in chunks.
         for chunk in batched(items, 1000):
-            for row, item, problem, put_at in writers.map(lambda pair: _put(deployment, *pair), chunk):
+            for put in writers.map(lambda pair: _put(deployment, *pair, again=again), chunk):
                 submission.submitted += 1
-                if problem is not None:
-                    submission.rejections.append(Rejection(row, problem, item))
-                elif put_at is None:
-                    submission.duplicates.append(item["complaint_id"])
+                if put.refused is not None:
+                    submission.rejections.append(Rejection(put.row, put.refused, put.item, put.conflict))
+                elif put.at is None:
+                    submission.duplicates.append(put.item["complaint_id"])
                 else:
-                    submission.put_at[item["complaint_id"]] = put_at
+                    submission.put_at[put.item["complaint_id"]] = put.at
                 on_put()
     return submission
 
 
-def _put(
-    deployment: Deployment, row: int, item: dict[str, Any]
-) -> tuple[int, dict[str, Any], str | None, float | None]:
+def _put(deployment: Deployment, row: int, item: dict[str, Any], *, again: bool) -> Put:
     problem = _refusal(item)
     if problem is not None:
-        return row, item, problem, None
+        return Put(row, item, refused=problem)
+    complaint_id = item["complaint_id"]
+    erased = None if again else _erased_at(deployment, complaint_id)
+    if erased is not None and deployment.complaints.get(complaint_id, attributes=("complaint_id",)) is None:
+        return Put(row, item, refused=f"{complaint_id} was erased at {erased}; use --again to bring its text back")
     put_at = time.time()
-    return row, item, None, put_at if deployment.complaints.put_if_absent(item) else None
+    if deployment.complaints.put_if_absent(item):
+        return Put(row, item, at=put_at)
+    stored = deployment.complaints.get(complaint_id, attributes=tuple(item))
+    differing = _differing(item, stored) if stored is not None else ()
+    if differing:
+        problem = f"another complaint has the id {complaint_id}: it differs in {', '.join(differing)}"
+        return Put(row, item, refused=problem, conflict=True)
+    return Put(row, item)
+
+
+def _erased_at(deployment: Deployment, complaint_id: str) -> str | None:
+    """Return when a complaint was last erased; None if it never was."""
+    last = deployment.story.latest(complaint_id, f"{ERASURE}~")
+    return str(last["erased_at"]) if last is not None and str(last["entry"]).startswith(ERASURE) else None
+
+
+def _differing(item: dict[str, Any], stored: dict[str, Any]) -> tuple[str, ...]:
+    """Return the attributes that a row states otherwise than the stored complaint. White space makes no difference."""
+    return tuple(name for name, value in item.items() if _comparable(value) != _comparable(stored.get(name)))
+
+
+def _comparable(value: Any) -> Any:
+    if isinstance(value, str):
+        return clean(value)
+    return sorted(map(str, value)) if isinstance(value, list | tuple | set) else value
 
 
 def _refusal(item: dict[str, Any]) -> str | None:
@@ -148,6 +205,11 @@ def _refusal(item: dict[str, Any]) -> str | None:
         return "it has characters that are not valid Unicode"
     if complaint_id.startswith(INBOX):
         return f"its complaint_id begins with {INBOX}, which is reserved for feedback"
+    if made := mangled(complaint_id):
+        return (
+            f"its complaint_id {complaint_id[:40]!r} is {made}, as spreadsheets write it; export the ids as text from "
+            "where the complaints are kept"
+        )
     if len(complaint_id.encode()) > MAX_ID_BYTES:
         return f"its complaint_id is longer than {MAX_ID_BYTES:,} bytes"
     return f"it is larger than {MAX_ITEM_BYTES // 1024} KB" if size > MAX_ITEM_BYTES - OUTBOX_BYTES else None

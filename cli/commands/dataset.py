@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli import options
-from cli.aws.deployment import hub_endpoint
+from cli.aws.deployment import hub_endpoint, hub_token
 from cli.errors import CommandError, WrongUsageError
 from cli.output import err, out, print_json, print_table
 from cli.progress import progress_bar
@@ -46,17 +46,18 @@ def publish(
     state: options.State = options.DEFAULT,
 ) -> None:
     """Publish labelled complaints as a Parquet dataset with a card and splits, in one commit."""
-    endpoint = hub_endpoint(env, state)
+    endpoint, token = hub_endpoint(env, state), hub_token(env, state)
     # Imported here, because it takes a second and no other command should wait for it.
     from training.snapshot import PublicationError, Terms, publish_snapshot
 
-    path = readable(file, endpoint=lambda: endpoint)
+    path = readable(file, endpoint=lambda: endpoint, token=lambda: token)
     try:
         terms = Terms(licence=licence, language=language, redaction=REDACTION_VERSION)
         with TemporaryDirectory() as folder:
             snapshot = _written(path, Path(folder), repo, test_from, seed, terms)
             with err.status(f"Publishing {repo}"):
-                sha = publish_snapshot(snapshot, dataset_id=repo, endpoint=endpoint, private=not public)
+                private = not public
+                sha = publish_snapshot(snapshot, dataset_id=repo, endpoint=endpoint, token=token, private=private)
     except PublicationError as error:
         raise CommandError(str(error)) from error
     _report(snapshot, repo, sha, as_json)
@@ -67,11 +68,12 @@ def list_(
     env: options.Environment = "local", as_json: options.AsJson = False, state: options.State = options.DEFAULT
 ) -> None:
     """List the published datasets, which are found by the tag in their cards."""
-    endpoint = hub_endpoint(env, state)
+    endpoint, token = hub_endpoint(env, state), hub_token(env, state)
     from training.snapshot import describe, published
 
     with refusing_snapshots():
-        found = [describe(dataset_id, endpoint=endpoint) for dataset_id in published(endpoint)]
+        names = published(endpoint, token=token)
+        found = [describe(dataset_id, endpoint=endpoint, token=token) for dataset_id in names]
     if as_json:
         print_json([vars(dataset) for dataset in found])
     elif not found:
@@ -102,11 +104,12 @@ def prune(
     """Remove complaints from a published dataset and delete all of its earlier revisions."""
     if not complaint and older_than is None:
         raise WrongUsageError("Say what to remove: --complaint ID, --older-than DAYS, or both")
-    endpoint = hub_endpoint(env, state)
+    endpoint, token = hub_endpoint(env, state), hub_token(env, state)
     from training.snapshot import prune
 
     with refusing_snapshots(), err.status(f"Pruning {repo}"):
-        pruned = prune(repo, drop=_drop(frozenset(complaint or ()), older_than), endpoint=endpoint)
+        drop = _drop(frozenset(complaint or ()), older_than)
+        pruned = prune(repo, drop=drop, endpoint=endpoint, token=token)
     if as_json:
         print_json(vars(pruned))
     else:

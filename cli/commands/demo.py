@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli import options
-from cli.aws.deployment import Deployment, find
+from cli.aws.deployment import Deployment, find, hub_token
 from cli.aws.submission import Submission, numbered, put_all, wait_for
 from cli.commands.demo_models import register_models, trained_models
 from cli.commands.demo_review import review
@@ -43,7 +43,7 @@ def demo(
 ) -> None:
     """Start the embedded AWS, train three models, triage complaints and review some of them."""
     # Read before anything starts, so that a wrong file name is reported at once.
-    path = readable(data, endpoint=lambda: embedded.start(state, on_progress=_say).hub_endpoint) if data else None
+    path = _export(data, state) if data else None
     with ThreadPoolExecutor(1) as beside:
         starting = beside.submit(embedded.up, state, on_progress=_say)
         bundles = trained_models(load_recipe(RECIPE), state / "models")
@@ -98,6 +98,15 @@ def _triaged(deployment: Deployment, rows: Sequence[ExportRow], title: str) -> S
             "see what runs and what is parked with `triage status`"
         )
     return submission
+
+
+def _export(data: str, state: Path) -> Path:
+    """Return the local file of an export or of a dataset of the Hub."""
+    return readable(
+        data,
+        endpoint=lambda: embedded.start(state, on_progress=_say).hub_endpoint,
+        token=lambda: hub_token("local", state),
+    )
 
 
 def _generated(count: int, seed: int) -> list[ExportRow]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cli import options
+from cli.aws.deployment import hub_token
 from cli.commands.models import wait_until_mirrored
 from cli.progress import Steps, progress_bar
 from local.state import Instance
@@ -51,10 +52,10 @@ def register_models(bundles: Mapping[str, Path], instance: Instance, registry: R
     # Imported here, because the Hub's client takes a second to import.
     from training.bundle.publish import publish
 
-    revisions = {}
+    revisions, token = {}, hub_token("local", instance.state)
     for task, folder in bundles.items():
         model_id = f"{ORGANISATION}/{task}-minilm"
-        revisions[model_id] = publish(folder, model_id=model_id, endpoint=instance.hub_endpoint)
+        revisions[model_id] = publish(folder, model_id=model_id, endpoint=instance.hub_endpoint, token=token)
         registry.register(model_id, revisions[model_id], task=task, by=options.operator())
     with progress_bar() as bar:
         mirroring = bar.add_task("Copying the models from the Hub", total=len(revisions))

@@ -4,7 +4,7 @@ from typing import Annotated
 import typer
 
 from cli import options
-from cli.aws.deployment import Deployment, find, hub_endpoint
+from cli.aws.deployment import Deployment, find, hub_endpoint, hub_token
 from cli.aws.functions import invoke, read_request
 from cli.commands.dataset import refusing_snapshots
 from cli.errors import CommandError
@@ -28,7 +28,7 @@ def erase(
     deployment = find(env, state=state)
     # The tables come first: they refuse a complaint under a legal hold before anything is removed.
     erasures = [_erased(deployment, request)]
-    rows = _pruned(complaint_id, hub_endpoint(env, state)) if snapshots else {}
+    rows = _pruned(complaint_id, hub_endpoint(env, state), hub_token(env, state)) if snapshots else {}
     if rows:
         erasures.append(_erased(deployment, request.model_copy(update={"snapshots": rows})))
     made = [erasure for erasure in erasures if erasure is not None]
@@ -45,7 +45,7 @@ def _erased(deployment: Deployment, request: ErasureRequest) -> ErasureEntry | N
     return invoke(session, deployment.name("erase-function"), request, gives=Erased).erasure
 
 
-def _pruned(complaint_id: str, endpoint: str | None) -> dict[str, int]:
+def _pruned(complaint_id: str, endpoint: str | None, token: str | None) -> dict[str, int]:
     """Return by dataset how many rows were removed, 0 if only earlier commits held rows of the complaint."""
     # Imported here, because the import takes a second.
     from training.snapshot import prune, published
@@ -53,8 +53,8 @@ def _pruned(complaint_id: str, endpoint: str | None) -> dict[str, int]:
     try:
         with refusing_snapshots(), err.status("Erasing from datasets"):
             pruned = [
-                prune(dataset, drop=lambda row: row.complaint_id == complaint_id, endpoint=endpoint)
-                for dataset in published(endpoint)
+                prune(dataset, drop=lambda row: row.complaint_id == complaint_id, endpoint=endpoint, token=token)
+                for dataset in published(endpoint, token=token)
             ]
     except CommandError as error:
         raise CommandError(

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from cli import options
-from cli.aws.deployment import find, hub_endpoint
+from cli.aws.deployment import find, hub_endpoint, hub_token
 from cli.output import err, print_json
 from cli.progress import progress_bar
 from cli.source import made, readable
@@ -44,7 +44,7 @@ def evaluate(
     from training.evaluation.report import write_report
 
     def at(source: str) -> Path:
-        return readable(source, endpoint=lambda: hub_endpoint(env, state))
+        return readable(source, endpoint=lambda: hub_endpoint(env, state), token=lambda: hub_token(env, state))
 
     measured, learnt = at(data), at(train) if train is not None else None
     if report is not None:

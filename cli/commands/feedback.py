@@ -97,7 +97,8 @@ def feedback(
         raise WrongUsageError(problems(error, "feedback")) from error
     except (FeedbackRefusedError, UnknownProductError) as error:
         raise WrongUsageError(str(error)) from error
-    feedback_inbox.put(deployment, review)
+    if problem := feedback_inbox.put(deployment, review):
+        raise CommandError(f"nothing was handed in: {problem}")
     row = feedback_inbox.wait(deployment, [review], timeout_seconds=timeout).get(feedback_inbox.key_of(review))
     if row is None:
         raise CommandError(
@@ -118,13 +119,15 @@ def _hand_in_file(file: Path, deployment: Deployment, timeout_seconds: float, as
     with progress_bar() as bar:
         putting = bar.add_task("Handing in", total=len(statements))
         # In order, because each row about a complaint refers to the version that the row before it makes.
+        used: dict[int, str] = {}
         for statement in statements:
-            feedback_inbox.put(deployment, statement.feedback)
+            if problem := feedback_inbox.put(deployment, statement.feedback):
+                used[statement.row] = problem
             bar.advance(putting)
         waiting = bar.add_task("Applying", total=len(statements))
         rows = feedback_inbox.wait(
             deployment,
-            [statement.feedback for statement in statements],
+            [statement.feedback for statement in statements if statement.row not in used],
             timeout_seconds=timeout_seconds,
             on_outcome=lambda count: bar.advance(waiting, count),
         )
@@ -132,6 +135,8 @@ def _hand_in_file(file: Path, deployment: Deployment, timeout_seconds: float, as
     for statement in statements:
         feedback = statement.feedback
         row = rows.get(feedback_inbox.key_of(feedback), {})
+        if statement.row in used:
+            row = {"outcome": "refused", "reason": used[statement.row]}
         outcomes.append(
             {
                 "row": statement.row,

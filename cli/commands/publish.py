@@ -6,7 +6,7 @@ import typer
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
 from cli import options
-from cli.aws.deployment import hub_endpoint
+from cli.aws.deployment import hub_endpoint, hub_token
 from cli.errors import CommandError, NotFoundError
 from cli.output import err, out, print_json
 
@@ -33,7 +33,7 @@ def publish(
     manifest = describe(folder)
     try:
         with err.status(f"Publishing {model_id}"):
-            revision = hub.publish(folder, model_id=model_id, endpoint=endpoint)
+            revision = hub.publish(folder, model_id=model_id, endpoint=endpoint, token=hub_token(env, state))
     except (HfHubHTTPError, HFValidationError, httpx2.HTTPError) as error:
         raise CommandError(f"the Hub refused {model_id}, or did not answer: {error}") from error
     line = f"triage models register {model_id} --revision {revision} --task {manifest.task} --activate"

@@ -11,8 +11,8 @@ from cli.output import out, print_json, print_table, progress_bar
 from triage.audit.verification import Finding
 
 POLL_SECONDS = 0.5
-MENDED_BY_SEALING = {"changed", "missing", "unsealed", "unanchored"}
-"""Problems that disappear once the last change of a record is sealed."""
+MENDED_BY_SEALING = {"changed", "missing", "unsealed", "inconsistent", "unanchored"}
+"""Problems that disappear once the last change of a record is sealed, or written while the records were read."""
 
 
 def verify(
@@ -25,7 +25,7 @@ def verify(
     as_json: options.AsJson = False,
     state: options.State = options.DEFAULT,
 ) -> None:
-    """Verify that no record of a complaint was changed, added or removed after it was sealed into its chain."""
+    """Verify that no record of a complaint was changed, added or removed after it was sealed, and that they agree."""
     if bool(complaint_ids) == everything:
         raise WrongUsageError("name either complaints or --all")
     deployment = find(env, state=state)

@@ -14,7 +14,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from local.hub.call import Call, endpoint
-from local.hub.errors import EntryNotFoundError, refusing
+from local.hub.errors import EntryNotFoundError, InvalidRequestError, refusing
 from local.hub.repository import Entry, Repository, Tree
 from local.hub.store import Store
 from triage.contracts import Sha256
@@ -104,6 +104,7 @@ def offer(call: Call) -> Response:
 def offered(call: Call, wanted: LfsObject) -> dict[str, Any]:
     if call.store.blobs.size(wanted.oid) is not None:
         return wanted.model_dump()
+    call.store.blobs.expect(wanted.oid)
     url = call.url(f"lfs/{wanted.oid}")
     return {**wanted.model_dump(), "actions": {"upload": {"href": url}, "verify": {"href": f"{url}/verify"}}}
 
@@ -113,6 +114,8 @@ async def receive(request: Request) -> Response:
     with refusing():
         oid = TypeAdapter(Sha256).validate_python(request.path_params["oid"])
     store: Store = request.app.state.store
+    if not store.blobs.is_expected(oid):
+        raise InvalidRequestError(f"The LFS object {oid} was not announced; announce it before the upload")
     with store.blobs.receive(oid) as take:
         async for chunk in request.stream():
             take(chunk)

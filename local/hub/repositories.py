@@ -35,11 +35,21 @@ def card_data(content: str) -> dict[str, Any]:
     """
     front = FRONT_MATTER.match(content)
     try:
-        data = yaml.safe_load(front[1]) if front else None
-    except yaml.YAMLError:
+        data = yaml.load(front[1], _PlainLoader) if front else None
+        # YAML has dates, and JSON has none.
+        return json.loads(json.dumps(data, default=str)) if isinstance(data, dict) else {}
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError, OverflowError):
+        # A number without end, a day that is none, a key that JSON lacks: one card must not stop a listing of all.
         return {}
-    # YAML has dates, and JSON has none.
-    return json.loads(json.dumps(data, default=str)) if isinstance(data, dict) else {}
+
+
+class _PlainLoader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
+    """Refuses aliases. With them, a few lines stand for gigabytes, or for a list that contains itself."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("an alias")
+        return super().compose_node(parent, index)
 
 
 def tags(data: dict[str, Any]) -> list[str]:

@@ -20,6 +20,14 @@ class Blobs:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._expected: set[str] = set()
+
+    def expect(self, sha256: str) -> None:
+        """Take an upload of this blob, which a caller has announced."""
+        self._expected.add(sha256)
+
+    def is_expected(self, sha256: str) -> bool:
+        return sha256 in self._expected
 
     def path(self, sha256: str) -> Path:
         return self._root / sha256[:2] / sha256

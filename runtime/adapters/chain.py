@@ -38,11 +38,13 @@ class Chain:
         self._code_version = environment.code_version
         self._retention_days = environment.retention_days
 
-    def seal(self, complaint_id: str, entries: Mapping[str, Item | None], *, expired: Container[str] = ()) -> Sealed:
+    def seal(
+        self, complaint_id: str, entries: Mapping[str, Item | None], *, expired: Container[str] = (), late: bool = False
+    ) -> Sealed:
         """Append a link for each entry whose content the chain has not sealed yet. None: the entry was removed.
 
         expired: those that DynamoDB removed because of their age. Where the chain has no link for one, none is added:
-        the chain has expired too.
+        the chain has expired too. late: whether the stream had lost the changes.
         """
         while True:
             before, taken = self._read(complaint_id)
@@ -61,6 +63,7 @@ class Chain:
                     content=content,
                     complaint_id=complaint_id,
                     sealed_at=timestamp(now),
+                    late=late or None,
                     code_version=self._code_version,
                     expires_at=kept_until(last, content, now=now, retention_days=self._retention_days),
                 )

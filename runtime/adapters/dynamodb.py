@@ -20,6 +20,9 @@ Item = Mapping[str, Any]
 Write = dict[str, Any]
 """One write of a transaction, in the form of `TransactWriteItems`."""
 
+READ_TOGETHER = 100
+"""Items that DynamoDB returns for one batch of keys at most."""
+
 _serialize = TypeSerializer().serialize
 _deserialize = TypeDeserializer().deserialize
 
@@ -94,10 +97,13 @@ class Table:
         """Return a condition on an item that is not written itself, for `write_together`."""
         return {"ConditionCheck": {"TableName": self._name, "Key": self._key(key), **condition.options()}}
 
-    def get_many(self, keys: Iterable[tuple[str, ...]], *, consistent: bool = False) -> Iterator[dict[str, Any]]:
-        """Yield the items that exist under these keys, in no particular order."""
-        for batch in batched(dict.fromkeys(keys), 100):
-            wanted = {"Keys": [self._key(key) for key in batch], "ConsistentRead": consistent}
+    def get_many(
+        self, keys: Iterable[tuple[str, ...]], *, consistent: bool = False, attributes: tuple[str, ...] = ()
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the items that exist under these keys, in no particular order. attributes: by default all."""
+        options = _projection(attributes)
+        for batch in batched(dict.fromkeys(keys), READ_TOGETHER):
+            wanted = {"Keys": [self._key(key) for key in batch], "ConsistentRead": consistent, **options}
             requests: Any = {self._name: wanted}
             while requests:
                 answer = self.client.batch_get_item(RequestItems=requests)
@@ -143,16 +149,17 @@ class Table:
         """Yield every item, read consistently. For tables of a few rows, such as `model_info`."""
         return self._pages("scan", ConsistentRead=True)
 
-    def scan_without(
-        self, attribute: str, *, attributes: tuple[str, ...], segment: tuple[int, int] = (0, 1)
-    ) -> Iterator[dict[str, Any]]:
-        """Yield chosen attributes of every item that lacks `attribute`.
+    def scan_some(self, attributes: tuple[str, ...], *, segment: tuple[int, int]) -> Iterator[dict[str, Any]]:
+        """Yield chosen attributes of every item in one part of the table.
 
-        segment: the number of one part of the table, from 0, and how many parts there are. Only this part is read.
+        segment: the number of the part, from 0, and how many parts there are.
         """
         options = _projection(attributes) | {"Segment": segment[0], "TotalSegments": segment[1]}
-        options["ExpressionAttributeNames"]["#absent"] = attribute
-        return self._pages("scan", FilterExpression="attribute_not_exists(#absent)", **options)
+        return self._pages("scan", **options)
+
+    def scan_part(self, number: int, parts: int) -> Iterator[dict[str, Any]]:
+        """Yield every item of one part of the table, the items of a partition one after the other. number: from 0."""
+        return self._pages("scan", Segment=number, TotalSegments=parts)
 
     def _pages(self, operation: Literal["query", "scan"], **options: Any) -> Iterator[dict[str, Any]]:
         paginator: Any = self.client.get_paginator(operation)
@@ -191,6 +198,17 @@ class Condition:
     def comparing(self, **values: Any) -> "Condition":
         self._values |= {f":{placeholder}": _serialize(_plain(value)) for placeholder, value in values.items()}
         return self
+
+    def also(self, attribute: str, value: Any) -> "Condition":
+        """Return the condition that also asks for the attribute to have this value; None asks for it to be absent."""
+        place = f"also{len(self._names)}"
+        if value is None:
+            joined = Condition(f"{self._expression} AND attribute_not_exists(#{place})")
+        else:
+            joined = Condition(f"{self._expression} AND #{place} = :{place}").comparing(**{place: value})
+        joined._names = self._names | {f"#{place}": attribute}
+        joined._values = self._values | joined._values
+        return joined
 
     def joined(self, other: "Condition") -> "Condition":
         """Return a condition with this expression, which may use the placeholders of both."""

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from runtime.adapters.dynamodb import Condition, Table
 from triage.errors import FeedbackRefusedError
@@ -10,6 +11,8 @@ from triage.reallocation import replace
 from triage.stored_story import StoredStory
 from triage.story import AllocationEntry, FeedbackEntry
 from triage.taxonomy import Taxonomy
+
+USED: Final = "its id was used before for another statement, which was {}; hand this one in under a new id"
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,8 @@ class CurrentAllocation:
                 raise FeedbackRefusedError("the complaint has no allocation yet; hand it in later, under a new id")
             for applied in story.all(FeedbackEntry):
                 if applied.feedback.feedback_id == feedback.feedback_id:
+                    if applied.feedback != feedback:
+                        raise FeedbackRefusedError(USED.format("applied"))
                     return Applied(applied.made_version, current)
             made = replace(current, feedback, taxonomy=self._taxonomy, now=now, code_version=self._code_version)
             absent = Condition("attribute_not_exists(#id)", id="complaint_id")

@@ -34,13 +34,24 @@ def test_a_loss_fails_after_it_was_told(folder, programs, capfd):
     assert "prod: `Data/Raw Raw1` of Complaints-prod-Stateful" in text
     assert "is left behind, and nothing uses it any more" in text
     assert HARMLESS.strip() in text and LOSS.strip() in text
-    assert "something would be lost" in capfd.readouterr().err
+    assert "something would be lost, or stop" in capfd.readouterr().err
 
 
 def test_the_label_accepts_a_loss_and_the_comment_still_tells_it(folder, monkeypatch):
     monkeypatch.setenv("LABELS", json.dumps(["enhancement", "destructive"]))
     assert diff.main(["comment"]) == 0
     assert "**Something is lost.** The label `destructive` accepts it." in (folder / "comment.md").read_text()
+
+
+def test_what_would_stop_the_deployment_fails_and_is_told(folder, monkeypatch):
+    removed = '[-] Output Exports7: {"Value":{"Ref":"Table"},"Export":{"Name":"Complaints-prod-Stateful:Exports7"}}\n'
+    (folder / "prod.txt").write_text("Stack Complaints-prod/Stateful (Complaints-prod-Stateful)\n" + removed)
+    assert diff.main(["comment"]) == 1
+    text = (folder / "comment.md").read_text()
+    assert "**The deployment would stop.**" in text and "lost" not in text
+    assert "- prod: `Exports7` of Complaints-prod-Stateful is exported no more" in text
+    monkeypatch.setenv("LABELS", json.dumps(["destructive"]))
+    assert diff.main(["comment"]) == 0
 
 
 def test_without_a_loss_the_comment_shows_the_changes(folder):

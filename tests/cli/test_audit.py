@@ -20,6 +20,8 @@ from triage.tables import AUDIT_CHAIN
 
 ID = "8123456"
 ENV = ("--env", "dev")
+UNDECIDED = {"product_team": "manual-triage", "route": "manual", "product": None, "issue": None, "vulnerable": None}
+"""An allocation of a complaint to which no model answered."""
 
 
 @pytest.fixture
@@ -27,7 +29,7 @@ def deployment(functions):
     """A deployment with one allocated complaint whose records are sealed."""
     functions.complaints.put(any_item(complaint_id=ID, triage_state=ALLOCATED))
     functions.story.put(any_selection(complaint_id=ID))
-    functions.story.put(any_allocation(complaint_id=ID))
+    functions.story.put(any_allocation(complaint_id=ID, **UNDECIDED))
     seal(functions, "SELECTION", "ALLOCATION")
     return functions
 
@@ -40,6 +42,9 @@ def seal(deployment: Deployment, *entries: str) -> None:
         audit_chain_table="audit_chain",
         anchors_bucket="anchors",
         retention_days=90,
+        stale_after_seconds=90,
+        sweep_every_seconds=60,
+        sweep_slices=1,
     )
     there = {item["entry"] for item in deployment.story.query(ID)}
     records = [
@@ -81,7 +86,7 @@ def test_unchanged_records_verify(triage, deployment, which):
 
 
 def test_a_changed_record_is_named_and_verify_fails(triage, deployment):
-    deployment.story.put(any_allocation(complaint_id=ID, product_team="credit-card"))
+    deployment.story.put(any_allocation(complaint_id=ID, **UNDECIDED, code_version="other"))
     code, out, err = triage("verify", ID, "--wait", 0, "--json")
     assert code == 1 and "1 of 1 complaints do not verify" in err
     (one,) = json.loads(out)["findings"]

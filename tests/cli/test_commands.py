@@ -59,6 +59,44 @@ def test_wrong_usage_ends_before_anything_is_asked(triage, arguments):
     assert triage(*arguments).code == 2
 
 
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("train", "demo", "--data", "a.csv", "--data", "b.csv"), "--data"),
+        (("train", "demo", "--data=a.csv", "--data", "b.csv"), "--data"),
+        (("dataset", "publish", "a.csv", "acme/data", "--seed", "1", "--seed", "1"), "--seed"),
+        (("models", "register", "a/b", "--task", "product", "--task", "issue"), "--task"),
+        (("submit", "a.csv", "--limit", "1", "--limit", "2"), "--limit"),
+    ],
+)
+def test_an_option_that_takes_one_value_is_not_dropped_when_it_is_given_twice(triage, arguments, named):
+    result = triage(*arguments)
+    assert result.code == 2
+    assert f"{named} was given twice, and takes one value" in result.err
+
+
+def test_every_option_of_every_command_takes_all_its_values_or_refuses_the_second(triage):
+    """Of each command and option, read from the commands themselves."""
+    tried = 0
+    for path, command in every_command():
+        for option in command.params:
+            if option.param_type_name == "option" and not option.multiple and not option.is_flag:
+                name = option.opts[0]
+                assert f"{name} was given twice" in triage(*path, name, "1", name, "2").err, (path, name)
+                tried += 1
+    assert tried > 50
+
+
+def every_command():
+    for name in ENTRIES:
+        command = LazyCommand(name, ENTRIES[name]).load()
+        yield from (
+            (((name, below), each) for below, each in command.commands.items())
+            if isinstance(command, TyperGroup)
+            else [((name,), command)]
+        )
+
+
 @pytest.mark.parametrize("arguments", [("--help",), ("models", "--help"), ("strategy", "set", "--help")])
 def test_help_exits_with_0(triage, arguments):
     result = triage(*arguments)

@@ -207,14 +207,23 @@ def test_a_name_taken_by_something_outside_the_stacks_stops_the_deployment(aws, 
     assert preflight.names(aws.account(templates(TRAIL), DescribeTrails=there, ListStackResources=ours)).ok
 
 
-def test_tables_and_buckets_of_a_former_deployment_are_named(aws, templates):
-    tables = {"TableNames": ["Complaints-dev-Stateful-Raw", "Complaints-prod-Raw"]}
-    buckets: dict[str, Any] = {"Buckets": []}
-    left = preflight.leftovers(aws.account(templates(TRAIL), ListTables=tables, ListBuckets=buckets))
-    assert not left.ok and "Complaints-dev-Stateful-Raw" in left.detail and "prod" not in left.detail
-    ours = resources(AWS__DynamoDB__GlobalTable="Complaints-dev-Stateful-Raw")
-    account = aws.account(templates(TRAIL), ListTables=tables, ListBuckets=buckets, ListStackResources=ours)
-    assert preflight.leftovers(account).ok
+def test_tables_buckets_and_queues_of_a_former_deployment_are_named(aws, templates):
+    there: dict[str, Any] = {
+        "ListTables": {"TableNames": ["Complaints-dev-Stateful-Raw", "Complaints-prod-Raw"]},
+        "ListBuckets": {"Buckets": [{"Name": "complaints-dev-stateful-bundles"}]},
+        "ListQueues": {"QueueUrls": ["https://sqs.eu-west-2.amazonaws.com/1/Complaints-dev-Stateful-Parked"]},
+    }
+    left = preflight.leftovers(aws.account(templates(TRAIL), **there))
+    assert not left.ok and "prod" not in left.detail
+    assert "Complaints-dev-Stateful-Parked, Complaints-dev-Stateful-Raw, complaints-dev-stateful-bundles" in left.detail
+    ours = resources(
+        AWS__DynamoDB__GlobalTable="Complaints-dev-Stateful-Raw",
+        AWS__S3__Bucket="complaints-dev-stateful-bundles",
+        AWS__SQS__Queue=there["ListQueues"]["QueueUrls"][0],
+    )
+    assert preflight.leftovers(aws.account(templates(TRAIL), **there, ListStackResources=ours)).ok
+    # SQS answers without a list where there is no queue.
+    assert preflight.leftovers(aws.account(templates(TRAIL), **there | {"ListQueues": {}}, ListStackResources=ours)).ok
 
 
 @pytest.mark.parametrize(

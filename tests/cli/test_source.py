@@ -25,7 +25,7 @@ def test_a_source_that_is_not_a_file_is_an_error(tmp_path, name, problem):
 def test_a_dataset_is_fetched_from_the_hub_that_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
     with served(tmp_path / "hub") as address:
-        hub = HfApi(endpoint=address, token=False)
+        hub = HfApi(endpoint=address)
         hub.create_repo("acme/complaints", repo_type="dataset")
         content = b"PAR1"
         commit = hub.upload_file(

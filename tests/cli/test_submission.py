@@ -64,12 +64,19 @@ class FakeComplaints:
     def put_if_absent(self, item) -> bool:
         return self.items.setdefault(item["complaint_id"], item) is item
 
+    def get(self, complaint_id, *, attributes):
+        found = self.items.get(complaint_id)
+        return found and {name: found[name] for name in attributes if name in found}
+
 
 class FakeStory:
     """A table in which complaints have no allocation at first, and one after some reads."""
 
     def __init__(self, asked_before: dict[str, int]) -> None:
         self._asked_before = dict(asked_before)
+
+    def latest(self, complaint_id, until):
+        return None
 
     def get_many(self, keys):
         for complaint_id, _ in keys:
@@ -129,6 +136,22 @@ def test_a_row_with_an_id_longer_than_a_key_may_be_is_refused():
     assert _refusal({"complaint_id": "é" * 1024 + "x"}) == "its complaint_id is longer than 2,048 bytes"
 
 
+def test_an_id_that_a_spreadsheet_has_changed_is_named_as_such():
+    made = {
+        "2.02611E+12": "a rounded number",
+        "2,02611e+12": "a rounded number",
+        "1E5": "a rounded number",
+        "30000000.0": "a number with decimals",
+        "03-Jan": "a date",
+        "#####": "an error of a formula",
+        "#N/A": "an error of a formula",
+    }
+    for complaint_id, what in made.items():
+        assert f"is {what}" in (put(any_row(complaint_id=complaint_id)).rejections[0].reason), complaint_id
+    for complaint_id in ("8123456", "1e5a", "2026-03-02-7", "ACME/7.5", "#7", "c-1", "demo-1130-175908-0023"):
+        assert _refusal({"complaint_id": complaint_id}) is None, complaint_id
+
+
 def test_a_row_larger_than_dynamodb_takes_is_refused():
     assert _refusal(raw_item(any_row(narrative="x" * (MAX_ITEM_BYTES - OUTBOX_BYTES - 200)))) is None
     assert _refusal(raw_item(any_row(narrative="x" * MAX_ITEM_BYTES))) == "it is larger than 400 KB"
@@ -169,11 +192,37 @@ def test_any_row_is_accepted_or_refused_with_a_reason(item):
 
 def test_an_existing_complaint_is_a_duplicate_and_stays_unchanged():
     deployment = any_deployment()
-    first = put(any_row(narrative="first"), deployment=deployment)
-    second = put(any_row(narrative="second"), deployment=deployment)
+    first = put(any_row(narrative="first\r\nletter"), deployment=deployment)
+    second = put(any_row(narrative="first  letter"), deployment=deployment)
     assert (first.totals().duplicates, second.totals().duplicates) == (0, 1)
-    assert deployment.complaints.items["8123456"]["narrative"] == "first"
+    assert deployment.complaints.items["8123456"]["narrative"] == "first\r\nletter"
     assert second.ids == ["8123456"]
+
+
+@pytest.mark.parametrize(
+    ("stated", "differing"),
+    [
+        ({"narrative": "second"}, "narrative"),
+        ({"tags": ("Servicemember",)}, "tags"),
+        ({"account_vulnerable": True, "customer_id": "c-2"}, "customer_id, account_vulnerable"),
+    ],
+    ids=str,
+)
+def test_a_row_that_states_other_facts_under_the_same_id_is_a_conflict(stated, differing):
+    deployment = any_deployment()
+    put(any_row(customer_id="c-1"), deployment=deployment)
+    second = put(any_row(row=2, **stated), deployment=deployment)
+    (rejection,) = second.rejections
+    assert (rejection.row, rejection.conflict) == (2, True)
+    assert rejection.reason == f"another complaint has the id 8123456: it differs in {differing}"
+    assert (second.totals().conflicts, second.totals().duplicates, second.ids) == (1, 0, [])
+
+
+def test_what_a_row_does_not_state_is_no_conflict():
+    deployment = any_deployment()
+    put(any_row(customer_id="c-1", tags=("Servicemember", "Older American")), deployment=deployment)
+    again = put(any_row(tags=("Older American", "Servicemember")), deployment=deployment)
+    assert (again.totals().duplicates, again.totals().conflicts) == (1, 0)
 
 
 def test_a_refused_row_does_not_stop_the_others():

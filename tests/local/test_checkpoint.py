@@ -6,10 +6,11 @@ import sys
 import pytest
 
 from local.checkpoint import Journal, forget_stream_positions, prepare, settle_stacks
+from local.keys import Keys
 from local.lambda_fixes import FixNotApplicableError
 from local.processes import is_healthy, until
 from local.session import loopback_session
-from local.state import LOOPBACK, ROOT, any_free_port
+from local.state import LOOPBACK, ROOT, State, any_free_port
 
 
 def writing(text):
@@ -61,12 +62,13 @@ class Emulator:
     def __init__(self, folder) -> None:
         self._port = any_free_port()
         self._folder = folder
-        self._client = loopback_session(f"http://{LOOPBACK}:{self._port}").client("dynamodb")
+        keys = Keys.create(State(folder).create())
+        self._client = loopback_session(f"http://{LOOPBACK}:{self._port}", keys.credentials).client("dynamodb")
 
     def start(self) -> None:
         command = [sys.executable, "-m", "local.ministack", "--port", str(self._port), "--checkpoint", "3600"]
         self.server = subprocess.Popen([*command, "--state", str(self._folder)], cwd=ROOT)
-        assert until(lambda: is_healthy(self._port, "/_ministack/health"), seconds=20)
+        assert until(lambda: is_healthy(self._port), seconds=20)
 
     def create_table(self) -> None:
         self._client.create_table(

@@ -12,9 +12,10 @@ import pytest
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
+from local.keys import Keys
 from local.processes import is_healthy, until
 from local.session import loopback_session
-from local.state import LOOPBACK, ROOT, any_free_port
+from local.state import LOOPBACK, ROOT, State, any_free_port
 
 pytestmark = pytest.mark.system
 
@@ -36,12 +37,12 @@ def handler(event, context):
 
 @pytest.fixture(scope="module")
 def aws(tmp_path_factory):
-    port = any_free_port()
+    port, state = any_free_port(), State(tmp_path_factory.mktemp("state")).create()
     command = [sys.executable, "-m", "local.ministack", "--port", str(port), "--workers", "2"]
-    command += ["--state", str(tmp_path_factory.mktemp("state"))]
+    command += ["--state", str(state.folder)]
     with subprocess.Popen(command, cwd=ROOT) as server:
-        assert until(lambda: is_healthy(port, "/_ministack/health"), seconds=20)
-        yield loopback_session(f"http://{LOOPBACK}:{port}")
+        assert until(lambda: is_healthy(port), seconds=20)
+        yield loopback_session(f"http://{LOOPBACK}:{port}", Keys.of(state).credentials)
         server.terminate()
 
 

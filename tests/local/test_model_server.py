@@ -1,5 +1,6 @@
 """The model server beside a real MiniStack, which forwards the invocations of one handler to it."""
 
+import http.client
 import io
 import json
 import os
@@ -15,7 +16,8 @@ import pytest
 
 from local import model_server
 from local.functions import Invocation
-from local.lambda_fixes import REPLY
+from local.keys import Keys
+from local.lambda_fixes import REPLY, TOKEN
 from local.model_server import Capture, Server, WaitedTooLongError, describe
 from local.processes import is_healthy, until
 from local.session import loopback_session
@@ -119,7 +121,7 @@ def reply(handler, *, seconds):
         deadline=time.time() + seconds,
     )
     functions: Any = SimpleNamespace(handler=lambda invocation: handler)
-    with Server(0, functions, Capture(), concurrency=1) as server:
+    with Server(0, functions, Capture(), concurrency=1, token="") as server:
         return server.reply(invocation, {})
 
 
@@ -142,6 +144,7 @@ def aws(tmp_path_factory):
     (modules / "probe.py").write_text(PROBE)
     ports = Ports(aws=any_free_port(), models=any_free_port())
     write(state.ports, ports)
+    Keys.create(state)
     common = ["--state", str(state.folder), "--port"]
     ministack = [sys.executable, "-m", "local.ministack", *common, str(ports.aws)]
     ministack += ["--serve", f"probe.handler=http://{LOOPBACK}:{ports.models}/"]
@@ -150,8 +153,8 @@ def aws(tmp_path_factory):
         subprocess.Popen(ministack, cwd=ROOT) as first,
         subprocess.Popen(models, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(modules)}) as second,
     ):
-        assert until(lambda: is_healthy(ports.aws, "/_ministack/health") and is_healthy(ports.models), seconds=20)
-        session = loopback_session(f"http://{LOOPBACK}:{ports.aws}")
+        assert until(lambda: is_healthy(ports.aws) and is_healthy(ports.models), seconds=20)
+        session = loopback_session(f"http://{LOOPBACK}:{ports.aws}", Keys.of(state).credentials)
         prepare(session)
         yield session
         first.terminate()
@@ -186,6 +189,29 @@ def prepare(session):
 def invoke(aws, **event):
     reply = aws.client("lambda").invoke(FunctionName="infer", Payload=json.dumps(event))
     return json.loads(reply["Payload"].read())
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 401),
+        ({TOKEN: "another"}, 401),
+        ({TOKEN: "token", "Origin": "https://bank.example"}, 403),
+        ({TOKEN: "token", "Host": "bank.example"}, 403),
+        ({TOKEN: "token"}, 400),
+    ],
+)
+def test_only_the_embedded_aws_may_invoke(headers, status):
+    functions: Any = None
+    with Server(0, functions, Capture(), concurrency=1, token="token") as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        connection = http.client.HTTPConnection(LOOPBACK, server.server_port, timeout=10)
+        connection.request("POST", "/", b"{}", headers)
+        assert connection.getresponse().status == status
+        connection.close()
+        server.shutdown()
+        thread.join()
 
 
 @pytest.mark.system

@@ -2,7 +2,9 @@ from typing import Any
 
 import pytest
 
-from local.session import REGION, loopback_session
+from local.keys import Keys, NoKeysError
+from local.session import REGION, loopback_session, session
+from local.state import Instance, Ports, Process, State
 
 
 @pytest.fixture(autouse=True)
@@ -16,7 +18,7 @@ def a_shell_with_aws_settings_of_its_own(monkeypatch, tmp_path):
 
 
 def test_every_client_speaks_to_the_embedded_aws_alone():
-    session = loopback_session("http://127.0.0.1:1")
+    session = loopback_session("http://127.0.0.1:1", Keys.draw().credentials)
     for service in ("s3", "dynamodb", "stepfunctions"):
         client = session.client(service)
         assert client.meta.endpoint_url == "http://127.0.0.1:1"
@@ -24,11 +26,19 @@ def test_every_client_speaks_to_the_embedded_aws_alone():
 
 
 def test_no_client_asks_the_shells_proxy():
-    config: Any = loopback_session("http://127.0.0.1:1").client("s3").meta.config
+    config: Any = loopback_session("http://127.0.0.1:1", Keys.draw().credentials).client("s3").meta.config
     assert config.proxies == {}
 
 
-def test_a_session_is_root_unless_told_otherwise():
-    credentials = loopback_session("http://127.0.0.1:1").get_credentials()
+def test_a_session_of_an_instance_has_the_keys_of_its_state_folder(tmp_path):
+    keys = Keys.create(State(tmp_path).create())
+    instance = Instance(state=tmp_path, ports=Ports(), supervisor=Process(pid=1, started=1))
+    credentials = session(instance).get_credentials()
     assert credentials is not None
-    assert credentials.access_key == "test"
+    assert (credentials.access_key, credentials.secret_key) == (keys.access_key_id, keys.secret_access_key)
+
+
+def test_no_session_is_made_where_nothing_was_started(tmp_path):
+    instance = Instance(state=tmp_path, ports=Ports(), supervisor=Process(pid=1, started=1))
+    with pytest.raises(NoKeysError, match="triage up"):
+        session(instance)

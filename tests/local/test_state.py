@@ -50,6 +50,29 @@ def test_a_folder_without_an_instance_has_none(tmp_path):
     assert Instance.read(tmp_path) is None
 
 
+def open_to_others(folder):
+    return [path for path in (folder, *folder.rglob("*")) if path.lstat().st_mode & 0o077 and not path.is_symlink()]
+
+
 def test_a_state_folder_is_private_to_its_owner(tmp_path):
     state = State(tmp_path / "state").create()
-    assert state.folder.stat().st_mode & 0o077 == 0
+    assert not open_to_others(state.folder)
+
+
+def test_a_state_folder_that_exists_is_closed_with_all_that_is_in_it(tmp_path):
+    folder = tmp_path / "state"
+    (folder / "aws" / "state").mkdir(parents=True, mode=0o755)
+    (folder / "aws" / "state" / "dynamodb.json").write_text("{}")
+    (folder / "program").write_text("")
+    (folder / "program").chmod(0o755)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_text("")
+    elsewhere.chmod(0o644)
+    (folder / "link").symlink_to(elsewhere)
+    folder.chmod(0o755)
+    assert open_to_others(folder)
+    State(folder).create()
+    assert not open_to_others(folder)
+    assert (folder / "program").stat().st_mode & 0o777 == 0o700
+    assert (folder / "aws" / "state" / "dynamodb.json").stat().st_mode & 0o777 == 0o600
+    assert elsewhere.stat().st_mode & 0o777 == 0o644

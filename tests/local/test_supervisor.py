@@ -7,8 +7,8 @@ import pytest
 
 from local import up
 from local.processes import is_running, until
-from local.state import ROOT, Instance
-from local.supervisor import ALREADY_RUNNING
+from local.state import ROOT, Instance, State
+from local.supervisor import ALREADY_RUNNING, Child
 
 pytestmark = pytest.mark.system
 
@@ -44,6 +44,36 @@ def test_a_supervisor_restarts_servers_that_die_and_they_end_with_it(folder):
     if sys.platform == "linux":
         children = current.children.values()
         assert until(lambda: not any(is_running(child) for child in children), seconds=15)
+
+
+STOPS = """
+import signal, sys, time
+
+def stop(number, frame):
+    end = time.monotonic() + {seconds}
+    while time.monotonic() < end:
+        {how}
+    print("saved", flush=True)
+    sys.exit()
+
+signal.signal(signal.SIGTERM, stop)
+print("ready", flush=True)
+while True:
+    time.sleep(1)
+"""
+
+
+@pytest.mark.parametrize(("how", "saved"), [("pass", True), ("time.sleep(0.1)", False)])
+def test_a_server_is_killed_only_when_it_makes_no_progress(tmp_path, monkeypatch, how, saved):
+    monkeypatch.setattr("local.supervisor._WINDOW", 0.3)
+    home = State(tmp_path).create()
+    code = STOPS.format(seconds=4, how=how)
+    child = Child("any", [sys.executable, "-c", code], port=0, grace=1)
+    child.start(home)
+    log = home.logs / "any.log"
+    assert until(lambda: "ready" in log.read_text(), seconds=20)
+    child.stop()
+    assert ("saved" in log.read_text()) is saved
 
 
 def test_no_variable_of_the_shell_reaches_a_child(folder, monkeypatch):

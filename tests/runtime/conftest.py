@@ -1,14 +1,17 @@
 """One AWS in the process for each test, its tables cut from their specifications, and a Hub on loopback."""
 
+import json
 import os
 import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from io import BytesIO
 from itertools import count
 from pathlib import Path
 from threading import Thread
+from types import SimpleNamespace
 from typing import Any, Literal
 
 # The client reads these once, when it is imported.
@@ -30,6 +33,7 @@ from runtime.adapters.dynamodb import Table
 from tests.factories import (
     any_allocation,
     any_bundle,
+    any_decision,
     any_item,
     any_model_reference,
     any_prediction,
@@ -57,6 +61,7 @@ from triage.functions import (
     ShadowFailedEnvironment,
     ShadowInferenceEnvironment,
     SweepEnvironment,
+    TryModelEnvironment,
     WeighEvidenceEnvironment,
 )
 from triage.outbox import ALLOCATED
@@ -129,7 +134,10 @@ class Cloud:
     @property
     def intake(self) -> IntakeEnvironment:
         return IntakeEnvironment(
-            **SHARED, raw_complaints_table=RAW_COMPLAINTS.name, state_machine_arn=self.state_machine_arn
+            **SHARED,
+            raw_complaints_table=RAW_COMPLAINTS.name,
+            complaints_allocation_table=COMPLAINTS_ALLOCATION.name,
+            state_machine_arn=self.state_machine_arn,
         )
 
     @property
@@ -138,6 +146,7 @@ class Cloud:
             **SHARED,
             metrics_namespace=METRICS,
             raw_complaints_table=RAW_COMPLAINTS.name,
+            complaints_allocation_table=COMPLAINTS_ALLOCATION.name,
             state_machine_arn=self.state_machine_arn,
             parked_queue_url=self.queue_url,
             stale_after_seconds=900,
@@ -196,6 +205,9 @@ class Cloud:
             complaints_allocation_table=COMPLAINTS_ALLOCATION.name,
             audit_chain_table=AUDIT_CHAIN.name,
             anchors_bucket=ANCHORS,
+            stale_after_seconds=90,
+            sweep_every_seconds=60,
+            sweep_slices=1,
         )
 
     @property
@@ -223,7 +235,7 @@ class Cloud:
     @property
     def allocate(self) -> AllocateEnvironment:
         return AllocateEnvironment(
-            **SHARED, metrics_namespace=METRICS, complaints_allocation_table=COMPLAINTS_ALLOCATION.name
+            audit_share=1.0, **SHARED, metrics_namespace=METRICS, complaints_allocation_table=COMPLAINTS_ALLOCATION.name
         )
 
     @property
@@ -280,7 +292,13 @@ class Cloud:
             max_bundle_megabytes=max_megabytes,
             max_onnx_megabytes=loadable,
             max_transformers_megabytes=loadable,
+            try_onnx_function="try-model",
+            try_transformers_function="try-model",
         )
+
+    @property
+    def try_model(self) -> TryModelEnvironment:
+        return TryModelEnvironment(code_version="test", bundles_bucket=BUCKET, loaded_megabytes=100)
 
 
 @pytest.fixture
@@ -332,6 +350,27 @@ def failing(session: boto3.Session, operation: str, error: Exception, *, after: 
             raise error
 
     session.events.register(f"before-call.{operation}", fail)
+
+
+def answering(
+    session: boto3.Session, operation: str, function: Callable[[dict[str, Any]], object], *, failed: bool = False
+) -> None:
+    """Let the session's invocations run a function here, and report what it raises as Lambda does.
+
+    failed: the function returns what Lambda says of a failure.
+    """
+
+    def invoke(params: dict[str, Any], **_: object) -> object:
+        answer: dict[str, Any] = {"FunctionError": "Unhandled"} if failed else {}
+        try:
+            result = function(json.loads(params["body"]))
+        except BaseException as error:
+            result = {"errorType": type(error).__name__, "errorMessage": str(error)}
+            answer["FunctionError"] = "Unhandled"
+        return SimpleNamespace(status_code=200), {**answer, "Payload": BytesIO(json.dumps(result).encode())}
+
+    hook: Any = invoke
+    session.events.register(f"before-call.{operation}", hook)
 
 
 def calls(session: boto3.Session, operation: str) -> list[dict[str, Any]]:
@@ -391,8 +430,11 @@ def dead_endpoint() -> str:
 def story(cloud):
     """The story table with selection, prediction and allocation of complaint 1."""
     table = cloud.table(COMPLAINTS_ALLOCATION)
-    for entry in (any_selection, any_prediction, any_allocation):
-        table.put(entry(complaint_id="1", expires_at=1_900_000_000))
+    prediction = any_prediction(complaint_id="1", expires_at=1_900_000_000)
+    table.put(any_selection(complaint_id="1", models=(prediction.model,), expires_at=1_900_000_000))
+    table.put(prediction)
+    decided: dict[str, Any] = {"decisions": (any_decision(prediction.model),), "issue": None, "vulnerable": None}
+    table.put(any_allocation(complaint_id="1", **decided, expires_at=1_900_000_000))
     item = any_item(complaint_id="1", narrative=NARRATIVE, triage_state=ALLOCATED, expires_at=1_900_000_000)
     cloud.table(RAW_COMPLAINTS).put(item)
     return table

@@ -20,7 +20,15 @@ from triage.bundle import Calibration
 from triage.errors import ComplaintMissingError, NothingToExplainError, TextChangedError
 from triage.explanation.delivered import Delivered
 from triage.steps import ExplanationStored, ExplanationTask, InferenceRequest
-from triage.story import DELIVERY, EXPLANATION, DeliveryEntry, ExplanationEntry, FeedbackEntry, PredictionEntry
+from triage.story import (
+    DELIVERY,
+    EXPLANATION,
+    DeliveryEntry,
+    ExplanationEntry,
+    FeedbackEntry,
+    PredictionEntry,
+    sha256_of_text,
+)
 from triage.tables import COMPLAINTS_ALLOCATION, RAW_COMPLAINTS
 
 LETTER = "The weather was fine. My mortgage was sold to a mortgage bank. Call me, John Smith, at (212) 555-0187."
@@ -172,3 +180,11 @@ def test_figures_are_not_handed_out_beside_another_text(cloud, model):
     with pytest.raises(TextChangedError):
         deliver(cloud)
     assert not entries(cloud, DELIVERY)
+
+
+def test_a_letter_that_was_replaced_is_named_and_not_the_model(cloud, model):
+    cloud.table(COMPLAINTS_ALLOCATION).put(any_selection(complaint_id="1", text_sha256=sha256_of_text(LETTER)))
+    assert explain(cloud)
+    cloud.table(RAW_COMPLAINTS).put(any_item(complaint_id="1", narrative="Another letter about my mortgage."))
+    with pytest.raises(TextChangedError, match="was replaced after the models judged it"):
+        explain(cloud, REQUEST.model_copy(update={"seed": 7}))

@@ -1,3 +1,4 @@
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -8,9 +9,19 @@ from hypothesis import strategies as st
 
 from runtime.feedback import build
 from tests.factories import any_allocation, any_feedback
+from tests.runtime.audit import chain, records, seal
 from tests.runtime.conftest import Cloud, before, calls, failing, stream_records
+from triage.audit.verification import verify
 from triage.feedback import INBOX, Feedback, FeedbackRow
-from triage.story import ALLOCATION, FEEDBACK, SUPERSEDED, AllocationEntry, FeedbackEntry
+from triage.story import (
+    ALLOCATION,
+    FEEDBACK,
+    RECEIPT,
+    SUPERSEDED,
+    AllocationEntry,
+    FeedbackEntry,
+    ReceiptEntry,
+)
 from triage.tables import COMPLAINTS_ALLOCATION
 
 CARD = {"kind": "reallocate", "product": "Credit card"}
@@ -31,7 +42,9 @@ def hand_in(cloud: Cloud, feedback: Feedback, *, session=None) -> dict[str, Any]
 
 
 def story(cloud: Cloud) -> dict[str, dict[str, Any]]:
-    return {item["entry"]: item for item in cloud.table(COMPLAINTS_ALLOCATION).query("8123456")}
+    """Return the records of the complaint without receipts, of which each taken row leaves one."""
+    found = cloud.table(COMPLAINTS_ALLOCATION).query("8123456")
+    return {item["entry"]: item for item in found if not item["entry"].startswith(RECEIPT)}
 
 
 def of_team(cloud: Cloud, team: str) -> list[AllocationEntry]:
@@ -182,7 +195,8 @@ def test_any_feedback_leaves_one_current_allocation_and_one_version_more_for_eac
         feedback = any_feedback(
             **values, complaint_id=complaint_id, feedback_id=f"f-{name}", version=int(current["version"])
         )
-        assert hand_in(cloud, feedback)["outcome"] == "applied", number
+        outcome = hand_in(cloud, feedback)["outcome"]
+        assert outcome == ("refused" if name in applied else "applied"), number
         applied.add(name)
     entries = [item["entry"] for item in cloud.table(COMPLAINTS_ALLOCATION).query(complaint_id)]
     assert entries.count(ALLOCATION) == 1
@@ -190,3 +204,89 @@ def test_any_feedback_leaves_one_current_allocation_and_one_version_more_for_eac
     current = cloud.table(COMPLAINTS_ALLOCATION).get(complaint_id, ALLOCATION)
     assert current is not None
     assert current["version"] == len(applied) + 1
+
+
+def receipts(cloud: Cloud, complaint_id: str = "8123456") -> list[ReceiptEntry]:
+    found = cloud.table(COMPLAINTS_ALLOCATION).query(complaint_id)
+    return [ReceiptEntry.model_validate(item) for item in found if item["entry"].startswith(RECEIPT)]
+
+
+def verified(cloud: Cloud) -> set[tuple[str, str]]:
+    """Seal every change of complaint 8123456, and return what does not verify about its feedback."""
+    table = cloud.table(COMPLAINTS_ALLOCATION)
+    partitions = ("8123456", f"{INBOX}8123456")
+    seal(cloud, records(table, *partitions))
+    story, inbox = (list(table.query(partition)) for partition in partitions)
+    links, inbox_links = (chain(cloud, partition) for partition in partitions)
+    found = verify(
+        "8123456",
+        links=links,
+        story=story,
+        inbox_links=inbox_links,
+        inbox=inbox,
+        now=datetime.now(UTC),
+        retention_days=1095,
+    )
+    # The first allocation of these tests rests on no model's answer.
+    return {(one.entry, one.problem) for one in found if one.entry not in (ALLOCATION, f"{SUPERSEDED}000001")}
+
+
+def test_other_words_under_an_applied_id_are_refused_told_and_change_nothing(cloud):
+    hand_in(cloud, any_feedback(**CARD))
+    assert verified(cloud) == set()
+    recorded = story(cloud)
+    for words in (LOAN, {"kind": "set_vulnerable"}):
+        row = hand_in(cloud, any_feedback(**words, version=2))
+        assert row["outcome"] == "refused"
+        assert row["reason"] == (
+            "its id was used before for another statement, which was applied; hand this one in under a new id"
+        )
+        assert len(cloud.messages()) == 1
+        assert verified(cloud) == set()
+    assert hand_in(cloud, any_feedback(**CARD))["outcome"] == "applied"
+    assert hand_in(cloud, any_feedback(**LOAN, version=2))["outcome"] == "refused"
+    assert story(cloud) == recorded
+    assert verified(cloud) == set()
+    assert [receipt.repeated for receipt in receipts(cloud)] == [False, True, True, True]
+
+
+def test_other_words_under_a_refused_id_are_refused_too_and_everything_verifies(cloud):
+    hand_in(cloud, any_feedback(**CARD, version=7))
+    assert verified(cloud) == set()
+    row = hand_in(cloud, any_feedback(**CARD))
+    assert row["outcome"] == "refused" and "which was refused" in row["reason"]
+    assert story(cloud)[ALLOCATION]["product_team"] == "mortgage"
+    assert verified(cloud) == set()
+
+
+def test_a_large_row_gets_an_outcome(cloud):
+    table = cloud.table(COMPLAINTS_ALLOCATION)
+    for feedback_id, values in (
+        ("long", {"product": "x" * 390_000}),
+        ("wide", {f"field-{number}": "x" * 3_000 for number in range(130)}),
+        ("deep", {"product": {"a": ["x" * 390_000]}}),
+    ):
+        row = {**dict(FeedbackRow.of(any_feedback(feedback_id=feedback_id))), **values}
+        table.put({**row, "at": "2026-03-02T10:00:00Z"})
+        build(cloud.feedback, cloud.session())(record(feedback_id), None)
+        row = table.get(f"{INBOX}8123456", feedback_id) or {}
+        assert (row["outcome"], row["reason"]) == ("refused", "it is larger than 16 KB; hand in less")
+        assert len(str(row)) < 1_000
+        assert verified(cloud) == set()
+
+
+@pytest.mark.parametrize("product", ["x" * 15_000, "\U0001f600" * 3_000])
+def test_a_reason_that_quotes_a_long_name_is_shortened(cloud, product):
+    row = hand_in(cloud, any_feedback(kind="reallocate", product=product))
+    assert row["outcome"] == "refused" and len(row["reason"]) == 500
+
+
+def test_a_row_that_is_put_again_while_it_is_taken_is_not_lost(cloud):
+    table = cloud.table(COMPLAINTS_ALLOCATION)
+    session = cloud.session()
+    again = FeedbackRow.of(any_feedback(**LOAN))
+    before(session, "events.PutEvents", lambda: table.put(again))
+    row = hand_in(cloud, any_feedback(**CARD), session=session)
+    assert (row["product"], row["outcome"]) == ("Student loan", "refused")
+    assert story(cloud)[ALLOCATION]["product_team"] == "credit-card"
+    assert verified(cloud) == set()

@@ -2,10 +2,10 @@ import pytest
 from botocore.exceptions import ClientError
 
 from runtime.intake import build
-from tests.factories import any_item
+from tests.factories import any_allocation, any_item
 from tests.runtime.conftest import Cloud, before, calls, failing, stream_records
 from triage.outbox import STARTED
-from triage.tables import RAW_COMPLAINTS
+from triage.tables import COMPLAINTS_ALLOCATION, RAW_COMPLAINTS
 
 THROTTLED = ClientError({"Error": {"Code": "ThrottlingException", "Message": "slow down"}}, "StartExecution")
 
@@ -95,9 +95,23 @@ def test_of_two_intakes_at_once_one_starts(cloud):
 
 @pytest.mark.parametrize("state", ["started", "allocated", "parked"])
 def test_a_complaint_that_was_seen_is_not_started_again(cloud, state):
+    put(cloud, "1")
+    session = cloud.session()
+    started = calls(session, "sfn.StartExecution")
+    build(cloud.intake, session)(inserted("1"), None)
+    table = cloud.table(RAW_COMPLAINTS)
+    table.put({**(table.get("1") or {}), "triage_state": state})
+    cloud.table(COMPLAINTS_ALLOCATION).put(any_allocation(complaint_id="1"))
+    build(cloud.intake, session)(inserted("1"), None)
+    assert len(started) == 1
+
+
+@pytest.mark.parametrize("state", ["started", "allocated", "parked", "closed"])
+def test_a_new_complaint_that_claims_a_state_without_its_record_is_started(cloud, state):
     cloud.table(RAW_COMPLAINTS).put(any_item(complaint_id="1", triage_state=state))
     build(cloud.intake, cloud.session())(inserted("1"), None)
-    assert cloud.executions() == []
+    assert len(cloud.executions()) == 1
+    assert (cloud.table(RAW_COMPLAINTS).get("1") or {})["triage_state"] == STARTED
 
 
 def test_no_records_are_no_work(cloud):

@@ -1,15 +1,24 @@
 import json
+import math
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from botocore.exceptions import ClientError
 
+from runtime import try_model
 from runtime.adapters.bundles import REGISTRATION_FILE, S3Bundles
 from runtime.adapters.dynamodb import Condition
-from runtime.mirror import build
-from tests.factories import any_bundle, any_hub_model, any_model_reference, any_revision
-from tests.runtime.conftest import BUCKET, Cloud, calls, failing, stream_records
+from runtime.mirror import LONGEST_FAILURE, build
+from tests.factories import (
+    any_bundle,
+    any_hub_model,
+    any_model_reference,
+    any_revision,
+    write_scores,
+    write_tokenizer_without_words,
+)
+from tests.runtime.conftest import BUCKET, Cloud, answering, calls, failing, stream_records
 from triage.bundle import MANIFEST_FILE, describe
 from triage.strategies.registry import ModelInfo
 from triage.tables import MODEL_INFO
@@ -30,12 +39,25 @@ def publish(hub):
 def mirror(
     cloud: Cloud, endpoint: str, model_id: str, revision: str, *, session=None, loadable: int = 10, **row: object
 ) -> ModelInfo:
-    """Register a version, let it be mirrored, and return its row. loadable: megabytes that each engine can load."""
+    """Register a version, let it be mirrored, and return its row. loadable: megabytes that each engine can load.
+
+    session: of the mirror; without one, models are tried in this process.
+    """
+    if session is None:
+        session = trying(cloud)
     table = cloud.table(MODEL_INFO)
     table.put({"task": "product", **row, "model_id": model_id, "revision": revision})
     event = stream_records({"model_id": model_id, "revision": revision})
-    assert build(cloud.mirror(endpoint, loadable=loadable), session or cloud.session())(event, None) is None
+    assert build(cloud.mirror(endpoint, loadable=loadable), session)(event, None) is None
     return ModelInfo.model_validate(table.get(model_id, revision))
+
+
+def trying(cloud: Cloud):
+    """A session whose invocations try the model here."""
+    session = cloud.session()
+    run = try_model.build(cloud.try_model, cloud.session())
+    answering(session, "lambda.Invoke", lambda event: run(event, None))
+    return session
 
 
 def stored(cloud: Cloud) -> list[str]:
@@ -219,7 +241,7 @@ def test_one_bad_row_does_not_keep_the_next_from_being_mirrored(cloud, hub_endpo
     keys = [{"model_id": name, "revision": revision} for name in ("nonsense", model_id)]
     for key in keys:
         cloud.table(MODEL_INFO).put({**key, "task": "product"})
-    build(cloud.mirror(hub_endpoint), cloud.session())(stream_records(*keys), None)
+    build(cloud.mirror(hub_endpoint), trying(cloud))(stream_records(*keys), None)
     assert cloud.table(MODEL_INFO).get(model_id, revision)["bundle"]
 
 
@@ -307,3 +329,71 @@ def test_what_may_change_stays_changed(mirrored, capsys, change):
     look()
     assert table.get(*key.values()) == changed
     assert "_aws" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (write_tokenizer_without_words, "BundleUnfitError: tried on letters, it fails: "),
+        (lambda folder: write_scores(folder, [math.nan, 0.0]), "NaN or infinite"),
+        (lambda folder: write_scores(folder, [1.0, 2.0, 3.0]), "3 scores for 2 labels"),
+        (lambda folder: write_scores(folder, [1.0, 0.0]), "the same scores to 6 different letters"),
+    ],
+    ids=["knows no word", "not a number", "other labels", "constant"],
+)
+def test_a_model_that_cannot_read_is_not_registered_and_its_row_says_why(
+    cloud, hub_endpoint, publish, tmp_path, spoil, reason
+):
+    any_hub_model(tmp_path)
+    spoil(tmp_path)
+    row = mirror(cloud, hub_endpoint, *publish(tmp_path))
+    assert row.bundle is None
+    assert reason in str(row.failure)
+    assert not any(key.endswith(REGISTRATION_FILE) for key in stored(cloud))
+
+
+@pytest.mark.parametrize(
+    ("failure", "reason"),
+    [
+        (
+            {"errorType": "Sandbox.Timedout", "errorMessage": "x"},
+            "BundleUnfitError: loading it and reading letters needs",
+        ),
+        (
+            {"errorType": "Runtime.ExitError", "errorMessage": "signal: killed"},
+            "BundleUnfitError: loading it and reading",
+        ),
+        ({"errorMessage": "2026 id Task timed out after 60.00 seconds"}, "BundleUnfitError: loading it and reading"),
+        (
+            {"errorType": "BundleUnavailableError", "errorMessage": "S3"},
+            "BundleUnavailableError: the model could not be",
+        ),
+        (None, "BundleUnfitError: tried on letters"),
+    ],
+    ids=["time", "memory", "time as told by Lambda", "bucket", "no document"],
+)
+def test_a_trial_that_ends_without_a_verdict_is_told_in_the_row(
+    cloud, hub_endpoint, publish, tmp_path, failure, reason
+):
+    any_bundle(tmp_path)
+    session = cloud.session()
+    answering(session, "lambda.Invoke", lambda event: failure, failed=True)
+    row = mirror(cloud, hub_endpoint, *publish(tmp_path), session=session)
+    assert row.bundle is None
+    assert str(row.failure).startswith(reason)
+
+
+def test_a_trial_that_cannot_be_asked_for_is_unavailable(cloud, hub_endpoint, publish, tmp_path):
+    any_bundle(tmp_path)
+    session = cloud.session()
+    failing(session, "lambda.Invoke", ClientError({"Error": {"Code": "TooManyRequestsException"}}, "Invoke"))
+    row = mirror(cloud, hub_endpoint, *publish(tmp_path), session=session)
+    assert str(row.failure).startswith("BundleUnavailableError: the model could not be tried")
+
+
+def test_a_reason_that_quotes_a_long_name_is_cut(cloud, hub_endpoint, publish, tmp_path):
+    any_bundle(tmp_path)
+    session = cloud.session()
+    long = {"errorType": "BundleUnfitError", "errorMessage": "x" * 90_000}
+    answering(session, "lambda.Invoke", lambda event: long, failed=True)
+    assert len(str(mirror(cloud, hub_endpoint, *publish(tmp_path), session=session).failure)) == LONGEST_FAILURE

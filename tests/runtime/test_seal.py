@@ -4,14 +4,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from runtime.feedback import build as feeding
 from runtime.seal import build as sealing
-from tests.factories import NOW
+from tests.factories import NOW, any_feedback
 from tests.runtime.audit import announced, chain, entries, erase, hold, records, seal
 from tests.runtime.conftest import ANCHORS, before, failing, stream_records
 from triage.audit.anchor import Anchor
 from triage.audit.chain import KEPT_LONGER_DAYS, Link
 from triage.audit.verification import verify
-from triage.feedback import INBOX
+from triage.feedback import INBOX, FeedbackRow
 from triage.outbox import expiry
 from triage.story import HOLD
 from triage.tables import AUDIT_CHAIN
@@ -218,13 +219,13 @@ def test_what_triage_people_and_erasure_change_is_not_announced(cloud, story, ca
     story.put({"complaint_id": f"{INBOX}1", "entry": "f-1", "kind": "confirm"})
     event = records(story, "1", f"{INBOX}1")
     seal(cloud, event)
-    (allocation,) = entries(story, "ALLOCATION")
-    superseded = {"complaint_id": "1", "entry": "SUPERSEDED#000001", "allocation": allocation}
-    story.put(superseded)
-    story.put({**allocation, "version": 2})
+    said = any_feedback(complaint_id="1", feedback_id="f-2", kind="set_vulnerable")
+    story.put(FeedbackRow.of(said))
+    feeding(cloud.feedback, cloud.session())(stream_records({"complaint_id": f"{INBOX}1", "entry": "f-2"}), None)
     hold(cloud)
     (placed,) = entries(story, HOLD)
-    seal(cloud, stream_records(*({"complaint_id": "1", "entry": each["entry"]} for each in (superseded, placed))))
+    keys = ({"complaint_id": "1", "entry": entry} for entry in ("SUPERSEDED#000001", placed["entry"]))
+    seal(cloud, stream_records(*keys))
     hold(cloud, kind="lift")
     story.put({"complaint_id": f"{INBOX}1", "entry": "f-1", "kind": "confirm", "outcome": "refused"})
     erase(cloud)
@@ -237,7 +238,7 @@ def test_what_triage_people_and_erasure_change_is_not_announced(cloud, story, ca
 
 def test_feedback_that_is_put_again_is_judged_by_the_outcome_it_gets(cloud, story, capsys):
     row = {"complaint_id": f"{INBOX}1", "entry": "f-1", "kind": "confirm"}
-    done = {**row, "outcome": "applied", "made_version": 2}
+    done = {**row, "outcome": "refused", "reason": "a good one"}
     for form in (row, done, row, done):
         story.put(form)
         seal(cloud, records(story, f"{INBOX}1"))

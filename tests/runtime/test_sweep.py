@@ -8,11 +8,11 @@ from pydantic import ValidationError
 from runtime.adapters.executions import Executions
 from runtime.adapters.outbox import Outbox
 from runtime.sweep import build
-from tests.factories import any_item
+from tests.factories import any_allocation, any_item
 from tests.runtime.conftest import Cloud, before, calls, failing
 from triage.outbox import ALLOCATED, PARKED, STARTED
 from triage.steps import ExecutionInput
-from triage.tables import RAW_COMPLAINTS
+from triage.tables import COMPLAINTS_ALLOCATION, RAW_COMPLAINTS
 
 ALL = {"scope": "all"}
 UNAVAILABLE = ClientError({"Error": {"Code": "ServiceUnavailable", "Message": "later"}}, "any")
@@ -127,7 +127,69 @@ def test_what_is_settled_is_left_alone(cloud, state):
     start(cloud, "1")
     cloud.end_executions()
     cloud.table(RAW_COMPLAINTS).put({**item(cloud, "1"), "triage_state": state})
+    cloud.table(COMPLAINTS_ALLOCATION).put(any_allocation(complaint_id="1"))
     assert build(cloud.sweep, cloud.session())(ALL, None) == {}
+
+
+WRITTEN_BY_OTHERS = {
+    "allocated, without an allocation": {"triage_state": ALLOCATED, "triage_execution": "1", "triage_attempts": 1},
+    "an unknown state": {"triage_state": "closed"},
+    "parked, where nobody sees it": {"triage_state": PARKED},
+    "parked, without attempts": {
+        "triage_state": PARKED,
+        "triage_started_at": "2026-03-02T09:30:00.000Z",
+        "triage_execution": "1",
+    },
+    "started, where no sweep sees it": {"triage_state": STARTED, "triage_execution": "1", "triage_attempts": 1},
+    "started in the future": {
+        "triage_state": STARTED,
+        "triage_started_at": "2999-03-02T09:30:00.000Z",
+        "triage_execution": "1",
+        "triage_attempts": 1,
+    },
+    "started at no time": {
+        "triage_state": STARTED,
+        "triage_started_at": "yesterday",
+        "triage_execution": "1",
+        "triage_attempts": 1,
+    },
+    "started, with attempts that are no number": {
+        "triage_state": STARTED,
+        "triage_started_at": "2026-03-02T09:30:00.000Z",
+        "triage_execution": "1",
+        "triage_attempts": "many",
+    },
+    "started, by no execution that may exist": {
+        "triage_state": STARTED,
+        "triage_started_at": "2026-03-02T09:30:00.000Z",
+        "triage_execution": "a b",
+        "triage_attempts": 1,
+    },
+}
+
+
+@pytest.mark.parametrize("claim", WRITTEN_BY_OTHERS.values(), ids=WRITTEN_BY_OTHERS.keys())
+def test_a_state_without_its_record_is_not_believed(cloud, claim):
+    cloud.table(RAW_COMPLAINTS).put(any_item(complaint_id="1", **claim))
+    outcomes = build(cloud.sweep, cloud.session())(ALL, None)
+    assert outcomes == {"disbelieved": 1}
+    assert item(cloud, "1")["triage_state"] == STARTED and item(cloud, "1")["triage_attempts"] == 1
+    assert cloud.executions() == [item(cloud, "1")["triage_execution"]]
+    assert "disbelieved" not in build(cloud.sweep, cloud.session())(ALL, None)
+
+
+def test_a_state_whose_story_has_expired_is_believed(cloud):
+    cloud.table(RAW_COMPLAINTS).put(any_item(complaint_id="1", triage_state=ALLOCATED, expires_at=1_700_000_000))
+    assert build(cloud.sweep, cloud.session())(ALL, None) == {}
+
+
+def test_a_complaint_that_settles_while_it_is_not_believed_is_left_alone(cloud):
+    cloud.table(RAW_COMPLAINTS).put(any_item(complaint_id="1", triage_state="closed"))
+    session = cloud.session()
+    settled = {**item(cloud, "1"), "triage_state": ALLOCATED}
+    before(session, "dynamodb.UpdateItem", lambda: cloud.table(RAW_COMPLAINTS).put(settled))
+    assert build(cloud.sweep, session)(ALL, None) == {"taken": 1}
+    assert item(cloud, "1") == settled and cloud.executions() == []
 
 
 def test_of_two_sweepers_at_once_one_restarts(cloud):

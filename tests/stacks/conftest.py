@@ -260,7 +260,7 @@ def _alter(checkout: Path) -> None:
     open_bucket = "from aws_cdk import Stack, aws_s3\naws_s3.Bucket(Stack(app, 'Other'), 'Open')\napp.synth()"
     application.write_text(application.read_text().replace("app.synth()", open_bucket))
     settings = checkout / "stacks" / "settings.py"
-    changes = {"hub_token_secret=None": "hub_token_secret='hub/token'", "empties_buckets=False": "empties_buckets=True"}
+    changes = {'"complaints-triage/local/hub-token"': "'hub/token'", "empties_buckets=False": "empties_buckets=True"}
     text = settings.read_text()
     for old, new in changes.items():
         assert old in text

@@ -72,6 +72,7 @@ JUDGES = (
     | reads(NARRATIVES_KEY)
     | writes(RECORDS_KEY)
 )
+TRIES = on(BUNDLES, "s3", "GetObject") | uses(RECORDS_KEY)
 HOLDS = (
     table(RAW, "UpdateItem")
     | table(STORY, "Query", "UpdateItem")
@@ -151,7 +152,7 @@ ALLOWED: dict[str, Allowed] = {
     ),
     "Audit/SealRole": (
         logs("Audit/Seal")
-        | table(STORY, "BatchGetItem", "Query")
+        | table(STORY, "BatchGetItem", "Query", "Scan")
         | table(CHAIN, "PutItem", "Query")
         | on("Data/Anchors/Bucket.Arn/*", "s3", "PutObject")
         | reads_stream("Data/ComplaintsAllocation/Table.StreamArn", RECORDS_KEY)
@@ -185,24 +186,32 @@ ALLOWED: dict[str, Allowed] = {
     "Intake/IntakeRole": (
         logs("Intake/Intake")
         | table(RAW, "UpdateItem")
+        | table(STORY, "BatchGetItem")
         | on(MACHINE, "states", "StartExecution")
         | reads_stream("Data/RawComplaints/Table.StreamArn", NARRATIVES_KEY)
         | writes(NARRATIVES_KEY)
+        | reads(RECORDS_KEY)
         | keeps_undelivered_records()
     ),
     "Intake/SweepRole": (
         logs("Intake/Sweep")
         | table(RAW, "Scan", "UpdateItem")
+        | table(STORY, "BatchGetItem")
         | table(f"{RAW}/index/by_triage_state", "Query")
         | on(MACHINE, "states", "StartExecution")
         | on(f"arn:<AWS::Partition>:states:{ACCOUNT}:execution:{MACHINE}.split(:)[6]:*", "states", "DescribeExecution")
         | on("Data/Parked.Arn", "sqs", "SendMessage")
         | writes(NARRATIVES_KEY)
         | uses(RECORDS_KEY)
+        | reads(RECORDS_KEY)
         | reports_failed_runs()
     ),
+    "MLOps/TryModelRole": TRIES | logs("MLOps/TryModel"),
+    "MLOps/TryModelTransformersRole": TRIES | logs("MLOps/TryModelTransformers"),
     "MLOps/MirrorRole": (
         logs("MLOps/Mirror")
+        | on("MLOps/TryModel.Arn", "lambda", "InvokeFunction")
+        | on("MLOps/TryModelTransformers.Arn", "lambda", "InvokeFunction")
         | table(MODELS, "GetItem", "UpdateItem")
         | on(BUNDLES, "s3", "GetObject", "PutObject")
         | on(BUNDLES.removesuffix("/*"), "s3", "ListBucket")

@@ -1,6 +1,7 @@
 """What a pull request would lose is found in what `cdk diff` says of our own templates."""
 
 import copy
+import dataclasses
 import json
 import shutil
 import subprocess
@@ -47,8 +48,8 @@ def holding(template):
     return {
         path
         for path, resource in template.resources.items()
-        if "DeletionPolicy" in resource
-        or (template.stack_name.endswith("Stateful") and not resource["Type"].endswith("Policy"))
+        if not resource["Type"].endswith("Policy")
+        and ("DeletionPolicy" in resource or template.stack_name.endswith("Stateful"))
     }
 
 
@@ -93,6 +94,56 @@ def test_a_change_that_replaces_what_holds_something_is_found(production, said, 
     resource["Properties"] |= change
     losses = [loss for loss in diff.losses(said(template, changed)) if loss.name.endswith(logical_id)]
     assert [(loss.kind, loss.impact) for loss in losses] == [(kind, "replace")]
+
+
+def test_an_export_that_goes_stops_the_deployment(production, said):
+    template = production.stateful
+    name = next(iter(template.document["Outputs"]))
+    changed = copy.deepcopy(template.document)
+    del changed["Outputs"][name]
+    (told,) = diff.obstacles(said(template, changed))
+    assert f"`{name}` of {template.stack_name} is exported no more" in told
+    text = said(template, {**template.document, "Outputs": {}})
+    assert len([*diff.obstacles(text)]) == len(template.document["Outputs"])
+
+
+def index(name):
+    return {
+        "IndexName": name,
+        "KeySchema": [{"AttributeName": "some", "KeyType": "HASH"}],
+        "Projection": {"ProjectionType": "ALL"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "stops"),
+    [
+        ([], ["new"], ""),
+        ([], ["new", "other"], "new, other"),
+        (["old"], [], ""),
+        (["old", "older"], [], "old, older"),
+        (["old"], ["old", "new"], ""),
+        (["old"], ["old", "new", "other"], "new, other"),
+        (["old", "older"], ["older"], ""),
+        (["old"], ["new"], "new, old"),
+        (["old", "older"], ["older", "old"], ""),
+    ],
+)
+def test_one_index_of_a_table_can_change_at_a_time(production, said, before, after, stops):
+    def indexed(names):
+        document = copy.deepcopy(production.stateful.document)
+        for resource in document["Resources"].values():
+            if resource["Type"] == "AWS::DynamoDB::GlobalTable":
+                resource["Properties"].pop("GlobalSecondaryIndexes", None)
+                if names:
+                    resource["Properties"]["GlobalSecondaryIndexes"] = [index(name) for name in names]
+        return document
+
+    deployed = dataclasses.replace(production.stateful, document=indexed(before))
+    told = [*diff.obstacles(said(deployed, indexed(after)))]
+    tables = production.stateful.of_type("AWS::DynamoDB::GlobalTable")
+    assert len(told) == (len(tables) if stops else 0)
+    assert all(f"changes the indexes {stops}." in each for each in told)
 
 
 def test_a_change_in_place_loses_nothing(production, said):

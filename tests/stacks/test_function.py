@@ -6,6 +6,7 @@ from typing import get_args
 
 import pytest
 
+from runtime.adapters.trials import ANSWERS_WITHIN
 from stacks.function import filled, reserved_concurrency
 from stacks.settings import SETTINGS
 from triage.bundle import Engine
@@ -16,6 +17,7 @@ from triage.functions import (
     MODEL_INFERENCE,
     SHADOW_INFERENCE,
     STEPS,
+    TRY_MODEL,
     AllocateEnvironment,
     Environment,
     Function,
@@ -31,9 +33,10 @@ DOCS = Path(__file__).parents[2] / "docs"
 DEPLOY, OPERATIONS = DOCS / "deploy.md", DOCS / "operations.md"
 
 JUDGING = (MODEL_INFERENCE, SHADOW_INFERENCE, EXPLAIN)
-"""Each is deployed once for each engine."""
+LOADING = (*JUDGING, TRY_MODEL)
+"""Each is deployed once for each engine, and loads models."""
 
-WITH_ONNX = (*JUDGING, DELIVER_EXPLANATION)
+WITH_ONNX = (*LOADING, DELIVER_EXPLANATION)
 """Delivery runs no model. It needs the redactor's library, which is in the same layer."""
 
 NAMED_RESOURCES = {
@@ -95,7 +98,7 @@ def test_every_function_is_deployed_and_no_other(synthesis):
 
 
 def test_a_function_is_deployed_once_or_once_for_each_engine(function, paths):
-    assert sorted(map(is_transformers, paths)) == ([False, True] if function in JUDGING else [False])
+    assert sorted(map(is_transformers, paths)) == ([False, True] if function in LOADING else [False])
 
 
 def test_names_and_environments_belong_to_one_function_each():
@@ -274,7 +277,7 @@ def test_reservations_are_counted_over_all_functions():
     assert reserved_concurrency({"Resources": resources}) == 7
 
 
-@pytest.mark.parametrize("function", JUDGING, ids=lambda function: function.name)
+@pytest.mark.parametrize("function", LOADING, ids=lambda function: function.name)
 def test_what_the_mirror_takes_fits_into_every_function_that_loads_it(paths, synthesis):
     largest = MirrorEnvironment.read(variables(synthesis, "MLOps/Mirror")).largest
     for path in paths:
@@ -299,7 +302,27 @@ def test_the_mirror_has_room_for_the_largest_bundle_it_takes(synthesis):
     assert function["EphemeralStorage"]["Size"] >= 2 * megabytes
 
 
-@pytest.mark.parametrize("function", JUDGING, ids=lambda function: function.name)
+@pytest.mark.parametrize("engine", get_args(Engine))
+def test_a_model_is_tried_where_it_would_be_served(synthesis, engine):
+    """A function with more memory or time would take models that triage cannot serve."""
+    mirror = MirrorEnvironment.read(variables(synthesis, "MLOps/Mirror"))
+    suffix = "Transformers" if engine == "transformers" else ""
+    assert mirror.trials[engine] == f"MLOps/TryModel{suffix}"
+    serving, trying = (
+        synthesis.functions[f"{path}{suffix}"] for path in ("Inference/ModelInference", "MLOps/TryModel")
+    )
+    for name in ("MemorySize", "EphemeralStorage", "Timeout", "Layers", "Architectures", "PackageType"):
+        assert serving.get(name) == trying.get(name), name
+
+
+def test_the_mirror_waits_for_a_trial_and_has_time_left(synthesis):
+    trials = (synthesis.functions[path] for path in deployed(TRY_MODEL, synthesis))
+    assert max(trial["Timeout"] for trial in trials) < ANSWERS_WITHIN
+    # The rest is for the files, which come first.
+    assert synthesis.functions["MLOps/Mirror"]["Timeout"] > 2 * ANSWERS_WITHIN
+
+
+@pytest.mark.parametrize("function", LOADING, ids=lambda function: function.name)
 def test_inference_has_memory_for_its_models(paths, synthesis):
     megabytes = SETTINGS[synthesis.environment].loaded_megabytes
     for path in paths:

@@ -41,9 +41,18 @@ def permissions(synthesis, role: str) -> Allowed:
     return {(action, resource.replace(region, "<region>")) for action, resource in synthesis.permissions(role)}
 
 
+def reads_the_hubs_token(synthesis, role: str) -> Allowed:
+    """The mirror may read the token of a Hub that asks for one."""
+    secret = SETTINGS[synthesis.environment].hub_token_secret
+    if secret is None or role != "MLOps/MirrorRole":
+        return set()
+    arn = f"arn:<AWS::Partition>:secretsmanager:{ACCOUNT}:secret:{secret}-??????"
+    return on(arn, "secretsmanager", "DescribeSecret", "GetSecretValue")
+
+
 @pytest.mark.parametrize("role", ALLOWED)
 def test_a_role_may_do_exactly_what_it_needs(synthesis, role):
-    assert permissions(synthesis, role) == ALLOWED[role]
+    assert permissions(synthesis, role) == ALLOWED[role] | reads_the_hubs_token(synthesis, role)
 
 
 def test_there_is_no_role_beside_those(synthesis):

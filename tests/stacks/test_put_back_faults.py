@@ -71,7 +71,7 @@ def in_definition(path: str, old: str, new: str) -> Change:
 
 def the_namespace_is_shared(stateful: Template, stateless: Template) -> None:
     for alarm in stateless.of_type("AWS::CloudWatch::Alarm").values():
-        if not alarm["Namespace"].startswith("AWS/"):
+        if not alarm.get("Namespace", "AWS/").startswith("AWS/"):
             alarm["Namespace"] = "ComplaintsTriage"
 
 

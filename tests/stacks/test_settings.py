@@ -15,9 +15,10 @@ STACKS = Path(__file__).parents[2] / "stacks"
 
 
 def attributes_read(name: str) -> set[str]:
-    """`x` of every `….<name>.x` or `<name>.x` in the stacks."""
+    """`x` of every `….<name>.x`, `…._<name>.x` or `<name>.x` in the stacks."""
     nodes = [n for file in STACKS.rglob("*.py") for n in ast.walk(ast.parse(file.read_text()))]
-    return {n.attr for n in nodes if isinstance(n, ast.Attribute) and ast.unparse(n.value).split(".")[-1] == name}
+    named = {name, f"_{name}"}
+    return {n.attr for n in nodes if isinstance(n, ast.Attribute) and ast.unparse(n.value).split(".")[-1] in named}
 
 
 def test_settings_are_found_by_the_name_of_their_environment():

@@ -135,6 +135,6 @@ def test_a_shadow_has_less_time_and_fewer_turns_than_what_answers(judging, synth
 
 def test_no_alarm_watches_a_shadow_that_fails_because_its_failure_is_recorded(synthesis):
     """Alarms watch what is not recorded: executions that fail or time out, and events that start none."""
-    watched = {alarm["MetricName"] for alarm in synthesis.stateless.of_type("AWS::CloudWatch::Alarm").values()}
+    watched = {alarm.get("MetricName") for alarm in synthesis.stateless.of_type("AWS::CloudWatch::Alarm").values()}
     assert "ShadowFailed" not in watched
     assert {"ExecutionsFailed", "ExecutionsTimedOut", "FailedInvocations"} <= watched

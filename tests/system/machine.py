@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,18 @@ import boto3
 from botocore.credentials import Credentials
 from huggingface_hub import HfApi
 
-from cli.aws.deployment import Deployment, find
+from cli.aws.deployment import Deployment, find, hub_token
 from cli.aws.submission import allocations
 from cli.commands.models import wait_until_mirrored
 from local.session import loopback_session, session
 from local.state import ROOT, Instance
+from runtime.adapters.bundles import S3Bundles
+from runtime.adapters.dynamodb import Table
+from triage.bundle import describe
+from triage.complaint import timestamp
 from triage.story import ALLOCATION, AllocationEntry
-from triage.strategies.registry import CURRENT, ModelInfo
+from triage.strategies.registry import CURRENT, MirroredBundle, ModelInfo
+from triage.tables import MODEL_INFO
 
 ALLOCATION_SECONDS = 120.0
 STACK = "Complaints-local-Stateless"
@@ -48,7 +54,7 @@ class Machine:
 
     @property
     def hub(self) -> HfApi:
-        return HfApi(endpoint=self.instance.hub_endpoint, token=False)
+        return HfApi(endpoint=self.instance.hub_endpoint, token=hub_token("local", self.state))
 
     def put(self, *items: dict[str, Any]) -> list[str]:
         """Put complaints as operations do, with a plain PutItem."""
@@ -119,6 +125,26 @@ class Machine:
         wait_until_mirrored(registry, model_id, revision)
         registry.activate(model_id, revision, by="test")
         return registry.get(model_id, revision)
+
+    def register_untried(self, folder: Path, model_id: str, task: str) -> ModelInfo:
+        """Activate a model that its trial would refuse: no trial has the letters on which every model fails."""
+        revision = self.publish(folder, model_id)
+        manifest, now = describe(folder), timestamp(datetime.now(UTC))
+        row = ModelInfo(
+            model_id=model_id,
+            revision=revision,
+            task=task,
+            bundle=MirroredBundle.of(manifest, mirrored_at=now),
+            registered_at=now,
+            registered_by="test",
+        )
+        bundles = S3Bundles(self.aws.client("s3"), self.deployment.name("bundles-bucket"))
+        bundles.store(folder, manifest, model_id=model_id, revision=revision)
+        models = Table(self.aws.client("dynamodb"), MODEL_INFO, self.deployment.name("model-info-table"))
+        if models.put_if_absent(row):
+            bundles.store_registration(row)
+        self.deployment.registry.activate(model_id, revision, by="test")
+        return self.deployment.registry.get(model_id, revision)
 
     def retire(self, model: ModelInfo) -> None:
         self.deployment.registry.retire(model.model_id, model.revision, by="test")

@@ -6,7 +6,14 @@ import signal
 
 import pytest
 
-from tests.system.bundles import nan_model, plain_bundle, raising_model, transformers_model
+from tests.system.bundles import (
+    constant_model,
+    hanging_model,
+    nan_model,
+    plain_bundle,
+    raising_model,
+    transformers_model,
+)
 from tests.system.machine import Machine, until
 from triage.errors import RegistryError
 
@@ -43,7 +50,7 @@ def test_a_row_written_by_hand_is_enough(machine: Machine, any_item, tmp_path):
 def test_a_model_that_raises_or_returns_garbage_costs_its_own_prediction_only(
     machine: Machine, any_item, tmp_path, misbehaving
 ):
-    model = machine.register(misbehaving(tmp_path / "mood", ["good", "bad"]), "somebody/mood", "mood")
+    model = machine.register_untried(misbehaving(tmp_path / "mood", ["good", "bad"]), "somebody/mood", "mood")
     try:
         (allocation,) = machine.allocate(any_item())
     finally:
@@ -54,7 +61,7 @@ def test_a_model_that_raises_or_returns_garbage_costs_its_own_prediction_only(
 def test_a_failing_vulnerability_model_makes_the_journey_specialist(machine: Machine, any_item, tmp_path):
     registry = machine.deployment.registry
     (good,) = (m for m in registry.models() if m.task == "vulnerable" and m.state == "champion")
-    bad = machine.register(nan_model(tmp_path / "v", ["no", "yes"]), "somebody/vulnerable", "vulnerable")
+    bad = machine.register_untried(nan_model(tmp_path / "v", ["no", "yes"]), "somebody/vulnerable", "vulnerable")
     machine.retire(good)
     try:
         (allocation,) = machine.allocate(any_item(narrative="My card payment was taken twice and not refunded."))
@@ -79,7 +86,7 @@ def test_without_a_product_model_people_triage(machine: Machine, any_item):
 
 
 def test_a_hub_that_hangs_stops_registration_and_not_triage(machine: Machine, any_item, tmp_path):
-    folder = nan_model(tmp_path / "late", ["a", "b"])
+    folder = transformers_model(tmp_path / "late", ["a", "b"])
     revision = machine.publish(folder, "somebody/late")
     hub = machine.instance.children["hub"].pid
     os.kill(hub, signal.SIGSTOP)
@@ -103,6 +110,28 @@ def test_a_pickle_is_refused_with_the_reason_in_the_row(machine: Machine, tmp_pa
     assert "BundleUnsafeError" in refused.stderr
     with pytest.raises(RegistryError, match="not mirrored"):
         machine.deployment.registry.activate("somebody/pickled", revision, by="test")
+
+
+@pytest.mark.parametrize(
+    ("build", "reason"),
+    [
+        (
+            nan_model,
+            "BundleUnfitError: tried on letters, it fails: a short letter fails: the model gave a score that is",
+        ),
+        (raising_model, "BundleUnfitError: tried on letters, it fails: a short letter fails: the model raised"),
+        (constant_model, "BundleUnfitError: tried on letters, it fails: it gives the same scores to"),
+        (hanging_model, "BundleUnfitError: loading it and reading letters needs more memory or time"),
+    ],
+)
+def test_a_model_that_cannot_read_is_refused_with_the_reason_in_the_row(machine: Machine, tmp_path, build, reason):
+    revision = machine.publish(build(tmp_path / "unfit", ["a", "b"]), f"somebody/{build.__name__}")
+    register = ("models", "register", f"somebody/{build.__name__}", "--revision", revision, "--task", "mood")
+    refused = machine.triage(*register, "--activate", check=False)
+    assert refused.returncode == 1
+    assert reason in " ".join(refused.stderr.split())
+    with pytest.raises(RegistryError, match="not mirrored"):
+        machine.deployment.registry.activate(f"somebody/{build.__name__}", revision, by="test")
 
 
 def test_a_branch_is_no_revision(machine: Machine):

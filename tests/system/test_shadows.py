@@ -31,7 +31,7 @@ def shadowed(machine: Machine, tmp_path: Path) -> Iterator[Callable[..., Strateg
         (champion,) = (m for m in registry.models() if m.task == "product" and m.state == "champion")
         arms = []
         for name, (build, share) in shadows.items():
-            model = machine.register(build(tmp_path / name, LABELS), f"somebody/{name}", "product")
+            model = machine.register_untried(build(tmp_path / name, LABELS), f"somebody/{name}", "product")
             added.append(model)
             arms.append(Arm(name=name, model_id=model.model_id, revision=model.revision, share=share))
         answering = Arm(name="champion", model_id=champion.model_id, revision=champion.revision, share=ALL)

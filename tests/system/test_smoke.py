@@ -125,7 +125,9 @@ def _verifies(machine: Machine, ids: list[str]) -> bool:
 
 
 def test_a_model_that_does_not_answer_fails_the_allocation(machine: Machine, tmp_path):
-    model = machine.register(raising_model(tmp_path / "broken", ["now", "later"]), "somebody/urgency", "urgency")
+    model = machine.register_untried(
+        raising_model(tmp_path / "broken", ["now", "later"]), "somebody/urgency", "urgency"
+    )
     try:
         code, steps, _ = smoke(machine)
     finally:

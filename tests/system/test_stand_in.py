@@ -48,7 +48,7 @@ def champion(machine: Machine, tmp_path: Path) -> Iterator[ModelInfo]:
 
 def registered(machine: Machine, bundle: Path, repository: str, task: str) -> Iterator[ModelInfo]:
     """Yield a registered challenger; afterwards withdraw its strategy and retire it."""
-    model = machine.register(bundle, repository, task)
+    model = machine.register_untried(bundle, repository, task)
     yield model
     machine.withdraw_strategy(model.task)
     machine.retire(model)

@@ -46,7 +46,8 @@ def test_a_public_bucket_is_found(tmp_path, tool, rule):
 
 def test_who_comes_while_cfn_guard_is_unpacked_gets_a_program_that_runs(tmp_path, monkeypatch):
     program, _ = tools._guard()
-    write, versions = tarfile.TarFile.makefile, []
+    write = tarfile.TarFile.makefile
+    versions: list[str] = []
 
     def write_while_another_comes(archive, member, path):
         write(archive, member, path)

@@ -1,17 +1,21 @@
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from tests.factories import any_bundle, any_hub_model, any_manifest, any_sha256
 from triage.bundle import (
     DEFAULT_MAX_LENGTH,
     MANIFEST_FILE,
+    MAX_DOCUMENT_BYTES,
     BundleFile,
     Calibration,
+    Manifest,
     Thresholds,
     describe,
     hash_files,
@@ -19,7 +23,8 @@ from triage.bundle import (
     read_manifest,
     verify,
 )
-from triage.errors import BundleCorruptError, BundleUnsafeError
+from triage.contracts import Contract
+from triage.errors import BundleCorruptError, BundleRefusedError, BundleUnfitError, BundleUnsafeError
 
 
 def change_config(folder: Path, **values: object) -> None:
@@ -75,7 +80,7 @@ def test_a_graph_without_its_fast_tokenizer_is_refused(tmp_path):
 
 def test_a_graph_without_its_fast_tokenizer_gives_way_to_safetensors(tmp_path):
     any_hub_model(tmp_path)
-    (tmp_path / "tokenizer.json").unlink()
+    (tmp_path / "tokenizer.json").rename(tmp_path / "vocab.txt")
     (tmp_path / "model.safetensors").write_bytes(b"weights")
     assert describe(tmp_path).engine == "transformers"
 
@@ -88,15 +93,169 @@ def test_no_id2label_is_no_classifier(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "labels",
-    [{"0": "a", "2": "c"}, {"1": "a", "2": "b"}, {"a": "a", "b": "b"}, {"0": "only one"}, {"0": "a", "1": "a"}, {}],
-    ids=["gap", "from one", "words", "one label", "repeated", "none"],
+    ("labels", "reason"),
+    [
+        ({"0": "a", "2": "c"}, "must number its 2 labels from 0, and has no number 1"),
+        ({"1": "a", "2": "b"}, "has no number 0"),
+        ({"a": "a", "b": "b"}, "has no number 0"),
+        ({"0": "only one"}, r"one score and no labels to choose from \(a regression\)"),
+        ({"0": "a", "1": "b", "2": "a"}, "gives 0 and 2 the same name 'a'"),
+        ({}, "has 0 labels; a classifier needs two or more"),
+        ({"0": "a", "1": "b" * 90_000}, "the longest of 90,000 characters"),
+        ({str(number): str(number) for number in range(1_001)}, "has 1,001 labels"),
+    ],
+    ids=["gap", "from one", "words", "one label", "repeated", "none", "too long", "too many"],
 )
-def test_labels_that_do_not_number_the_logits_are_refused(tmp_path, labels):
+def test_labels_that_cannot_be_served_are_refused_for_the_true_reason(tmp_path, labels, reason):
     any_hub_model(tmp_path)
     change_config(tmp_path, id2label=labels)
-    with pytest.raises(BundleCorruptError):
+    with pytest.raises(BundleRefusedError, match=reason) as refused:
         describe(tmp_path)
+    assert len(str(refused.value)) < 300
+
+
+@pytest.mark.parametrize("prepare", [any_hub_model, any_bundle], ids=["plain", "ours"])
+@pytest.mark.parametrize(
+    ("kind", "reason"), [("multi_label_classification", "judges each label by itself"), ("regression", "a regression")]
+)
+def test_a_model_that_does_not_give_one_label_is_refused_for_the_true_reason(tmp_path, prepare, kind, reason):
+    prepare(tmp_path)
+    change_config(tmp_path, problem_type=kind)
+    with pytest.raises(BundleUnfitError, match=reason):
+        describe(tmp_path)
+
+
+def test_a_head_with_other_labels_than_the_manifest_is_refused(tmp_path):
+    any_bundle(tmp_path)
+    change_config(tmp_path, id2label={"0": "a", "1": "b", "2": "c"})
+    with pytest.raises(BundleCorruptError, match="differs"):
+        describe(tmp_path)
+    manifest = any_manifest(labels=("Mortgage", "Student loan"), files=hash_files(tmp_path))
+    (tmp_path / MANIFEST_FILE).write_bytes(manifest.document())
+    with pytest.raises(BundleUnfitError, match=r"2 labels, and id2label in config\.json has 3"):
+        describe(tmp_path)
+
+
+@pytest.mark.parametrize("prepare", [any_hub_model, any_bundle], ids=["plain", "ours"])
+@pytest.mark.parametrize("left", [(), ("spm.model",), ("spiece.model",), ("vocab.json",)], ids=str)
+def test_a_model_without_a_tokenizer_that_can_be_loaded_is_refused(tmp_path, prepare, left):
+    prepare(tmp_path)
+    (tmp_path / "tokenizer.json").unlink()
+    (tmp_path / "model.onnx").rename(tmp_path / "model.safetensors")
+    for name in left:
+        (tmp_path / name).write_bytes(b"pieces")
+    if prepare is any_bundle:
+        manifest = any_manifest(engine="transformers", weights="model.safetensors", files=hash_files(tmp_path))
+        (tmp_path / MANIFEST_FILE).write_bytes(manifest.document())
+    with pytest.raises(BundleUnfitError, match=r"no tokenizer that can be loaded \(tokenizer\.json; vocab\.txt;"):
+        describe(tmp_path)
+
+
+@pytest.mark.parametrize("place", ["config.json", "tokenizer_config.json"])
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"auto_map": {"AutoModel": "modeling.Model"}},
+        {"attn_implementation": "somebody/kernel"},
+        {"_attn_implementation": "somebody/kernel@main:flash"},
+        {"attn_implementation": {"": "somebody/kernel"}},
+        {"experts_implementation": "somebody/kernel"},
+        {"text_config": {"attn_implementation": "somebody/kernel"}},
+        {"layers": [{"auto_map": {"AutoModel": "other/repo--modeling.Model"}}]},
+        {"custom_pipelines": {"any": {"impl": "pipeline.Any"}}},
+        {"quantization_config": {"quant_method": "bitsandbytes"}},
+    ],
+    ids=str,
+)
+def test_no_setting_names_code_or_files_elsewhere(tmp_path, place, setting):
+    any_hub_model(tmp_path)
+    (tmp_path / "tokenizer_config.json").write_text("{}")
+    document = json.loads((tmp_path / place).read_text())
+    (tmp_path / place).write_text(json.dumps({**document, **setting}))
+    with pytest.raises(BundleUnsafeError, match=place.replace(".", r"\.")):
+        describe(tmp_path)
+
+
+@pytest.mark.parametrize("implementation", [None, "eager", "sdpa"])
+def test_attention_that_torch_brings_is_taken(tmp_path, implementation):
+    any_hub_model(tmp_path)
+    change_config(tmp_path, attn_implementation=implementation, text_config={"_attn_implementation": implementation})
+    assert describe(tmp_path).engine == "onnx"
+
+
+@pytest.mark.parametrize(
+    ("shard", "error"),
+    [
+        ("../../other.safetensors", BundleUnsafeError),
+        ("/etc/passwd", BundleUnsafeError),
+        ("pytorch_model-00001-of-00002.bin", BundleUnsafeError),
+        ("model-*.safetensors", BundleUnsafeError),
+        (7, BundleUnsafeError),
+        ("model-00002-of-00002.safetensors", BundleCorruptError),
+    ],
+)
+def test_an_index_names_shards_beside_it_and_nothing_else(tmp_path, shard, error):
+    any_hub_model(tmp_path)
+    (tmp_path / "model.onnx").unlink()
+    (tmp_path / "model-00001-of-00002.safetensors").write_bytes(b"weights")
+    index = {"weight_map": {"a": "model-00001-of-00002.safetensors", "b": shard}}
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(error, match="index"):
+        describe(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer_config.json", MANIFEST_FILE])
+def test_a_document_that_is_too_large_is_not_read(tmp_path, name):
+    any_bundle(tmp_path)
+    (tmp_path / name).write_bytes(b" " * (MAX_DOCUMENT_BYTES + 1))
+    with pytest.raises(BundleCorruptError, match="has 8 MB, and at most 8 are read"):
+        describe(tmp_path)
+
+
+def test_a_document_that_nests_without_end_is_no_json(tmp_path):
+    any_hub_model(tmp_path)
+    (tmp_path / "config.json").write_text('{"a":' * 200_000)
+    with pytest.raises(BundleCorruptError, match="not JSON"):
+        describe(tmp_path)
+
+
+def unbounded(schema: dict[str, Any]) -> set[str]:
+    """The places in a schema that take a value of any size."""
+
+    def walk(part: dict[str, Any], place: str) -> Iterator[str]:
+        kind = part.get("type")
+        if kind == "string" and not {"maxLength", "pattern", "enum", "const"} & part.keys():
+            yield place
+        if kind == "array" and "maxItems" not in part:
+            yield place
+        if kind == "object" and "additionalProperties" in part and part["additionalProperties"] is not False:
+            if "maxProperties" not in part or not part.get("propertyNames"):
+                yield place
+            yield from walk(part["additionalProperties"], f"{place}.*")
+        if kind == "integer" and not ({"minimum", "exclusiveMinimum"} & part.keys() and "maximum" in part):
+            yield place
+        for name, value in part.get("properties", {}).items():
+            yield from walk(value, f"{place}.{name}")
+        for each in (*part.get("anyOf", ()), *part.get("prefixItems", ()), *part.get("$defs", {}).values()):
+            yield from walk(each, place)
+        if isinstance(part.get("items"), dict):
+            yield from walk(part["items"], f"{place}[]")
+
+    return set(walk(schema, ""))
+
+
+def test_every_field_of_a_bundle_is_bounded():
+    assert unbounded(Manifest.model_json_schema()) == set()
+
+
+def test_a_field_without_a_bound_would_be_found():
+    class Wide(Contract):
+        text: str
+        many: tuple[Annotated[str, Field(max_length=3)], ...]
+        figures: dict[str, float]
+        number: int | None
+
+    assert unbounded(Wide.model_json_schema()) == {".text", ".many", ".figures", ".number"}
 
 
 @pytest.mark.parametrize("document", [b"", b"{", b"[]", b"\xff\xfe", b'"text"', b"null"])
@@ -186,7 +345,17 @@ def test_a_manifest_that_names_a_file_elsewhere_is_refused_before_anything_is_fe
         read_manifest(led_astray.document(), expected_sha256=led_astray.sha256)
 
 
-@pytest.mark.parametrize("name", ["model-x/../../other.safetensors", "model-/etc/any.safetensors"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "model-x/../../other.safetensors",
+        "model-/etc/any.safetensors",
+        # The Hub's client would take it as a pattern, and fetch files that nobody has counted.
+        "model-*.safetensors",
+        "model-[0-9]-of-2.safetensors",
+        "model-1-of-2.safetensors\n",
+    ],
+)
 def test_a_shard_lies_beside_its_index(name):
     assert not is_allowed(name)
 

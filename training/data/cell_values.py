@@ -8,6 +8,9 @@ from datetime import date, datetime
 
 from triage.values import to_id
 
+EARLIEST_YEAR, LATEST_YEAR = 1900, 2100
+"""Of a complaint. Another year is a typing error, or the start of a computer's time."""
+
 
 def to_narrative(value: object) -> str | None:
     """Return the text as it is written: who reads the complaint decides whether it says anything."""
@@ -25,19 +28,26 @@ def to_label(value: object) -> str | None:
 def to_moment(value: object) -> str | None:
     """Return ISO 8601 text from ISO 8601 or from the month/day/year of older exports."""
     if isinstance(value, date):
-        return value.isoformat()
+        return _in_range(value, value.isoformat())
     text = to_label(value)
     if text is None:
         return None
     try:
-        datetime.fromisoformat(text)
+        moment: date = datetime.fromisoformat(text)
     except ValueError:
-        return _american_day(text)
+        moment = _american_day(text)
+        text = moment.isoformat()
+    return _in_range(moment, text)
+
+
+def _in_range(moment: date, text: str) -> str:
+    if not EARLIEST_YEAR <= moment.year <= LATEST_YEAR:
+        raise ValueError(f"must be a day of the years {EARLIEST_YEAR} to {LATEST_YEAR}")
     return text
 
 
-def _american_day(text: str) -> str:
+def _american_day(text: str) -> date:
     try:
-        return datetime.strptime(text, "%m/%d/%Y").date().isoformat()
+        return datetime.strptime(text, "%m/%d/%Y").date()
     except ValueError:
         raise ValueError("is not a date: it must be YYYY-MM-DD or MM/DD/YYYY") from None

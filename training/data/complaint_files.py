@@ -6,7 +6,9 @@ wrong row, after the rows before it have been returned.
 
 import csv
 import json
+import lzma
 import re
+import struct
 import zlib
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -24,7 +26,24 @@ from training.data.cell_values import to_label, to_moment, to_narrative
 from triage.values import to_flag, to_id, to_tags, visible
 
 MAX_FIELD_CHARACTERS = 10_000_000
-"""Longest CSV field. The default of the csv module, 131,072, is too short for pasted documents."""
+"""Longest value. The default of the csv module, 131,072, is too short for pasted documents."""
+
+MAX_LINE_BYTES = 40_000_000
+"""Longest line: the longest value in UTF-8."""
+
+MAX_DOCUMENT_BYTES = 1_000_000_000
+"""Of a JSON array or an answer of the API, which is held in memory."""
+
+MAX_DIGITS = 100
+"""Of a whole number."""
+
+MAX_MEMBERS = 1_000
+"""Of an archive."""
+
+MAX_RATIO = 250
+BOMB_BYTES = 100_000_000
+"""What unpacks to more than 250 times its size is no export, if it is more than these bytes. CFPB's own are packed to a
+seventh."""
 
 PARQUET_BATCH_ROWS = 1024
 
@@ -64,6 +83,7 @@ class ExportRow:
     tags: () if the consumer stated none, None if the export does not contain tags, or has tags that nobody can read.
     unknown: values of `tags` and `account_vulnerable` that nobody can read, as they are written: whoever reads the
     complaint raises a doubt about them.
+    absent: the fields for which the export has no column.
     """
 
     row: int
@@ -83,6 +103,7 @@ class ExportRow:
     unknown: Mapping[str, Any] = field(default_factory=dict)
     member: str | None = None
     member_row: int | None = None
+    absent: frozenset[str] = field(default=frozenset(), compare=False, repr=False)
 
 
 class ExportError(Exception):
@@ -173,7 +194,24 @@ def _members(archive: ZipFile) -> list[str]:
     members = sorted(name for name in names if Path(name).suffix.lower() not in EXPLAINING)
     if not members:
         raise _UnreadableError("holds no export", advice="Zip the exported files", whole=True)
+    if len(members) > MAX_MEMBERS:
+        raise _UnreadableError(
+            f"holds {len(members):,} files, and at most {MAX_MEMBERS:,} are read", advice="Zip fewer files", whole=True
+        )
+    for name in members:
+        # zipfile reads no more of a member than it states.
+        stated = archive.getinfo(name)
+        _refuse_bomb(stated.file_size, stated.compress_size)
     return members
+
+
+def _refuse_bomb(unpacked: int, packed: int) -> None:
+    if unpacked > BOMB_BYTES and unpacked > MAX_RATIO * packed:
+        raise _UnreadableError(
+            f"unpacks {packed:,} bytes to {unpacked:,}: more than {MAX_RATIO} times its size",
+            advice="No export is packed so tightly; fetch it again from where it was made",
+            whole=True,
+        )
 
 
 def _kind(name: str) -> str:
@@ -182,6 +220,13 @@ def _kind(name: str) -> str:
         known = ", ".join(READERS)
         raise _UnreadableError(f"{name!r} has no known suffix", advice=f"Export as one of {known}, or .zip", whole=True)
     return kind
+
+
+OLD_MAC = (
+    "ends its lines with carriage returns alone, as old Macs did",
+    "Convert them, for instance with `tr '\\r' '\\n' < FILE > CONVERTED`",
+)
+"""The problem and what to do."""
 
 
 @contextmanager
@@ -202,15 +247,25 @@ def _located(path: Path, place: _Place) -> Iterator[None]:
         advice = f"Convert the file, for instance with `iconv -f {encoding} -t UTF-8`"
         raise failed(f"byte 0x{byte:02x} is not UTF-8", advice) from error
     except json.JSONDecodeError as error:
+        if "\r" in error.doc.rstrip():
+            raise failed(*OLD_MAC, whole=True) from error
         problem = f"is not JSON: {error.msg} at character {error.colno}"
         problem += f" of line {error.lineno}" if error.lineno > 1 else ""
         raise failed(problem, "Correct that place, or export again") from error
     except csv.Error as error:
+        if "new-line character" in str(error):
+            raise failed(*OLD_MAC, whole=True) from error
         advice = 'Quote values that hold commas, quotes ("" inside) or line breaks, or export again'
         raise failed(f"is not CSV: {error}", advice) from error
+    except RecursionError as error:
+        raise failed("nests without end", "Write one flat object per complaint") from error
     except (OSError, BadZipFile, zlib.error, EOFError, RuntimeError, pyarrow.ArrowException) as error:
         advice = "Check the path, its permissions and that it is not encrypted, or fetch the file again"
         raise failed(f"cannot be read: {error}", advice, whole=place.row == 1) from error
+    except (ValueError, OverflowError, MemoryError, lzma.LZMAError, struct.error) as error:
+        # The libraries for these formats raise them for files that are damaged, or made to harm.
+        advice = "Fetch the file again; if that does not help, export it again in another format"
+        raise failed(f"is damaged, or counts without bound ({type(error).__name__})", advice) from error
 
 
 def _read_csv(file: IO[bytes]) -> Iterator[Record]:
@@ -231,7 +286,7 @@ def _read_csv(file: IO[bytes]) -> Iterator[Record]:
 
 
 def _read_json_lines(file: IO[bytes]) -> Iterator[Record]:
-    return _objects(map(json.loads, filter(str.strip, _decoded(file))))
+    return _objects(map(_loads, filter(str.strip, _decoded(file))))
 
 
 def _read_json(file: IO[bytes]) -> Iterator[Record]:
@@ -239,11 +294,11 @@ def _read_json(file: IO[bytes]) -> Iterator[Record]:
     lines = _decoded(file)
     first = next(filter(str.strip, lines), "")
     if first.lstrip().startswith("{") and (record := _complete(first)) is not None and "hits" not in record:
-        return _objects(chain([record], map(json.loads, filter(str.strip, lines))))
-    text = first + "".join(lines)
+        return _objects(chain([record], map(_loads, filter(str.strip, lines))))
+    text = first + "".join(_few(lines))
     if text.lstrip().startswith("["):
         return _objects(_array(text))
-    loaded = json.loads(text)
+    loaded = _loads(text)
     if not isinstance(loaded, dict) or "hits" not in loaded:
         return _objects([loaded])
     hits = loaded["hits"].get("hits") if isinstance(loaded["hits"], dict) else None
@@ -257,8 +312,28 @@ def _read_parquet(file: IO[bytes]) -> Iterator[Record]:
         names = parquet.schema_arrow.names
         _require_id(names)
         read = [name for name in _columns(tuple(names)).values() if name is not None]
+        groups = (parquet.metadata.row_group(number) for number in range(parquet.num_row_groups))
+        sizes = [group.column(place) for group in groups for place in range(group.num_columns)]
+        _refuse_bomb(sum(c.total_uncompressed_size for c in sizes), sum(c.total_compressed_size for c in sizes))
+        texts = [field.name for field in parquet.schema_arrow if pyarrow.types.is_string(field.type)]
+    # As dictionaries: a value that a file holds once, for a million rows, is then held once.
+    file.seek(0)
+    with pyarrow.parquet.ParquetFile(file, read_dictionary=texts) as parquet:
         for batch in parquet.iter_batches(batch_size=PARQUET_BATCH_ROWS, columns=read):
-            yield from batch.to_pylist()
+            for row in range(batch.num_rows):
+                yield {name: _as_python(batch[name][row], name) for name in batch.schema.names}
+
+
+def _as_python(value: pyarrow.Scalar, name: str) -> Any:
+    try:
+        return value.as_py()
+    except (ValueError, OverflowError) as error:
+        # Parquet counts days and times further than Python.
+        raise _UnreadableError(
+            "holds a day or time outside the years 1 to 9999",
+            advice="Correct the value, or leave it empty",
+            column=name,
+        ) from error
 
 
 READERS: Mapping[str, Callable[[IO[bytes]], Iterator[Record]]] = {
@@ -272,13 +347,44 @@ READERS: Mapping[str, Callable[[IO[bytes]], Iterator[Record]]] = {
 
 def _decoded(file: IO[bytes]) -> Iterator[str]:
     """Decode line by line, so that a wrong byte is reported in its own row."""
-    for number, line in enumerate(file):
+    for number, line in enumerate(iter(lambda: file.readline(MAX_LINE_BYTES + 1), b"")):
+        if len(line) > MAX_LINE_BYTES:
+            raise _UnreadableError(
+                f"is a line of more than {MAX_LINE_BYTES:,} bytes", advice="Write one complaint a line, or export again"
+            )
         yield line.decode("utf-8" if number else "utf-8-sig")
+
+
+def _few(lines: Iterable[str]) -> Iterator[str]:
+    """Yield lines until they are too many for memory."""
+    size = 0
+    for line in lines:
+        size += len(line)
+        if size > MAX_DOCUMENT_BYTES:
+            raise _UnreadableError(
+                f"is one JSON document of more than {MAX_DOCUMENT_BYTES:,} bytes",
+                advice="Export JSON lines, CSV or Parquet, which are read row by row",
+                whole=True,
+            )
+        yield line
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > MAX_DIGITS:
+        raise _UnreadableError(
+            f"holds a number of {len(digits):,} digits, and at most {MAX_DIGITS} are read",
+            advice="Correct the value, or leave it empty",
+        )
+    return int(digits)
+
+
+def _loads(text: str) -> Any:
+    return json.loads(text, parse_int=_whole)
 
 
 def _complete(line: str) -> dict[str, Any] | None:
     try:
-        value = json.loads(line)
+        value = _loads(line)
     except json.JSONDecodeError:
         return None
     return value if isinstance(value, dict) else None
@@ -286,7 +392,7 @@ def _complete(line: str) -> dict[str, Any] | None:
 
 def _array(text: str) -> Iterator[Any]:
     """Decode an array element by element, so that an error belongs to a row."""
-    decoder, blank = json.JSONDecoder(), re.compile(r"\s*")
+    decoder, blank = json.JSONDecoder(parse_int=_whole), re.compile(r"\s*")
 
     def after_blanks(position: int) -> int:
         found = blank.match(text, position)
@@ -343,21 +449,25 @@ def _columns(names: tuple[str, ...]) -> Mapping[str, str | None]:
     for name in names:
         spelled.setdefault(re.sub(r"\W+", "_", visible(name).lower()), []).append(name)
     columns: dict[str, str | None] = {}
-    for name, aliases in COLUMNS.items():
+    for wanted, aliases in COLUMNS.items():
         candidates = next((spelled[alias] for alias in aliases if alias in spelled), [])
         if len(candidates) > 1:
             raise _UnreadableError(
-                f"has {len(candidates)} columns for {name}", advice="Keep one", column=name, whole=True
+                f"has {len(candidates)} columns for {wanted}", advice="Keep one", column=wanted, whole=True
             )
-        columns[name] = candidates[0] if candidates else None
+        columns[wanted] = candidates[0] if candidates else None
     return columns
 
 
 def _to_row(number: int, record: Record, place: _Place) -> ExportRow:
     columns = _columns(tuple(record))
 
-    def read(name: str, convert: Callable[[Any], Any]) -> Any:
-        column = columns[name]
+    def read(field: str, convert: Callable[[Any], Any]) -> Any:
+        column = columns[field]
+        if column is not None and isinstance(record[column], str) and len(record[column]) > MAX_FIELD_CHARACTERS:
+            raise _UnreadableError(
+                f"has more than {MAX_FIELD_CHARACTERS:,} characters", advice="Shorten the value", column=column
+            )
         try:
             return convert(record[column]) if column is not None else None
         except ValueError as error:
@@ -397,7 +507,13 @@ def _to_row(number: int, record: Record, place: _Place) -> ExportRow:
         unknown=unknown,
         member=place.member,
         member_row=place.row if place.member else None,
+        absent=_absent(tuple(record)),
     )
+
+
+@lru_cache(maxsize=1024)
+def _absent(names: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(name for name, column in _columns(names).items() if column is None)
 
 
 def _as_written(value: Any) -> Any:

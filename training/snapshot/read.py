@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow
 import pyarrow.parquet
+import yaml
 from huggingface_hub import CardData, DatasetCard
 
 from training.bundle.hub import CARD_FILE
@@ -112,7 +113,10 @@ def rows_of(table: pyarrow.Table) -> Iterator[LabelledRow]:
 def _loaded(path: Path, dataset_id: str) -> DatasetCard:
     if not path.exists():
         raise NotASnapshotError(dataset_id, "it has no card")
-    card: DatasetCard = DatasetCard.load(path, ignore_metadata_errors=True)
+    try:
+        card: DatasetCard = DatasetCard.load(path, ignore_metadata_errors=True)
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError, OverflowError) as error:
+        raise NotASnapshotError(dataset_id, f"its card cannot be read ({type(error).__name__})") from error
     origin = card.data.get(ORIGIN)
     if not isinstance(origin, dict):
         raise NotASnapshotError(dataset_id, f"its card has no metadata {ORIGIN}")

@@ -34,6 +34,8 @@ class Link(Contract):
     change: `pending` is feedback without an outcome, which its writer may still replace. `expired` is a removal by
         DynamoDB itself, because of age; `removed` is any other.
     content_sha256: of the entry after the change; None where it was removed.
+    late: true where the stream had lost the change, and it was sealed when that was noticed. Until then nothing proves
+        what the entry contained.
     began_at: when the first link of the chain was sealed. Every link states it, because the first one expires first.
     sha256: of all other fields except `expires_at`.
     """
@@ -44,6 +46,7 @@ class Link(Contract):
     change: Literal["written", "pending", "removed", "expired"]
     content_sha256: Sha256 | None = None
     sealed_at: str
+    late: Literal[True] | None = None
     previous_sha256: Sha256 | None = None
     began_at: str
     code_version: str
@@ -66,7 +69,7 @@ class Link(Contract):
 
         last: the link before, None for the first one. number: a later number, where the next one is taken.
         expired: whether DynamoDB removed the entry. content: the entry after the change, None where it was removed.
-        stated: the fields complaint_id, sealed_at, code_version and expires_at.
+        stated: the fields complaint_id, sealed_at, late, code_version and expires_at.
         """
         if number is None:
             number = last.number + 1 if last else 1

@@ -1,20 +1,21 @@
 """Checks the records of a complaint against the chains that sealed them."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 
 from triage.audit.anchor import Anchor, contradictions
 from triage.audit.chain import Item, Link, content_sha256, moment
+from triage.audit.invariants import Recorded
 from triage.contracts import Contract
 from triage.feedback import INBOX, OURS
 from triage.stored_story import kind_of
-from triage.story import ALLOCATION, ErasureEntry, ExplanationEntry, HoldEntry, SupersededEntry
+from triage.story import ALLOCATION, ErasureEntry, ExplanationEntry, HoldEntry, ReceiptEntry, SupersededEntry
 
 LIFTING: Final = ("lifted_at", "lifted_by", "lifted_reason")
 
-Problem = Literal["broken", "changed", "rewritten", "missing", "removed", "unsealed", "unanchored"]
+Problem = Literal["broken", "changed", "rewritten", "missing", "removed", "unsealed", "inconsistent", "unanchored"]
 
 
 class Finding(Contract):
@@ -23,7 +24,8 @@ class Finding(Contract):
     broken: the chain itself was altered. changed: the entry differs from what was sealed last. rewritten: an entry that
     is written once was written again. missing: the entry was sealed and is gone. removed: the removal was sealed, and
     no erasure names it, or DynamoDB removed it before its age. unsealed: the chain has no link for the entry, or none
-    yet. unanchored: the anchors, which nobody may change, know another chain, or not this one yet.
+    yet. inconsistent: the record contradicts others of the complaint. unanchored: the anchors, which nobody may change,
+    know another chain, or not this one yet.
     """
 
     complaint_id: str
@@ -34,12 +36,17 @@ class Finding(Contract):
 
 @dataclass(frozen=True)
 class Partition:
-    """A story or an inbox of feedback, and its chain. erased: the entries that erasures name as removed."""
+    """A story or an inbox of feedback, and its chain.
+
+    erased: the entries that erasures name as removed. received: the hashes that a row of feedback had with its
+    outcomes, by its id, as receipts state them.
+    """
 
     complaint_id: str
     links: Iterable[Link]
     items: Iterable[Item]
     erased: frozenset[str]
+    received: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def findings(self, *, now: datetime, retention_days: int) -> Iterator[Finding]:
         items = {str(item["entry"]): item for item in self.items}
@@ -56,6 +63,7 @@ class Partition:
                 if content_sha256(items[entry]) != last.content_sha256:
                     yield self._finding(entry, "changed", f"it differs from what was {last.change} at {last.sealed_at}")
                 earlier = {content_sha256(form) for form in _earlier_forms(self.complaint_id, entry, items)}
+                earlier |= self.received.get(entry, frozenset())
                 for link in before:
                     if link.change != "pending" and link.content_sha256 not in earlier:
                         detail = f"it was {link.change} with other contents at {link.sealed_at}"
@@ -91,14 +99,28 @@ def verify(
     erasures = [item for item in items if kind_of(str(item["entry"])) is ErasureEntry]
     # An erasure removes explanations alone from a story. One that names another entry was written by hand.
     erased = frozenset(entry for entry in _named(erasures, "entries") if kind_of(entry) is ExplanationEntry)
+    chain, rows, erased_feedback = list(links), list(inbox), _named(erasures, "refused_feedback")
     partitions = (
-        Partition(complaint_id, links, items, erased),
-        Partition(INBOX + complaint_id, inbox_links, inbox, _named(erasures, "refused_feedback")),
+        Partition(complaint_id, chain, items, erased),
+        Partition(INBOX + complaint_id, inbox_links, rows, erased_feedback, _received(items)),
+    )
+    now = now.astimezone(UTC)
+    recorded = Recorded(
+        story={str(item["entry"]): item for item in items},
+        inbox={str(row["entry"]): row for row in rows},
+        erased_feedback=erased_feedback,
+        aged=any(_aged(link, now, retention_days) for link in chain),
     )
     return [
-        finding
-        for partition in partitions
-        for finding in partition.findings(now=now.astimezone(UTC), retention_days=retention_days)
+        finding for partition in partitions for finding in partition.findings(now=now, retention_days=retention_days)
+    ] + [
+        Finding(
+            complaint_id=INBOX + complaint_id if one.in_inbox else complaint_id,
+            entry=one.entry,
+            problem="inconsistent",
+            detail=one.detail,
+        )
+        for one in recorded.contradictions()
     ]
 
 
@@ -108,6 +130,16 @@ def verify_anchors(links: Iterable[Link], anchors: Iterable[Anchor]) -> list[Fin
         Finding(complaint_id=link.complaint_id, entry=link.entry, problem="unanchored", detail=detail)
         for link, detail in contradictions(links, anchors)
     ]
+
+
+def _received(items: Iterable[Item]) -> dict[str, frozenset[str]]:
+    """Return the hashes that receipts state, by the id of the feedback. A receipt written by hand may hold anything."""
+    found: dict[str, frozenset[str]] = {}
+    for item in items:
+        if kind_of(str(item["entry"])) is ReceiptEntry:
+            feedback_id = str(item.get("feedback_id"))
+            found[feedback_id] = found.get(feedback_id, frozenset()) | {str(item.get("result_sha256"))}
+    return found
 
 
 def _named(erasures: Iterable[Item], attribute: str) -> frozenset[str]:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from triage.bundle import Manifest
 from triage.complaint import Complaint, timestamp
-from triage.errors import NothingToExplainError
+from triage.errors import NothingToExplainError, TextChangedError
 from triage.explanation.explain import Recorded, explain
 from triage.explanation.rationale import rationale
 from triage.inference.classify import as_read
@@ -26,7 +26,18 @@ def explained(
     code_version: str,
     expires_at: int,
 ) -> ExplanationEntry:
-    """Return the record that explains the model's decision. Raises: NothingToExplainError, ModelFailedError."""
+    """Return the record that explains the model's decision.
+
+    Raises:
+        TextChangedError: the complaint has another text than the models judged.
+        NothingToExplainError, ModelFailedError: the model cannot be asked about it.
+    """
+    judged = story.selection.text_sha256 if story.selection else None
+    if judged not in (None, sha256_of_text(complaint.narrative)):
+        raise TextChangedError(
+            f"the text of {complaint.complaint_id} was replaced after the models judged it, so that it cannot explain "
+            "the decision; `triage show` has the answers that were recorded"
+        )
     prediction = story.prediction(task.model)
     if prediction is None:
         raise NothingToExplainError(

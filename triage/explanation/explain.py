@@ -13,7 +13,7 @@ from triage.explanation.owen import Coalition, Output, Share, attributions, shar
 from triage.explanation.parts import sentences, words
 from triage.explanation.record import Attribution, Explained, Method, Part, Truncation, Words
 from triage.inference.classify import REPLAY_TOLERANCE, Classification, as_read, classify, softmax
-from triage.inference.engine import Engine, Reading, ReadingEngine
+from triage.inference.engine import Engine, Reading, ReadingEngine, foreign
 
 METHOD = "owen values over trees of neighbours"
 OUTPUT = "calibrated probability"
@@ -123,7 +123,9 @@ class Answers:
         return [self._known[tokens] for tokens in hidden]
 
     def _answer(self, hidden: Tokens) -> Output:
-        probabilities = softmax(self._reading.score_without(hidden), self._temperature)
+        with foreign():
+            scores = self._reading.score_without(hidden)
+        probabilities = softmax(scores, self._temperature)
         return tuple(probabilities[place] for place in self._places)
 
 
@@ -161,10 +163,11 @@ def _tokens_of(part: Part, reading: Reading) -> Tokens:
 def _read(engine: Engine, text: str) -> Reading:
     if not isinstance(engine, ReadingEngine):
         raise NothingToExplainError("the model cannot be explained: its engine cannot hide tokens")
-    try:
-        return engine.read(text)
-    except (ValueError, NotImplementedError):
-        raise NothingToExplainError("the model cannot be explained: its tokenizer cannot hide tokens") from None
+    with foreign():
+        try:
+            return engine.read(text)
+        except (ValueError, NotImplementedError):
+            raise NothingToExplainError("the model cannot be explained: its tokenizer cannot hide tokens") from None
 
 
 def _runner_up(label: str, replayed: Classification, manifest: Manifest) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from triage.bundle import Manifest
 from triage.errors import ModelFailedError
-from triage.inference.engine import Engine, Scores
+from triage.inference.engine import Engine, Scores, foreign
 from triage.inference.reading import read_by_models
 
 TOP = 5
@@ -41,11 +41,10 @@ def classify(text: str, *, engine: Engine, manifest: Manifest) -> Classification
         ModelFailedError: the model raised an error, or its scores are not one finite number for each label. The message
             never contains the text.
     """
-    try:
-        scores = engine.score(as_read(text, manifest))
-    except Exception as error:  # a foreign model may raise anything; only its own prediction fails
-        raise ModelFailedError(f"the model raised {type(error).__name__}") from None
-    probabilities = softmax(_checked(scores, len(manifest.labels)), manifest.calibration.temperature)
+    read = as_read(text, manifest)
+    with foreign():
+        scores = engine.score(read)
+    probabilities = softmax(checked(scores, len(manifest.labels)), manifest.calibration.temperature)
     ranked = sorted(zip(manifest.labels, probabilities, strict=True), key=lambda pair: -pair[1])
     label, confidence = _answer(dict(ranked), ranked[0], manifest)
     return Classification(
@@ -70,7 +69,8 @@ def softmax(logits: tuple[float, ...], temperature: float = 1.0) -> tuple[float,
     return tuple(value / total for value in exponentials)
 
 
-def _checked(scores: Scores, labels: int) -> tuple[float, ...]:
+def checked(scores: Scores, labels: int) -> tuple[float, ...]:
+    """Return the logits. Raises: ModelFailedError unless they are one finite number for each label."""
     if len(scores.logits) != labels:
         raise ModelFailedError(f"the model gave {len(scores.logits)} scores for {labels} labels")
     if not all(math.isfinite(logit) for logit in scores.logits):

@@ -1,6 +1,7 @@
 """The interface of engines, and the loading of the engine that a bundle needs."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -8,15 +9,20 @@ from typing import Protocol, cast, runtime_checkable
 
 from triage.bundle import Engine as EngineName
 from triage.bundle import Manifest
+from triage.errors import ModelFailedError, TriageError
 
 
 @dataclass(frozen=True)
 class Scores:
-    """The raw scores of one text, one for each label, and how many of its tokens the model read."""
+    """The raw scores of one text, one for each label, and how many of its tokens the model read.
+
+    tokens_unknown: of those that it read, how many stand for words that its vocabulary does not have.
+    """
 
     logits: tuple[float, ...]
     tokens_seen: int
     tokens_total: int
+    tokens_unknown: int = 0
 
 
 class Engine(Protocol):
@@ -60,6 +66,21 @@ _MODULES: dict[EngineName, str] = {
     "onnx": "triage.inference.onnx_engine",
     "transformers": "triage.inference.transformers_engine",
 }
+
+
+@contextmanager
+def foreign(doing: str = "") -> Iterator[None]:
+    """Turn whatever the files of a foreign model make a library raise into a ModelFailedError, which is not retried.
+
+    Also what is no Exception: the libraries written in Rust raise a BaseException of their own where they panic. The
+    message has the name of the class alone, because a library's message may quote the text.
+    """
+    try:
+        yield
+    except (TriageError, KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException as error:
+        raise ModelFailedError(f"{doing or 'the model'} raised {type(error).__name__}") from None
 
 
 def load_engine(folder: Path, manifest: Manifest) -> Engine:

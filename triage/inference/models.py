@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Protocol
 
 from triage.bundle import Manifest, verify
-from triage.errors import BundleRefusedError, ModelFailedError
-from triage.inference.engine import Engine, load_engine
+from triage.errors import BundleRefusedError
+from triage.inference.engine import Engine, foreign, load_engine
 from triage.steps import ModelReference
 
 
@@ -118,8 +118,6 @@ class LoadedModels:
             # The files are removed, so that the next call fetches a repaired bundle.
             shutil.rmtree(folder, ignore_errors=True)
             raise
-        try:
+        with foreign("loading the model"):
             engine = self._load(folder, manifest)
-        except Exception as error:  # the files of a foreign model may make a library raise anything
-            raise ModelFailedError(f"loading the model raised {type(error).__name__}") from error
         return LoadedModel(engine, manifest)

@@ -1,5 +1,6 @@
 """An engine on ONNX Runtime and tokenizers, without torch: small enough for a zip package, and quick to start."""
 
+import json
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
@@ -24,12 +25,18 @@ class OnnxEngine:
         self._session = session
         self._tokenizer = tokenizer
         self._inputs = {node.name for node in session.get_inputs()}
+        self._unknown = _unknown_token(tokenizer)
 
     def score(self, text: str) -> Scores:
         encoding = self._tokenizer.encode(text)
         seen = len(encoding.ids)
         cut = sum(rest.special_tokens_mask.count(0) for rest in encoding.overflowing)
-        return Scores(logits=self.run(encoding, encoding.ids), tokens_seen=seen, tokens_total=seen + cut)
+        return Scores(
+            logits=self.run(encoding, encoding.ids),
+            tokens_seen=seen,
+            tokens_total=seen + cut,
+            tokens_unknown=sum(token == self._unknown for token in encoding.ids),
+        )
 
     def read(self, text: str) -> "OnnxReading":
         for mask in MASKS:
@@ -43,6 +50,14 @@ class OnnxEngine:
         feed = {name: np.array([values], dtype=np.int64) for name, values in columns.items() if name in self._inputs}
         (logits, *_) = self._session.run(None, feed)
         return tuple(float(value) for value in logits[0])
+
+
+def _unknown_token(tokenizer: Tokenizer) -> int | None:
+    """Return the id of the token for what the vocabulary does not have; None where every text has tokens."""
+    model = json.loads(tokenizer.to_str())["model"]
+    # Unigram names it by number, the others by name.
+    unknown: int | None = model.get("unk_id")
+    return unknown if unknown is not None else tokenizer.token_to_id(model.get("unk_token") or "")
 
 
 class OnnxReading:

@@ -9,6 +9,7 @@ import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from triage.bundle import Manifest
+from triage.errors import BundleUnfitError
 from triage.inference.engine import Scores
 
 
@@ -17,6 +18,9 @@ class TransformersEngine:
         self._model = model
         self._tokenizer = tokenizer
         self._max_length = max_length
+        unknown = tokenizer.unk_token_id
+        # GPT-2's tokenizers reuse the end of a text as this token.
+        self._unknown = -1 if unknown is None or unknown == tokenizer.eos_token_id else unknown
         # A fast tokenizer fails if two threads change its truncation at the same time.
         self._lock = threading.Lock()
 
@@ -30,6 +34,7 @@ class TransformersEngine:
             logits=tuple(float(value) for value in logits.tolist()),
             tokens_seen=int(encoded["input_ids"].shape[1]),
             tokens_total=total,
+            tokens_unknown=int((encoded["input_ids"] == self._unknown).sum()),
         )
 
     def read(self, text: str) -> "TransformersReading":
@@ -62,7 +67,14 @@ class TransformersReading:
 
 
 def load(folder: Path, manifest: Manifest) -> TransformersEngine:
+    """Raises: BundleUnfitError where the weights lack a part, which transformers would fill with random numbers."""
     options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
-    model = AutoModelForSequenceClassification.from_pretrained(str(folder), use_safetensors=True, **options)
+    model, loaded = AutoModelForSequenceClassification.from_pretrained(
+        str(folder), use_safetensors=True, output_loading_info=True, **options
+    )
+    if missing := sorted(loaded["missing_keys"]):
+        raise BundleUnfitError(
+            f"the weights lack {len(missing)} parts of the model, such as {missing[0]}; train its head"
+        )
     model.eval()
     return TransformersEngine(model, AutoTokenizer.from_pretrained(str(folder), **options), manifest.max_length)

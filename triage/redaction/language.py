@@ -22,8 +22,9 @@ ENGLISH: Final = frozenset(_FREQUENT.split())
 """The most frequent words of English, and of complaints; a third to a half of a letter's words are among them."""
 
 LEAST: Final = 0.2
-"""The share of a letter's words that have to be frequent English ones. Letters in other languages are below 0.19, and of
-4,000 real letters those below 0.22 have seven words at most (`python -m training.redaction`)."""
+"""The share of a letter's words that have to be frequent English ones. Letters in other languages are below 0.19. Of
+4,000 real letters five are below 0.22, of seven words at most (`python -m training.redaction`).
+"""
 
 LEAST_OF_A_SENTENCE: Final = 0.1
 FEWEST_WORDS: Final = 5

@@ -1,11 +1,11 @@
 """Rows of the tables `model_info` (registered models) and `model_strategy` (strategies)."""
 
 from collections.abc import Mapping
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Self
 
 from pydantic import Field
 
-from triage.bundle import Engine
+from triage.bundle import Engine, Manifest
 from triage.contracts import Contract, ModelId, Revision, Sha256, TaskName
 from triage.errors import RegistryError
 from triage.strategies.ledger import Target
@@ -30,6 +30,17 @@ class MirroredBundle(Contract):
     labels: int
     size: int
     mirrored_at: str
+
+    @classmethod
+    def of(cls, manifest: Manifest, *, mirrored_at: str) -> Self:
+        return cls(
+            engine=manifest.engine,
+            manifest_sha256=manifest.sha256,
+            weights_sha256=manifest.weights_sha256,
+            labels=len(manifest.labels),
+            size=manifest.size,
+            mirrored_at=mirrored_at,
+        )
 
 
 class ModelInfo(Contract):

@@ -53,6 +53,7 @@ class Records(Contract):
     readings: tuple[stored.ReadingEntry, ...] = ()
     holds: tuple[stored.HoldEntry, ...] = ()
     erasures: tuple[stored.ErasureEntry, ...] = ()
+    receipts: tuple[stored.ReceiptEntry, ...] = ()
     unreadable: tuple[Unreadable, ...] = ()
 
     @classmethod

@@ -414,6 +414,20 @@ class TextErased(Moment):
         )
 
 
+@shows(stored.ReceiptEntry, taken_at="it is `at`", code_version=IN_RECORD)
+class FeedbackTaken(Moment):
+    """A row of feedback got its outcome. repeated: its id had an outcome before. row_sha256: of what was handed in."""
+
+    kind: Literal["feedback_taken"] = "feedback_taken"
+    IN_DETAIL = frozenset({"feedback_id", "outcome", "repeated"})
+
+    @classmethod
+    def of(cls, entry: stored.ReceiptEntry) -> Self:
+        again = " again" if entry.repeated else ""
+        detail = f"{printable(entry.feedback_id)} was handed in{again} and {entry.outcome}"
+        return cls.built(entry, at=entry.taken_at, detail=detail, feedback_id=printable(entry.feedback_id))
+
+
 class RecordGone(Moment):
     """A record that was sealed in the chain and does not exist any more. at: when it was first sealed.
 
@@ -464,6 +478,7 @@ AnyMoment = Annotated[
     | NarrativeRead
     | HoldChanged
     | TextErased
+    | FeedbackTaken
     | RecordUnreadable,
     Field(discriminator="kind"),
 ]
@@ -494,6 +509,7 @@ def moments(records: Records, links: Iterable[Link] = ()) -> list[AnyMoment]:
         *map(HoldChanged.placed, records.holds),
         *(HoldChanged.lifted(hold) for hold in records.holds if hold.lifted_at is not None),
         *map(TextErased.of, records.erasures),
+        *map(FeedbackTaken.of, records.receipts),
         *_gone(records, links),
         *map(RecordUnreadable.of, records.unreadable),
     ]

@@ -23,6 +23,7 @@ from huggingface_hub import HfApi, close_session
 
 from local.hub.api import application
 from local.hub.store import Store
+from local.keys import Keys
 
 STARTING = 15
 """Seconds a Hub may take until it answers; importing it takes most of them on a busy machine."""
@@ -83,12 +84,14 @@ def free_port() -> int:
 @contextmanager
 def served(root: Path, end: signal.Signals = signal.SIGKILL) -> Iterator[HfApi]:
     """Serve `root` by `python -m local.hub`, which must print nothing, and end it by the signal `end`."""
-    port = free_port()
-    command = [sys.executable, "-m", "local.hub", "--root", str(root), "--port", str(port)]
+    port, keys = free_port(), Keys.draw()
+    secrets = root.parent / "keys.json"
+    secrets.write_text(keys.model_dump_json())
+    command = [sys.executable, "-m", "local.hub", "--root", str(root), "--port", str(port), "--keys", str(secrets)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:
         await_health(f"http://127.0.0.1:{port}", lambda: process.poll() is None)
-        yield HfApi(endpoint=f"http://127.0.0.1:{port}", token=False)
+        yield HfApi(endpoint=f"http://127.0.0.1:{port}", token=keys.hub)
         process.send_signal(end)
         printed, _ = process.communicate(timeout=10)
         assert (printed, process.returncode) == (b"", -end)

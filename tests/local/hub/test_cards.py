@@ -59,3 +59,23 @@ def test_a_listing_tells_the_cards_of_main_as_they_are_now(hub: HfApi, tag: str)
 def test_a_card_without_metadata_says_nothing(hub: HfApi, tag: str, card: str) -> None:
     info = hub.dataset_info(a_dataset(hub, f"acme/{tag}", card))
     assert (info.card_data, info.tags) == (None, [])
+
+
+HARMFUL = {
+    "an alias": "a: &a [x]\nb: *a",
+    "a list that contains itself": "a: &a\n  - *a",
+    "a billion of laughs": "a: &a [x, x]\n"
+    + "\n".join(f"b{n}: &b{n} [*{'a' if n == 0 else f'b{n - 1}'}]" for n in range(9)),
+    "a number without end": f"a: {'1' * 5_000}",
+    "a day that is none": "a: 2026-13-45",
+    "lists in lists": "a: " + "[" * 5_000,
+    "a key that is a list": "? [a]\n: b",
+    "a key that is a day": "2026-01-01: b",
+}
+
+
+@pytest.mark.parametrize("front", HARMFUL.values(), ids=HARMFUL.keys())
+def test_one_card_does_not_stop_the_listing_of_the_others(hub: HfApi, tag: str, front: str) -> None:
+    a_dataset(hub, f"acme/{tag}-harmful", f"---\n{front}\n---\n")
+    dataset = a_dataset(hub, f"acme/{tag}", CARD.format(tag=tag))
+    assert [found.id for found in hub.list_datasets(filter=tag)] == [dataset]

@@ -215,8 +215,10 @@ def test_a_large_file_is_asked_for_once(hub: HfApi, endpoint: str, repository: s
     assert offered() == wanted
 
 
-def test_an_upload_that_is_not_what_it_promised_leaves_nothing(endpoint: str, root: Path) -> None:
+def test_an_upload_that_is_not_what_it_promised_leaves_nothing(endpoint: str, root: Path, repository: str) -> None:
     promised = sha256(b"never sent").hexdigest()
+    announced = {"objects": [{"oid": promised, "size": 10}]}
+    send(endpoint, "POST", f"/{repository}.git/info/lfs/objects/batch", announced)
     before = files(root).keys()
     status, answer = send(endpoint, "PUT", f"/lfs/{promised}", b"something else")
     assert (status, b"has the digest" in answer) == (400, True)

@@ -24,10 +24,10 @@ def started(outbox: Outbox):
 
 
 def test_a_claim_is_granted_once(outbox, table):
-    assert list(outbox.unseen()) == ["1"]
+    assert list(outbox.all()) == [{"complaint_id": "1"}]
     assert outbox.claim("1", NOW) == "1"
     assert outbox.claim("1", NOW) is None
-    assert list(outbox.unseen()) == []
+    assert [item["triage_state"] for item in outbox.all()] == [STARTED]
     assert table.get("1")["expires_at"] == NOW.timestamp() + 3 * 24 * 3600
 
 
@@ -48,6 +48,7 @@ def test_the_started_are_found_by_their_time(outbox):
     assert item == {
         "complaint_id": "1",
         "triage_state": "started",
+        "triage_started_at": "2026-03-02T09:30:00.000Z",
         "triage_execution": "1",
         "triage_attempts": 1,
     }

@@ -3,9 +3,11 @@
 import csv
 import io
 import json
+from contextlib import suppress
 from datetime import date
+from io import BytesIO
 from pathlib import Path
-from zipfile import ZipFile
+from zipfile import ZIP_BZIP2, ZIP_DEFLATED, ZIP_LZMA, ZIP_STORED, ZipFile
 
 import pyarrow
 import pyarrow.parquet
@@ -13,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from training.data import complaint_files
 from training.data.complaint_files import MAX_FIELD_CHARACTERS, ExportError, read_export
 from triage.taxonomy import load_taxonomy
 
@@ -349,3 +352,137 @@ def test_another_separator_is_named(tmp_path, separator):
 def test_a_file_in_utf_16_is_to_be_converted_from_it(tmp_path):
     path = written(tmp_path, "export.csv", bulk_csv({"Complaint ID": "1"}).encode("utf-16"))
     assert "iconv -f UTF-16" in str(failure(path))
+
+
+LONG = "1" * 5_000
+
+
+def test_old_mac_line_ends_are_named_in_plain_words(tmp_path):
+    for name, content in (
+        ("mac.csv", b"Complaint ID,Issue\r1,late\r2,early\r"),
+        ("mac.jsonl", b'{"complaint_id": "1"}\r{"complaint_id": "2"}\r'),
+    ):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(ExportError, match="carriage returns alone, as old Macs did") as refused:
+            list(read_export(tmp_path / name))
+        assert "newline=" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.jsonl", f'{{"complaint_id": {LONG}}}'),
+        ("a.json", f'[{{"complaint_id": {LONG}}}]'),
+        ("a.json", f'{{"hits": {{"hits": [{{"complaint_id": {LONG}}}]}}}}'),
+        ("a.json", f'{{"complaint_id": {LONG}}}'),
+        ("b.jsonl", f'{{"complaint_id": {"1" * 101}}}'),
+    ],
+)
+def test_a_number_of_too_many_digits_is_refused(tmp_path, name, content):
+    (tmp_path / name).write_text(content)
+    with pytest.raises(ExportError, match="digits, and at most 100 are read") as refused:
+        list(read_export(tmp_path / name))
+    assert len(str(refused.value)) < 400
+
+
+@pytest.mark.parametrize("name", ["deep.json", "deep.jsonl"])
+def test_json_that_nests_without_end_is_refused(tmp_path, name):
+    (tmp_path / name).write_text('{"complaint_id": ' + "[" * 200_000)
+    with pytest.raises(ExportError, match="nests without end"):
+        list(read_export(tmp_path / name))
+
+
+@pytest.mark.parametrize("day", ["1899-12-31", "2101-01-01", "0001-01-01T00:00:00", "01/01/0202", "9999-12-31"])
+def test_a_day_of_another_age_is_refused(tmp_path, day):
+    (tmp_path / "days.csv").write_text(f"Complaint ID,Date received\n1,{day}\n")
+    with pytest.raises(ExportError, match="must be a day of the years 1900 to 2100"):
+        list(read_export(tmp_path / "days.csv"))
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pyarrow.array([10_000_000], pyarrow.date32()),
+        pyarrow.array([2**50], pyarrow.timestamp("s")),
+        pyarrow.array([-(2**60)], pyarrow.timestamp("ms")),
+    ],
+    ids=["days", "seconds", "milliseconds"],
+)
+def test_a_day_that_python_cannot_count_is_refused(tmp_path, column):
+    pyarrow.parquet.write_table(pyarrow.table({"complaint_id": ["1"], "date_received": column}), tmp_path / "d.parquet")
+    with pytest.raises(ExportError, match="outside the years 1 to 9999"):
+        list(read_export(tmp_path / "d.parquet"))
+
+
+@pytest.mark.parametrize("packed", [ZIP_DEFLATED, ZIP_BZIP2, ZIP_LZMA])
+def test_an_archive_that_unpacks_without_bound_is_refused_before_it_is_unpacked(tmp_path, packed):
+    """One line of commas is packed a thousandfold and more."""
+    with ZipFile(tmp_path / "bomb.zip", "w", packed) as archive, archive.open("a.csv", "w") as member:
+        for _ in range(110):
+            member.write(b"," * 1_000_000)
+    with pytest.raises(ExportError, match="more than 250 times its size"):
+        list(read_export(tmp_path / "bomb.zip"))
+
+
+def test_an_archive_of_very_many_files_is_refused(tmp_path):
+    with ZipFile(tmp_path / "many.zip", "w") as archive:
+        for number in range(1_001):
+            archive.writestr(f"{number}.csv", "")
+    with pytest.raises(ExportError, match="holds 1,001 files"):
+        list(read_export(tmp_path / "many.zip"))
+
+
+@pytest.mark.parametrize("packed", [ZIP_DEFLATED, ZIP_BZIP2, ZIP_LZMA, ZIP_STORED])
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.json", "a.parquet"])
+def test_a_damaged_archive_is_one_error_that_names_the_file(tmp_path, packed, name):
+    buffer = BytesIO()
+    with ZipFile(buffer, "w", packed) as archive:
+        archive.writestr(name, "Complaint ID,Issue\n" + "".join(f"{n},late payment {n * n}\n" for n in range(300)))
+    whole = buffer.getvalue()
+    for place in range(0, len(whole), max(1, len(whole) // 60)):
+        (tmp_path / "damaged.zip").write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+        with suppress(ExportError):
+            list(read_export(tmp_path / "damaged.zip"))
+
+
+def test_a_value_that_a_file_holds_once_for_many_rows_is_held_once(tmp_path):
+    """A few kilobytes that would be gigabytes, if each row had a copy."""
+    rows, size = 1_000, 4_000_000
+    once = pyarrow.DictionaryArray.from_arrays(pyarrow.array([0] * rows, pyarrow.int32()), pyarrow.array(["x" * size]))
+    ids = pyarrow.array([str(number) for number in range(rows)])
+    path = tmp_path / "once.parquet"
+    pyarrow.parquet.write_table(
+        pyarrow.table({"complaint_id": ids, "narrative": once}), path, compression="zstd", store_schema=False
+    )
+    assert path.stat().st_size < 100_000
+    before = pyarrow.total_allocated_bytes()
+    peak = 0
+    for number, row in enumerate(read_export(path)):
+        assert row.narrative is not None and len(row.narrative) == size
+        peak = max(peak, pyarrow.total_allocated_bytes() - before)
+        if number == 20:
+            break
+    assert peak < 10 * size
+
+
+def test_a_parquet_file_that_unpacks_without_bound_is_refused(tmp_path):
+    path = tmp_path / "bomb.parquet"
+    table = pyarrow.table({"complaint_id": ["1"] * 30, "narrative": ["x" * 5_000_000 for _ in range(30)]})
+    pyarrow.parquet.write_table(table, path, compression="zstd", use_dictionary=False)
+    with pytest.raises(ExportError, match="more than 250 times its size"):
+        list(read_export(path))
+
+
+@pytest.mark.parametrize("name", ["long.csv", "long.jsonl"])
+def test_a_line_without_end_is_refused_before_it_is_in_memory(tmp_path, name, monkeypatch):
+    monkeypatch.setattr(complaint_files, "MAX_LINE_BYTES", 1_000)
+    (tmp_path / name).write_bytes(b'"' + b"x" * 5_000)
+    with pytest.raises(ExportError, match="is a line of more than 1,000 bytes"):
+        list(read_export(tmp_path / name))
+
+
+def test_a_document_that_is_held_whole_has_a_bound(tmp_path, monkeypatch):
+    monkeypatch.setattr(complaint_files, "MAX_DOCUMENT_BYTES", 100)
+    (tmp_path / "a.json").write_text("[\n" + '{"complaint_id": "1"},\n' * 50)
+    with pytest.raises(ExportError, match="one JSON document of more than 100 bytes"):
+        list(read_export(tmp_path / "a.json"))

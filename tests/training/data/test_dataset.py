@@ -101,7 +101,7 @@ def test_rows_without_a_narrative_are_left_out_and_counted(tmp_path):
 
 
 def test_label_space_counts_and_years_are_of_the_rows(tmp_path):
-    data = load_labelled(export(tmp_path, MORTGAGE, CARD, CARD))
+    data = load_labelled(export(tmp_path, MORTGAGE, CARD, {**CARD, "Complaint ID": "3"}))
     assert data.label_space("issue") == ("Closing on a mortgage", "Fees or interest")
     assert data.counts("product") == {"Credit card": 2, "Mortgage": 1}
     assert data.counts("vulnerable") == {"not vulnerable": 2, "vulnerable": 1}
@@ -150,6 +150,51 @@ def test_an_unknown_name_is_an_error_with_row_and_column(tmp_path):
     )
 
 
+def test_every_unknown_name_is_told_at_once_each_with_its_rows(tmp_path):
+    def row(number: int, **names: str) -> dict[str, str]:
+        return {**CARD, "Complaint ID": str(number), **names}
+
+    rows = [row(3), row(4, Issue="Fee or interest"), row(5, Product="Cards"), row(6, Issue="Fee or interest")]
+    error = failure(export(tmp_path, MORTGAGE, *rows))
+    assert (error.row, error.column) == (3, "issue")
+    assert "issue 'Fee or interest' is unknown under 'Credit card'" in str(error)
+    assert "(2 rows, first row 3); product 'Cards' is unknown" in str(error)
+    assert "(1 rows, first row 4)" in str(error)
+
+
+def test_very_many_unknown_names_are_counted(tmp_path):
+    rows = [{**CARD, "Complaint ID": str(number), "Issue": f"issue {number}"} for number in range(10, 40)]
+    error = failure(export(tmp_path, MORTGAGE, *rows))
+    assert str(error).count("is unknown") == 20
+    assert "and 10 more names" in str(error)
+
+
+def test_of_two_exports_the_newer_counts(tmp_path):
+    older, newer = export(tmp_path, MORTGAGE, CARD), tmp_path / "newer.csv"
+    (tmp_path / "older.csv").write_bytes(older.read_bytes())
+    newer.write_bytes(export(tmp_path, {**MORTGAGE, "Issue": "Other"}).read_bytes())
+    with ZipFile(tmp_path / "both.zip", "w") as archive:
+        archive.write(tmp_path / "older.csv", "2024.csv")
+        archive.write(newer, "2025.csv")
+    data = load_labelled(tmp_path / "both.zip", min_products=1)
+    corrected = load_labelled(newer, min_products=1).rows[0].issue
+    assert corrected != load_labelled(tmp_path / "older.csv").rows[0].issue
+    assert [(row.complaint_id, row.issue) for row in data.rows][-1] == (MORTGAGE["Complaint ID"], corrected)
+    assert (len(data.rows), data.corrected) == (2, 1)
+
+
+@pytest.mark.parametrize("column", ["Product", "Issue", "Date received", NARRATIVE])
+def test_an_absent_column_is_called_absent(tmp_path, column):
+    with (tmp_path / "export.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, [name for name in CARD if name != column], extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows([MORTGAGE, CARD])
+    error = failure(tmp_path / "export.csv")
+    assert error.row is None
+    assert ": is absent. Export it too; the column is called" in str(error)
+    assert "empty" not in str(error)
+
+
 @pytest.mark.parametrize(
     ("column", "field"), [("Product", "product"), ("Issue", "issue"), ("Date received", "received_at")]
 )
@@ -175,7 +220,7 @@ def test_an_empty_file_is_an_error(tmp_path):
 
 
 def test_a_single_product_is_an_error_with_row_and_column(tmp_path):
-    path = export(tmp_path, CARD, CARD)
+    path = export(tmp_path, CARD, {**CARD, "Complaint ID": "3"})
     error = failure(path)
     assert (error.row, error.column) == (2, "product")
     assert "has 1 product(s), Credit card, in all 2 rows" in str(error)

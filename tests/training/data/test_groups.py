@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.near_duplicates import campaign
 from training.data.groups import near_duplicate_groups, shingles
 from triage.text import clean
 
@@ -48,6 +49,33 @@ def test_a_chain_of_near_duplicates_is_one_group():
     links = [" ".join(words[start : start + 120]) for start in (0, 20, 40, 60, 80)]
     assert len(set(groups_of(links[0], links[-1]))) == 2
     assert len(set(groups_of(*links))) == 1
+
+
+def compared(count: int) -> int:
+    """How many pairs of letters on one template are compared."""
+    pairs: list[int] = []
+    groups = near_duplicate_groups(campaign(count), on_compared=pairs.append)
+    assert set(groups.tolist()) == {0}
+    return sum(pairs)
+
+
+def test_letters_on_one_template_are_compared_with_one_of_them_and_not_with_each_other():
+    """As many comparisons as letters; all pairs of 1,600 letters are 16 times those of 400."""
+    few, many = compared(400), compared(1_600)
+    assert many <= 4.5 * few
+    assert many < 2 * 1_600
+
+
+def test_letters_on_one_template_that_name_others_are_compared_about_as_often_as_there_are_bands():
+    names = [f"{chr(97 + n // 26)}{chr(97 + n % 26)}bank" for n in range(300)]
+    few, many = (pairs_of([TEMPLATE.format(company=name, amount=1) for name in names[:count]]) for count in (75, 300))
+    assert many <= 5 * few
+
+
+def pairs_of(texts: list[str]) -> int:
+    pairs: list[int] = []
+    near_duplicate_groups(texts, on_compared=pairs.append)
+    return sum(pairs)
 
 
 def test_texts_without_words_share_a_group_only_when_they_are_equal():

@@ -1,5 +1,7 @@
 """Lists published snapshots and describes them."""
 
+import os
+
 import pytest
 from huggingface_hub import HfApi, constants
 
@@ -28,7 +30,7 @@ def test_on_the_public_hub_only_datasets_of_the_account_are_found(endpoint, snap
     for name in ("stranger/b", "local/a"):
         publish_snapshot(snapshot, dataset_id=name, endpoint=endpoint)
     monkeypatch.setattr(constants, "ENDPOINT", endpoint)
-    assert published(None, token="any") == ["local/a"]
+    assert published(None, token=os.environ["HF_TOKEN"]) == ["local/a"]
 
 
 def test_on_the_public_hub_a_token_is_needed(endpoint, monkeypatch, tmp_path):

@@ -32,7 +32,8 @@ def test_whatever_is_altered_in_a_link_shows(field):
     first = Link.after(None, entry="SELECTION", content={"entry": "SELECTION"}, **STATED)
     link = Link.after(first, entry="ALLOCATION", content={"entry": "ALLOCATION"}, **STATED)
     assert link.is_sound
-    other = "removed" if field == "change" else getattr(link, field) + "0"
+    changed = {"change": "removed", "late": True}
+    other = changed[field] if field in changed else getattr(link, field) + "0"
     assert not link.model_copy(update={field: other}).is_sound
 
 

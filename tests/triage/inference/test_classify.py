@@ -27,7 +27,7 @@ class Scorer:
 
 
 class Raiser:
-    def __init__(self, error: Exception) -> None:
+    def __init__(self, error: BaseException) -> None:
         self._error = error
 
     def score(self, text: str) -> Scores:
@@ -72,7 +72,11 @@ def test_a_model_whose_scores_are_not_finite_fails(score):
         classify("text", engine=Scorer(0.0, score), manifest=any_manifest(labels=("a", "b")))
 
 
-@pytest.mark.parametrize("kind", [ValueError, RuntimeError, KeyError, MemoryError, RecursionError])
+class Panic(BaseException):
+    """As libraries written in Rust raise it."""
+
+
+@pytest.mark.parametrize("kind", [ValueError, RuntimeError, KeyError, MemoryError, RecursionError, Panic, SystemExit])
 def test_a_model_that_raises_fails_without_repeating_the_text(kind):
     narrative = "-".join(["they", "closed", "it"])  # a literal would show in the trace as a line of this file
     with pytest.raises(ModelFailedError, match=kind.__name__) as failed:

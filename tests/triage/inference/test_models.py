@@ -150,11 +150,16 @@ def test_a_store_that_does_not_answer_is_transient(tmp_path):
         loaded_models(tmp_path, store=DeadStore()).get(model("a"))
 
 
-def test_weights_that_cannot_be_loaded_are_refused(tmp_path):
-    def load(folder: Path, manifest: Manifest) -> Engine:
-        raise RuntimeError("Protobuf parsing failed")
+class Panic(BaseException):
+    """As libraries written in Rust raise it."""
 
-    with pytest.raises(ModelFailedError, match="RuntimeError"):
+
+@pytest.mark.parametrize("kind", [RuntimeError, Panic, SystemExit])
+def test_weights_that_cannot_be_loaded_are_refused(tmp_path, kind):
+    def load(folder: Path, manifest: Manifest) -> Engine:
+        raise kind("Protobuf parsing failed")
+
+    with pytest.raises(ModelFailedError, match=kind.__name__):
         loaded_models(tmp_path, load=load).get(model("a"))
 
 
