@@ -76,7 +76,8 @@ class PredictionEntry(Entry):
     """The prediction of one model version, and everything that is needed to repeat it.
 
     confidence: calibrated probability of `label`. top: the most probable labels. tokens_seen: tokens that the model
-    read, of `tokens_total` in the text. milliseconds: of tokenizing and inference, without loading.
+    read, of `tokens_total` in the part of the text that is given to models. milliseconds: of tokenizing and inference,
+    without loading.
     """
 
     model: ModelReference
