@@ -18,6 +18,7 @@ from cli.pages import evidence_case as words
 from cli.pages.evidence_case import Case, left_out
 from cli.pages.formats import number, percent, points
 from runtime.adapters.experiments import Experiments
+from triage.pages import write_page
 from triage.promotion.engine import judge, opinions
 from triage.promotion.evidence import Evidence
 from triage.strategies.ledger import EvidenceReference, LedgerEntry
@@ -48,7 +49,7 @@ def evidence(
         # Imported here, because the drawing library takes seconds to import.
         from cli.pages.evidence import page
 
-        html.write_text(page(cases), encoding="utf-8")
+        write_page(html, page(cases))
         err.print(f"The page is {html}", soft_wrap=True)
     if as_json:
         print_json([_plain(case) for case in cases])
