@@ -125,6 +125,7 @@ ERRORS: Final[Mapping[str, str]] = {
     "BundleCorruptError": "The mirrored files changed. See who wrote to the bucket, then register a commit anew.",
     "BundleTooLargeError": "The files do not fit into the functions that load them. Register a smaller model.",
     "BundleUnsafeError": "The bundle holds a file that may not be loaded. Register another commit.",
+    "BundleUnfitError": "The weights lack a part of the model. Register a commit that has it.",
     "BundleUnavailableError": "S3 did not answer, through all retries.",
     "ComplaintMissingError": "The complaint was removed from `raw_complaints` before the model could read it.",
     "Lambda.TooManyRequestsException": "AWS refused the invocation through all retries: raise the concurrency.",
