@@ -124,6 +124,7 @@ ERRORS: Final[Mapping[str, str]] = {
     "ModelFailedError": "The model raised an error, or gave no probabilities over its labels.",
     "BundleCorruptError": "The mirrored files changed. See who wrote to the bucket, then register a commit anew.",
     "BundleTooLargeError": "The files do not fit into the functions that load them. Register a smaller model.",
+    "BundleUnfitError": "The weights lack a part of the model. Register a commit that has it.",
     "BundleUnsafeError": "The bundle holds a file that may not be loaded. Register another commit.",
     "BundleUnavailableError": "S3 did not answer, through all retries.",
     "ComplaintMissingError": "The complaint was removed from `raw_complaints` before the model could read it.",
