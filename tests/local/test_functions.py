@@ -3,6 +3,7 @@ import time
 from typing import Any
 
 import pytest
+from botocore.credentials import Credentials
 
 from local.functions import Built, Functions, Invocation
 from local.session import loopback_session
@@ -49,7 +50,7 @@ def test_a_function_that_is_being_built_holds_up_no_other(monkeypatch):
 
     monkeypatch.setattr(Functions, "_check", check)
     endpoint = "http://127.0.0.1:9"
-    functions = Functions(endpoint, loopback_session(endpoint))
+    functions = Functions(endpoint, loopback_session(endpoint, Credentials("id", "secret")))
 
     def invocation(name: str) -> Invocation:
         return Invocation.of((HEADERS | {"X-amzn-lambda-function-name": name}).items())
