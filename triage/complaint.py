@@ -24,6 +24,7 @@ class RawComplaint(Contract):
     `triage.values` reads them as every export writes them.
     triage_state: absent before the intake has seen the complaint, then `started`, at last `allocated` or `parked`.
     Intake, sweeper and state machine write it, the other `triage_*` attributes and `expires_at`.
+    triage_held: `yes` while a legal hold is in force, so that no erasure overtakes it. The hold writes it.
     """
 
     complaint_id: str
@@ -40,6 +41,7 @@ class RawComplaint(Contract):
     triage_started_at: str | None = None
     triage_execution: str | None = None
     triage_attempts: int | None = None
+    triage_held: str | None = None
     expires_at: int | None = None
 
 

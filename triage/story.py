@@ -2,6 +2,7 @@
 
 import hashlib
 from typing import Annotated, Any, Final, Literal
+from uuid import uuid4
 
 from pydantic import Field, model_validator
 
@@ -29,6 +30,11 @@ READING: Final = "READING#"
 HOLD: Final = "HOLD#"
 ERASURE: Final = "ERASURE#"
 RECEIPT: Final = "RECEIPT#"
+
+
+def at_a_moment(kind: str, at: str) -> str:
+    """Return a new key that sorts by its time. It is random beside: many things may happen in one millisecond."""
+    return f"{kind}{at}#{uuid4().hex[:16]}"
 
 
 class Entry(Contract):
@@ -249,7 +255,7 @@ class DeliveryEntry(Entry):
 
     @staticmethod
     def key(task: TaskName, request_id: str, delivered_at: str) -> str:
-        return f"{DELIVERY}{task}#{request_id}#{delivered_at}"
+        return at_a_moment(f"{DELIVERY}{task}#{request_id}#", delivered_at)
 
 
 class ReadingEntry(Entry):
@@ -261,7 +267,7 @@ class ReadingEntry(Entry):
 
     @staticmethod
     def key(read_at: str) -> str:
-        return f"{READING}{read_at}"
+        return at_a_moment(READING, read_at)
 
 
 class HoldEntry(Entry):
@@ -280,7 +286,7 @@ class HoldEntry(Entry):
 
     @staticmethod
     def key(placed_at: str) -> str:
-        return f"{HOLD}{placed_at}"
+        return at_a_moment(HOLD, placed_at)
 
 
 class ErasureEntry(Entry):
@@ -300,7 +306,7 @@ class ErasureEntry(Entry):
 
     @staticmethod
     def key(erased_at: str) -> str:
-        return f"{ERASURE}{erased_at}"
+        return at_a_moment(ERASURE, erased_at)
 
 
 class ReceiptEntry(Entry):
