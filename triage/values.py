@@ -62,7 +62,7 @@ def to_text(value: object) -> str | None:
 
 
 def _is_whole(number: float | Decimal) -> bool:
-    return math.isfinite(number) and abs(number) < MOST and number == int(number)
+    return math.isfinite(number) and -MOST < number < MOST and number == int(number)
 
 
 def to_id(value: object) -> str | None:
