@@ -28,10 +28,19 @@ _PLACE_WORDS = frozenset(
 )
 
 _DOINGS = frozenset(
-    ["said", "told", "called", "answered", "replied", "promised", "assured", "transferred", "hung", "explained", "asked", "wrote", "advised", "informed", "confirmed", "apologised", "apologized", "insisted", "refused", "emailed", "phoned", "rang", "texted", "laughed", "agreed", "admitted", "suggested"]
+    """said told called answered replied promised assured transferred hung explained asked wrote advised informed
+    confirmed apologised apologized insisted refused emailed phoned rang texted laughed agreed admitted suggested
+    """.split()
 )
 _FIRMS_AND_PLACES = frozenset(
-    ["ally", "carmax", "zelle", "lexus", "camry", "mercedes", "dodge", "ford", "sonata", "genesis", "delta", "avis", "costa", "chelsea", "amber", "alert", "blessing", "america", "asia", "antonio", "angeles", "austin", "boston", "bradford", "brooklyn", "carolina", "charlotte", "cherry", "chester", "china", "cleveland", "dakota", "dallas", "denver", "devon", "dollar", "florence", "forest", "francisco", "georgia", "german", "golden", "grant", "houston", "hunter", "india", "jackson", "jefferson", "jersey", "junior", "justice", "kent", "kenya", "king", "lancaster", "lane", "liberty", "lincoln", "london", "lloyd", "lloyds", "lourdes", "madison", "memphis", "merrill", "miss", "minor", "missy", "montana", "morgan", "nelson", "norm", "orlando", "oscar", "paris", "phoenix", "porter", "preston", "prince", "princess", "raleigh", "royal", "salem", "santana", "santiago", "savannah", "sky", "spring", "stafford", "sterling", "summer", "sunny", "sydney", "taylor", "trinity", "troy", "tyler", "victoria", "virginia", "warwick", "winter", "young", "easter", "desire", "love", "lee", "may", "will", "china", "brook", "art", "guy", "pat", "stone"]
+    """ally carmax zelle lexus camry mercedes dodge ford sonata genesis delta avis costa chelsea amber alert blessing
+    america asia antonio angeles austin boston bradford brooklyn carolina charlotte cherry chester china cleveland
+    dakota dallas denver devon dollar florence forest francisco georgia german golden grant houston hunter india
+    jackson jefferson jersey junior justice kent kenya king lancaster lane liberty lincoln london lloyd lloyds lourdes
+    madison memphis merrill miss minor missy montana morgan nelson norm orlando oscar paris phoenix porter preston
+    prince princess raleigh royal salem santana santiago savannah sky spring stafford sterling summer sunny sydney
+    taylor trinity troy tyler victoria virginia warwick winter young easter desire love lee may will china brook art
+    guy pat stone""".split()
 )
 """First names that more often are something else, when no introduction stands before them."""
 
