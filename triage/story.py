@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from triage.bundle import Thresholds
 from triage.contracts import Contract, Sha256, TaskName
 from triage.explanation.record import Explained
-from triage.feedback import Feedback
+from triage.feedback import Feedback, Stratum
 from triage.reason import Reason
 from triage.steps import Allocated, ExplanationRequest, ModelReference
 from triage.validation import Matching
@@ -76,7 +76,8 @@ class PredictionEntry(Entry):
     """The prediction of one model version, and everything that is needed to repeat it.
 
     confidence: calibrated probability of `label`. top: the most probable labels. tokens_seen: tokens that the model
-    read, of `tokens_total` in the text. milliseconds: of tokenizing and inference, without loading.
+    read, of `tokens_total` in the part of the text that is given to models. milliseconds: of tokenizing and inference,
+    without loading.
     """
 
     model: ModelReference
@@ -140,6 +141,16 @@ class Decision(Contract):
     taxonomy_version: str | None = None
 
 
+class Drawn(Contract):
+    """How the system drew a complaint for labelling, recorded before anybody could know its label.
+
+    inclusion: the probability with which a complaint of this stratum is drawn.
+    """
+
+    stratum: Stratum
+    inclusion: float = Field(gt=0, le=1)
+
+
 class AllocationEntry(Entry):
     """The current allocation: exactly one for each complaint.
 
@@ -150,6 +161,7 @@ class AllocationEntry(Entry):
     shadows: models that predict once the first version is announced, and decide nothing.
     version: counts from 1; each applied feedback makes the next. Allocations written before there was feedback lack it,
     and are at 1. decided_by: who made this version. feedback_id: of the feedback that made it.
+    drawn: how the complaint was drawn for labelling; None if it was not, or if it is older than the draw.
     """
 
     entry: Literal["ALLOCATION"] = ALLOCATION
@@ -171,6 +183,7 @@ class AllocationEntry(Entry):
     version: int = Field(default=1, ge=1)
     decided_by: Literal["model", "person"] = "model"
     feedback_id: str | None = None
+    drawn: Drawn | None = None
 
     def announcement(self) -> Allocated:
         shared = set(Allocated.model_fields) - {"models"}

@@ -162,6 +162,7 @@ ALLOWED: dict[str, Allowed] = {
         | reads_stream("Data/ComplaintsAllocation/Table.StreamArn", RECORDS_KEY)
         | writes(RECORDS_KEY)
         | keeps_undelivered_records()
+        | reports_failed_runs()
     ),
     "Audit/EraseRole": (
         logs("Audit/Erase")

@@ -293,6 +293,7 @@ def test_a_function_may_be_invoked_by_its_own_schedules_alone(synthesis):
         assert permission["Principal"] == "events.amazonaws.com"
         assert synthesis.readable(permission["FunctionName"]) in {
             "Audit/KeepHeld.Arn",
+            "Audit/Seal.Arn",
             "Intake/Sweep.Arn",
             "Promotion/SchedulePromotions.Arn",
         }
