@@ -10,12 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-CONTROLS = {
-    place: f"\\u{place:04x}"
-    for place in (*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A))
-    if chr(place) not in "\n\t"
-}
-"""Characters that move the cursor, set colours or reverse text. Values from outside may hold them: they are escaped."""
+from triage.pages import harmless as harmless
 
 
 class _Screen(Console):
@@ -23,15 +18,6 @@ class _Screen(Console):
 
     def print(self, *objects: Any, **options: Any) -> None:
         super().print(*(harmless(each) if isinstance(each, str) else each for each in objects), **options)
-
-
-def harmless(text: str) -> str:
-    """Return the text with its control characters as escapes.
-
-    >>> print(harmless("a\\x1b[2Jb"))
-    a\\u001b[2Jb
-    """
-    return text.translate(CONTROLS)
 
 
 out = _Screen(markup=False, highlight=False)

@@ -11,6 +11,7 @@ from runtime.adapters.metrics import Metrics
 from runtime.adapters.story import Stories
 from runtime.function import Handler, entry_point, step_handler
 from triage.allocation import allocate
+from triage.audit.sample import drawn
 from triage.functions import ALLOCATE, AllocateEnvironment
 from triage.metrics import Metric
 from triage.steps import Allocated, AllocationRequest
@@ -35,6 +36,7 @@ def build(environment: AllocateEnvironment, session: boto3.Session) -> Handler:
             taxonomy=load_taxonomy(),
             now=datetime.now(UTC),
             code_version=environment.code_version,
+            drawn=drawn(request.complaint_id, environment.audit_share),
         )
         # Before the allocation, because a retry that finds an allocation records no failures.
         for failure in request.failures:

@@ -88,6 +88,7 @@ def build(environment: SealEnvironment, session: boto3.Session) -> Handler:
                 last = {link.entry: link for link in sorted(links, key=lambda link: link.number)}
                 changes = {entry: _late_change(item, last.get(entry), before) for entry, item in found.items()}
                 logger.warning("sealing late", extra={"complaint_id": partition, "changes": len(changes)})
+                metrics.measure(Metric.SEALED_LATE, len(changes))
                 seal_changes({partition: changes}, late=True)
 
     def seal_changes(changed: Mapping[str, Mapping[str, Change]], *, late: bool = False) -> None:

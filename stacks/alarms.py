@@ -24,6 +24,7 @@ COUNTED = {
     Metric.STRATEGY_REFUSED: "A strategy edited by hand is not followed: read the logs of select_models",
     Metric.REGISTRY_EDITED: "A row of model_info was edited by hand and put back: read the logs of the mirror",
     Metric.RECORD_ALTERED: "A record was rewritten or removed by hand; seal logs which: triage verify COMPLAINT",
+    Metric.SEALED_LATE: "The stream lost changes, which are sealed now: see whether it still invokes seal",
     Metric.SWEEP_FAILED: "A complaint is neither triaged nor parked: read the logs of the sweeper",
     Metric.FEEDBACK_FAILED: "Feedback has no outcome: read the logs of feedback, and put it again with a later `at`",
     Metric.SAMPLE_RATIO_MISMATCH: "The arms of a strategy receive other shares than intended: triage strategy evidence",
@@ -115,7 +116,8 @@ class Alarms(Construct):
             self._triggered(function)
         for function in awaited:
             self._throttled(function)
-        for function in busy:
+        # Where a schedule invokes it too, its invocations say nothing about its stream.
+        for function in (function for function in busy if not function.schedules):
             silent = missing_is(settings.daily_complaints)
             self._silent(function, Watched(below=True, period=Duration.days(1), missing=silent))
         self._rule("ShadowsNotStarted", shadows_start, {"EventBusName": data.bus.event_bus_name})

@@ -32,6 +32,7 @@ class Settings:
     stale_after: how long an execution may take before the sweeper looks at it.
     max_attempts: how many executions a complaint gets before it is parked.
     promote_every: how often challengers are judged, and so how soon a broken one is rolled back.
+    audit_share: the probability with which a complaint is drawn for labelling. Labels of others never promote a model.
     daily_complaints: whether complaints arrive every day, so that a day without any is alarming.
     second_approver: whether another person has to approve a new champion.
     empties_buckets: whether the objects of buckets go when their stack is deleted, by a function of the CDK that the
@@ -70,6 +71,7 @@ class Settings:
     stale_after: Duration
     max_attempts: int
     promote_every: Duration
+    audit_share: float
     daily_complaints: bool
     second_approver: bool
     empties_buckets: bool
@@ -145,6 +147,7 @@ DEV = Settings(
     stale_after=Duration.minutes(10),
     max_attempts=5,
     promote_every=Duration.minutes(5),
+    audit_share=0.02,
     daily_complaints=False,
     second_approver=False,
     empties_buckets=True,
@@ -191,6 +194,8 @@ LOCAL = replace(
     sweep_all_every=Duration.minutes(1),
     stale_after=Duration.seconds(90),
     promote_every=Duration.minutes(1),
+    # A demonstration has few complaints, so each of them may be labelled.
+    audit_share=1.0,
     empties_buckets=False,
     second_factor=False,
     anchor_mode="GOVERNANCE",

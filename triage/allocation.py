@@ -8,7 +8,7 @@ from triage.complaint import timestamp
 from triage.contracts import TaskName
 from triage.reason import Code, Reason
 from triage.steps import AllocationRequest
-from triage.story import AllocationEntry, Decision, PredictionEntry, SelectionEntry
+from triage.story import AllocationEntry, Decision, Drawn, PredictionEntry, SelectionEntry
 from triage.tasks import ISSUE, PRODUCT, TASKS, VULNERABLE, Task
 from triage.taxonomy import Taxonomy
 
@@ -26,10 +26,12 @@ def allocate(
     taxonomy: Taxonomy,
     now: datetime,
     code_version: str,
+    drawn: Drawn | None = None,
 ) -> AllocationEntry:
     """Return the first allocation of a complaint. Where a decision is missing or in doubt, a reason asks a person.
 
     selection: None where the models could not be selected, or were not recorded.
+    drawn: how it was drawn for labelling; None if it was not.
     predictions: all that are recorded of the complaint. Those of models that did not answer by `request` do not count.
     """
     decisions = _decisions(request, predictions)
@@ -61,6 +63,7 @@ def allocate(
         allocated_at=timestamp(now),
         milliseconds=_milliseconds_since(request.started_at, now),
         shadows=selection.shadows if selection else (),
+        drawn=drawn,
     )
 
 

@@ -115,8 +115,11 @@ class ModelInferenceEnvironment(Environment):
 
 
 class AllocateEnvironment(MeasuringEnvironment):
+    """audit_share: the probability with which each complaint is drawn for labelling."""
+
     complaints_allocation_table: str
     retention_days: int
+    audit_share: float = Field(gt=0, le=1)
 
 
 class ShadowInferenceEnvironment(ModelInferenceEnvironment):

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from triage.bundle import Thresholds
 from triage.contracts import Contract, Sha256, TaskName
 from triage.explanation.record import Explained
-from triage.feedback import Feedback
+from triage.feedback import Feedback, Stratum
 from triage.reason import Reason
 from triage.steps import Allocated, ExplanationRequest, ModelReference
 from triage.validation import Matching
@@ -134,6 +134,16 @@ class Decision(Contract):
     taxonomy_version: str | None = None
 
 
+class Drawn(Contract):
+    """How the system drew a complaint for labelling, recorded before anybody could know its label.
+
+    inclusion: the probability with which a complaint of this stratum is drawn.
+    """
+
+    stratum: Stratum
+    inclusion: float = Field(gt=0, le=1)
+
+
 class AllocationEntry(Entry):
     """The current allocation: exactly one for each complaint.
 
@@ -144,6 +154,7 @@ class AllocationEntry(Entry):
     shadows: models that predict once the first version is announced, and decide nothing.
     version: counts from 1; each applied feedback makes the next. Allocations written before there was feedback lack it,
     and are at 1. decided_by: who made this version. feedback_id: of the feedback that made it.
+    drawn: how the complaint was drawn for labelling; None if it was not, or if it is older than the draw.
     """
 
     entry: Literal["ALLOCATION"] = ALLOCATION
@@ -165,6 +176,7 @@ class AllocationEntry(Entry):
     version: int = Field(default=1, ge=1)
     decided_by: Literal["model", "person"] = "model"
     feedback_id: str | None = None
+    drawn: Drawn | None = None
 
     def announcement(self) -> Allocated:
         shared = set(Allocated.model_fields) - {"models"}

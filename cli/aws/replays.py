@@ -14,7 +14,7 @@ from runtime.adapters.experiments import Experiments
 from triage.complaint import timestamp
 from triage.promotion.gates import Gates
 from triage.promotion.weighing import answer_of, statements
-from triage.story import SELECTION, FeedbackEntry, PredictionEntry
+from triage.story import ALLOCATION, SELECTION, AllocationEntry, Drawn, FeedbackEntry, PredictionEntry
 from triage.strategies.ledger import LedgerEntry
 from triage.strategies.registry import ModelStrategy
 from triage.strategies.strategy import Strategy
@@ -67,8 +67,18 @@ class Replays:
         for prediction in sorted(predictions, key=lambda prediction: not prediction.model.shadow):
             known[prediction.complaint_id].append(prediction)
         deals = _deals(entries, in_force)
+        items = self._story.get_many((one, ALLOCATION) for one in stated if one in answers)
+        drawn = {item["complaint_id"]: AllocationEntry.model_validate(item).drawn for item in items}
         past = [
-            _past(answer, known[complaint_id], stated.get(complaint_id), deals, positive=positive, gates=gates)
+            _past(
+                answer,
+                known[complaint_id],
+                stated.get(complaint_id),
+                deals,
+                positive=positive,
+                gates=gates,
+                drawn=drawn.get(complaint_id),
+            )
             for complaint_id, answer in answers.items()
         ]
         return Replay(self._with_subjects(past, strategies), max(began, cut), bool(cut), positive)
@@ -117,7 +127,9 @@ def _past(
     *,
     positive: str | None,
     gates: Gates,
+    drawn: Drawn | None,
 ) -> Past:
+    inclusion = drawn.inclusion if drawn else None
     feedback = stated.feedback if stated else None
     strategy, bucket = deals.get(answer.model.strategy_version or 0), answer.model.bucket
     recorded = {p.model_version: {one.label: one.probability for one in p.top} | {p.label: p.confidence} for p in known}
@@ -128,6 +140,6 @@ def _past(
         answers={one.model_version: answer_of(one) for one in known},
         positive={version: labels[positive] for version, labels in recorded.items() if positive in labels},
         truth=stated.labels[answer.model.task] if stated else None,
-        counts=feedback is not None and gates.counts(blind=feedback.mode == "blind", inclusion=feedback.inclusion),
-        inclusion=feedback.inclusion if feedback else None,
+        counts=feedback is not None and gates.counts(blind=feedback.mode == "blind", inclusion=inclusion),
+        inclusion=inclusion,
     )

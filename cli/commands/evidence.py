@@ -18,6 +18,7 @@ from cli.pages import evidence_case as words
 from cli.pages.evidence_case import Case, left_out
 from cli.pages.formats import number, percent, points
 from runtime.adapters.experiments import Experiments
+from triage.pages import write_page
 from triage.promotion.engine import judge, opinions
 from triage.promotion.evidence import Evidence
 from triage.strategies.ledger import EvidenceReference, LedgerEntry
@@ -48,7 +49,7 @@ def evidence(
         # Imported here, because the drawing library takes seconds to import.
         from cli.pages.evidence import page
 
-        html.write_text(page(cases), encoding="utf-8")
+        write_page(html, page(cases))
         err.print(f"The page is {html}", soft_wrap=True)
     if as_json:
         print_json([_plain(case) for case in cases])
@@ -152,8 +153,17 @@ def _show(case: Case) -> None:
     print_table(
         "Gates",
         ("gate", "", "figures"),
-        ((gate.name, words.PASSED[gate.passed], gate.detail) for gate in judgement.gates),
+        ((gate.name, words.passed(gate), gate.detail) for gate in judgement.gates),
     )
+    if evidence.reviewers:
+        print_table(
+            f"Who labelled (of a verdict {case.gates.max_reviewer_share:.0%} at most)",
+            ("reviewer", "labels", "share by weight", "difference without them"),
+            [
+                (one.by, one.labels, percent(one.share), points(one.without))
+                for one in evidence.reviewers[: words.REVIEWERS]
+            ],
+        )
     compared = [(one, one.name) for one in evidence.comparisons]
     if evidence.assisted is not None:
         compared.append((evidence.assisted, f"{evidence.assisted.name} {words.ASSISTED}"))

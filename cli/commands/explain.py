@@ -11,6 +11,7 @@ from cli.output import out, print_json, print_table
 from cli.pages.formats import points
 from triage.explanation.delivered import Delivered
 from triage.explanation.rationale import checks_in_words
+from triage.pages import write_page
 from triage.steps import ExplanationRequest, LawfulBasis
 
 WORDS = 6
@@ -58,11 +59,11 @@ def _draw(delivered: Delivered, *, html: Path | None, svg: Path | None, png: Pat
     from cli.pages import explanation as drawn
 
     if html is not None:
-        html.write_text(drawn.page(delivered), encoding="utf-8")
+        write_page(html, drawn.page(delivered))
     if svg is not None:
-        svg.write_text(drawn.svg(delivered), encoding="utf-8")
+        write_page(svg, drawn.svg(delivered))
     if png is not None:
-        png.write_bytes(drawn.png(delivered))
+        write_page(png, drawn.png(delivered))
 
 
 def _print(delivered: Delivered) -> None:

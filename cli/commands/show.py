@@ -9,6 +9,7 @@ from cli.aws.records import account, find_records
 from cli.errors import CommandError, WrongUsageError
 from cli.output import err, out, print_json, print_table
 from cli.pages.story_words import explained_reasons, facts, in_words, title
+from triage.pages import write_page
 from triage.story import AllocationEntry
 from triage.timeline.account import Account, schema
 from triage.timeline.records import Records
@@ -43,7 +44,7 @@ def show(
         # Imported here, because only a page needs the templates.
         from cli.pages.story import page
 
-        html.write_text(page(found), encoding="utf-8")
+        write_page(html, page(found))
         err.print(f"The page is {html}", soft_wrap=True)
     if as_json:
         print_json(found.document())

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from cli.pages.formats import p_value, points
 from triage.promotion.comparison import compare, metrics
-from triage.promotion.engine import Judgement
+from triage.promotion.engine import Gate, Judgement
 from triage.promotion.evidence import Comparison, Evidence, Labelled
 from triage.promotion.gates import Gates
 from triage.promotion.steps import Course
@@ -17,6 +17,14 @@ LOOKS = 60
 PASSED = {True: "passed", False: "failed", None: "open"}
 MARKS = {True: "✓", False: "✗", None: "…"}
 """Signs for a gate that is passed, failed or undecided, so that colour alone carries no meaning."""
+
+REVIEWERS = 10
+"""Of those who labelled, those with the largest shares are shown."""
+
+
+def passed(gate: Gate) -> str:
+    return PASSED[gate.passed] + (" (advisory: a point estimate)" if gate.advisory else "")
+
 
 ASSISTED = "(people saw the answer)"
 

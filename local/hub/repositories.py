@@ -43,7 +43,7 @@ def card_data(content: str) -> dict[str, Any]:
         return {}
 
 
-class _PlainLoader(yaml.SafeLoader):
+class _PlainLoader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
     """Refuses aliases. With them, a few lines stand for gigabytes, or for a list that contains itself."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:

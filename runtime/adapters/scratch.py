@@ -1,22 +1,52 @@
 """Folders for files that a function can do without."""
 
+import fcntl
+import os
 import shutil
 import tempfile
+import time
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
+_locks: list[int] = []
+"""The open folders of this process. The kernel frees their locks when it ends, however it ends."""
+
 
 def scratch(purpose: str) -> Path:
-    """Return the folder of this purpose in the temporary folder. The first call of a process empties it.
+    """Return a folder of this process for this purpose, in the temporary folder. Its first call removes older ones.
 
-    Its name is fixed: where a function was ended, because its time or memory ran out, Lambda starts the next process
-    beside the files that the last one left. Under new names they would fill the disk.
+    Where a function was ended, because its time or memory ran out, Lambda starts the next process beside the files that
+    the last one left, and they would fill the disk. The folder of a process that still runs is locked and stays: the
+    embedded AWS runs several processes of a function beside one temporary folder.
     """
-    return _emptied(Path(tempfile.gettempdir()) / f"complaints-triage-{purpose}")
+    return _own(Path(tempfile.gettempdir()) / f"complaints-triage-{purpose}")
 
 
 @cache
-def _emptied(folder: Path) -> Path:
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    return folder
+def _own(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for left in folder.iterdir():
+        # It may be gone, or another process may be using or removing it.
+        with suppress(OSError):
+            _remove_if_left(left)
+    while True:
+        own = folder / f"{os.getpid()}-{time.time_ns()}"
+        own.mkdir(mode=0o700)
+        with suppress(OSError):
+            lock = os.open(own, os.O_RDONLY)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Another process may have removed the folder before it was locked.
+            if own.exists():
+                _locks.append(lock)
+                return own
+
+
+def _remove_if_left(folder: Path) -> None:
+    """Raises: OSError where a running process has the folder."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(folder)
+    finally:
+        os.close(descriptor)

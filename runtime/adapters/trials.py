@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 ANSWERS_WITHIN: Final = 180
 """Seconds: the time of the function, and that of a cold start with its image."""
 
-_TRANSIENT: Final = {error.__name__ for error in (TransientError, *TransientError.__subclasses__())}
+_ALL: tuple[type[TransientError], ...] = (TransientError, *TransientError.__subclasses__())
+_TRANSIENT: Final = {error.__name__ for error in _ALL}
 
 
 class Trials:

@@ -42,6 +42,9 @@ def seal(deployment: Deployment, *entries: str) -> None:
         audit_chain_table="audit_chain",
         anchors_bucket="anchors",
         retention_days=90,
+        stale_after_seconds=90,
+        sweep_every_seconds=60,
+        sweep_slices=1,
     )
     there = {item["entry"] for item in deployment.story.query(ID)}
     records = [

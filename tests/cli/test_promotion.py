@@ -8,6 +8,7 @@ import pytest
 
 from tests.cli.conftest import publish
 from tests.factories import (
+    any_allocation,
     any_change,
     any_feedback,
     any_model_info,
@@ -19,7 +20,7 @@ from tests.factories import (
 from tests.triage.promotion.factories import any_evidence
 from triage.complaint import timestamp
 from triage.promotion.evidence import Evidence
-from triage.story import FeedbackEntry
+from triage.story import Drawn, FeedbackEntry
 from triage.tables import MODEL_INFO
 
 ENV = ("--env", "dev")
@@ -191,9 +192,8 @@ def observed(complaint_id: str, *, right: bool):
             model_id=arm.model_id, revision=arm.revision, arm=arm.name, bucket=1, strategy_version=1
         )
         yield any_prediction(complaint_id=complaint_id, model=model, label=label, predicted_at=now)
-    feedback = any_feedback(
-        complaint_id=complaint_id, kind="reallocate", product="Mortgage", mode="blind", inclusion=1.0
-    )
+    yield any_allocation(complaint_id=complaint_id, drawn=Drawn(stratum="random", inclusion=1.0))
+    feedback = any_feedback(complaint_id=complaint_id, kind="reallocate", product="Mortgage", mode="blind")
     yield FeedbackEntry(
         complaint_id=complaint_id,
         entry=FeedbackEntry.key(2),

@@ -10,6 +10,7 @@ import pytest
 from cli.aws import replays
 from cli.aws.deployment import Deployment
 from tests.factories import (
+    any_allocation,
     any_feedback,
     any_model_info,
     any_model_reference,
@@ -20,7 +21,7 @@ from tests.factories import (
 )
 from triage.complaint import timestamp
 from triage.promotion.gates import Gates
-from triage.story import FeedbackEntry
+from triage.story import Drawn, FeedbackEntry
 from triage.strategies.ledger import LedgerEntry
 from triage.strategies.strategy import Arm, Strategy, assign
 from triage.tables import CHAMPION_LEDGER, MODEL_INFO, MODEL_STRATEGY
@@ -101,6 +102,12 @@ def said(number: int, product: str = "Mortgage", **values: Any) -> FeedbackEntry
     )
 
 
+def drawn(number: int, inclusion: float | None = 1.0):
+    """Return the allocation of a complaint that the system drew for labelling."""
+    how = Drawn(stratum="random", inclusion=inclusion) if inclusion else None
+    return any_allocation(complaint_id=f"c-{number}", drawn=how)
+
+
 def stored(deployment: Deployment, *entries: Iterable[Any]) -> None:
     for group in entries:
         for entry in group:
@@ -116,7 +123,7 @@ def pairs(numbers: Iterable[int], *, champion: str = "Student loan", challenger:
 
 def test_present_and_proposed_stand_side_by_side(simulate, shadowed):
     numbers = range(0, 10_000, 1_000)
-    stored(shadowed, pairs(numbers), (said(number) for number in numbers))
+    stored(shadowed, pairs(numbers), (said(number) for number in numbers), map(drawn, numbers))
     found = simulate(CANARY)
     present, proposed = found["present"], found["proposed"]
     assert (present["complaints"], present["arms"]) == (10, {"champion": 10})
@@ -213,18 +220,18 @@ def test_a_bucket_of_a_strategy_that_a_hand_changed_is_not_relied_on(simulate, d
 
 
 @pytest.mark.parametrize(
-    ("values", "counts"),
-    [({}, 1), ({"inclusion": None}, 0), ({"inclusion": 0.01}, 0), ({"mode": "assisted"}, 0)],
-    ids=["drawn and blind", "not drawn", "too rarely", "assisted"],
+    ("inclusion", "values", "counts"),
+    [(1.0, {}, 1), (None, {}, 0), (0.01, {}, 0), (1.0, {"mode": "assisted"}, 0), (None, {"inclusion": 1.0}, 0)],
+    ids=["drawn and blind", "not drawn", "too rarely", "assisted", "said to be drawn"],
 )
-def test_labels_count_as_they_do_in_the_evidence(simulate, shadowed, values, counts):
-    stored(shadowed, pairs([1]), [said(1, **values)])
+def test_labels_count_as_they_do_in_the_evidence(simulate, shadowed, inclusion, values, counts):
+    stored(shadowed, pairs([1]), [said(1, **values)], [drawn(1, inclusion)])
     found = simulate(CANARY)["present"]
     assert (found["labels"], found["other_labels"]) == (counts, 1 - counts)
 
 
 def test_a_label_drawn_less_often_weighs_more(simulate, shadowed):
-    stored(shadowed, pairs([1, 2], champion="Mortgage"), [said(1, inclusion=0.1), said(2, "Student loan")])
+    stored(shadowed, pairs([1, 2], champion="Mortgage"), [said(1), said(2, "Student loan")], [drawn(1, 0.1), drawn(2)])
     found = simulate(CANARY)["present"]
     assert found["accuracy"] == pytest.approx(10 / 11)
     low, high = found["interval"]
@@ -244,7 +251,7 @@ def test_a_task_that_looks_for_one_label_shows_recall_and_precision(simulate, tr
             positive_label="Mortgage",
             thresholds={"flag": 0.7},
         )
-        stored(shadowed, [answer, said(number, truth)])
+        stored(shadowed, [answer, said(number, truth), drawn(number)])
     found = simulate(None, "--threshold", "0.3")
     assert [found[side]["recall"] for side in ("present", "proposed")] == [0.5, 1.0]
     assert [found[side]["precision"] for side in ("present", "proposed")] == [0.5, pytest.approx(2 / 3)]
@@ -291,7 +298,8 @@ def test_a_strategy_of_another_task_is_refused(triage, shadowed, tmp_path):
 
 
 def test_people_read_shares_intervals_and_what_is_left_out(triage, shadowed):
-    stored(shadowed, pairs(range(20), champion="Mortgage"), (said(number) for number in range(10)))
+    labels = (said(number) for number in range(10))
+    stored(shadowed, pairs(range(20), champion="Mortgage"), labels, map(drawn, range(10)))
     _, out, _ = triage("--threshold", "0.95")
     for told in (
         "100.0% (72.2% to 100.0%) of 10",

@@ -27,6 +27,9 @@ SEALING = SealEnvironment(
     audit_chain_table="audit_chain",
     anchors_bucket="anchors",
     retention_days=90,
+    stale_after_seconds=90,
+    sweep_every_seconds=60,
+    sweep_slices=1,
 )
 
 

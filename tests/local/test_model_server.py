@@ -1,5 +1,6 @@
 """The model server beside a real MiniStack, which forwards the invocations of one handler to it."""
 
+import http.client
 import io
 import json
 import os
@@ -16,7 +17,7 @@ import pytest
 from local import model_server
 from local.functions import Invocation
 from local.keys import Keys
-from local.lambda_fixes import REPLY
+from local.lambda_fixes import REPLY, TOKEN
 from local.model_server import Capture, Server, WaitedTooLongError, describe
 from local.processes import is_healthy, until
 from local.session import loopback_session
@@ -188,6 +189,29 @@ def prepare(session):
 def invoke(aws, **event):
     reply = aws.client("lambda").invoke(FunctionName="infer", Payload=json.dumps(event))
     return json.loads(reply["Payload"].read())
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 401),
+        ({TOKEN: "another"}, 401),
+        ({TOKEN: "token", "Origin": "https://bank.example"}, 403),
+        ({TOKEN: "token", "Host": "bank.example"}, 403),
+        ({TOKEN: "token"}, 400),
+    ],
+)
+def test_only_the_embedded_aws_may_invoke(headers, status):
+    functions: Any = None
+    with Server(0, functions, Capture(), concurrency=1, token="token") as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        connection = http.client.HTTPConnection(LOOPBACK, server.server_port, timeout=10)
+        connection.request("POST", "/", b"{}", headers)
+        assert connection.getresponse().status == status
+        connection.close()
+        server.shutdown()
+        thread.join()
 
 
 @pytest.mark.system

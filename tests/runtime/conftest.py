@@ -235,7 +235,7 @@ class Cloud:
     @property
     def allocate(self) -> AllocateEnvironment:
         return AllocateEnvironment(
-            **SHARED, metrics_namespace=METRICS, complaints_allocation_table=COMPLAINTS_ALLOCATION.name
+            audit_share=1.0, **SHARED, metrics_namespace=METRICS, complaints_allocation_table=COMPLAINTS_ALLOCATION.name
         )
 
     @property
@@ -369,7 +369,8 @@ def answering(
             answer["FunctionError"] = "Unhandled"
         return SimpleNamespace(status_code=200), {**answer, "Payload": BytesIO(json.dumps(result).encode())}
 
-    session.events.register(f"before-call.{operation}", invoke)
+    hook: Any = invoke
+    session.events.register(f"before-call.{operation}", hook)
 
 
 def calls(session: boto3.Session, operation: str) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from tests.factories import (
 )
 from tests.runtime.conftest import Cloud, before, calls
 from triage.steps import Allocated, AllocationRequest, Failure, Outcome
-from triage.story import ALLOCATION, FAILED, AllocationEntry, FailureEntry, PredictionEntry
+from triage.story import ALLOCATION, FAILED, AllocationEntry, Drawn, FailureEntry, PredictionEntry
 from triage.tables import COMPLAINTS_ALLOCATION
 from triage.taxonomy import load_taxonomy
 from triage.vulnerability import Stated
@@ -65,6 +65,15 @@ def test_shadows_are_announced_and_nothing_that_they_said_is_read(cloud):
     assert (announced.product, announced.route) == (MORTGAGE.name, "auto")
     assert announced.shadows == (shadow,)
     assert shadow.version not in announced.models
+
+
+@pytest.mark.usefixtures("story")
+@pytest.mark.parametrize("share", [1.0, 1e-12])
+def test_an_allocation_records_whether_the_complaint_was_drawn_for_labelling(cloud, share):
+    environment = cloud.allocate.model_copy(update={"audit_share": share})
+    build(environment, cloud.session())(event(*answered(*PREDICTIONS)), None)
+    (entry,) = allocations(cloud)
+    assert entry.drawn == (Drawn(stratum="random", inclusion=1.0) if share == 1.0 else None)
 
 
 def test_an_empty_story_is_allocated_to_people(cloud):

@@ -24,7 +24,7 @@ from triage.errors import THROTTLED, NotServedError, StrategyRefusedError
 from triage.promotion.evidence import Evidence
 from triage.promotion.gates import Gates, Guardrails, Schedule
 from triage.promotion.steps import Changed, Due, Weighed
-from triage.story import FailureEntry, FeedbackEntry, PredictionEntry
+from triage.story import Drawn, FailureEntry, FeedbackEntry, PredictionEntry
 from triage.strategies.registry import CURRENT, ModelInfo
 from triage.strategies.strategy import Arm, Strategy
 from triage.tables import CHAMPION_LEDGER, COMPLAINTS_ALLOCATION, MODEL_INFO, MODEL_STRATEGY
@@ -87,16 +87,30 @@ def labelled(complaint_id: str, product: str, **said: Any) -> FeedbackEntry:
     )
 
 
-def observe(cloud: Cloud, count: int, *, champion: str, challenger: str, truth: str = "Mortgage", **said: Any) -> None:
-    """Store labelled complaints with the champion's answers and a shadow's predictions."""
+def observe(
+    cloud: Cloud,
+    count: int,
+    *,
+    champion: str,
+    challenger: str,
+    truth: str = "Mortgage",
+    drawn: float | None = 1.0,
+    reviewers: int = 4,
+    **said: Any,
+) -> None:
+    """Store labelled complaints with the champion's answers and a shadow's predictions.
+
+    drawn: the probability with which the system drew each of them.
+    """
+    how = Drawn(stratum="random", inclusion=drawn) if drawn else None
     story = cloud.table(COMPLAINTS_ALLOCATION)
     for number in range(count):
         complaint_id = f"c-{number}"
         for entry in (
-            any_allocation(complaint_id=complaint_id, product=truth),
+            any_allocation(complaint_id=complaint_id, product=truth, drawn=how),
             predicted(complaint_id, CHAMPION, champion, shadow=False, bucket=number),
             predicted(complaint_id, NEXT, challenger, shadow=True, bucket=number),
-            labelled(complaint_id, truth, **said),
+            labelled(complaint_id, truth, by=f"reviewer {number % reviewers}", **said),
         ):
             story.put(entry)
 
@@ -163,7 +177,9 @@ def test_a_challenger_that_is_worse_is_taken_out(cloud, registry):
 
 
 @pytest.mark.parametrize(
-    "said", [{"inclusion": None}, {"mode": "assisted"}, {"inclusion": 0.5}], ids=["not drawn", "assisted", "too rare"]
+    "said",
+    [{"drawn": None}, {"drawn": None, "inclusion": 1.0}, {"mode": "assisted"}, {"drawn": 0.5}],
+    ids=["not drawn", "said to be drawn", "assisted", "too rare"],
 )
 def test_labels_that_represent_nobody_or_lean_towards_the_answer_promote_nobody(cloud, registry, said):
     put_in_force(registry, SHADOWED, by="ann", replaces=0)
@@ -171,6 +187,23 @@ def test_labels_that_represent_nobody_or_lean_towards_the_answer_promote_nobody(
     weighed = weigh(cloud)
     assert (weighed.acts, weighed.verdict) == (False, "inconclusive")
     assert weighed.evidence is None
+
+
+def test_what_feedback_says_of_the_draw_changes_no_weight(cloud, registry):
+    """Forty forged statements that claim to stand for many others weigh as much as forty honest ones."""
+    put_in_force(registry, SHADOWED, by="ann", replaces=0)
+    observe(cloud, 60, champion="Student loan", challenger="Mortgage", stratum="vulnerable", inclusion=0.001)
+    assert weigh(cloud).verdict == "promote"
+
+
+def test_a_verdict_that_one_person_gave_holds_and_names_them(cloud, registry):
+    put_in_force(registry, SHADOWED, by="ann", replaces=0)
+    observe(cloud, 60, champion="Student loan", challenger="Mortgage", reviewers=1)
+    weighed = weigh(cloud)
+    assert (weighed.acts, weighed.verdict) == (False, "hold")
+    assert (
+        "the verdict hangs on reviewer 0, who gave 100% of the labels by weight (50% at most)" in weighed.course.reason
+    )
 
 
 def test_a_challenger_that_was_not_asked_because_of_a_backlog_is_not_rolled_back(cloud, registry):

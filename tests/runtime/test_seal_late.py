@@ -46,10 +46,11 @@ def findings(cloud, story):
     return [(one.entry, one.problem) for one in found]
 
 
-def test_records_that_the_stream_lost_are_sealed_late_and_verify_again(cloud, told):
+def test_records_that_the_stream_lost_are_sealed_late_and_verify_again(cloud, told, capsys):
     told.put({"complaint_id": f"{INBOX}1", "entry": "f-1", "outcome": "applied", "expires_at": long_ago()})
     assert {problem for _, problem in findings(cloud, told)} == {"unsealed"}
     links = search(cloud)
+    assert '"SealedLate":[3]' in capsys.readouterr().out.replace(" ", "").replace("3.0", "3")
     assert [link.entry for link in links] == [item["entry"] for item in told.query("1")]
     assert all(link.late and link.is_sound for link in [*links, *chain(cloud, f"{INBOX}1")])
     assert chain(cloud, f"{INBOX}1")

@@ -16,6 +16,7 @@ from training.evaluation.humans import MARGIN, Comparison
 from training.evaluation.intervals import Interval
 from training.evaluation.measures import TARGET_ACCURACY
 from training.evaluation.slices import SMALL
+from triage.pages import write_page
 
 TEMPLATE = "report.html.jinja"
 
@@ -40,9 +41,9 @@ NAMES = {
 def write_report(evaluation: Evaluation, folder: Path) -> Path:
     """Write page, data and card section into `folder`, which is made if needed, and return the path of the page."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / PAGE).write_text(page(evaluation), encoding="utf-8")
-    (folder / DATA).write_text(json.dumps(document(evaluation), ensure_ascii=False, indent=2), encoding="utf-8")
-    (folder / CARD).write_text(card_section(evaluation), encoding="utf-8")
+    write_page(folder / PAGE, page(evaluation))
+    write_page(folder / DATA, json.dumps(document(evaluation), ensure_ascii=False, indent=2))
+    write_page(folder / CARD, card_section(evaluation))
     return folder / PAGE
 
 

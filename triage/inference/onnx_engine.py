@@ -35,7 +35,7 @@ class OnnxEngine:
             logits=self.run(encoding, encoding.ids),
             tokens_seen=seen,
             tokens_total=seen + cut,
-            tokens_unknown=encoding.ids.count(self._unknown),
+            tokens_unknown=sum(token == self._unknown for token in encoding.ids),
         )
 
     def read(self, text: str) -> "OnnxReading":

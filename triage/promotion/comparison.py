@@ -101,29 +101,40 @@ def compare(
     )
 
 
+def difference(labelled: Iterable[Labelled], metric: Metric, *, min_inclusion: float) -> float | None:
+    """Return the weighted mean difference, as `compare` does, without its bounds; None without differences."""
+    fits = sorted(filter(metric.applies, labelled), key=lambda one: (one.at, one.complaint_id))
+    return mean(_differences(fits, metric, min_inclusion).differences)
+
+
+def weight(one: Labelled, min_inclusion: float) -> float:
+    """Return how many complaints a label stands for, as a part of the most that one may stand for."""
+    return min_inclusion / (one.inclusion or min_inclusion)
+
+
 def _differences(labelled: Sequence[Labelled], metric: Metric, min_inclusion: float) -> _Seen:
     seen = _Seen()
     block: list[Valued] = []
     waiting: list[Valued] = []
     for one in labelled:
-        weight = min_inclusion / (one.inclusion or min_inclusion)
+        heft = weight(one, min_inclusion)
         champion = metric.value(one, one.champion) if one.champion else None
         challenger = metric.value(one, one.challenger) if one.challenger else None
         if champion is not None:
-            seen.champion.append((champion, weight))
+            seen.champion.append((champion, heft))
         if challenger is not None:
-            seen.challenger.append((challenger, weight))
+            seen.challenger.append((challenger, heft))
         if champion is not None and challenger is not None:
-            seen.differences[_rounded(challenger - champion, weight)] += 1
+            seen.differences[_rounded(challenger - champion, heft)] += 1
             seen.paired += 1
             seen.better += challenger > champion
             seen.worse += challenger < champion
         elif champion is not None:
-            seen.champion_alone.append((champion, weight))
-            block.append((champion, weight))
+            seen.champion_alone.append((champion, heft))
+            block.append((champion, heft))
         elif challenger is not None:
-            seen.challenger_alone.append((challenger, weight))
-            waiting.append((challenger, weight))
+            seen.challenger_alone.append((challenger, heft))
+            waiting.append((challenger, heft))
         if waiting and block:
             seen.differences[_against(waiting.pop(0), block)] += 1
             block = []

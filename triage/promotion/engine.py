@@ -4,7 +4,7 @@
 `requested_change` turns that into a change of the strategy.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -23,11 +23,15 @@ SHARE_GAP = 0.1
 
 
 class Gate(Contract):
-    """passed: None while there is too little evidence."""
+    """passed: None while there is too little evidence.
+
+    advisory: it compares a point estimate. It may hold a promotion back, and shows no absence of a loss.
+    """
 
     name: str
     passed: bool | None
     detail: str
+    advisory: bool = False
 
 
 class Judgement(Contract):
@@ -89,9 +93,10 @@ def judge(evidence: Evidence, gates: Gates, guardrails: Guardrails) -> Judgement
     a rollback with a probability of at most alpha, over all looks together.
     """
     checked = _gates(evidence, gates)
-    harm = breached(evidence, guardrails) or _losses(evidence, gates)
-    if harm:
+    if harm := breached(evidence, guardrails):
         return Judgement(verdict="roll_back", reasons=harm, gates=checked)
+    if losses := _losses(evidence, gates):
+        return _unless_one_decides(Judgement(verdict="roll_back", reasons=losses, gates=checked), evidence, gates)
     waiting = []
     if evidence.primary.n < gates.min_labels:
         waiting.append(f"{evidence.primary.n} of {gates.min_labels} labels")
@@ -102,10 +107,44 @@ def judge(evidence: Evidence, gates: Gates, guardrails: Guardrails) -> Judgement
     failed = [gate for gate in checked if gate.passed is False]
     undecided = [gate for gate in checked if gate.passed is None]
     if not failed and not undecided:
-        return Judgement(verdict="promote", reasons=(_stated(evidence.primary),), gates=checked)
+        promotion = Judgement(verdict="promote", reasons=(_stated(evidence.primary),), gates=checked)
+        return _unless_one_decides(promotion, evidence, gates)
     exhausted = evidence.primary.n >= gates.max_labels
     reasons = tuple(f"{gate.name}: {gate.detail}" for gate in (*failed, *undecided))
     return Judgement(verdict="hold" if failed or exhausted else "inconclusive", reasons=reasons, gates=checked)
+
+
+def _unless_one_decides(judgement: Judgement, evidence: Evidence, gates: Gates) -> Judgement:
+    """Return a verdict that rests on labels, or `hold` where it hangs on one reviewer."""
+    found = tuple(hanging(judgement.verdict, evidence, gates))
+    if not found:
+        return judgement
+    return Judgement(verdict="hold", reasons=(*found, *judgement.reasons), gates=judgement.gates)
+
+
+def hanging(verdict: Verdict, evidence: Evidence, gates: Gates) -> Iterator[str]:
+    """Yield why a verdict hangs on one reviewer: their share is too large, or all others' labels say the opposite."""
+    if gates.max_reviewer_share == 1:
+        return
+    for one in evidence.reviewers:
+        if one.share > gates.max_reviewer_share:
+            yield (
+                f"the verdict hangs on {one.by}, who gave {one.share:.0%} of the labels by weight "
+                f"({gates.max_reviewer_share:.0%} at most): have others label drawn complaints"
+            )
+        elif one.without is not None and _points_back(verdict, one.without, evidence.primary, gates):
+            yield (
+                f"the verdict hangs on {one.by}: without their {one.labels} labels the difference is "
+                f"{100 * one.without:+.1f} points; have others label the same complaints"
+            )
+
+
+def _points_back(verdict: Verdict, without: float, primary: Comparison, gates: Gates) -> bool:
+    """Whether the difference without a reviewer is on the other side of what the verdict needs."""
+    if verdict == "promote":
+        return without <= gates.needed
+    # A loss on another metric or in a group does not rest on the primary difference.
+    return primary.upper < gates.needed <= without
 
 
 def breached(evidence: Evidence, guardrails: Guardrails) -> tuple[str, ...]:
@@ -143,7 +182,10 @@ def _losses(evidence: Evidence, gates: Gates) -> tuple[str, ...]:
 
 
 def _gates(evidence: Evidence, gates: Gates) -> tuple[Gate, ...]:
-    """Check every gate. While bounds do not exclude a loss, a gate is undecided; with `max_labels` it fails."""
+    """Check every gate. While bounds do not exclude a loss, a gate is undecided; with `max_labels` it fails.
+
+    Groups have too few labels for bounds of a few points, and the calibration error has none. Their gates are advisory.
+    """
     primary = evidence.primary
     checked = [
         Gate(
@@ -159,7 +201,8 @@ def _gates(evidence: Evidence, gates: Gates) -> tuple[Gate, ...]:
     for group in evidence.groups:
         if group.n >= gates.min_group and group.difference is not None:
             passed = group.difference >= -gates.margin
-            checked.append(Gate(name=f"no loss on {group.group}", passed=passed, detail=_figures(group)))
+            name = f"no loss on {group.group}"
+            checked.append(Gate(name=name, passed=passed, detail=_figures(group), advisory=True))
     ours, theirs = evidence.challenger_calibration.error, evidence.champion_calibration.error
     known = ours is not None and theirs is not None
     checked.append(
@@ -167,6 +210,7 @@ def _gates(evidence: Evidence, gates: Gates) -> tuple[Gate, ...]:
             name="no loss of calibration error",
             passed=ours <= theirs + gates.margin if ours is not None and theirs is not None else None,
             detail=f"{ours:.3f}; the champion's: {theirs:.3f}" if known else "no labels yet",
+            advisory=True,
         )
     )
     return tuple(checked)

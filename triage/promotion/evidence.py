@@ -24,12 +24,13 @@ class Answer(Contract):
 class Labelled(Contract):
     """A complaint with the label that a person gave, and the answers of both models; None where one was not asked.
 
-    at: when it was labelled. blind: the person did not see an answer. inclusion: the probability with which the
-    complaint was drawn for labelling, None where it was not drawn at random.
+    at: when it was labelled. by: who labelled it. blind: the person did not see an answer. inclusion: the probability
+    with which the system drew the complaint for labelling, None where it did not; what feedback claims never counts.
     """
 
     complaint_id: str
     at: str
+    by: str | None = None
     truth: str
     blind: bool
     inclusion: float | None
@@ -110,12 +111,24 @@ class Delivered(Contract):
         return tuple(metric for metric, wrong in found.items() if wrong)
 
 
+class ReviewerShare(Contract):
+    """What the labels of one reviewer weigh in the primary metric.
+
+    share: of the weight of all labels. without: the difference on the labels of everybody else, None without any.
+    """
+
+    by: str
+    labels: int
+    share: float
+    without: float | None
+
+
 class Evidence(Contract):
     """stage: `shadow`, or the basis points that the challenger answers.
 
     unrepresentative: labels that were not drawn at random, or with a smaller probability than the gates allow; they
     never count. assisted: the primary metric on labels of people who saw an answer; they count only where the gates ask
-    for all labels.
+    for all labels. reviewers: the largest share first; none in documents of earlier versions.
     """
 
     task: TaskName
@@ -138,6 +151,7 @@ class Evidence(Contract):
     champion_operations: Operations
     challenger_operations: Operations
     delivered: Delivered | None = None
+    reviewers: tuple[ReviewerShare, ...] = ()
 
     @property
     def comparisons(self) -> tuple[Comparison, ...]:

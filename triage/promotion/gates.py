@@ -15,8 +15,9 @@ class Gates(Contract):
     margin: by how much any metric may be worse; 0.03 is three points. alpha: error rate of each gate over all looks.
     min_labels, min_hours: below either, only a rollback is possible. max_labels: from here on, `hold` replaces the
     verdict `inconclusive`. min_group: labels that a group needs before it is judged.
-    min_inclusion: the smallest probability with which any complaint is drawn for labelling: the share of the random
-    audit. Labels drawn with a smaller or an unknown probability do not count. If it is too low, labels weigh less.
+    min_inclusion: the smallest probability with which the system draws any complaint for labelling: the share of the
+    random audit. Labels drawn with a smaller or unknown probability do not count. If it is too low, labels weigh less.
+    max_reviewer_share: of the weight of all labels, the most that one person may have in a verdict; 1 is no bound.
     labels: `blind`, or `all`; people who see an answer tend to agree with it. human_accuracy: how often people are
     right, who decide what is not automatic; a challenger that automates more has to be right at least as often.
     """
@@ -30,6 +31,7 @@ class Gates(Contract):
     max_labels: int = Field(default=10_000, ge=1)
     min_inclusion: float = Field(default=0.02, gt=0, le=1)
     min_group: int = Field(default=100, ge=1)
+    max_reviewer_share: float = Field(default=0.5, gt=0, le=1)
     labels: Literal["blind", "all"] = "blind"
     human_accuracy: float = Field(default=0.8, ge=0, le=1)
 

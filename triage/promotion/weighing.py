@@ -1,6 +1,6 @@
 """Makes the evidence about one challenger from what people stated and models predicted."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,8 +9,8 @@ from math import ceil
 from typing import Any, Final
 
 from triage.complaint import timestamp
-from triage.promotion.comparison import compare, metrics
-from triage.promotion.evidence import Answer, Delivered, Evidence, Labelled, Operations
+from triage.promotion.comparison import Metric, compare, difference, metrics, weight
+from triage.promotion.evidence import Answer, Delivered, Evidence, Labelled, Operations, ReviewerShare
 from triage.promotion.gates import Gates
 from triage.statistics import Calibration, calibration, mismatch_p_value
 from triage.story import ALLOCATION, PREDICTION, SHADOW, AllocationEntry, FeedbackEntry, PredictionEntry
@@ -85,13 +85,16 @@ def labelled(
 ) -> Labelled:
     """Return one complaint with its label and the answers of both versions. story: its items, by entry key."""
     allocation = AllocationEntry.model_validate(story[ALLOCATION]) if ALLOCATION in story else None
+    drawn = allocation.drawn if allocation else None
     return Labelled(
         complaint_id=statement.complaint_id,
         at=statement.applied_at,
+        by=statement.feedback.by,
         truth=statement.labels[task],
         blind=statement.feedback.mode == "blind",
-        inclusion=statement.feedback.inclusion,
-        stratum=statement.feedback.stratum,
+        # What the feedback says of either is a claim: whoever writes it would choose how much a label weighs.
+        inclusion=drawn.inclusion if drawn else None,
+        stratum=drawn.stratum if drawn else "none",
         groups=groups_of(allocation) if allocation else (),
         champion=_answer(task, champion, story),
         challenger=_answer(task, challenger, story),
@@ -160,7 +163,28 @@ def weigh(
         challenger_operations=operations(ran.get(challenger.version, Ran())),
         # After its end, the champion answers for every arm of an ab test.
         delivered=delivered(row, ran) if strategy.challengers and not strategy.has_ended(now) else None,
+        reviewers=reviewers(counted, primary, gates),
     )
+
+
+def reviewers(labelled: Sequence[Labelled], primary: Metric, gates: Gates) -> tuple[ReviewerShare, ...]:
+    """Return what the labels of each reviewer weigh in the primary metric, and what it is without them."""
+    applying = [one for one in labelled if primary.applies(one)]
+    total = sum(weight(one, gates.min_inclusion) for one in applying)
+    by: defaultdict[str, list[Labelled]] = defaultdict(list)
+    for one in applying:
+        if one.by is not None:
+            by[one.by].append(one)
+    found = [
+        ReviewerShare(
+            by=name,
+            labels=len(theirs),
+            share=round(sum(weight(one, gates.min_inclusion) for one in theirs) / total, 6),
+            without=difference((one for one in applying if one.by != name), primary, min_inclusion=gates.min_inclusion),
+        )
+        for name, theirs in by.items()
+    ]
+    return tuple(sorted(found, key=lambda each: (-each.share, each.by)))
 
 
 def _calibration(answers: list[tuple[Labelled, Answer | None]], gates: Gates) -> Calibration:

@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 from pathlib import Path
+from subprocess import PIPE
 
 ROOT = Path(__file__).parents[3]
 LEAVING = "import os, tempfile; from runtime.adapters.scratch import scratch; "
@@ -21,6 +22,23 @@ def ended_in_the_middle(temporary: Path) -> list[str]:
 def test_a_process_removes_what_the_last_one_left_and_nothing_of_its_own(tmp_path):
     assert ended_in_the_middle(tmp_path) == ["weights"] * 2
     assert ended_in_the_middle(tmp_path) == ["weights"] * 2
+
+
+HOLDING = "print(scratch('mirror') / 'download', flush=True); (scratch('mirror') / 'download').touch(); "
+
+
+def test_a_process_leaves_what_another_one_still_uses(tmp_path):
+    environment = {"TMPDIR": str(tmp_path), "PATH": "", "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-c", LEAVING + HOLDING + "input()"]
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdin=PIPE, stdout=PIPE, text=True) as first:
+        assert first.stdin and first.stdout
+        downloading = Path(first.stdout.readline().strip())
+        second = [sys.executable, "-c", LEAVING + HOLDING]
+        subprocess.run(second, cwd=ROOT, env=environment, check=True, capture_output=True)
+        assert downloading.exists()
+        first.communicate("\n")
+    subprocess.run(second, cwd=ROOT, env=environment, check=True, capture_output=True)
+    assert not downloading.exists()
 
 
 def test_no_function_makes_a_temporary_folder_beside_those_that_are_emptied():

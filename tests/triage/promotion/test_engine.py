@@ -17,7 +17,7 @@ from tests.triage.promotion.factories import (
     weighed,
 )
 from triage.promotion.engine import Judgement, course, judge, requested_change
-from triage.promotion.evidence import Comparison, Evidence, Labelled
+from triage.promotion.evidence import Comparison, Evidence, Labelled, ReviewerShare
 from triage.promotion.gates import Gates, Guardrails, Schedule
 from triage.promotion.steps import Changed, Course, Verdict, Weighed
 from triage.statistics import Calibration
@@ -580,3 +580,63 @@ def test_an_event_says_what_the_ledger_says_and_names_the_evidence_by_its_hash(e
     shared = set(Changed.model_fields) - {"evidence_sha256"}
     assert changed.model_dump(include=shared) == entry.model_dump(include=shared)
     assert changed.evidence_sha256 == (any_sha256("a") if evidence else None)
+
+
+def said_by(by: str = "ann", **values: Any) -> ReviewerShare:
+    return ReviewerShare(**{"by": by, "labels": 100, "share": 0.1, "without": 0.1, **values})
+
+
+LOSING: dict[str, Any] = {"difference": -0.1, "lower": -0.15, "upper": -0.05}
+
+
+@pytest.mark.parametrize(
+    ("primary", "reviewer", "reason"),
+    [
+        ({}, {"share": 0.51}, "hangs on ann, who gave 51% of the labels by weight (50% at most)"),
+        ({}, {"without": 0.0}, "hangs on ann: without their 100 labels the difference is +0.0 points"),
+        (LOSING, {"share": 0.51, "without": -0.1}, "hangs on ann, who gave 51%"),
+        (LOSING, {"without": 0.01}, "hangs on ann: without their 100 labels the difference is +1.0 points"),
+    ],
+    ids=["promotes by share", "promotes against all others", "rolls back by share", "rolls back against all others"],
+)
+def test_a_verdict_that_hangs_on_one_reviewer_says_so_and_holds(primary, reviewer, reason):
+    values: dict[str, Any] = {"primary": any_comparison(**primary)} if primary else {}
+    others = said_by("bob", without=-0.1 if primary else 0.1)
+    usual = judged(**values, reviewers=(said_by(without=-0.1 if primary else 0.1), others))
+    assert usual.verdict == ("roll_back" if primary else "promote")
+    found = judged(**values, reviewers=(said_by(**reviewer), others))
+    assert found.verdict == "hold"
+    assert reason in found.reasons[0]
+
+
+def test_where_one_person_may_decide_the_verdict_stands():
+    gates = GATES.model_copy(update={"max_reviewer_share": 1.0})
+    assert judged(gates, reviewers=(said_by(share=1.0, without=None),)).verdict == "promote"
+
+
+def test_a_reviewer_does_not_keep_a_broken_challenger_in_place():
+    broken = judged(challenger_operations=any_operations(failures=40), reviewers=(said_by(share=1.0),))
+    assert broken.verdict == "roll_back"
+
+
+def test_forged_labels_of_one_person_turn_no_roll_back_into_a_promotion():
+    """1,000 honest labels find the challenger worse; 40 of another person claim what is best for it."""
+    honest = [
+        one.model_copy(update={"by": f"reviewer {number % 20}"})
+        for number, one in enumerate(labels(right=700, better=60, worse=160, wrong=80))
+    ]
+    forged = labels(better=40, by="eve")
+    for known in (honest, honest + forged):
+        found = judge(
+            weighed(in_time(known), EVEN.model_copy(update={"min_labels": 200, "min_hours": 0})), EVEN, Guardrails()
+        )
+        assert found.verdict == "roll_back"
+
+
+@pytest.mark.parametrize("name", ["no loss on product:Mortgage", "no loss of calibration error"])
+def test_a_gate_that_compares_point_estimates_says_that_it_is_advisory(name):
+    gates = {gate.name: gate for gate in judged(groups=(group(difference=0.0),)).gates}
+    assert gates[name].advisory
+    assert {gate for gate in gates if not gates[gate].advisory} == {
+        gate for gate in gates if gate not in ("no loss on product:Mortgage", "no loss of calibration error")
+    }

@@ -32,10 +32,11 @@ from triage.promotion.weighing import (
     groups_of,
     labelled,
     operations,
+    reviewers,
     statements,
     weigh,
 )
-from triage.story import ALLOCATION, FeedbackEntry, PredictionEntry
+from triage.story import ALLOCATION, Drawn, FeedbackEntry, PredictionEntry
 from triage.strategies.strategy import BUCKETS, Arm, Strategy
 from triage.taxonomy import load_taxonomy
 
@@ -339,10 +340,33 @@ def test_a_label_is_paired_with_both_answers_even_of_a_shadow():
         any_prediction(model=CHAMPION, label="Mortgage", confidence=0.9),
         any_prediction(model=shadow, label="Card", confidence=0.7),
     )
-    one = pair(any_statement("Card", stratum="uncertain", inclusion=0.25), found)
+    found |= story(drawn=Drawn(stratum="uncertain", inclusion=0.25))
+    one = pair(any_statement("Card", stratum="random", inclusion=1.0), found)
     assert one.champion and (one.champion.label, one.champion.automatic) == ("Mortgage", True)
     assert one.challenger and (one.challenger.label, one.challenger.automatic) == ("Card", False)
     assert (one.truth, one.blind, one.inclusion, one.stratum) == ("Card", True, 0.25, "uncertain")
+
+
+def test_what_a_statement_claims_of_its_draw_is_not_believed():
+    one = pair(any_statement("Card", stratum="random", inclusion=0.001), story())
+    assert (one.inclusion, one.stratum) == (None, "none")
+
+
+def test_each_reviewers_share_is_that_of_the_weight_of_their_labels():
+    rare = [any_labelled(number, by="ann", inclusion=0.5) for number in range(10)]
+    usual = [any_labelled(number, by="bob") for number in range(10, 40)]
+    gates = Gates(min_inclusion=0.5)
+    first, second = reviewers([*rare, *usual], ACCURACY, gates)
+    assert (first.by, first.labels, first.share) == ("bob", 30, 0.6)
+    assert (second.by, second.labels, second.share) == ("ann", 10, 0.4)
+
+
+def test_without_a_reviewer_the_difference_is_that_of_the_others():
+    ann = labels(better=40, by="ann")
+    others = labels(right=50, worse=10, by="bob")
+    found = {one.by: one for one in reviewers([*ann, *others], ACCURACY, EVEN)}
+    assert found["ann"].without == pytest.approx(-10 / 60)
+    assert found["bob"].without == pytest.approx(1.0)
 
 
 def test_a_version_that_was_not_asked_has_no_answer():
