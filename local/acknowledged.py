@@ -6,6 +6,7 @@ and says which of them the restored state does not have.
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import threading
@@ -47,6 +48,9 @@ class Acknowledged:
         self._file = folder
         self._number = 0
         self._alone = threading.Lock()
+        self._syncing = threading.Lock()
+        self._kept = self._synced = 0
+        """How many times keys were written, and how many of these are on disk."""
 
     def open(self) -> None:
         """Begin a new file. What an earlier process has left is kept until `triage up` has looked for it."""
@@ -60,6 +64,9 @@ class Acknowledged:
     def begin(self) -> list[Path]:
         """Begin a new file, and return the earlier ones: a checkpoint that starts now covers them."""
         with self._alone:
+            if self._number:
+                _sync(self._file)
+                self._synced = self._kept
             earlier = sorted(self._folder.glob("[0-9]*.jsonl"))
             self._number += 1
             self._file = self._folder / f"{self._number:09}.jsonl"
@@ -69,11 +76,24 @@ class Acknowledged:
     def keep(self, writes: Iterable[Write]) -> None:
         """Write keys to disk. Deletions need not be there before they are acknowledged: they only silence a report."""
         writes = list(writes)
-        with self._alone, _appending(self._file) as file:
-            file.writelines(json.dumps(write._asdict()) + "\n" for write in writes)
-            file.flush()
-            if any(write.is_put for write in writes):
-                os.fsync(file.fileno())
+        with self._alone:
+            with _appending(self._file) as file:
+                file.writelines(json.dumps(write._asdict()) + "\n" for write in writes)
+            self._kept += 1
+            mine = self._kept
+        if any(write.is_put for write in writes):
+            self._sync(mine)
+
+    def _sync(self, mine: int) -> None:
+        """Return when what was written as number `mine` is on disk. One wait serves all that wait meanwhile."""
+        with self._syncing:
+            with self._alone:
+                kept, file = self._kept, self._file
+                if self._synced >= mine:
+                    return
+            _sync(file)
+            with self._alone:
+                self._synced = max(self._synced, kept)
 
     def left(self) -> list[Write]:
         """Return what was put, and not deleted later, after the last checkpoint before MiniStack ended."""
@@ -91,6 +111,12 @@ class Acknowledged:
 
     def forget(self) -> None:
         self._left.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    # A checkpoint may have covered and removed the file meanwhile.
+    with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def _appending(path: Path) -> IO[str]:

@@ -73,10 +73,14 @@ class Functions:
         self._built: dict[tuple[str, str], Built] = {}
         self._checked: dict[tuple[str, str], float] = {}
         self._lock = threading.Lock()
+        # One for each function, because building one may load libraries for seconds.
+        self._locks: dict[tuple[str, str], threading.Lock] = {}
 
     def handler(self, invocation: Invocation) -> Handler:
         key = (invocation.function_name, invocation.function_version)
         with self._lock:
+            lock = self._locks.setdefault(key, threading.Lock())
+        with lock:
             if time.monotonic() - self._checked.get(key, -_CHECK_SECONDS) >= _CHECK_SECONDS:
                 self._check(*key)
                 self._checked[key] = time.monotonic()

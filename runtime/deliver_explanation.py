@@ -33,7 +33,7 @@ def build(environment: DeliverExplanationEnvironment, session: boto3.Session) ->
         complaint = narratives.read(request.complaint_id, requester=request.requester)
         delivered_at = timestamp(datetime.now(UTC))
         delivered = deliver(stored, complaint.narrative, requester=request.requester, delivered_at=delivered_at)
-        stories.put(
+        stories.record(
             DeliveryEntry(
                 complaint_id=request.complaint_id,
                 entry=DeliveryEntry.key(request.task, request.request_id, delivered_at),

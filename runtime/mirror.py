@@ -36,6 +36,8 @@ LONGEST_FAILURE: Final = 1_000
 """Characters. A reason may quote a name of the bundle, and a row must stay small."""
 
 ABSENT: Final = Condition("attribute_not_exists(#id)", id="model_id")
+REGISTERED: Final = frozenset({"model_id", "revision", "task", "registered_at", "registered_by"})
+"""The attributes that a registration writes. A row with no others was not mirrored since."""
 PRESENT: Final = Condition("attribute_exists(#id)", id="model_id")
 
 
@@ -107,8 +109,13 @@ def _revert_edits(registration: ModelInfo, row: dict[str, Any] | None, models: T
     edited = sorted(name for name in {*found, *right} if found.get(name) != right.get(name))
     if not edited:
         return
-    logger.error("edited row put back", extra={"model_id": model_id, "revision": revision, "edited": edited})
-    metrics.measure(Metric.REGISTRY_EDITED)
+    same_task = found.get("task") == right.get("task")
+    if found.keys() <= REGISTERED and same_task and found.get("registered_at") != right.get("registered_at"):
+        # Its row was deleted, and somebody has registered the model again: nothing was edited.
+        logger.info("registered again", extra={"model_id": model_id, "revision": revision})
+    else:
+        logger.error("edited row put back", extra={"model_id": model_id, "revision": revision, "edited": edited})
+        metrics.measure(Metric.REGISTRY_EDITED)
     assign = {name: right[name] for name in edited if name in right and name not in ("model_id", "revision")}
     # Somebody who writes the row meanwhile starts this function again.
     if row is None:

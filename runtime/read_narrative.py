@@ -23,7 +23,7 @@ def build(environment: ReadNarrativeEnvironment, session: boto3.Session) -> Hand
     def read(request: ReadingRequest) -> Read:
         complaint = narratives.read(request.complaint_id, requester=request.requester)
         read_at = timestamp(datetime.now(UTC))
-        stories.put(
+        stories.record(
             ReadingEntry(
                 complaint_id=request.complaint_id,
                 entry=ReadingEntry.key(read_at),

@@ -83,8 +83,9 @@ class Audit(Construct):
         function = self._function(construct_id, holding, Duration.minutes(15))
         for table in (data.complaints_allocation, data.audit_chain):
             table.allow(function, "Query")
-        for table in (data.raw_complaints, data.complaints_allocation, data.audit_chain):
+        for table in (data.complaints_allocation, data.audit_chain):
             table.allow(function, "UpdateItem", attributes=(EXPIRY_ATTRIBUTE,))
+        data.raw_complaints.allow(function, "UpdateItem", attributes=(EXPIRY_ATTRIBUTE, "triage_held"))
         return function
 
     def _function(self, construct_id: str, function: Function, timeout: Duration) -> RuntimeFunction:

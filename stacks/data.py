@@ -20,7 +20,7 @@ from triage import tables
 from triage.tables import TableSpec
 
 EXPIRY_ATTRIBUTE = "expires_at"
-READING = frozenset({"BatchGetItem", "GetItem", "Query", "Scan"})
+READING = frozenset({"BatchGetItem", "ConditionCheckItem", "GetItem", "Query", "Scan"})
 READING_KEY = ("kms:Decrypt", "kms:DescribeKey")
 WRITING_KEY = (*READING_KEY, "kms:Encrypt", "kms:GenerateDataKey", "kms:ReEncryptFrom", "kms:ReEncryptTo")
 """The rights on a customer-managed key that DynamoDB asks of a caller (AWS documentation), without wildcards."""

@@ -36,6 +36,8 @@ class Explanations(Construct):
         )
         for function in self.explain.values():
             data.complaints_allocation.allow(function, "Query")
+            # An explanation is stored only while its complaint exists.
+            data.raw_complaints.allow(function, "ConditionCheckItem")
 
         self.deliver_explanation = RuntimeFunction(
             self,

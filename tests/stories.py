@@ -76,7 +76,7 @@ def any_delivery(explanation: ExplanationEntry, at: str = f"{DAY}11:00:05.000Z")
     request = explanation.request
     return DeliveryEntry(
         **FILED,
-        entry=DeliveryEntry.key(request.task, request.request_id, at),
+        entry=f"DELIVERY#{request.task}#{request.request_id}#{at}#0",
         explanation=explanation.entry,
         requester=request.requester,
         delivered_at=at,
@@ -84,11 +84,11 @@ def any_delivery(explanation: ExplanationEntry, at: str = f"{DAY}11:00:05.000Z")
 
 
 def any_reading(at: str = f"{DAY}12:00:00.000Z") -> ReadingEntry:
-    return ReadingEntry(**FILED, entry=ReadingEntry.key(at), read_at=at, read_by="bob", purpose="quality review")
+    return ReadingEntry(**FILED, entry=f"READING#{at}#0", read_at=at, read_by="bob", purpose="quality review")
 
 
 def any_hold(at: str = f"{DAY}13:00:00.000Z", **values: Any) -> HoldEntry:
-    default = {"entry": HoldEntry.key(at), "placed_at": at, "placed_by": "eve", "reason": "case 7 of the ombudsman"}
+    default = {"entry": f"HOLD#{at}#0", "placed_at": at, "placed_by": "eve", "reason": "case 7 of the ombudsman"}
     return HoldEntry(**{**FILED, **default, **values})
 
 
@@ -99,7 +99,7 @@ def lifted(hold: HoldEntry, at: str = f"{DAY}14:00:00.000Z") -> HoldEntry:
 
 def any_erasure(at: str = f"{DAY}15:00:00.000Z", **values: Any) -> ErasureEntry:
     default = {
-        "entry": ErasureEntry.key(at),
+        "entry": f"ERASURE#{at}#0",
         "erased_at": at,
         "erased_by": "dan",
         "reason": "request of the customer",

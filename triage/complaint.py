@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from triage.contracts import Contract
 from triage.text import clean
+from triage.values import is_absent, known_tag, to_flag, to_id, to_tags
 
 MAX_ITEM_BYTES = 400 * 1024
 """DynamoDB refuses larger items."""
@@ -20,8 +21,10 @@ class RawComplaint(Contract):
     """The attributes of an item. Operations must write the id and the narrative, and may write the next seven.
 
     tags: as stated on the form, such as `Older American` or `Servicemember`. account_vulnerable: the account's flag.
+    `triage.values` reads them as every export writes them.
     triage_state: absent before the intake has seen the complaint, then `started`, at last `allocated` or `parked`.
     Intake, sweeper and state machine write it, the other `triage_*` attributes and `expires_at`.
+    triage_held: `yes` while a legal hold is in force, so that no erasure overtakes it. The hold writes it.
     """
 
     complaint_id: str
@@ -38,6 +41,7 @@ class RawComplaint(Contract):
     triage_started_at: str | None = None
     triage_execution: str | None = None
     triage_attempts: int | None = None
+    triage_held: str | None = None
     expires_at: int | None = None
 
 
@@ -73,7 +77,7 @@ class Complaint(Contract):
         return cls(
             complaint_id=complaint_id,
             narrative=narrative,
-            subject=_read_text(item, "customer_id", doubts) or complaint_id,
+            subject=_read_id(item, "customer_id", doubts) or complaint_id,
             tags=_read_tags(item, doubts),
             account_vulnerable=_read_flag(item, "account_vulnerable", doubts),
             received_at=_read_time(item.get("received_at")),
@@ -89,15 +93,15 @@ def _read_narrative(item: Mapping[str, Any]) -> tuple[str, str | None]:
     if not isinstance(value, str):
         return "", "narrative is not text"
     text = clean(value)
-    return (text, None) if text else ("", "narrative is empty")
+    return ("", "narrative is empty") if is_absent(value) or is_absent(text) else (text, None)
 
 
-def _read_text(item: Mapping[str, Any], name: str, doubts: list[str]) -> str | None:
-    value = item.get(name)
-    if value is None or isinstance(value, str):
-        return value or None
-    doubts.append(f"{name} is not text")
-    return None
+def _read_id(item: Mapping[str, Any], name: str, doubts: list[str]) -> str | None:
+    try:
+        return to_id(item.get(name))
+    except ValueError:
+        doubts.append(f"{name} is not text")
+        return None
 
 
 def _read_time(value: Any) -> str | None:
@@ -109,23 +113,22 @@ def _read_time(value: Any) -> str | None:
 
 
 def _read_tags(item: Mapping[str, Any], doubts: list[str]) -> tuple[str, ...]:
-    """Read a list or set of strings, or one comma-separated string as CFPB exports it."""
-    value = item.get("tags")
-    if value is None:
-        return ()
-    parts = value.split(",") if isinstance(value, str) else value
-    if not isinstance(parts, list | tuple | set) or not all(isinstance(part, str) for part in parts):
+    try:
+        tags = to_tags(item.get("tags"))
+    except ValueError:
         doubts.append("tags are not a list of texts")
         return ()
-    return tuple(sorted(part.strip() for part in parts if part.strip()))
+    if not all(map(known_tag, tags)):
+        doubts.append("tags have one that is not known")
+    return tuple(sorted(tags))
 
 
 def _read_flag(item: Mapping[str, Any], name: str, doubts: list[str]) -> bool:
-    value = item.get(name)
-    if value is None or isinstance(value, bool):
-        return bool(value)
-    doubts.append(f"{name} is not a boolean")
-    return False
+    try:
+        return bool(to_flag(item.get(name)))
+    except ValueError:
+        doubts.append(f"{name} is not a boolean")
+        return False
 
 
 def timestamp(moment: datetime) -> str:

@@ -41,6 +41,11 @@ class Code(Enum):
         "The tags of the form could not be read, so the customer may be vulnerable.",
         VULNERABLE.name,
     )
+    TAG_UNKNOWN = (
+        "tags have one that is not known",
+        "A tag of the form is neither `Older American` nor `Servicemember`, so the customer may be vulnerable.",
+        VULNERABLE.name,
+    )
     ACCOUNT_FLAG_NOT_BOOLEAN = (
         "account_vulnerable is not a boolean",
         "The flag of the account could not be read, so the customer may be vulnerable.",

@@ -2,6 +2,7 @@
 
 import hashlib
 from typing import Annotated, Any, Final, Literal
+from uuid import uuid4
 
 from pydantic import Field, model_validator
 
@@ -29,6 +30,11 @@ READING: Final = "READING#"
 HOLD: Final = "HOLD#"
 ERASURE: Final = "ERASURE#"
 RECEIPT: Final = "RECEIPT#"
+
+
+def at_a_moment(kind: str, at: str) -> str:
+    """Return a new key that sorts by its time. It is random beside: many things may happen in one millisecond."""
+    return f"{kind}{at}#{uuid4().hex[:16]}"
 
 
 class Entry(Contract):
@@ -70,7 +76,8 @@ class PredictionEntry(Entry):
     """The prediction of one model version, and everything that is needed to repeat it.
 
     confidence: calibrated probability of `label`. top: the most probable labels. tokens_seen: tokens that the model
-    read, of `tokens_total` in the text. milliseconds: of tokenizing and inference, without loading.
+    read, of `tokens_total` in the part of the text that is given to models. milliseconds: of tokenizing and inference,
+    without loading.
     """
 
     model: ModelReference
@@ -248,7 +255,7 @@ class DeliveryEntry(Entry):
 
     @staticmethod
     def key(task: TaskName, request_id: str, delivered_at: str) -> str:
-        return f"{DELIVERY}{task}#{request_id}#{delivered_at}"
+        return at_a_moment(f"{DELIVERY}{task}#{request_id}#", delivered_at)
 
 
 class ReadingEntry(Entry):
@@ -260,7 +267,7 @@ class ReadingEntry(Entry):
 
     @staticmethod
     def key(read_at: str) -> str:
-        return f"{READING}{read_at}"
+        return at_a_moment(READING, read_at)
 
 
 class HoldEntry(Entry):
@@ -279,7 +286,7 @@ class HoldEntry(Entry):
 
     @staticmethod
     def key(placed_at: str) -> str:
-        return f"{HOLD}{placed_at}"
+        return at_a_moment(HOLD, placed_at)
 
 
 class ErasureEntry(Entry):
@@ -299,7 +306,7 @@ class ErasureEntry(Entry):
 
     @staticmethod
     def key(erased_at: str) -> str:
-        return f"{ERASURE}{erased_at}"
+        return at_a_moment(ERASURE, erased_at)
 
 
 class ReceiptEntry(Entry):

@@ -116,7 +116,8 @@ def raw_item(row: ExportRow) -> dict[str, Any]:
         "state": row.state,
         "submitted_via": row.submitted_via,
     }
-    return {name: value for name, value in item.items() if value is not None}
+    # What could not be read goes on as it is, so that reading the complaint raises a doubt.
+    return {name: value for name, value in {**item, **row.unknown}.items() if value is not None}
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli import options
-from cli.aws.deployment import hub_endpoint, hub_token
+from cli.aws.deployment import find, hub_endpoint, hub_token
 from cli.errors import CommandError, WrongUsageError
 from cli.output import err, out, print_json, print_table
 from cli.progress import progress_bar
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 app = typer.Typer(
     no_args_is_help=True, help="Publish labelled complaints as datasets on the Hub, and remove complaints from them."
 )
+
+SHOWN = 10
+"""Complaints that a message names."""
 
 OLDEST = 100 * 365
 """Largest number of days that `--older-than` accepts, a century."""
@@ -101,19 +104,39 @@ def prune(
     as_json: options.AsJson = False,
     state: options.State = options.DEFAULT,
 ) -> None:
-    """Remove complaints from a published dataset and delete all of its earlier revisions."""
+    """Remove complaints from a published dataset and delete all of its earlier revisions. Held complaints stay."""
     if not complaint and older_than is None:
         raise WrongUsageError("Say what to remove: --complaint ID, --older-than DAYS, or both")
     endpoint, token = hub_endpoint(env, state), hub_token(env, state)
     from training.snapshot import prune
 
+    held = _held(env, state)
+    due, kept = _drop(frozenset(complaint or ()), older_than), set[str]()
+
+    def drop(row: "LabelledRow") -> bool:
+        if due(row) and row.complaint_id in held:
+            kept.add(row.complaint_id)
+        return due(row) and row.complaint_id not in held
+
     with refusing_snapshots(), err.status(f"Pruning {repo}"):
-        drop = _drop(frozenset(complaint or ()), older_than)
         pruned = prune(repo, drop=drop, endpoint=endpoint, token=token)
     if as_json:
-        print_json(vars(pruned))
+        print_json({**vars(pruned), "held": sorted(kept)})
     else:
         out.print(_summary(pruned))
+    if kept:
+        shown = ", ".join(sorted(kept)[:SHOWN]) + (", …" if len(kept) > SHOWN else "")
+        err.print(
+            f"{len(kept)} complaints stay in {repo}, because a legal hold keeps them: {shown}; lift the hold, then "
+            "prune again",
+            soft_wrap=True,
+        )
+
+
+def _held(env: options.Environment, state: Path) -> frozenset[str]:
+    """Return the ids of the complaints that a legal hold keeps."""
+    found = find(env, state=state).story.query("yes", index="by_hold")
+    return frozenset(str(item["complaint_id"]) for item in found)
 
 
 def _drop(complaints: frozenset[str], older_than: int | None) -> "Callable[[LabelledRow], bool]":

@@ -1,4 +1,5 @@
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -28,9 +29,13 @@ def erase(
     deployment = find(env, state=state)
     # The tables come first: they refuse a complaint under a legal hold before anything is removed.
     erasures = [_erased(deployment, request)]
-    rows = _pruned(complaint_id, hub_endpoint(env, state), hub_token(env, state)) if snapshots else {}
-    if rows:
-        erasures.append(_erased(deployment, request.model_copy(update={"snapshots": rows})))
+
+    def record(dataset: str, rows: int) -> None:
+        """Record what is removed from a dataset before it is: an interruption must not lose the record."""
+        erasures.append(_erased(deployment, request.model_copy(update={"snapshots": {dataset: rows}})))
+
+    if snapshots:
+        _prune(complaint_id, hub_endpoint(env, state), hub_token(env, state), record)
     made = [erasure for erasure in erasures if erasure is not None]
     if as_json:
         print_json({"complaint_id": complaint_id, "erasures": made})
@@ -45,22 +50,28 @@ def _erased(deployment: Deployment, request: ErasureRequest) -> ErasureEntry | N
     return invoke(session, deployment.name("erase-function"), request, gives=Erased).erasure
 
 
-def _pruned(complaint_id: str, endpoint: str | None, token: str | None) -> dict[str, int]:
-    """Return by dataset how many rows were removed, 0 if only earlier commits held rows of the complaint."""
+def _prune(complaint_id: str, endpoint: str | None, token: str | None, record: Callable[[str, int], None]) -> None:
+    """Remove the complaint from every published dataset.
+
+    record: called before each removal with the dataset and how many rows go, 0 if only earlier commits held some.
+    """
     # Imported here, because the import takes a second.
     from training.snapshot import prune, published
 
     try:
         with refusing_snapshots(), err.status("Erasing from datasets"):
-            pruned = [
-                prune(dataset, drop=lambda row: row.complaint_id == complaint_id, endpoint=endpoint, token=token)
-                for dataset in published(endpoint, token=token)
-            ]
+            for dataset in published(endpoint, token=token):
+                prune(
+                    dataset,
+                    drop=lambda row: row.complaint_id == complaint_id,
+                    endpoint=endpoint,
+                    token=token,
+                    before_removal=partial(record, dataset),
+                )
     except CommandError as error:
         raise CommandError(
             f"{complaint_id} is erased from the tables and not from every dataset: {error}; run the same command again"
         ) from error
-    return {one.dataset: one.rows for one in pruned if one.rows or one.erased}
 
 
 def _report(made: list[ErasureEntry]) -> Iterator[tuple[str, str, int]]:

@@ -89,9 +89,15 @@ class Table:
         options = condition.options() if condition else {}
         return {"Put": {"TableName": self._name, "Item": to_item(item), **options}}
 
-    def to_update(self, *key: str, assign: Mapping[str, Any], condition: "Condition") -> "Write":
+    def to_update(
+        self, *key: str, assign: Mapping[str, Any], condition: "Condition", remove: tuple[str, ...] = ()
+    ) -> "Write":
         """Return a change of attributes, for `write_together`."""
-        return {"Update": self._updating(key, assign, (), condition)}
+        return {"Update": self._updating(key, assign, remove, condition)}
+
+    def to_delete(self, *key: str, condition: "Condition") -> "Write":
+        """Return the removal of an item, for `write_together`."""
+        return {"Delete": {"TableName": self._name, "Key": self._key(key), **condition.options()}}
 
     def to_check(self, *key: str, condition: "Condition") -> "Write":
         """Return a condition on an item that is not written itself, for `write_together`."""

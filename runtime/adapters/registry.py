@@ -16,8 +16,8 @@ from triage.strategies.registry import TAKING_PART, ModelInfo, ModelState
 from triage.strategies.strategy_change import valid_from
 from triage.validation import problems
 
-CHECKED_TOGETHER = 98
-"""Other rows that a transaction checks: it has 100 parts at most, and two of them write."""
+CHECKED_TOGETHER = 97
+"""Other rows that a transaction checks: it has 100 parts at most, and three of them are others."""
 
 
 class Registry:
@@ -85,8 +85,11 @@ class Registry:
             return
         activated = {"activated_at": timestamp(datetime.now(UTC))}
         others = [row for row in self.models() if row.task == model.task and row.version != model.version]
-        if any(other.state == "champion" for other in others):
-            self._change(model, "challenger", **activated)
+        champion = next((other for other in others if other.state == "champion"), None)
+        if champion is not None:
+            # If the champion retires at the same moment, the task must not be left without one.
+            still = self._models.to_check(champion.model_id, champion.revision, condition=_unchanged(champion))
+            self._write(model, self._to_state(model, "challenger", **activated), still)
         else:
             self._crown(model, others, by=by, reason="the first model of its task", **activated)
 
@@ -100,23 +103,34 @@ class Registry:
         strategy = self.strategies.get(model.task)
         if strategy is not None and model.version in {arm.version for arm in strategy.strategy.all_arms}:
             raise RegistryError(f"the strategy of {model.task} names {model.version}; change the strategy first")
+        unnamed = self.strategies.to_check(model.task, version=strategy.version if strategy else None)
         if model.state == "champion":
-            others = (other for other in self.models() if other.task == model.task and other != model)
-            self._abdicate(model, answering([other for other in others if other.takes_part]), by=by)
+            others = [row for row in self.models() if row.task == model.task and row.version != model.version]
+            self._abdicate(model, others, unnamed, by=by)
         elif model.state != "retired":
-            self._change(model, "retired")
+            self._write(model, self._to_state(model, "retired"), unnamed)
 
     def _crown(self, model: ModelInfo, others: Iterable[ModelInfo], *, by: str, reason: str, **dates: str) -> None:
         """Make the model champion, unless one of `others`, of the same task, becomes it at the same moment."""
-        latest = sorted(others, key=lambda row: row.registered_at or "", reverse=True)[:CHECKED_TOGETHER]
-        checks = [self._models.to_check(row.model_id, row.revision, condition=_unchanged(row)) for row in latest]
         entry = self._entry(model.task, "activate", model.version, by=by, reason=reason)
-        self._write(model, self._to_state(model, "champion", **dates), entry, *checks)
+        self._write(model, self._to_state(model, "champion", **dates), entry, *self._still(others))
 
-    def _abdicate(self, model: ModelInfo, successor: ModelInfo | None, *, by: str) -> None:
-        writes = [self._to_state(model, "retired"), *([self._to_state(successor, "champion")] if successor else [])]
-        champion = successor.version if successor else None
-        self._write(model, *writes, self._entry(model.task, "retire", champion, by=by, reason="the champion retired"))
+    def _abdicate(self, model: ModelInfo, others: Iterable[ModelInfo], unnamed: Write, *, by: str) -> None:
+        """Retire a champion in favour of the longest active challenger; unnamed: checks that no strategy names it."""
+        rest = list(others)
+        successor = answering([other for other in rest if other.takes_part])
+        crowned = [self._to_state(successor, "champion")] if successor else []
+        # Another model that is activated at the same moment would be a challenger without a champion.
+        still = () if successor else self._still(rest)
+        entry = self._entry(
+            model.task, "retire", successor.version if successor else None, by=by, reason="the champion retired"
+        )
+        self._write(model, self._to_state(model, "retired"), unnamed, *crowned, entry, *still)
+
+    def _still(self, others: Iterable[ModelInfo]) -> Iterable[Write]:
+        """Return checks that the rows have the states that were read, of those that were registered last."""
+        latest = sorted(others, key=lambda row: row.registered_at or "", reverse=True)[:CHECKED_TOGETHER]
+        return [self._models.to_check(row.model_id, row.revision, condition=_unchanged(row)) for row in latest]
 
     def _to_state(self, model: ModelInfo, state: ModelState, **dates: str) -> Write:
         assign = {"state": state, **dates}
@@ -137,9 +151,6 @@ class Registry:
             change_id=uuid4().hex,
         )
         return self._ledger.to_put(entry, Condition("attribute_not_exists(#task)", task="task"))
-
-    def _change(self, model: ModelInfo, state: ModelState, **dates: str) -> None:
-        self._write(model, self._to_state(model, state, **dates))
 
     def _write(self, model: ModelInfo, *writes: Write) -> None:
         if not write_together(self._ledger.client, writes):

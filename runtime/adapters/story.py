@@ -6,7 +6,7 @@ from typing import Final, Protocol, TypeVar
 
 import boto3
 
-from runtime.adapters.dynamodb import Condition, Table
+from runtime.adapters.dynamodb import Condition, Table, Write
 from triage import tables
 from triage.audit.chain import Item
 from triage.feedback import INBOX
@@ -15,6 +15,7 @@ from triage.stored_story import StoredStory
 from triage.story import Entry, HoldEntry
 
 E = TypeVar("E", bound=Entry)
+ABSENT: Final = Condition("attribute_not_exists(#id)", id="complaint_id")
 HELD: Final = Condition("#held = :held", held="held").comparing(held="yes")
 
 
@@ -70,13 +71,21 @@ class Stories(StoryReader):
 
     def add(self, entry: Entry) -> bool:
         """Write an entry that is written once; False where it is there already."""
-        return self.table.put_if_absent(self._stamped(entry))
+        return self.table.put_if_absent(self.stamped(entry))
 
-    def put(self, entry: E) -> E:
-        """Write an entry whose key states the time of writing, and return it with its stamp."""
-        stamped = self._stamped(entry)
-        self.table.put(stamped)
+    def record(self, entry: E) -> E:
+        """Write an entry whose key is new, and return it with its stamp. No record replaces another.
+
+        Raises: RuntimeError where the key is taken; the caller's next attempt has another.
+        """
+        stamped = self.stamped(entry)
+        if not self.table.put_if_absent(stamped):
+            raise RuntimeError(f"a record {entry.entry} is there already; nothing was written")
         return stamped
+
+    def to_record(self, entry: Entry) -> Write:
+        """Return the write of a new entry, for `write_together`."""
+        return self.table.to_put(self.stamped(entry), condition=ABSENT)
 
     def lift(self, hold: HoldEntry) -> bool:
         """Write a hold that was lifted over the one in force; False where that is no longer in force."""
@@ -89,7 +98,8 @@ class Stories(StoryReader):
         for feedback_id in feedback:
             self.table.delete(INBOX + complaint_id, feedback_id)
 
-    def _stamped(self, entry: E) -> E:
+    def stamped(self, entry: E) -> E:
+        """Return the entry with the time after which it expires."""
         if entry.expires_at is not None or isinstance(entry, HoldEntry):
             return entry
         return entry.model_copy(update={"expires_at": expiry(datetime.now(UTC), self._retention_days)})

@@ -51,6 +51,15 @@ class Strategies:
         """Return every valid current strategy."""
         return current_strategies(self._strategies)
 
+    def to_check(self, task: str, *, version: int | None) -> Write:
+        """Return the condition that the strategy of a task still has this version; None if there was none."""
+        condition = (
+            Condition("attribute_not_exists(#task)", task="task")
+            if version is None
+            else Condition("#version = :seen", version="version").comparing(seen=version)
+        )
+        return self._strategies.to_check(task, CURRENT, condition=condition)
+
     def history(self, task: str) -> Iterator[LedgerEntry]:
         """Yield the ledger of a task, the oldest entry first."""
         return map(LedgerEntry.model_validate, self._ledger.query(task))

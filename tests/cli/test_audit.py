@@ -13,9 +13,11 @@ from tests.training.data.exports import any_export
 from training.data.complaint_files import read_export
 from training.data.dataset import load_labelled
 from training.data.sources import located
+from training.snapshot import PublicationError
 from triage.audit.chain import Link
 from triage.functions import SealEnvironment
 from triage.outbox import ALLOCATED
+from triage.story import ERASURE
 from triage.tables import AUDIT_CHAIN
 
 ID = "8123456"
@@ -167,9 +169,26 @@ def test_an_erasure_that_the_hub_refuses_says_what_is_erased(triage, deployment,
 
 
 def test_a_held_complaint_is_not_removed_from_datasets(triage, deployment, monkeypatch):
-    monkeypatch.setattr("cli.commands.erase._pruned", lambda *_: pytest.fail("it was pruned"))
+    monkeypatch.setattr("cli.commands.erase._prune", lambda *_: pytest.fail("it was pruned"))
     triage("hold", ID, "--reason", "litigation 7")
     assert triage("erase", ID, "--reason", "asked for")[0] == 1
+
+
+def test_what_is_removed_from_a_dataset_is_recorded_before_it_is(triage, deployment, monkeypatch):
+    """An interruption between the removal and the record would lose the record for ever."""
+
+    def interrupted(dataset, *, before_removal, **_):
+        before_removal(2)
+        raise PublicationError("the Hub does not answer")
+
+    monkeypatch.setattr("cli.commands.erase.hub_endpoint", lambda *_: None)
+    monkeypatch.setattr("training.snapshot.published", lambda endpoint: ["acme/complaints"])
+    monkeypatch.setattr("training.snapshot.prune", interrupted)
+    code, _, err = triage("erase", ID, "--reason", "asked for")
+    assert code == 1 and "not from every dataset" in err
+    erasures = [item for item in deployment.story.query(ID) if item["entry"].startswith(ERASURE)]
+    assert sorted(bool(erasure["snapshots"]) for erasure in erasures) == [False, True]
+    assert {"acme/complaints": 2} in [erasure["snapshots"] for erasure in erasures]
 
 
 def test_an_erasure_is_reported_and_the_rest_still_verifies(triage, deployment, hub):

@@ -31,6 +31,7 @@ def triage(shell, endpoint, monkeypatch, tmp_path):
     port = int(endpoint.rpartition(":")[2])
     instance = Instance(state=tmp_path, ports=Ports(hub=port), supervisor=Process(pid=1, started=0.0))
     monkeypatch.setattr("cli.aws.deployment.running_instance", lambda state: instance)
+    monkeypatch.setattr("cli.commands.dataset._held", lambda env, state: frozenset())
 
     def run(*arguments: object) -> tuple[int, str, str]:
         code, out, err = shell(*arguments)
@@ -115,6 +116,19 @@ def test_complaints_are_removed_by_id(triage, export, endpoint):
     assert complaints(endpoint, "megabank/by-id").keys() == before.keys() - {first, second}
     code, out, _ = triage(*arguments)
     assert (code, "Nothing to remove" in out) == (0, True)
+
+
+def test_a_complaint_under_a_legal_hold_stays_and_is_named(triage, export, endpoint, monkeypatch):
+    triage("dataset", "publish", export, "megabank/held")
+    before = complaints(endpoint, "megabank/held")
+    first, second, *_ = before
+    monkeypatch.setattr("cli.commands.dataset._held", lambda env, state: frozenset({first, "unknown"}))
+    arguments = ("dataset", "prune", "megabank/held", "--complaint", first, "--complaint", second)
+    code, out, err = triage(*arguments, "--json")
+    told = json.loads(out)
+    assert (code, told["rows"], told["held"]) == (0, 1, [first])
+    assert f"1 complaints stay in megabank/held, because a legal hold keeps them: {first}" in err
+    assert complaints(endpoint, "megabank/held").keys() == before.keys() - {second}
 
 
 def test_complaints_older_than_the_limit_are_removed_and_others_stay(triage, export, endpoint):

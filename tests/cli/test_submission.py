@@ -27,6 +27,7 @@ def any_row(**values) -> ExportRow:
         "row": 1,
         "complaint_id": "8123456",
         "narrative": "They closed my account.",
+        "unknown": {},
     }
     return ExportRow(**{**default, **values})
 
@@ -105,7 +106,7 @@ def test_an_item_is_what_the_bank_knows_when_a_complaint_arrives():
 
 
 def test_an_item_holds_no_attribute_that_the_table_does_not_know():
-    full = {field.name: "any" for field in fields(ExportRow)} | {"row": 1, "tags": ("Servicemember",)}
+    full = {field.name: "any" for field in fields(ExportRow)} | {"row": 1, "tags": ("Servicemember",), "unknown": {}}
     item = raw_item(ExportRow(**{**full, "account_vulnerable": True}))  # type: ignore[arg-type]
     assert item.keys() == {name for name in RawComplaint.model_fields if not name.startswith(("triage_", "expires_"))}
     assert item["tags"] == ["Servicemember"]

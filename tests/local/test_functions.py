@@ -1,8 +1,11 @@
+import threading
 import time
+from typing import Any
 
 import pytest
 
-from local.functions import Invocation
+from local.functions import Built, Functions, Invocation
+from local.session import loopback_session
 
 HEADERS = {
     "X-amzn-lambda-function-name": "infer",
@@ -31,3 +34,35 @@ def test_no_time_is_left_after_the_deadline():
 def test_a_missing_header_is_named(name):
     with pytest.raises(KeyError, match=name.lower().removeprefix("x-amzn-lambda-")):
         Invocation.of([item for item in HEADERS.items() if item[0] != name])
+
+
+def test_a_function_that_is_being_built_holds_up_no_other(monkeypatch):
+    """Building one loads libraries and may take seconds."""
+    begun, go_on = threading.Event(), threading.Event()
+
+    def check(functions: Functions, name: str, version: str) -> None:
+        if name == "slow":
+            begun.set()
+            assert go_on.wait(10)
+        session: Any = None
+        functions._built[name, version] = Built(lambda event, context: name, (), session)
+
+    monkeypatch.setattr(Functions, "_check", check)
+    endpoint = "http://127.0.0.1:9"
+    functions = Functions(endpoint, loopback_session(endpoint))
+
+    def invocation(name: str) -> Invocation:
+        return Invocation.of((HEADERS | {"X-amzn-lambda-function-name": name}).items())
+
+    slow = threading.Thread(target=functions.handler, args=[invocation("slow")])
+    slow.start()
+    try:
+        assert begun.wait(10)
+        found: list[Any] = []
+        quick = threading.Thread(target=lambda: found.append(functions.handler(invocation("quick"))({}, None)))
+        quick.start()
+        quick.join(5)
+        assert found == ["quick"]
+    finally:
+        go_on.set()
+        slow.join()

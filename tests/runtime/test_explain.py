@@ -15,13 +15,15 @@ from tests.factories import (
     any_model_reference,
     any_selection,
 )
-from tests.runtime.conftest import Cloud, calls, failing
+from tests.runtime.audit import erase
+from tests.runtime.conftest import Cloud, before, calls, failing
 from triage.bundle import Calibration
 from triage.errors import ComplaintMissingError, NothingToExplainError, TextChangedError
 from triage.explanation.delivered import Delivered
 from triage.steps import ExplanationStored, ExplanationTask, InferenceRequest
 from triage.story import (
     DELIVERY,
+    ERASURE,
     EXPLANATION,
     DeliveryEntry,
     ExplanationEntry,
@@ -188,3 +190,20 @@ def test_a_letter_that_was_replaced_is_named_and_not_the_model(cloud, model):
     cloud.table(RAW_COMPLAINTS).put(any_item(complaint_id="1", narrative="Another letter about my mortgage."))
     with pytest.raises(TextChangedError, match="was replaced after the models judged it"):
         explain(cloud, REQUEST.model_copy(update={"seed": 7}))
+
+
+def test_an_explanation_that_is_made_while_its_complaint_is_erased_is_not_stored(cloud, model):
+    raw = cloud.table(RAW_COMPLAINTS)
+    raw.put({**(raw.get("1") or {}), "triage_state": "allocated"})
+    session = cloud.session()
+    before(session, "dynamodb.TransactWriteItems", lambda: erase(cloud))
+    with pytest.raises(ComplaintMissingError, match="was erased while it was explained"):
+        explain(cloud, session=session)
+    assert not entries(cloud, EXPLANATION) and entries(cloud, ERASURE)
+
+
+def test_of_two_that_explain_at_once_one_stores_it(cloud, model):
+    session = cloud.session()
+    before(session, "dynamodb.TransactWriteItems", lambda: explain(cloud))
+    explain(cloud, session=session)
+    assert len(entries(cloud, EXPLANATION)) == 1

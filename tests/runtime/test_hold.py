@@ -6,7 +6,7 @@ import pytest
 
 from runtime.hold import build as holding
 from runtime.keep_held import build as keeping
-from tests.factories import any_selection
+from tests.factories import any_item, any_selection
 from tests.runtime.audit import ASKED, chain, entries, erase, hold, records, seal
 from tests.runtime.conftest import NARRATIVE, Cloud, before, failing
 from triage.audit.chain import KEPT_LONGER_DAYS
@@ -102,6 +102,7 @@ def test_a_hold_that_is_lifted_while_it_is_placed_again_stays_lifted(cloud, stor
 def test_a_complaint_that_cannot_be_kept_leaves_no_other_unkept(cloud, story, caplog):
     for complaint_id in ("0", "1"):
         story.put(any_selection(complaint_id=complaint_id))
+        cloud.table(RAW_COMPLAINTS).put(any_item(complaint_id=complaint_id))
         hold(cloud, complaint_id=complaint_id)
         story.put({"complaint_id": complaint_id, "entry": "FEEDBACK#000002", "expires_at": 5})
     session = cloud.session()
@@ -134,3 +135,35 @@ def test_only_what_has_a_story_is_held_and_only_what_is_held_is_lifted(cloud, st
         hold(cloud, complaint_id="9")
     with pytest.raises(HoldRefusedError, match="not held"):
         hold(cloud, "lift")
+
+
+def test_an_erased_complaint_cannot_be_held(cloud, story):
+    erased_at = erase(cloud)["erasure"]["erased_at"]
+    with pytest.raises(HoldRefusedError, match=f"was erased at {erased_at}"):
+        hold(cloud)
+    assert not entries(story, HOLD)
+
+
+def test_a_complaint_that_is_erased_in_that_moment_is_not_held(cloud, story):
+    session = cloud.session()
+    before(session, "dynamodb.TransactWriteItems", lambda: erase(cloud))
+    with pytest.raises(HoldRefusedError, match="was erased at"):
+        holding(cloud.hold, session)({**ASKED, "kind": "place"}, None)
+    assert not entries(story, HOLD)
+
+
+def test_of_two_that_hold_at_once_both_get_the_same_hold(cloud, story):
+    session = cloud.session()
+    before(session, "dynamodb.TransactWriteItems", lambda: hold(cloud, requester="bob"))
+    held = holding(cloud.hold, session)({**ASKED, "kind": "place"}, None)
+    (stored,) = entries(story, HOLD)
+    assert held["hold"]["placed_by"] == stored["placed_by"] == "bob"
+
+
+def test_a_held_complaint_that_was_put_again_is_marked_by_the_next_schedule(cloud, story):
+    hold(cloud)
+    cloud.table(RAW_COMPLAINTS).put(any_item(complaint_id="1", triage_state="allocated"))
+    keeping(cloud.keep_held, cloud.session())({}, None)
+    assert cloud.table(RAW_COMPLAINTS).get("1")["triage_held"] == "yes"
+    hold(cloud, "lift")
+    assert "triage_held" not in cloud.table(RAW_COMPLAINTS).get("1")

@@ -321,6 +321,18 @@ def test_a_row_that_was_deleted_comes_back_without_taking_part(mirrored):
     assert table.get(*key.values()) == before | {"state": "registered"}
 
 
+def test_a_deleted_row_that_is_registered_again_before_it_came_back_raises_no_alarm(mirrored, capsys):
+    table, key, look = mirrored
+    before = table.get(*key.values())
+    again = {"task": before["task"], "state": "registered", "registered_by": "bob"}
+    table.put({**key, **again, "registered_at": "2030-01-01T00:00:00.000Z"})
+    look()
+    assert table.get(*key.values()) == {k: v for k, v in before.items() if k != "activated_at"} | {
+        "state": "registered"
+    }
+    assert "RegistryEdited" not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("change", [{"state": "retired"}, {"activated_at": "2026-01-01T00:00:00.000Z"}])
 def test_what_may_change_stays_changed(mirrored, capsys, change):
     table, key, look = mirrored

@@ -47,7 +47,7 @@ def findings(cloud, story):
 
 
 def test_records_that_the_stream_lost_are_sealed_late_and_verify_again(cloud, told, capsys):
-    told.put({"complaint_id": f"{INBOX}1", "entry": "f-1", "outcome": "applied", "expires_at": long_ago()})
+    told.put({"complaint_id": f"{INBOX}1", "entry": "f-1", "outcome": "refused", "expires_at": long_ago()})
     assert {problem for _, problem in findings(cloud, told)} == {"unsealed"}
     links = search(cloud)
     assert '"SealedLate":[3]' in capsys.readouterr().out.replace(" ", "").replace("3.0", "3")

@@ -126,8 +126,12 @@ ALLOWED: dict[str, Allowed] = {
     ),
     "Shadows/Shadow/EventsRole": on(SHADOW_MACHINE, "states", "StartExecution"),
     "Explanations/FindDecisionRole": (logs("Explanations/FindDecision") | table(STORY, "GetItem") | reads(RECORDS_KEY)),
-    "Explanations/ExplainRole": JUDGES | logs("Explanations/Explain") | table(STORY, "Query"),
-    "Explanations/ExplainTransformersRole": (JUDGES | logs("Explanations/ExplainTransformers") | table(STORY, "Query")),
+    "Explanations/ExplainRole": (
+        JUDGES | logs("Explanations/Explain") | table(STORY, "Query") | table(RAW, "ConditionCheckItem")
+    ),
+    "Explanations/ExplainTransformersRole": (
+        JUDGES | logs("Explanations/ExplainTransformers") | table(STORY, "Query") | table(RAW, "ConditionCheckItem")
+    ),
     "Explanations/DeliverExplanationRole": (
         logs("Explanations/DeliverExplanation")
         | table(RAW, "GetItem")
@@ -158,6 +162,7 @@ ALLOWED: dict[str, Allowed] = {
         | reads_stream("Data/ComplaintsAllocation/Table.StreamArn", RECORDS_KEY)
         | writes(RECORDS_KEY)
         | keeps_undelivered_records()
+        | reports_failed_runs()
     ),
     "Audit/EraseRole": (
         logs("Audit/Erase")

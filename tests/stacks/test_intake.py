@@ -82,6 +82,7 @@ def test_nothing_but_schedules_the_announcement_for_shadows_and_a_notice_is_a_ru
     assert all("EventPattern" not in rule for rule in schedules.values())
     assert synthesis.stateless.of_type("AWS::Events::Rule").keys() - schedules.keys() == {
         "Audit/KeepHeldDaily",
+        "Audit/SealLate",
         "Promotion/Schedule",
         "Shadows/Allocated",
         "Alarms/UndeliveredStored",

@@ -175,7 +175,7 @@ def test_a_story_is_only_ever_added_to_but_for_holds_and_erasure(synthesis):
 
 
 @pytest.mark.parametrize("role", HOLDING)
-@pytest.mark.parametrize(("where", "keys"), [(RAW, []), (STORY, ["entry"]), (CHAIN, ["sequence"])])
+@pytest.mark.parametrize(("where", "keys"), [(RAW, ["triage_held"]), (STORY, ["entry"]), (CHAIN, ["sequence"])])
 def test_a_hold_changes_when_something_expires_and_nothing_else(synthesis, role, where, keys):
     """The policy has to name the keys, too: AWS refuses a request with an attribute that it does not name."""
     bound = bounds(synthesis, role, where, "dynamodb:UpdateItem")["ForAllValues:StringEquals"]
@@ -293,6 +293,7 @@ def test_a_function_may_be_invoked_by_its_own_schedules_alone(synthesis):
         assert permission["Principal"] == "events.amazonaws.com"
         assert synthesis.readable(permission["FunctionName"]) in {
             "Audit/KeepHeld.Arn",
+            "Audit/Seal.Arn",
             "Intake/Sweep.Arn",
             "Promotion/SchedulePromotions.Arn",
         }

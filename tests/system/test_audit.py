@@ -39,6 +39,11 @@ def test_every_record_is_sealed_and_verifies(machine: Machine, any_item):
     assert "every record is what was sealed" in machine.triage("verify", "--all").stdout
 
 
+def test_what_the_stream_lost_is_searched_for_by_the_rights_of_the_function(machine: Machine, any_item):
+    machine.allocate(any_item())
+    machine.invoke("AuditSeal", {})
+
+
 def test_a_record_that_is_changed_taken_away_or_slipped_in_is_found(machine: Machine, any_item):
     (allocation,) = machine.allocate(any_item())
     complaint_id = allocation.complaint_id

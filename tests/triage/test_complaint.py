@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from tests.factories import any_complaint, any_item
 from triage.complaint import Complaint, RawComplaint, timestamp
+from triage.reason import Reason
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.decimals() | st.text(max_size=20) | st.binary(max_size=20)
 VALUES = st.recursive(
@@ -47,6 +48,11 @@ def test_reasons_name_attributes_and_never_values(name, kind):
         (None, "narrative is missing"),
         ("", "narrative is empty"),
         (" \n\t\x00 ", "narrative is empty"),
+        ("\u200b\ufeff\u2060", "narrative is empty"),
+        ("<p></p>", "narrative is empty"),
+        ("<p>&nbsp;</p><br/>", "narrative is empty"),
+        ("NaN", "narrative is empty"),
+        ("null", "narrative is empty"),
         (7, "narrative is not text"),
         (["text"], "narrative is not text"),
         (b"text", "narrative is not text"),
@@ -68,8 +74,10 @@ def test_a_well_formed_item_raises_no_doubts():
 
 def test_the_subject_is_the_customer_and_else_the_complaint():
     assert any_complaint(customer_id="c-1").subject == "c-1"
-    for missing in (None, "", 7):
+    for missing in (None, "", "null", float("nan")):
         assert any_complaint(customer_id=missing, complaint_id="1").subject == "1"
+    for number in (30000000, 30000000.0, Decimal(30000000), "30000000.0", "\ufeff30000000"):
+        assert any_complaint(customer_id=number).subject == "30000000"
 
 
 @pytest.mark.parametrize(
@@ -86,14 +94,16 @@ def test_tags_are_read_however_they_were_exported(tags):
     assert any_complaint(tags=tags).tags == ("Older American", "Servicemember")
 
 
-@pytest.mark.parametrize("tags", [7, True, {"Older American": 1}, ["Older American", 7], b"Older American", [None]])
+@pytest.mark.parametrize(
+    "tags", [7, True, {"Older American": 1}, ["Older American", 7], b"Older American", "['Older American'", "[1]"]
+)
 def test_ill_formed_tags_are_a_doubt(tags):
     complaint = any_complaint(tags=tags)
     assert complaint.tags == ()
     assert any("tags" in doubt for doubt in complaint.doubts)
 
 
-@pytest.mark.parametrize("flag", ["false", "true", 0, 1, Decimal(1), []])
+@pytest.mark.parametrize("flag", ["maybe", 2, Decimal("0.5"), [], {}, b"true"])
 def test_an_account_flag_that_is_no_boolean_is_a_doubt(flag):
     assert "account_vulnerable is not a boolean" in any_complaint(account_vulnerable=flag).doubts
 
@@ -113,3 +123,10 @@ def test_a_timestamp_is_the_same_moment_in_every_zone(moment, hours):
     written = timestamp(moment.astimezone(timezone(timedelta(hours=hours))))
     assert written == timestamp(moment)
     assert timedelta() <= moment - datetime.fromisoformat(written) < timedelta(milliseconds=1)
+
+
+@pytest.mark.parametrize("tag", ["VIP", "Older Martian", "Veteran?"])
+def test_a_tag_that_is_not_known_is_a_doubt_about_vulnerability(tag):
+    complaint = any_complaint(tags=["Servicemember", tag])
+    assert complaint.doubts == ("tags have one that is not known",)
+    assert Reason.read(complaint.doubts[0]).leads_to == "specialist"

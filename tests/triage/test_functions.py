@@ -15,6 +15,8 @@ def any_value(name: str, annotation: Any) -> Any:
         return True
     if int in (annotation, *get_args(annotation)):
         return 60
+    if float in (annotation, *get_args(annotation)):
+        return 0.5
     return f"any {name}"
 
 

@@ -22,7 +22,8 @@ from zipfile import BadZipFile, ZipFile
 import pyarrow
 import pyarrow.parquet
 
-from training.data.cell_values import to_flag, to_label, to_moment, to_tags, to_tags_of_the_api, to_text
+from training.data.cell_values import to_label, to_moment, to_narrative
+from triage.values import to_flag, to_id, to_tags, visible
 
 MAX_FIELD_CHARACTERS = 10_000_000
 """Longest value. The default of the csv module, 131,072, is too short for pasted documents."""
@@ -79,7 +80,9 @@ class ExportRow:
     row: its number in the export, from 1; the header and blank lines do not count. member, member_row: in an archive of
     several files, the file and the number in it.
     received_at: ISO 8601, a day or a time. product, issue: in the names of that year's form.
-    tags: () if the consumer stated none, None if the export does not contain tags.
+    tags: () if the consumer stated none, None if the export does not contain tags, or has tags that nobody can read.
+    unknown: values of `tags` and `account_vulnerable` that nobody can read, as they are written: whoever reads the
+    complaint raises a doubt about them.
     absent: the fields for which the export has no column.
     """
 
@@ -97,6 +100,7 @@ class ExportRow:
     customer_id: str | None
     tags: tuple[str, ...] | None
     account_vulnerable: bool | None
+    unknown: Mapping[str, Any] = field(default_factory=dict)
     member: str | None = None
     member_row: int | None = None
     absent: frozenset[str] = field(default=frozenset(), compare=False, repr=False)
@@ -443,7 +447,7 @@ def _columns(names: tuple[str, ...]) -> Mapping[str, str | None]:
     """Return the column of each field of ExportRow, None if the export has none."""
     spelled: dict[str, list[str]] = {}
     for name in names:
-        spelled.setdefault(re.sub(r"\W+", "_", name.strip().lower()), []).append(name)
+        spelled.setdefault(re.sub(r"\W+", "_", visible(name).lower()), []).append(name)
     columns: dict[str, str | None] = {}
     for wanted, aliases in COLUMNS.items():
         candidates = next((spelled[alias] for alias in aliases if alias in spelled), [])
@@ -469,10 +473,26 @@ def _to_row(number: int, record: Record, place: _Place) -> ExportRow:
         except ValueError as error:
             raise _UnreadableError(str(error), advice="Correct the value, or leave it empty", column=column) from error
 
+    unknown: dict[str, Any] = {}
+
+    def doubted(name: str, convert: Callable[[Any], Any]) -> Any:
+        """Read a value that vulnerability depends on: a complaint is not lost because one cannot be read."""
+        column = columns[name]
+        try:
+            return convert(record[column]) if column is not None else None
+        except ValueError:
+            unknown[name] = _as_written(record[column or ""])
+            return None
+
+    tags = doubted("tags", to_tags)
+    if "complaint_what_happened" not in record and tags == () and record.get(columns["tags"] or "") is None:
+        # Only CFPB's API writes null where the consumer stated none.
+        tags = None
+    flag = doubted("account_vulnerable", to_flag)
     return ExportRow(
         row=number,
-        complaint_id=read("complaint_id", to_label),
-        narrative=read("narrative", to_text),
+        complaint_id=read("complaint_id", to_id),
+        narrative=read("narrative", to_narrative),
         received_at=read("received_at", to_moment),
         product=read("product", to_label),
         sub_product=read("sub_product", to_label),
@@ -481,9 +501,10 @@ def _to_row(number: int, record: Record, place: _Place) -> ExportRow:
         company=read("company", to_label),
         state=read("state", to_label),
         submitted_via=read("submitted_via", to_label),
-        customer_id=read("customer_id", to_label),
-        tags=read("tags", to_tags_of_the_api if "complaint_what_happened" in record else to_tags),
-        account_vulnerable=read("account_vulnerable", to_flag),
+        customer_id=read("customer_id", to_id),
+        tags=tags,
+        account_vulnerable=flag,
+        unknown=unknown,
         member=place.member,
         member_row=place.row if place.member else None,
         absent=_absent(tuple(record)),
@@ -493,3 +514,8 @@ def _to_row(number: int, record: Record, place: _Place) -> ExportRow:
 @lru_cache(maxsize=1024)
 def _absent(names: tuple[str, ...]) -> frozenset[str]:
     return frozenset(name for name, column in _columns(names).items() if column is None)
+
+
+def _as_written(value: Any) -> Any:
+    """Return a value that a table can hold: a text, or a list of texts."""
+    return [str(part) for part in value] if isinstance(value, list | tuple | set) and not value else str(value)

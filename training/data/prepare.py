@@ -14,7 +14,7 @@ import numpy.typing as npt
 from training.generator import generate
 from training.recipe import Recipe
 from triage.contracts import TaskName
-from triage.redaction import redact_text
+from triage.inference.reading import read_by_models
 from triage.tasks import VULNERABLE
 from triage.text import clean
 
@@ -182,8 +182,8 @@ def examples_of(
 
 
 def as_served(narrative: str) -> str:
-    """Return the text as a model reads it, in training and in serving: cleaned and redacted."""
-    return redact_text(clean(narrative))
+    """Return the text as a model reads it, in training and in serving: cleaned, cut and redacted."""
+    return read_by_models(clean(narrative), redacted=True)
 
 
 def _distinct(examples: Iterable[Example]) -> list[Example]:

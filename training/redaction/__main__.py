@@ -9,10 +9,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from training.redaction.labelled import load_parts
+from training.redaction.labelled import foreign, load_parts
 from training.redaction.measure import Score, measure
 from training.redaction.word_lists import read_half
-from triage.redaction import REDACTION_VERSION, Entity, redact
+from triage.redaction import REDACTION_VERSION, Entity, is_covered, redact
 from triage.text import clean
 
 LENGTH = 1_000
@@ -29,6 +29,7 @@ def main(
     console = Console(width=120)
     for part, examples in load_parts().items():
         console.print(table(part, len(examples), measure(examples)))
+    console.print(withheld())
     marked = " ".join(example.text for examples in load_parts().values() for example in examples)
     console.print(f"{LENGTH} characters full of personal data: {milliseconds([marked[:LENGTH]] * 50):.1f} ms")
     if data:
@@ -54,6 +55,15 @@ def table(part: str, texts: int, scores: dict[Entity, Score]) -> Table:
     return shown
 
 
+def withheld() -> Table:
+    """Return which letters in other languages are withheld when an explanation is handed out."""
+    shown = Table("language", "letters", "withheld", "recall", title="other languages")
+    for language, letters in foreign().items():
+        count = sum(not is_covered(letter) for letter in letters)
+        shown.add_row(language, str(len(letters)), str(count), f"{count / len(letters):.3f}")
+    return shown
+
+
 def real(data: Path, count: int) -> Table:
     """Count what is replaced in the narratives of the half of an export that the word lists were not built from.
 
@@ -66,6 +76,8 @@ def real(data: Path, count: int) -> Table:
     shown.add_row("narratives changed", f"{changed / len(narratives):.2%}")
     for entity, replaced in sum((Counter(result.counts) for result in redacted), Counter[Entity]()).most_common():
         shown.add_row(f"{entity} replaced", str(replaced))
+    kept_back = sum(not is_covered(narrative) for narrative in narratives)
+    shown.add_row("withheld as not English", f"{kept_back / len(narratives):.2%}")
     shown.add_row("mean length", f"{sum(map(len, narratives)) / len(narratives):.0f} characters")
     shown.add_row("time a narrative", f"{milliseconds(narratives):.2f} ms")
     return shown

@@ -59,6 +59,15 @@ def load_parts() -> dict[str, list[Example]]:
     return {part: [read(text) for text in texts] for part, texts in marked.items()}
 
 
+def foreign() -> dict[str, list[str]]:
+    """Return letters in other languages, by the code of the language (ISO 639-1)."""
+    letters: dict[str, list[str]] = {}
+    for line in (_FOLDER / "labelled" / "languages.txt").read_text(encoding="utf-8").splitlines():
+        language, text = line.split("\t", maxsplit=1)
+        letters.setdefault(language, []).append(clean(text))
+    return letters
+
+
 def _handwritten(name: str) -> Iterator[str]:
     for line in (_FOLDER / "labelled" / name).read_text(encoding="utf-8").splitlines():
         yield _NAMED_CHARACTER.sub(lambda match: unicodedata.lookup(match[1]), line.replace("\\n", "\n"))

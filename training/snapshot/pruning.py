@@ -35,12 +35,21 @@ class Pruned:
 
 
 def prune(
-    dataset_id: str, *, drop: Drop, endpoint: str | None, token: str | None = None, today: date | None = None
+    dataset_id: str,
+    *,
+    drop: Drop,
+    endpoint: str | None,
+    token: str | None = None,
+    today: date | None = None,
+    before_removal: Callable[[int], None] = lambda rows: None,
 ) -> Pruned:
     """Remove the rows for which `drop` is true from `main`, in one commit, and then delete every earlier revision.
 
     Pinned revisions, tags and other branches lose their Parquet files. If no revision contains such a row, nothing is
     changed. After a failure, call it again; it then completes the removal.
+
+    before_removal: called with the number of rows before anything is removed, 0 if only earlier revisions have such
+        rows, and not called if none has.
 
     Raises:
         NotASnapshotError: the dataset was not made by `publish_snapshot`; nothing was changed.
@@ -55,11 +64,12 @@ def prune(
         contents = _fetched(api, head, folder)
         kept = np.array([not drop(row) for row in contents.data.rows], dtype=np.bool_)
         rows = int((~kept).sum())
+        if not rows and not _is_in_history(api, head, _without(stored, head), drop, Path(temporary, "older")):
+            return Pruned(dataset=dataset_id, rows=0, revision=head.sha or "", erased=0)
+        before_removal(rows)
         if rows:
             pruning = Pruning(today or datetime.now(UTC).date(), rows)
             _commit(api, head, contents.keeping(kept, (*contents.prunings, pruning)), folder, rows)
-        elif not _is_in_history(api, head, _without(stored, head), drop, Path(temporary, "older")):
-            return Pruned(dataset=dataset_id, rows=0, revision=head.sha or "", erased=0)
         erased = _erase_history(api, dataset_id, stored)
         _require_gone(api, head)
         return Pruned(dataset=dataset_id, rows=rows, revision=api.dataset_info(dataset_id).sha or "", erased=erased)

@@ -7,6 +7,8 @@ from triage.story import ExplanationEntry
 class Passage(Contract):
     """A redacted part of the text, and by how much it moved the probabilities.
 
+    text: `[WITHHELD]` where it is not in English, because the redactor covers no other language.
+
     words: those of a sentence that was explained word by word. Joined, they are its text.
     """
 

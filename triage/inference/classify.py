@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from triage.bundle import Manifest
 from triage.errors import ModelFailedError
 from triage.inference.engine import Engine, Scores, foreign
-from triage.redaction import redact_text
+from triage.inference.reading import read_by_models
 
 TOP = 5
 """A prediction keeps this many of its most probable labels."""
@@ -22,7 +22,10 @@ counts as different.
 
 @dataclass(frozen=True)
 class Classification:
-    """An answer with calibrated probabilities. confidence: of `label`. top: the most probable labels."""
+    """An answer with calibrated probabilities. confidence: of `label`. top: the most probable labels.
+
+    tokens_total: of the part of the text that models read, see `triage.inference.reading`.
+    """
 
     label: str
     confidence: float
@@ -54,8 +57,8 @@ def classify(text: str, *, engine: Engine, manifest: Manifest) -> Classification
 
 
 def as_read(text: str, manifest: Manifest) -> str:
-    """Return a cleaned text as the model reads it: redacted if the model was trained on redacted texts."""
-    return text if manifest.redaction_version is None else redact_text(text)
+    """Return the part of a cleaned text that the model reads: redacted if it was trained on redacted texts."""
+    return read_by_models(text, redacted=manifest.redaction_version is not None)
 
 
 def softmax(logits: tuple[float, ...], temperature: float = 1.0) -> tuple[float, ...]:

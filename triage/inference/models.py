@@ -34,7 +34,8 @@ class LoadedModel:
 class LoadedModels:
     """The models that were used last: at most `capacity` of them and `megabytes` of files, but always one.
 
-    A bundle is fetched, verified and loaded once.
+    A bundle is fetched, verified and loaded once. While one is loaded, those that are loaded answer, and others load
+    beside it as far as there is room.
     """
 
     def __init__(
@@ -52,27 +53,59 @@ class LoadedModels:
         self._bytes = megabytes * 1e6
         self._load = load
         self._loaded: OrderedDict[str, LoadedModel] = OrderedDict()
-        self._lock = threading.Lock()
+        # Models that are being loaded take their room already.
+        self._loading: dict[str, Manifest] = {}
+        self._loaders: dict[str, threading.Lock] = {}
+        self._changed = threading.Condition()
 
     def get(self, model: ModelReference) -> LoadedModel:
         """Return a model, loaded if need be. Raises: BundleUnavailableError, BundleRefusedError, ModelFailedError."""
-        with self._lock:
-            if model.manifest_sha256 not in self._loaded:
-                manifest = self._store.manifest(model)
-                self._make_room(manifest)
-                self._loaded[model.manifest_sha256] = self._fetch(model, manifest)
-            self._loaded.move_to_end(model.manifest_sha256)
-            return self._loaded[model.manifest_sha256]
+        key = model.manifest_sha256
+        if (found := self._find(key)) is not None:
+            return found
+        with self._changed:
+            loader = self._loaders.setdefault(key, threading.Lock())
+        with loader:
+            # Another thread may have loaded it meanwhile.
+            return self._find(key) or self._load_beside(model)
+
+    def _find(self, key: str) -> LoadedModel | None:
+        with self._changed:
+            if key in self._loaded:
+                self._loaded.move_to_end(key)
+            return self._loaded.get(key)
+
+    def _load_beside(self, model: ModelReference) -> LoadedModel:
+        key, manifest = model.manifest_sha256, self._store.manifest(model)
+        with self._changed:
+            self._make_room(manifest)
+            self._loading[key] = manifest
+        found: LoadedModel | None = None
+        try:
+            found = self._fetch(model, manifest)
+            return found
+        finally:
+            with self._changed:
+                del self._loading[key]
+                if found is not None:
+                    self._loaded[key] = found
+                self._changed.notify_all()
 
     def _make_room(self, manifest: Manifest) -> None:
-        """Remove the models used least recently until the new one fits into memory and onto the disk."""
-        while self._loaded and not self._fits(manifest):
+        """Remove the models used least recently until the new one fits into memory and onto the disk.
+
+        Where only models that are being loaded are in the way, wait for them.
+        """
+        while not self._fits(manifest) and (self._loaded or self._loading):
+            if not self._loaded:
+                self._changed.wait()
+                continue
             evicted = next(iter(self._loaded))
             del self._loaded[evicted]
             shutil.rmtree(self._folder / evicted, ignore_errors=True)
 
     def _fits(self, manifest: Manifest) -> bool:
-        together = [manifest, *(loaded.manifest for loaded in self._loaded.values())]
+        together = [manifest, *self._loading.values(), *(loaded.manifest for loaded in self._loaded.values())]
         size = sum(file.size for each in together for file in each.served)
         return len(together) <= self._capacity and size <= self._bytes
 

@@ -20,7 +20,8 @@ _SPELLED_EMAIL = re.compile(
 )
 
 _SPACED_EMAIL = re.compile(
-    rf"(?<![\w.+%-])[\w+%-]{{1,30}}(?:(?: \. |\.)[\w+%-]{{1,30}}){{0,3}} ?@ ?[\w-]{{1,30}}(?: ?\. ?[\w-]{{1,30}}){{0,3}} ?\. ?{_TOP}",
+    rf"(?<![\w.+%-])[\w+%-]{{1,30}}(?:(?: \. |\.)[\w+%-]{{1,30}}){{0,3}} ?@ ?[\w-]{{1,30}}"
+    rf"(?: ?\. ?[\w-]{{1,30}}){{0,3}} ?\. ?{_TOP}",
     re.IGNORECASE,
 )
 
@@ -62,7 +63,8 @@ _NUMBERED_ROAD = r"(?i:(?:county|state|farm|rural) (?:road|rd|route|highway|hwy)
 _UNIT = r"(?:(?i:flat|apartment|apt|unit|suite|ste|room|floor)\b\.?\s?#?\s?|#\s?)\w{1,5}\b"
 _HOUSE = r"(?<![\w$£€.,/#-])\d{1,5}[A-Za-z]?(?:-\d{1,4})?"
 _NO_STREET = (
-    r"(?:on|in|my|the|to|of|an?|and|or|for|from|at|is|was|days?|weeks?|months?|years?|miles?|minutes?|mins?|hours?|hrs?|times"
+    r"(?:on|in|my|the|to|of|an?|and|or|for|from|at|is|was|days?|weeks?|months?|years?|miles?|minutes?"
+    r"|mins?|hours?|hrs?|times"
     r"|dollars|pounds|more|late|payments?|by|per|with|i|it|no|not|out|over|different|other|of|pm|am)\b"
 )
 _LOWER = rf"(?:(?!{_NO_STREET})[a-z][a-z'\u2019]{{1,19}}\s)"

@@ -7,7 +7,7 @@ from triage.redaction.entities import Entity, Span, matches
 
 _NATIONAL_INSURANCE = re.compile(
     # Prefixes that HMRC does not issue are accepted: its own examples use QQ, and people mistype.
-    r"(?<!\w)[A-Z]{2}[ ./-]?\d{2}[ ./-]?\d{2}[ ./-]?\d{2}[ ./-]?[A-D](?!\w)",
+    r"(?<!\w)[A-Z]{2}(?: ?[./_-]? ?\d{2}){3} ?[./_-]? ?[A-D](?!\w)",
     re.IGNORECASE,
 )
 
@@ -24,13 +24,15 @@ _MONTH = (
 )
 _DAY = r"\d{1,2}(?:st|nd|rd|th)?"
 _DATE = (
-    rf"(?:\d{{1,2}} ?[/.-] ?\d{{1,2}} ?[/.-] ?\d{{2}}(?:\d{{2}})?|\d{{1,2}} \d{{1,2}} \d{{4}}|\d{{4}}[/.-]\d{{1,2}}[/.-]\d{{1,2}}|\d{{8}}"
+    rf"(?:\d{{1,2}} ?[/.-] ?\d{{1,2}} ?[/.-] ?\d{{2}}(?:\d{{2}})?|\d{{1,2}} \d{{1,2}} \d{{4}}"
+    rf"|\d{{4}}[/.-]\d{{1,2}}[/.-]\d{{1,2}}|\d{{8}}"
     rf"|{_DAY}(?: of)?[ .-]{{0,2}}{_MONTH}[ .,-]{{0,2}}\d{{2,4}}"
     rf"|{_MONTH}[ .-]{{1,2}}{_DAY}[ ,-]{{1,2}}\d{{4}})(?!\d)"
 )
 _LINK = (
     r"(?:(?:is|was|are|being|of|on|the|in|as|at|listed|shown|entered|recorded|given|wrongly|incorrectly|am|it|reads"
-    r"|says|should|be|not|and|but|instead|than|rather|to|from|my|down|have|had|put|them|correct|actual|real|wrong)\b)"
+    r"|says|should|be|not|and|but|instead|than|rather|to|from|my|down|have|had|put|them|correct|actual"
+    r"|real|wrong)\b)"
 )
 _GAP = rf"(?:[\s:;,=#()\"'-]|\.(?!\d)|{_LINK}){{0,16}}"
 _BORN = r"\b(?:d\.? ?o\.? ?b(?:\b|(?=\d))\.?|dates? of birth|birth[ -]?(?:date|day)s?|born(?=\W|\d))"

@@ -27,21 +27,22 @@ _PLACE_WORDS = frozenset(
     {"san", "santa", "st", "saint", "fort", "los", "las", "port", "lake", "mount", "new", "el", "hurricane"}
 )
 
-_DOINGS = frozenset(
-    """said told called answered replied promised assured transferred hung explained asked wrote advised informed
+_DOINGS_OF_PEOPLE = """
+    said told called answered replied promised assured transferred hung explained asked wrote advised informed
     confirmed apologised apologized insisted refused emailed phoned rang texted laughed agreed admitted suggested
-    """.split()
-)
-_FIRMS_AND_PLACES = frozenset(
-    """ally carmax zelle lexus camry mercedes dodge ford sonata genesis delta avis costa chelsea amber alert blessing
+"""
+_DOINGS = frozenset(_DOINGS_OF_PEOPLE.split())
+_OFTEN_OTHERS = """
+    ally carmax zelle lexus camry mercedes dodge ford sonata genesis delta avis costa chelsea amber alert blessing
     america asia antonio angeles austin boston bradford brooklyn carolina charlotte cherry chester china cleveland
     dakota dallas denver devon dollar florence forest francisco georgia german golden grant houston hunter india
     jackson jefferson jersey junior justice kent kenya king lancaster lane liberty lincoln london lloyd lloyds lourdes
     madison memphis merrill miss minor missy montana morgan nelson norm orlando oscar paris phoenix porter preston
     prince princess raleigh royal salem santana santiago savannah sky spring stafford sterling summer sunny sydney
     taylor trinity troy tyler victoria virginia warwick winter young easter desire love lee may will china brook art
-    guy pat stone""".split()
-)
+    guy pat stone
+"""
+_FIRMS_AND_PLACES = frozenset(_OFTEN_OTHERS.split())
 """First names that more often are something else, when no introduction stands before them."""
 
 _TITLE = r"(?:mr|mrs|ms|mx|dr|prof|professor|sir|dame|sgt|capt)\b\.?"

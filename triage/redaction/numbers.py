@@ -101,7 +101,8 @@ _PHONES = (
 )
 _BARE_PHONE = re.compile(rf"{_START}(?:\d{{3}}[.-]?\d{{4}}|\d{{10}}|[01]\d{{10}}){_END}")
 _PHONE_WORD = re.compile(
-    r"\b(?:call(?:ed|s|ing)?|phone|ph|cell|mobile|tel(?:ephone)?|texts?|texted|landline|ring|rang|dial(?:ed|led)?|reach|contact|fax)"
+    r"\b(?:call(?:ed|s|ing)?|phone|ph|cell|mobile|tel(?:ephone)?|texts?|texted|landline|ring|rang"
+    r"|dial(?:ed|led)?|reach|contact|fax)"
     r"\b[^\d\n]{0,24}\Z",
     re.IGNORECASE,
 )
@@ -169,14 +170,16 @@ def _parsed(number: str, region: str) -> PhoneNumber | None:
 
 
 _RECORD = (
-    r"(?:accounts?|accts?|acc|a/c|loan|mortgage|policy|member(?:ship)?|customer|client|reference|ref|case|claim|ticket"
+    r"(?:accounts?|accts?|acc|a/c|loan|mortgage|policy|member(?:ship)?|customer|client|reference|ref|case"
+    r"|claim|ticket"
     r"|confirmation|tracking|routing|aba|application|complaint|file|invoice|dispute|transaction|reservation|swift)"
 )
 _NUMBER = r"(?:numbers?|nos?\.?|num\b|nbr|id\b|code|#|№)"
 _LINK = r"(?:[ \t,:#=(\"'-]|\b(?:is|was|of|on|in|your|my|the|their|letter|statement|for|as|being)\b)"
 _VALUE = r"[A-Za-z]{0,5}[/-]?\d[\dA-Za-z*/-]{2,24}(?: \d{2,6}(?![\w/.,%-])){0,4}"
 _NAMED_ACCOUNT = re.compile(
-    rf"\b(?:(?P<number>{_RECORD}(?: (?:account|card|report))?[ .]{{0,2}}{_NUMBER}|{_RECORD} ?#|sort[ -]?code|s/c|iban)"
+    rf"\b(?:(?P<number>{_RECORD}(?: (?:account|card|report))?[ .]{{0,2}}{_NUMBER}|{_RECORD} ?#"
+    rf"|sort[ -]?code|s/c|iban)"
     rf"|{_RECORD}){_LINK}{{0,10}}(?P<value>{_VALUE})",
     re.IGNORECASE,
 )
@@ -185,7 +188,8 @@ _DIGITS_AFTER_NUMBER, _DIGITS_AFTER_RECORD = 4, 5
 
 _IBAN = re.compile(r"(?<!\w)(?P<value>[A-Z]{2}\d{2}(?:[ ./-]?[A-Z0-9]{4}){3,7}(?:[ ./-]?[A-Z0-9]{1,3})?)(?!\w)")
 _SORT_CODE = re.compile(
-    r"\b(?:sort[ -]?codes?|s/c)(?:\W| no\b| number\b){0,4}(?:(?:is|was|of)\b ?)?(?P<value>\d{2}[ -]?\d{2}[ -]?\d{2})(?!\d)",
+    r"\b(?:sort[ -]?codes?|s/c)(?:\W| no\b| number\b){0,4}(?:(?:is|was"
+    r"|of)\b ?)?(?P<value>\d{2}[ -]?\d{2}[ -]?\d{2})(?!\d)",
     re.I,
 )
 _LONG_ACCOUNT = re.compile(

@@ -147,6 +147,39 @@ def test_of_two_changes_at_once_one_is_refused(cloud, registry, change, others):
     assert registry.get(*KEY).state == ("challenger" if others else "champion")
 
 
+def test_a_model_that_a_strategy_names_in_that_moment_is_not_retired(registry, cloud):
+    strategy = activate_arms(cloud, any_strategy({"champion": 9_000, "challenger": 1_000}))
+    arm = strategy.arms[1]
+    session = cloud.session()
+    before(session, "dynamodb.TransactWriteItems", lambda: put_in_force(registry, strategy, by="ann", replaces=0))
+    with pytest.raises(RegistryError, match="look again"):
+        of(session).retire(arm.model_id, arm.revision, by="bob")
+    assert registry.get(arm.model_id, arm.revision).state == "challenger"
+    named = {one.version for one in (registry.strategies.get("product") or strategy).strategy.all_arms}
+    assert arm.version in named
+
+
+@pytest.mark.parametrize("first", ["activate", "retire"])
+def test_a_champion_that_retires_while_another_is_activated_leaves_no_task_without_one(registry, cloud, first):
+    other = ("acme/other", any_revision())
+    cloud.table(MODEL_INFO).put(any_model_info(model_id=other[0], revision=other[1], state="champion"))
+    mirrored(cloud, *KEY)
+    session = cloud.session()
+
+    def activate(one):
+        one.activate(*KEY, by="ann")
+
+    def retire(one):
+        one.retire(*other, by="bob")
+
+    mine, other_change = (activate, retire) if first == "activate" else (retire, activate)
+    before(session, "dynamodb.TransactWriteItems", lambda: other_change(registry))
+    with pytest.raises(RegistryError, match="look again"):
+        mine(of(session))
+    mine(registry)
+    assert [registry.get(*key).state for key in (other, KEY)] == ["retired", "champion"]
+
+
 def test_of_two_models_that_would_both_be_the_first_one_is_champion(cloud, registry):
     other = ("acme/other", any_revision())
     mirrored(cloud, *KEY)

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from tests.factories import any_allocation, any_decision, any_explanation, any_model_reference
 from triage.errors import NothingToExplainError, TextChangedError
-from triage.explanation.delivery import deliver
+from triage.explanation.delivery import WITHHELD, deliver
 from triage.explanation.selected import deciding_model
 from triage.redaction import redact_aligned, redact_text
 from triage.story import sha256_of_text
@@ -58,3 +58,28 @@ def test_the_model_that_decided_is_explained():
     assert deciding_model(allocation, task="urgency") == models[1]
     with pytest.raises(NothingToExplainError, match="product, urgency"):
         deciding_model(allocation, task="issue")
+
+
+GERMAN = "Mein Name ist Hannelore Krause und Sie haben mein Konto gesperrt."
+
+
+def test_words_in_another_language_are_withheld_and_their_figures_stay():
+    entry = any_explanation(GERMAN, ends=(30, len(GERMAN)))
+    delivered = deliver(entry, GERMAN, **HANDED)
+    assert "Krause" not in delivered.model_dump_json()
+    assert [passage.text for passage in delivered.sentences] == [WITHHELD, WITHHELD]
+    assert [p.label for p in delivered.sentences] == [found.label for found in entry.explained.sentences]
+
+
+def test_one_sentence_in_another_language_is_withheld_from_an_english_letter():
+    english = "I called the bank and they told me that my account was closed. "
+    delivered = deliver(
+        any_explanation(english * 4 + GERMAN, ends=(len(english) * 4, len(english * 4 + GERMAN))),
+        english * 4 + GERMAN,
+        **HANDED,
+    )
+    assert [passage.text for passage in delivered.sentences] == [english * 4, WITHHELD]
+
+
+def test_what_the_model_did_not_read_is_withheld_too():
+    assert deliver(any_explanation(GERMAN, ends=(14,)), GERMAN, **HANDED).unread == WITHHELD

@@ -1,4 +1,5 @@
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -186,3 +187,62 @@ def test_threads_that_ask_together_load_once(tmp_path):
         thread.join()
     assert len(seen) == 8
     assert len(set(seen)) == len(store.fetched) == 1
+
+
+def test_a_model_that_is_being_loaded_holds_up_no_other(tmp_path):
+    begun, go_on = threading.Event(), threading.Event()
+
+    def load(folder: Path, manifest: Manifest) -> Engine:
+        if folder.name == any_sha256("b"):
+            begun.set()
+            assert go_on.wait(10)
+        return Silent()
+
+    models = loaded_models(tmp_path, capacity=3, load=load)
+    models.get(model("a"))
+    slow = threading.Thread(target=models.get, args=[model("b")])
+    slow.start()
+    try:
+        assert begun.wait(10)
+        answered = threading.Event()
+        other = threading.Thread(target=lambda: (models.get(model("a")), models.get(model("c")), answered.set()))
+        other.start()
+        assert answered.wait(5), "the model that is loaded, or another one, waited for it"
+        other.join()
+    finally:
+        go_on.set()
+        slow.join()
+    assert models.get(model("b"))
+
+
+@pytest.mark.parametrize("capacity", [1, 2])
+def test_models_that_load_beside_each_other_keep_within_the_capacity(tmp_path, capacity):
+    lock, now, most = threading.Lock(), [0], [0]
+
+    def load(folder: Path, manifest: Manifest) -> Engine:
+        with lock:
+            now[0] += 1
+            most[0] = max(most[0], now[0])
+        time.sleep(0.01)
+        with lock:
+            now[0] -= 1
+        return Silent()
+
+    models = loaded_models(tmp_path, capacity=capacity, load=load)
+    threads = [threading.Thread(target=models.get, args=[model(letter)]) for letter in "abcdef"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert not any(thread.is_alive() for thread in threads)
+    assert most[0] == capacity
+    assert len([path for path in tmp_path.rglob("*") if path.is_file()]) == capacity
+
+
+def test_a_model_that_cannot_be_loaded_gives_its_room_back(tmp_path):
+    store = FolderStore(b"broken!")
+    models = loaded_models(tmp_path, store=store, capacity=1)
+    with pytest.raises(BundleCorruptError):
+        models.get(model("a"))
+    store.content = WEIGHTS
+    assert models.get(model("b"))
