@@ -3,7 +3,6 @@ import time
 from typing import Any
 
 import pytest
-from botocore.credentials import Credentials
 
 from local.functions import Built, Functions, Invocation
 from local.keys import Keys
