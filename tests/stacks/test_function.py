@@ -168,7 +168,8 @@ def test_a_variable_names_the_resource_that_it_says(paths, synthesis):
 def test_a_field_without_a_known_value_stops_the_synthesis():
     with pytest.raises(
         LookupError,
-        match=r"AllocateEnvironment: no value is known for audit_share, code_version, metrics_namespace, retention_days\.",
+        match=r"AllocateEnvironment: no value is known for "
+        r"audit_share, code_version, metrics_namespace, retention_days\.",
     ):
         filled(AllocateEnvironment, {"complaints_allocation_table": "allocations", "another": "value"})
 
