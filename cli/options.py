@@ -1,7 +1,5 @@
 """Options that many commands share."""
 
-import getpass
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -19,8 +17,3 @@ BreakGlass = Annotated[
     bool,
     typer.Option("--break-glass", help="Act without a second person. The ledger records this, with your reason."),
 ]
-
-
-def operator() -> str:
-    """Return who acts, for the record: TRIAGE_OPERATOR, or else the user of the shell."""
-    return os.environ.get("TRIAGE_OPERATOR") or getpass.getuser()

@@ -7,6 +7,7 @@ and an incomplete one is deleted.
 """
 
 import asyncio
+import atexit
 import contextlib
 import json
 import logging
@@ -34,6 +35,9 @@ Payload = dict[str, Any]
 _DEADLINE = 60.0
 """The seconds in which a child must write something. A child never ends if it waits for a lock that a thread held at
 the fork."""
+
+_LAST_ATTEMPTS = 3
+"""How often the last checkpoint is tried: its child may get a lock that no other thread will release."""
 
 _LONGEST_PAUSE = 120.0
 """The most seconds between two checkpoints, however long one takes."""
@@ -119,6 +123,9 @@ class Checkpoints:
             await self._answer(scope, receive, send)
         finally:
             task.cancel()
+        # Otherwise Python would wait for running executions, whose work nobody saves any more.
+        atexit._run_exitfuncs()
+        os._exit(0)
 
     async def _run(self) -> None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, self._wanted.set)
@@ -133,24 +140,26 @@ class Checkpoints:
                 self._wanted.clear()
                 self._busy.acquire()
                 covered = self._acknowledged.begin()
-                seconds = await asyncio.to_thread(self._finish, self._fork(self._services()), covered)
+                seconds = await asyncio.to_thread(self._finish, self._fork(self._services()), covered) or 0.0
                 # A state that takes long to write is written more rarely: saving takes a twentieth of the time, or
                 # more where the pause would be too long.
                 saved, pause = asked, max(self._interval, min(20 * seconds, _LONGEST_PAUSE))
 
     def _save_now(self, services: Services) -> None:
         """Replace MiniStack's own save at its end: wait for a running checkpoint, then make the last one."""
-        self._busy.acquire(timeout=_DEADLINE)
-        covered = self._acknowledged.begin()
-        self._finish(self._fork(services), covered)
+        for _ in range(_LAST_ATTEMPTS):
+            self._busy.acquire(timeout=_DEADLINE)
+            covered = self._acknowledged.begin()
+            if self._finish(self._fork(services), covered) is not None:
+                return
 
-    def _finish(self, child: int, covered: list[Path]) -> float:
-        """Wait for the child and return its seconds. covered: the keys that need not be kept once it is done."""
+    def _finish(self, child: int, covered: list[Path]) -> float | None:
+        """Wait for the child and return its seconds, None if it failed. covered: the keys that it makes needless."""
         try:
             seconds, done = _wait_for(child, self._journal)
             for keys in covered if done else ():
                 keys.unlink()
-            return seconds
+            return seconds if done else None
         finally:
             self._busy.release()
 

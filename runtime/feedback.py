@@ -79,7 +79,8 @@ def build(environment: FeedbackEnvironment, session: boto3.Session) -> Handler:
         """Give a row its outcome, and bind its id to what it says. A row that is put again meanwhile is read again."""
         while (row := story.get(inbox, feedback_id)) is not None and is_pending(row):
             complaint_id, now = inbox.removeprefix(INBOX), datetime.now(UTC)
-            bound = stories.get(ReceiptEntry, complaint_id, ReceiptEntry.key(feedback_id))
+            key = ReceiptEntry.key(feedback_id)
+            bound = stories.get(ReceiptEntry, complaint_id, key) if complaint_id else None
             known = outcome_of_bound(inbox, row, bound) if bound else outcome_of(inbox, feedback_id, row)
             result = with_outcome(as_handed_in(row), known)
             result_sha256 = content_sha256(result)
@@ -94,7 +95,8 @@ def build(environment: FeedbackEnvironment, session: boto3.Session) -> Handler:
                 result_sha256=result_sha256,
                 repeated=bound is not None,
             )
-            if not stories.add(receipt) and bound is None:
+            # No complaint has an empty id, so no story can say what was handed in about it.
+            if complaint_id and not stories.add(receipt) and bound is None:
                 # Another invocation has bound the id meanwhile.
                 continue
             result["expires_at"] = expiry(now, environment.retention_days)

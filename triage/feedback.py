@@ -23,7 +23,14 @@ FeedbackId = Annotated[
         r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}$", "1 to 100 letters, digits, or any of _ . : -, a letter or digit first"
     ),
 ]
-Who = Annotated[str, Matching(r"^[\w.@:/ -]{1,100}$", "1 to 100 letters, digits, spaces, or any of _ . @ : / -")]
+Who = Annotated[
+    str,
+    Matching(
+        r"^[\w.,:;@()/'+=\\ -]{1,200}$",
+        "1 to 200 letters, digits, spaces, or any of _ . , : ; @ ( ) / ' + = \\ -",
+    ),
+]
+"""A name such as O'Brien or MEGABANK\\ann, an address, or the ARN of whom AWS takes somebody for."""
 SEEN: Final = ("confirm", "correct_issue")
 """The kinds that keep part of the allocation, so the person must have seen it."""
 

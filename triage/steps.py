@@ -142,8 +142,8 @@ class Allocated(Contract):
 ShortText = Annotated[
     str,
     Matching(
-        r"^[\w][\w.,:;@()/' -]{0,199}$",
-        "1 to 200 letters, digits, spaces or . , : ; @ ( ) / ' - _, and must begin with a letter or digit",
+        r"^[\w][\w.,:;@()/'+=\\ -]{0,199}$",
+        "1 to 200 letters, digits, spaces or . , : ; @ ( ) / ' + = \\ - _, and must begin with a letter or digit",
     ),
 ]
 """What a person states about themselves and their purpose, on one line."""

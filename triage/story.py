@@ -325,7 +325,13 @@ class ReceiptEntry(Entry):
 
     @staticmethod
     def key(feedback_id: str, result_sha256: str | None = None) -> str:
-        """result_sha256: of a repeated row; None gives the key of the receipt that binds the id."""
+        """result_sha256: of a repeated row; None gives the key of the receipt that binds the id.
+
+        A key of DynamoDB has 1,024 bytes at most. An id that leaves too few, which none does that may be applied, is
+        named by its hash.
+        """
+        if len(feedback_id.encode()) > 900:
+            feedback_id = f"sha256-{sha256_of_text(feedback_id)}"
         return RECEIPT + feedback_id + (f"#{result_sha256[:16]}" if result_sha256 else "")
 
 

@@ -56,10 +56,13 @@ def to_text(value: object) -> str | None:
         return None
     if isinstance(value, str):
         return visible(value)
-    number = isinstance(value, int | float | Decimal) and not isinstance(value, bool)
-    if number and math.isfinite(value) and abs(value) < MOST and value == int(value):
+    if isinstance(value, int | float | Decimal) and not isinstance(value, bool) and _is_whole(value):
         return str(int(value))
     raise ValueError(f"must be text, not a value of type {type(value).__name__}")
+
+
+def _is_whole(number: float | Decimal) -> bool:
+    return math.isfinite(number) and -MOST < number < MOST and number == int(number)
 
 
 def to_id(value: object) -> str | None:

@@ -1,5 +1,7 @@
 """The deployment that `--env` names. Its SSM parameters hold the names of its tables and functions."""
 
+import os
+import pwd
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -65,6 +67,12 @@ class Deployment:
             region_name=self.session.region_name,
         )
 
+    @cached_property
+    def operator(self) -> str:
+        """Who acts, for the record: the ARN of whom AWS takes the caller for. No variable of the shell changes it."""
+        arn: str = self.session.client("sts").get_caller_identity()["Arn"]
+        return arn
+
     def table(self, spec: TableSpec) -> Table:
         return Table(self._dynamodb, spec, self.name(f"{spec.name.replace('_', '-')}-table"))
 
@@ -112,8 +120,22 @@ class LocalDeployment(Deployment):
         super().__init__(local_session(instance), "local")
         self._instance = instance
 
+    @cached_property
+    def operator(self) -> str:
+        """Who acts, for the record: the operating system's user who runs the command."""
+        return local_user()
+
     def _session_of(self, credentials: Credentials) -> boto3.Session:
         return loopback_session(self._instance.aws_endpoint, credentials)
+
+
+def local_user() -> str:
+    """Return the name of the user as whom this process runs; its number where the system knows no name."""
+    number = os.getuid()
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return f"user {number}"
 
 
 def find(environment: str, *, state: Path = DEFAULT_STATE) -> Deployment:

@@ -4,8 +4,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from cli import options
-from cli.aws.deployment import hub_token
+from cli.aws.deployment import hub_token, local_user
 from cli.commands.models import wait_until_mirrored
 from cli.progress import Steps, progress_bar
 from local.state import Instance
@@ -56,10 +55,10 @@ def register_models(bundles: Mapping[str, Path], instance: Instance, registry: R
     for task, folder in bundles.items():
         model_id = f"{ORGANISATION}/{task}-minilm"
         revisions[model_id] = publish(folder, model_id=model_id, endpoint=instance.hub_endpoint, token=token)
-        registry.register(model_id, revisions[model_id], task=task, by=options.operator())
+        registry.register(model_id, revisions[model_id], task=task, by=local_user())
     with progress_bar() as bar:
         mirroring = bar.add_task("Copying the models from the Hub", total=len(revisions))
         for model_id, revision in revisions.items():
             wait_until_mirrored(registry, model_id, revision)
-            registry.activate(model_id, revision, by=options.operator())
+            registry.activate(model_id, revision, by=local_user())
             bar.advance(mirroring)

@@ -25,8 +25,8 @@ def erase(
     state: options.State = options.DEFAULT,
 ) -> None:
     """Erase a complaint's text and everything derived from it. The decisions stay on record, and still verify."""
-    request = read_request(ErasureRequest, complaint_id=complaint_id, requester=options.operator(), reason=reason)
     deployment = find(env, state=state)
+    request = read_request(ErasureRequest, complaint_id=complaint_id, requester=deployment.operator, reason=reason)
     # The tables come first: they refuse a complaint under a legal hold before anything is removed.
     erasures = [_erased(deployment, request)]
 

@@ -37,16 +37,17 @@ def explain(
     state: options.State = options.DEFAULT,
 ) -> None:
     """Let the model that decided explain its decision. Acts as the explainer's role; the requester is recorded."""
+    deployment = find(env, state=state)
     request = read_request(
         ExplanationRequest,
         complaint_id=complaint_id,
         task=task,
-        requester=options.operator(),
+        requester=deployment.operator,
         purpose=purpose,
         lawful_basis=lawful_basis,
         seed=seed,
     )
-    delivered = explanation(find(env, state=state), request, timeout_seconds=timeout)
+    delivered = explanation(deployment, request, timeout_seconds=timeout)
     _draw(delivered, html=html, svg=svg_file, png=png_file)
     if as_json:
         print_json(delivered)

@@ -83,7 +83,7 @@ def feedback(
                 "product": product,
                 "issue": issue,
                 "tasks": task or None,
-                "by": options.operator(),
+                "by": deployment.operator,
                 "role": role,
                 "mode": "blind" if blind else "assisted",
                 "stratum": stratum,
@@ -115,7 +115,7 @@ def feedback(
 
 
 def _hand_in_file(file: Path, deployment: Deployment, timeout_seconds: float, as_json: bool) -> None:
-    statements = read_statements(file, deployment, by=options.operator())
+    statements = read_statements(file, deployment, by=deployment.operator)
     with progress_bar() as bar:
         putting = bar.add_task("Handing in", total=len(statements))
         # In order, because each row about a complaint refers to the version that the row before it makes.

@@ -20,14 +20,14 @@ def hold(
     state: options.State = options.DEFAULT,
 ) -> None:
     """Place a legal hold, so that a complaint neither expires nor can be erased. Acts as the privacy officer's role."""
+    deployment = find(env, state=state)
     request = read_request(
         HoldRequest,
         complaint_id=complaint_id,
         kind="lift" if lift else "place",
-        requester=options.operator(),
+        requester=deployment.operator,
         reason=reason,
     )
-    deployment = find(env, state=state)
     session = deployment.acting_as("privacy-officer-role")
     held = invoke(session, deployment.name("hold-function"), request, gives=Held)
     if as_json:

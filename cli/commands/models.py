@@ -39,12 +39,13 @@ def register(
     state: options.State = options.DEFAULT,
 ) -> None:
     """Register a model from the Hub. Its bundle is fetched by commit sha, verified and mirrored."""
-    registry = find(env, state=state).registry
-    registry.register(model_id, revision, task=task, by=options.operator())
+    deployment = find(env, state=state)
+    registry = deployment.registry
+    registry.register(model_id, revision, task=task, by=deployment.operator)
     with err.status(f"Mirroring {model_id}@{revision[:12]}"):
         model = wait_until_mirrored(registry, model_id, revision)
     if activate:
-        registry.activate(model_id, revision, by=options.operator())
+        registry.activate(model_id, revision, by=deployment.operator)
         model = registry.get(model_id, revision)
     _report(model, as_json)
 
@@ -59,8 +60,9 @@ def _changing(name: str, summary: str, change: Callable[..., None]) -> None:
         as_json: options.AsJson = False,
         state: options.State = options.DEFAULT,
     ) -> None:
-        registry = find(env, state=state).registry
-        change(registry, model_id, revision, by=options.operator())
+        deployment = find(env, state=state)
+        registry = deployment.registry
+        change(registry, model_id, revision, by=deployment.operator)
         _report(registry.get(model_id, revision), as_json)
 
     app.command(name, help=summary)(command)

@@ -40,7 +40,9 @@ def promote_(
     _needs_reason(reason)
     needs_approval = deployment.name("second-approver") == "yes" and not break_glass
     strategy = promoted(current.strategy, name)
-    change = change_by_hand("promote", strategy, reason, needs_approval=needs_approval, break_glass=break_glass)
+    change = change_by_hand(
+        "promote", strategy, reason, actor=deployment.operator, needs_approval=needs_approval, break_glass=break_glass
+    )
     _make(deployment, change, current, as_json)
 
 
@@ -58,7 +60,7 @@ def rollback(
     _needs_reason(reason)
     history = tuple(deployment.registry.strategies.history(task))
     strategy = restored(current.strategy, history, version=current.version + 1)
-    _make(deployment, change_by_hand("roll_back", strategy, reason), current, as_json)
+    _make(deployment, change_by_hand("roll_back", strategy, reason, actor=deployment.operator), current, as_json)
 
 
 def _noting(kind: Kind, summary: str) -> None:
@@ -76,7 +78,7 @@ def _noting(kind: Kind, summary: str) -> None:
         _needs_reason(reason)
         if kind == "decline" and current.proposal is None:
             raise CommandError(f"nothing is proposed for {task}")
-        _make(deployment, change_by_hand(kind, current.strategy, reason), current, as_json)
+        _make(deployment, change_by_hand(kind, current.strategy, reason, actor=deployment.operator), current, as_json)
 
     app.command(kind, help=summary)(command)
 
@@ -96,7 +98,7 @@ def approve_(
     """Approve the change that another person, or the promotion engine, has proposed."""
     deployment = find(env, state=state)
     current = in_force(deployment, task)
-    change = approve(current, by=options.operator(), change_id=uuid4().hex)
+    change = approve(current, by=deployment.operator, change_id=uuid4().hex)
     _make(deployment, change, current, as_json)
 
 

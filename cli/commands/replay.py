@@ -79,7 +79,7 @@ def _read(deployment: Deployment, session: boto3.Session, complaint_id: str, pur
 
     Raises: NotFoundError if the complaint does not exist any more; CommandError if the function fails.
     """
-    request = read_request(ReadingRequest, complaint_id=complaint_id, requester=options.operator(), purpose=purpose)
+    request = read_request(ReadingRequest, complaint_id=complaint_id, requester=deployment.operator, purpose=purpose)
     return invoke(session, deployment.name("read-narrative-function"), request, gives=Read).words
 
 

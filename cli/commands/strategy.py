@@ -56,7 +56,9 @@ def set_(
     seen = replaces if replaces is not None else current.version if current else 0
     two_people = deployment.name("second-approver") == "yes" and not break_glass
     needs_approval = two_people and _replaces_champion(deployment, current, strategy)
-    change = change_by_hand("set", strategy, reason, needs_approval=needs_approval, break_glass=break_glass)
+    change = change_by_hand(
+        "set", strategy, reason, actor=deployment.operator, needs_approval=needs_approval, break_glass=break_glass
+    )
     changed, _ = strategies.change(change, replaces=seen)
     if as_json:
         print_json(changed)
@@ -96,14 +98,14 @@ def assign_(
 
 
 def change_by_hand(
-    kind: Kind, strategy: Strategy, reason: str, *, needs_approval: bool = False, break_glass: bool = False
+    kind: Kind, strategy: Strategy, reason: str, *, actor: str, needs_approval: bool = False, break_glass: bool = False
 ) -> Change:
-    """Return the change, or its proposal, in the name of the person who runs the command."""
+    """Return the change, or its proposal. actor: who runs the command."""
     return requested(
         kind,
         strategy,
         needs_approval=needs_approval,
-        actor=options.operator(),
+        actor=actor,
         reason=reason,
         change_id=uuid4().hex,
         break_glass=break_glass,

@@ -68,10 +68,11 @@ def submit(
             out.print("Next: `triage status` for all of them, or `triage show COMPLAINT_ID` for one.")
     problems = []
     if rows.error is not None:
-        problems.append(
-            f"{rows.error} The {totals.submitted:,} rows before it were submitted, {totals.rejected:,} refused. "
-            "Correct the file and submit it again: what is there already stays as it is"
+        before = (
+            f" The {totals.submitted:,} rows before it were submitted, {totals.rejected:,} refused. Correct the file and "
+            "submit it again: what is there already stays as it is"
         )
+        problems.append(f"{rows.error}{before if totals.submitted else ''}")
     if totals.rejected:
         conflicts = f", {totals.conflicts} of them because another complaint has their id" if totals.conflicts else ""
         problems.append(

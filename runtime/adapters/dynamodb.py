@@ -24,7 +24,16 @@ READ_TOGETHER = 100
 """Items that DynamoDB returns for one batch of keys at most."""
 
 _serialize = TypeSerializer().serialize
-_deserialize = TypeDeserializer().deserialize
+
+
+class _PlainBytes(TypeDeserializer):
+    """boto3 wraps binary values in a class whose instances cannot be made into text."""
+
+    def _deserialize_b(self, value: bytes) -> bytes:
+        return bytes(value)
+
+
+_deserialize = _PlainBytes().deserialize
 
 
 class Table:

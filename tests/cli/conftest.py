@@ -41,7 +41,7 @@ def shell(monkeypatch, capsys) -> Callable[..., Ended]:
 def triage(shell, monkeypatch, tmp_path):
     """Return a function that runs the command as the shell does."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("TRIAGE_OPERATOR", "ann")
+    monkeypatch.setattr(Deployment, "operator", "ann")
 
     def run(*arguments: object) -> Result:
         return Result(*shell(*arguments))

@@ -71,7 +71,7 @@ def hub(tmp_path, monkeypatch):
 @pytest.fixture
 def triage(shell, monkeypatch):
     """Return a function that runs the command and returns exit code, output, and errors in one line."""
-    monkeypatch.setenv("TRIAGE_OPERATOR", "ann")
+    monkeypatch.setattr(Deployment, "operator", "ann")
 
     def run(*arguments: object) -> tuple[int, str, str]:
         code, out, err = shell(*arguments, *ENV)
@@ -182,7 +182,7 @@ def test_what_is_removed_from_a_dataset_is_recorded_before_it_is(triage, deploym
         raise PublicationError("the Hub does not answer")
 
     monkeypatch.setattr("cli.commands.erase.hub_endpoint", lambda *_: None)
-    monkeypatch.setattr("training.snapshot.published", lambda endpoint: ["acme/complaints"])
+    monkeypatch.setattr("training.snapshot.published", lambda endpoint, **_: ["acme/complaints"])
     monkeypatch.setattr("training.snapshot.prune", interrupted)
     code, _, err = triage("erase", ID, "--reason", "asked for")
     assert code == 1 and "not from every dataset" in err

@@ -91,13 +91,19 @@ def test_a_role_that_cannot_be_assumed_ends_the_command(shell, monkeypatch):
         def name(self, parameter):
             return parameter
 
+        @property
+        def operator(self):
+            return "ann"
+
     monkeypatch.setattr(command, "find", lambda env, state: Refusing(None, env))  # type: ignore[arg-type]
     code, _, err = shell("explain", "8123456")
     assert code == 1 and "explainer-role was refused" in err
 
 
 @pytest.mark.parametrize("wrong", [("--lawful-basis", "curiosity"), ("--seed", "-1"), ("--purpose", "<x>")])
-def test_a_request_that_cannot_be_recorded_is_refused(shell, wrong):
+def test_a_request_that_cannot_be_recorded_is_refused(shell, monkeypatch, wrong):
+    monkeypatch.setattr(Deployment, "operator", "ann")
+    monkeypatch.setattr(command, "find", lambda env, state: Deployment(None, env))  # type: ignore[arg-type]
     assert shell("explain", "8123456", *wrong)[0] == 2
 
 

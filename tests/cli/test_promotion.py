@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from cli.aws.deployment import Deployment
 from tests.cli.conftest import publish
 from tests.factories import (
     any_allocation,
@@ -35,7 +36,7 @@ def triage(shell, monkeypatch):
     """Return a function that runs a command as somebody and returns exit code, output, and errors in one line."""
 
     def run(*arguments: object, by: str = "ann") -> tuple[int, str, str]:
-        monkeypatch.setenv("TRIAGE_OPERATOR", by)
+        monkeypatch.setattr(Deployment, "operator", by)
         code, out, err = shell("strategy", *arguments, *ENV)
         return code, out, " ".join(err.split())
 

@@ -1,8 +1,11 @@
+import io
 import json
 import signal
 import subprocess
 import sys
+import zipfile
 
+import psutil
 import pytest
 
 from local.checkpoint import Journal, forget_stream_positions, prepare, settle_stacks
@@ -63,7 +66,8 @@ class Emulator:
         self._port = any_free_port()
         self._folder = folder
         keys = Keys.create(State(folder).create())
-        self._client = loopback_session(f"http://{LOOPBACK}:{self._port}", keys.credentials).client("dynamodb")
+        self._session = loopback_session(f"http://{LOOPBACK}:{self._port}", keys.credentials)
+        self._client = self._session.client("dynamodb")
 
     def start(self) -> None:
         command = [sys.executable, "-m", "local.ministack", "--port", str(self._port), "--checkpoint", "3600"]
@@ -83,6 +87,30 @@ class Emulator:
 
     def keys(self) -> set[str]:
         return {item["key"]["S"] for item in self._client.scan(TableName="table")["Items"]}
+
+    def start_an_execution_that_sleeps(self) -> None:
+        archive = io.BytesIO()
+        with zipfile.ZipFile(archive, "w") as files:
+            files.writestr("index.py", SLEEPING)
+        self._session.client("iam").create_role(RoleName="anyone", AssumeRolePolicyDocument="{}")
+        lambda_ = self._session.client("lambda")
+        function = lambda_.create_function(
+            FunctionName="sleeps",
+            Runtime="python3.13",
+            Role="arn:aws:iam::000000000000:role/anyone",
+            Handler="index.handler",
+            Code={"ZipFile": archive.getvalue()},
+            Timeout=90,
+        )["FunctionArn"]
+        task = {"Type": "Task", "Resource": function, "TimeoutSeconds": 90, "End": True}
+        states = self._session.client("stepfunctions")
+        machine = states.create_state_machine(
+            name="sleeps",
+            roleArn="arn:aws:iam::000000000000:role/anyone",
+            definition=json.dumps({"StartAt": "Task", "States": {"Task": task}}),
+        )["stateMachineArn"]
+        states.start_execution(stateMachineArn=machine)
+        assert until(lambda: bool(psutil.Process(self.server.pid).children()), seconds=10)
 
     def checkpoint(self) -> None:
         saved = self._folder / "aws" / "state" / "dynamodb.json"
@@ -118,6 +146,20 @@ def test_a_kill_loses_only_what_came_after_the_last_checkpoint(emulator):
     emulator.stop(signal.SIGTERM)
     emulator.start()
     assert emulator.keys() == {"before", "later"}
+
+
+SLEEPING = "import time\ndef handler(event, context): time.sleep(60)\n"
+
+
+@pytest.mark.system
+def test_a_stop_saves_and_does_not_wait_for_what_runs(emulator):
+    emulator.create_table()
+    emulator.start_an_execution_that_sleeps()
+    emulator.put("kept")
+    emulator.stop(signal.SIGTERM)
+    assert emulator.server.returncode == 0
+    emulator.start()
+    assert emulator.keys() == {"kept"}
 
 
 KEY = "000000000000\0us-east-1\0'key'"

@@ -3,8 +3,10 @@ import time
 from typing import Any
 
 import pytest
+from botocore.credentials import Credentials
 
 from local.functions import Built, Functions, Invocation
+from local.keys import Keys
 from local.session import loopback_session
 
 HEADERS = {
@@ -49,7 +51,7 @@ def test_a_function_that_is_being_built_holds_up_no_other(monkeypatch):
 
     monkeypatch.setattr(Functions, "_check", check)
     endpoint = "http://127.0.0.1:9"
-    functions = Functions(endpoint, loopback_session(endpoint))
+    functions = Functions(endpoint, loopback_session(endpoint, Keys.draw().credentials))
 
     def invocation(name: str) -> Invocation:
         return Invocation.of((HEADERS | {"X-amzn-lambda-function-name": name}).items())

@@ -1,6 +1,7 @@
 """A command waits for servers that answer late, because the machine is busy, and says so."""
 
 import itertools
+import time
 
 import pytest
 
@@ -15,8 +16,8 @@ from local.up import Status, wait_until_healthy
 def answering(monkeypatch, tmp_path):
     """Return a function that lets the embedded AWS answer from its n-th status on, with a clock of two seconds each."""
     clock = itertools.count(0.0, 2.0)
-    monkeypatch.setattr(up.time, "monotonic", lambda: next(clock))
-    monkeypatch.setattr(up.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
     instance = Instance(state=tmp_path, ports=Ports(), supervisor=Process(pid=1, started=1))
 
     def answer(from_status, *, supervised=True):

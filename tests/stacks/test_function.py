@@ -166,11 +166,8 @@ def test_a_variable_names_the_resource_that_it_says(paths, synthesis):
 
 
 def test_a_field_without_a_known_value_stops_the_synthesis():
-    with pytest.raises(
-        LookupError,
-        match=r"AllocateEnvironment: no value is known for "
-        r"audit_share, code_version, metrics_namespace, retention_days\.",
-    ):
+    missing = "audit_share, code_version, metrics_namespace, retention_days"
+    with pytest.raises(LookupError, match=rf"AllocateEnvironment: no value is known for {missing}\."):
         filled(AllocateEnvironment, {"complaints_allocation_table": "allocations", "another": "value"})
 
 

@@ -439,7 +439,8 @@ def test_an_urgent_allocation_is_also_announced_as_urgent_before_the_other_event
     choice = states["Urgency"]
 
     def follows(allocation: Allocated) -> str:
-        return next((rule["Next"] for rule in choice["Choices"] if holds(rule, dump(allocation))), choice["Default"])
+        taken = (rule["Next"] for rule in choice["Choices"] if holds(rule, dump(allocation)))
+        return str(next(taken, choice["Default"]))
 
     assert follows(allocated) == "AnnounceUrgent"
     assert follows(allocated.model_copy(update={"urgent": False})) == "Announce"

@@ -20,7 +20,7 @@ from triage.values import FLAGS, is_absent, to_flag, to_id, to_tags, to_text
 from triage.vulnerability import stated
 
 DOORS = ("table", "csv", "jsonl", "parquet")
-SPELLINGS = {
+SPELLINGS: dict[str, dict[tuple[Any, ...], list[str]]] = {
     "tags": {
         ("Older American",): [
             "Older American",

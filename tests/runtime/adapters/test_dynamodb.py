@@ -2,7 +2,6 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from boto3.dynamodb.types import Binary
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -71,7 +70,10 @@ def test_what_is_none_is_absent():
 
 
 def test_a_set_and_bytes_keep_their_types():
-    assert from_item(to_item({"tags": {"a", "b"}, "raw": b"x"})) == {"tags": {"a", "b"}, "raw": Binary(b"x")}
+    found = from_item(to_item({"tags": {"a", "b"}, "raw": b"x", "many": [{"raws": {b"y"}}]}))
+    assert found == {"tags": {"a", "b"}, "raw": b"x", "many": [{"raws": {b"y"}}]}
+    # The class of boto3 is equal to bytes, and cannot be made into text.
+    assert (type(found["raw"]), {type(raw) for raw in found["many"][0]["raws"]}) == (bytes, {bytes})
 
 
 @pytest.fixture

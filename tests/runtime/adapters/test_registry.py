@@ -155,8 +155,8 @@ def test_a_model_that_a_strategy_names_in_that_moment_is_not_retired(registry, c
     with pytest.raises(RegistryError, match="look again"):
         of(session).retire(arm.model_id, arm.revision, by="bob")
     assert registry.get(arm.model_id, arm.revision).state == "challenger"
-    named = {one.version for one in (registry.strategies.get("product") or strategy).strategy.all_arms}
-    assert arm.version in named
+    in_force = registry.strategies.get("product")
+    assert in_force and arm.version in {one.version for one in in_force.strategy.all_arms}
 
 
 @pytest.mark.parametrize("first", ["activate", "retire"])

@@ -44,11 +44,18 @@ def test_every_entry_is_stamped_with_the_time_after_which_it_expires(cloud, stor
     reading = ReadingEntry(
         complaint_id="1", entry="READING#x", code_version="test", read_at="x", read_by="ann", purpose="test"
     )
-    put = stories.put(reading)
+    put = stories.record(reading)
     expected = expiry(datetime.now(UTC), cloud.allocate.retention_days)
     stamped = [int(item["expires_at"]) for item in cloud.table(COMPLAINTS_ALLOCATION).query("1")]
     assert stamped == [pytest.approx(expected, abs=60)] * 2
     assert put.expires_at in stamped
+
+
+def test_a_record_replaces_no_other(stories):
+    stories.add(any_selection(complaint_id="1", subject="first"))
+    with pytest.raises(RuntimeError, match="nothing was written"):
+        stories.record(any_selection(complaint_id="1", subject="second"))
+    assert stories.read("1").selection.subject == "first"
 
 
 def test_an_entry_keeps_the_expiry_that_it_states(stories):

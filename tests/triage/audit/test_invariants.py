@@ -118,7 +118,7 @@ class Forger:
         key = "ALLOCATION" if self.draw(st.booleans()) else self.key(self.world.story)
         if key in self.world.story:
             name = self.draw(st.sampled_from([*OUTCOME, *sorted(self.world.story[key])]))
-            values = [
+            values: list[Any] = [
                 None,
                 True,
                 2,
@@ -135,7 +135,9 @@ class Forger:
 
     def delete(self) -> None:
         records = self.world.story if self.draw(st.booleans()) else self.world.inbox
-        records.pop(self.key(records), None)
+        key = self.key(records)
+        if key is not None:
+            del records[key]
 
     def swap(self) -> None:
         one, two = self.key(self.world.story), self.key(self.world.story)

@@ -205,7 +205,13 @@ def test_a_model_that_is_being_loaded_holds_up_no_other(tmp_path):
     try:
         assert begun.wait(10)
         answered = threading.Event()
-        other = threading.Thread(target=lambda: (models.get(model("a")), models.get(model("c")), answered.set()))
+
+        def ask_for_others() -> None:
+            models.get(model("a"))
+            models.get(model("c"))
+            answered.set()
+
+        other = threading.Thread(target=ask_for_others)
         other.start()
         assert answered.wait(5), "the model that is loaded, or another one, waited for it"
         other.join()

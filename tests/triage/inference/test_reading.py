@@ -76,7 +76,12 @@ def test_the_models_of_a_complaint_redact_it_once_however_many_ask_at_the_same_t
 
 def test_no_more_letters_are_remembered_than_are_asked_for_at_once():
     calls: list[str] = []
-    remembered = Remembered(lambda text: calls.append(text) or text, kept=KEPT)
+
+    def noted(text: str) -> str:
+        calls.append(text)
+        return text
+
+    remembered = Remembered(noted, kept=KEPT)
     for text in [*map(str, range(KEPT + 1)), "0"]:
         assert remembered(text) == text
     assert calls.count("0") == 2
