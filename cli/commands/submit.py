@@ -69,7 +69,8 @@ def submit(
     problems = []
     if rows.error is not None:
         before = (
-            f" The {totals.submitted:,} rows before it were submitted, {totals.rejected:,} refused. Correct the file and "
+            f" The {totals.submitted:,} rows before it were submitted, {totals.rejected:,} refused. "
+            f"Correct the file and "
             "submit it again: what is there already stays as it is"
         )
         problems.append(f"{rows.error}{before if totals.submitted else ''}")
