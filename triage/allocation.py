@@ -54,7 +54,7 @@ def allocate(
         vulnerable=True if stated else vulnerable and vulnerable.positive,
         journey=journey_of(reasons),
         route=route_of(team, reasons),
-        urgent=is_urgent(reasons),
+        urgent=is_urgent(reasons) or None,
         reasons=tuple(reasons),
         decisions=tuple(decisions[task] for task in sorted(decisions)),
         stated=stated,

@@ -125,7 +125,7 @@ def _corrected(current: AllocationEntry, feedback: Feedback, taxonomy: Taxonomy)
     team = made.get("product_team", current.product_team)
     reasons = _reasons(current, feedback, issue=made.get("issue", current.issue))
     if "vulnerable" in made:
-        return {**made, "reasons": reasons, "journey": journey_of(reasons), "urgent": is_urgent(reasons)}
+        return {**made, "reasons": reasons, "journey": journey_of(reasons), "urgent": is_urgent(reasons) or None}
     return {**made, "reasons": reasons, "route": route_of(team, reasons)}
 
 

@@ -171,7 +171,7 @@ class AllocationEntry(Entry):
     vulnerable: bool | None = None
     journey: Literal["standard", "specialist"]
     route: Literal["auto", "review", "manual"]
-    urgent: bool = False
+    urgent: Literal[True] | None = None
     reasons: tuple[Reason, ...]
     decisions: tuple[Decision, ...]
     stated: tuple[Stated, ...]
@@ -188,7 +188,9 @@ class AllocationEntry(Entry):
     def announcement(self) -> Allocated:
         shared = set(Allocated.model_fields) - {"models"}
         return Allocated(
-            **self.model_dump(include=shared), models=tuple(decision.model.version for decision in self.decisions)
+            **self.model_dump(include=shared - {"urgent"}),
+            urgent=bool(self.urgent),
+            models=tuple(decision.model.version for decision in self.decisions),
         )
 
 

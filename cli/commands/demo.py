@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import MISSING, asdict, fields
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -112,12 +112,13 @@ def _export(data: str, state: Path) -> Path:
 def _generated(count: int, seed: int) -> list[ExportRow]:
     """Generate complaints with new ids in each run, because putting an existing complaint starts nothing."""
     run = f"demo-{datetime.now():%m%d-%H%M%S}"
-    fields = set(ExportRow.__dataclass_fields__)
+    required = [one.name for one in fields(ExportRow) if one.default is MISSING and one.default_factory is MISSING]
+    names = {one.name for one in fields(ExportRow)}
     rows = []
     for number, complaint in enumerate(generate(count, seed=seed), start=1):
-        known = {name: value for name, value in asdict(complaint).items() if name in fields}
+        known = {name: value for name, value in asdict(complaint).items() if name in names}
         known["complaint_id"] = f"{run}-{number:04}"
-        rows.append(ExportRow(**{**dict.fromkeys(fields), **known, "row": number}))
+        rows.append(ExportRow(**{**dict.fromkeys(required), **known, "row": number}))
     return rows
 
 

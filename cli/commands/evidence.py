@@ -157,7 +157,7 @@ def _show(case: Case) -> None:
     )
     if evidence.reviewers:
         print_table(
-            f"Who labelled (of a verdict {case.gates.max_reviewer_share:.0%} at most)",
+            f"Who labelled (of a verdict {case.gates.most_of_one_reviewer:.0%} at most)",
             ("reviewer", "labels", "share by weight", "difference without them"),
             [
                 (one.by, one.labels, percent(one.share), points(one.without))

@@ -117,7 +117,7 @@ def modules_loaded_by(*arguments):
 def test_the_help_imports_no_command_and_no_heavy_library():
     loaded = modules_loaded_by("--help")
     assert {"cli", "typer"} <= loaded
-    assert not loaded & {"boto3", "botocore", "pydantic", "numpy", "triage", "runtime", "training", "local", "stacks"}
+    assert not loaded & {"boto3", "botocore", "pydantic", "numpy", "runtime", "training", "local", "stacks"}
 
 
 def test_the_status_imports_nothing_that_computes(tmp_path):

@@ -13,11 +13,22 @@ from cli.errors import CommandError
 from runtime.seal import build as sealing
 from tests.cli.commands import ENV, MACHINE
 from tests.cli.conftest import publish
-from tests.factories import any_allocation, any_decision, any_explanation, any_model_reference, any_selection
+from tests.factories import (
+    NOW,
+    answered,
+    any_allocation_request,
+    any_explanation,
+    any_model_reference,
+    any_prediction,
+    any_selection,
+)
+from triage.allocation import allocate
 from triage.explanation.delivered import Delivered, Passage
 from triage.functions import SealEnvironment
 from triage.outbox import ALLOCATED
 from triage.steps import ModelReference
+from triage.taxonomy import load_taxonomy
+from triage.vulnerability import Stated
 
 STEPS = ["put", "allocated", "announced", "sealed", "explained", "erased"]
 SEALING = SealEnvironment(
@@ -54,14 +65,25 @@ class Triaging:
         state = ALLOCATED if self.allocates else "started"
         self.deployment.complaints.put({**item, "triage_execution": complaint_id, "triage_state": state})
         if self.allocates:
-            self._allocate(complaint_id, self.journey if item.get("account_vulnerable") else "standard")
+            self._allocate(complaint_id, flagged=bool(item.get("account_vulnerable")))
         return True
 
-    def _allocate(self, complaint_id: str, journey: str) -> None:
-        decisions = [any_decision(model) for model in self.models if self.answers]
-        story = self.deployment.story
-        story.put(any_selection(complaint_id=complaint_id, models=self.models))
-        story.put(any_allocation(complaint_id=complaint_id, decisions=decisions, journey=journey))
+    def _allocate(self, complaint_id: str, *, flagged: bool) -> None:
+        predictions = [any_prediction(complaint_id=complaint_id, model=one) for one in self.models if self.answers]
+        stated = (Stated(source="account", what="flag"),) if flagged else ()
+        selection = any_selection(complaint_id=complaint_id, models=self.models, stated=stated)
+        allocation = allocate(
+            any_allocation_request(complaint_id=complaint_id, outcomes=answered(*predictions)),
+            selection=selection,
+            predictions=predictions,
+            taxonomy=load_taxonomy(),
+            now=NOW,
+            code_version="test",
+        )
+        if flagged:
+            allocation = allocation.model_copy(update={"journey": self.journey})
+        for record in (selection, *predictions, allocation):
+            self.deployment.story.put(record)
         if self.seals:
             self._seal(complaint_id)
 

@@ -183,7 +183,7 @@ def test_no_models_are_an_answer_too(cloud):
 @pytest.mark.parametrize("narrative", [None, "", 7, {"text": "no"}, [1], b"bytes"])
 def test_a_complaint_that_cannot_be_read_is_recorded_with_its_reason(cloud, narrative):
     cloud.table(MODEL_INFO).put(any_model_info())
-    cloud.table(RAW_COMPLAINTS).put({"complaint_id": "1", "narrative": narrative, "tags": 7, "account_vulnerable": 1})
+    cloud.table(RAW_COMPLAINTS).put({"complaint_id": "1", "narrative": narrative, "tags": 7, "account_vulnerable": 7})
     assert select(cloud).models == ()
     assert recorded(cloud).unreadable
     assert len(recorded(cloud).doubts) == 2

@@ -121,6 +121,7 @@ def events(complaint_id: str, reference: ModelReference) -> Iterator[tuple[str, 
     yield "sweep", {"scope": "all"}
     yield "sweep", {"scope": "all", "text": MARKER}
     yield "mirror", stream_records({"model_id": "acme/x", "revision": any_revision("x")})
+    yield "try_model", {"model": reference.model_dump(mode="json")}
     yield "schedule_promotions", {}
     yield "weigh_evidence", {"task": "product"}
     yield "change_strategy", {"task": "product", "course": MARKER}

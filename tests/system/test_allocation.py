@@ -99,7 +99,7 @@ def test_self_harm_is_announced_as_urgent_without_the_words(machine: Machine, an
     assert until(arrived, seconds=20)
     assert [event["detail"]["complaint_id"] for event in received] == [urgent.complaint_id]
     assert "zanzibarine" not in json.dumps(received) and "suicidal" not in json.dumps(received)
-    assert (urgent.urgent, urgent.journey, calm.urgent) == (True, "specialist", False)
+    assert (urgent.urgent, urgent.journey, calm.urgent) == (True, "specialist", None)
 
 
 def test_product_teams_read_their_allocations_by_team_and_time(machine: Machine, any_item):

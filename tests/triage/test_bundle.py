@@ -380,7 +380,7 @@ def test_the_layout_of_a_manifest_does_not_change_its_hash():
 @given(
     labels=st.lists(st.text(), min_size=2, max_size=5, unique=True),
     metrics=st.dictionaries(st.text(max_size=8), st.floats(allow_nan=False), max_size=3),
-    temperature=st.floats(min_value=0, exclude_min=True),
+    temperature=st.floats(min_value=0, exclude_min=True, allow_infinity=False),
     auto=st.none() | st.floats(0, 1),
 )
 def test_any_manifest_survives_being_written_and_read(labels, metrics, temperature, auto):

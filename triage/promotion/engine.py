@@ -124,13 +124,13 @@ def _unless_one_decides(judgement: Judgement, evidence: Evidence, gates: Gates) 
 
 def hanging(verdict: Verdict, evidence: Evidence, gates: Gates) -> Iterator[str]:
     """Yield why a verdict hangs on one reviewer: their share is too large, or all others' labels say the opposite."""
-    if gates.max_reviewer_share == 1:
+    if gates.most_of_one_reviewer == 1:
         return
     for one in evidence.reviewers:
-        if one.share > gates.max_reviewer_share:
+        if one.share > gates.most_of_one_reviewer:
             yield (
                 f"the verdict hangs on {one.by}, who gave {one.share:.0%} of the labels by weight "
-                f"({gates.max_reviewer_share:.0%} at most): have others label drawn complaints"
+                f"({gates.most_of_one_reviewer:.0%} at most): have others label drawn complaints"
             )
         elif one.without is not None and _points_back(verdict, one.without, evidence.primary, gates):
             yield (

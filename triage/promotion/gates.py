@@ -17,7 +17,8 @@ class Gates(Contract):
     verdict `inconclusive`. min_group: labels that a group needs before it is judged.
     min_inclusion: the smallest probability with which the system draws any complaint for labelling: the share of the
     random audit. Labels drawn with a smaller or unknown probability do not count. If it is too low, labels weigh less.
-    max_reviewer_share: of the weight of all labels, the most that one person may have in a verdict; 1 is no bound.
+    max_reviewer_share: of the weight of all labels, the most that one person may have in a verdict; 1 is no bound. None,
+        as in strategies of before there was a bound, is a half.
     labels: `blind`, or `all`; people who see an answer tend to agree with it. human_accuracy: how often people are
     right, who decide what is not automatic; a challenger that automates more has to be right at least as often.
     """
@@ -31,7 +32,7 @@ class Gates(Contract):
     max_labels: int = Field(default=10_000, ge=1)
     min_inclusion: float = Field(default=0.02, gt=0, le=1)
     min_group: int = Field(default=100, ge=1)
-    max_reviewer_share: float = Field(default=0.5, gt=0, le=1)
+    max_reviewer_share: float | None = Field(default=None, gt=0, le=1)
     labels: Literal["blind", "all"] = "blind"
     human_accuracy: float = Field(default=0.8, ge=0, le=1)
 
@@ -40,6 +41,10 @@ class Gates(Contract):
         if (self.claim == "non_inferiority") != (self.brings is not None):
             raise ValueError("`brings` is required for non_inferiority and not allowed for superiority")
         return self
+
+    @property
+    def most_of_one_reviewer(self) -> float:
+        return 0.5 if self.max_reviewer_share is None else self.max_reviewer_share
 
     @property
     def needed(self) -> float:
