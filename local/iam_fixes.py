@@ -1,14 +1,16 @@
-"""Changes to MiniStack's IAM in its own process: condition keys for writes to DynamoDB, and a log line for refusals.
+"""Changes to MiniStack's IAM in its own process: condition keys for DynamoDB, and a log line for refusals.
 
 MiniStack gives writes to DynamoDB no `dynamodb:LeadingKeys` and no `dynamodb:Attributes`. A policy that limits a write
 with `ForAllValues:` then allows every write, because the condition holds for a key that the request does not have.
+Each item of a transaction is authorized as AWS does it, with its own keys. `BatchGetItem` has the attributes that it
+asks for, which MiniStack does not look for inside of its tables.
 """
 
 import inspect
 import json
 import logging
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from local.lambda_fixes import require
@@ -27,22 +29,26 @@ _KEYWORDS = frozenset({"SET", "REMOVE", "ADD", "DELETE", "AND", "OR", "NOT", "IN
 
 
 def apply() -> None:
-    from ministack.core import iam_actions
+    from ministack.core import iam_actions, iam_evaluator
     from ministack.services import dynamodb
 
     context = iam_actions.dynamodb_service_context
     require("LeadingKeys" not in inspect.getsource(iam_actions), "MiniStack's dynamodb_service_context")
     require(hasattr(dynamodb, "_tables"), "MiniStack's dynamodb")
     require(hasattr(iam_actions, "access_denied_response"), "MiniStack's access_denied_response")
+    require(hasattr(iam_actions, "dynamodb_transaction_checks"), "MiniStack's dynamodb_transaction_checks")
+    require(hasattr(iam_evaluator, "enforce"), "MiniStack's enforce")
 
-    def with_writes(body: bytes) -> Context:
-        return {**context(body), **context_of_writes(body, partition_key_of)}
+    def with_items(body: bytes) -> Context:
+        return {**context(body), **context_of_batch_get(body), **context_of_writes(body, partition_key_of)}
 
     def partition_key_of(table: str) -> str | None:
         name: str | None = (dynamodb._tables.get(table.rpartition("/")[2]) or {}).get("pk_name")
         return name
 
-    iam_actions.dynamodb_service_context = with_writes
+    iam_actions.dynamodb_service_context = with_items
+    iam_actions.dynamodb_transaction_checks = for_each_item(iam_actions.dynamodb_transaction_checks, partition_key_of)
+    iam_evaluator.enforce = with_keys_of_item(iam_evaluator.enforce)
     iam_actions.access_denied_response = logged(iam_actions.access_denied_response)
 
 
@@ -59,6 +65,11 @@ def context_of_writes(body: bytes, partition_key_of: PartitionKeyOf) -> Context:
         return {}
     if not writes:
         return {}
+    return _context(writes, partition_key_of)
+
+
+def _context(writes: Iterable[tuple[str, Mapping[str, Any]]], partition_key_of: PartitionKeyOf) -> Context:
+    writes = list(writes)
     partitions = [_keys(write).get(partition_key_of(table) or "") for table, write in writes]
     context: Context = {
         "dynamodb:LeadingKeys": [text for value in partitions if value for text in value.values()],
@@ -66,6 +77,72 @@ def context_of_writes(body: bytes, partition_key_of: PartitionKeyOf) -> Context:
     }
     values = [write["ReturnValues"] for _, write in writes if "ReturnValues" in write]
     return context | ({"dynamodb:ReturnValues": values[0]} if values else {})
+
+
+def context_of_batch_get(body: bytes) -> Context:
+    """Return the attributes that a `BatchGetItem` asks for, over all its tables together."""
+    try:
+        tables = [one for one in json.loads(body or b"{}")["RequestItems"].values() if "Keys" in one]
+        asked = [one.get("ProjectionExpression") for one in tables]
+        names = {
+            one.get("ExpressionAttributeNames", {}).get(name, name)
+            for one in tables
+            for name in re.findall(r"(?:^|,)\s*([^\s,.\[]+)", one.get("ProjectionExpression", ""))
+        }
+    except (ValueError, TypeError, AttributeError, KeyError):
+        return {}
+    if not asked or None in asked:
+        return {}
+    return {"dynamodb:Attributes": sorted(names), "dynamodb:Select": "SPECIFIC_ATTRIBUTES"}
+
+
+class TableOfItem(str):
+    """The ARN of the table of one item of a transaction. context: the condition keys of this item alone."""
+
+    context: Context
+
+
+Checks = Callable[[str, bytes, str, str], list[tuple[str, str]]]
+
+
+def for_each_item(checks: Checks, partition_key_of: PartitionKeyOf) -> Checks:
+    """Wrap MiniStack's list of what a transaction has to be allowed, so that each item has its own condition keys."""
+
+    def with_items(iam_action: str, body: bytes, region: str, account_id: str) -> list[tuple[str, str]]:
+        found = checks(iam_action, body, region, account_id)
+        items = [item for one in json.loads(body)["TransactItems"] for item in one.values()] if found else []
+        if len(items) != len(found):
+            # The operation itself refuses such a request. It is judged by the keys of all items together.
+            return found
+        return [
+            (action, _of_item(arn, item, partition_key_of)) for (action, arn), item in zip(found, items, strict=True)
+        ]
+
+    return with_items
+
+
+def _of_item(arn: str, item: Mapping[str, Any], partition_key_of: PartitionKeyOf) -> TableOfItem:
+    table = TableOfItem(arn)
+    table.context = _context([(item["TableName"], item)], partition_key_of)
+    return table
+
+
+def with_keys_of_item(enforce: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap MiniStack's decision so that an item of a transaction is judged by its own condition keys."""
+
+    def decide(
+        access_key: str,
+        action: str,
+        service: str,
+        region: str,
+        resource_arn: str = "*",
+        service_context: Context | None = None,
+    ) -> Any:
+        if isinstance(resource_arn, TableOfItem):
+            service_context = {**(service_context or {}), **resource_arn.context}
+        return enforce(access_key, action, service, region, resource_arn=resource_arn, service_context=service_context)
+
+    return decide
 
 
 def _writes(request: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -3,7 +3,7 @@ import logging
 
 import pytest
 
-from local.iam_fixes import context_of_writes, logged
+from local.iam_fixes import context_of_batch_get, context_of_writes, for_each_item, logged, with_keys_of_item
 
 KEYS = {"stories": "complaint_id"}
 
@@ -60,6 +60,40 @@ def test_an_update_has_the_attributes_of_its_condition():
         **update("REMOVE held", ConditionExpression="attribute_exists (placed_at) AND NOT team IN (:a, :b)")
     )
     assert found["dynamodb:Attributes"] == ["complaint_id", "entry", "held", "placed_at", "team"]
+
+
+def test_each_item_of_a_transaction_is_judged_by_its_own_keys():
+    body = json.dumps({"TransactItems": [{"Put": put(by={"S": "ann"})}, {"Update": update("SET team = :t")}]}).encode()
+    listed = for_each_item(lambda *request: [("PutItem", "stories"), ("UpdateItem", "stories")], KEYS.get)
+    judged = []
+    decide = with_keys_of_item(lambda *asked, resource_arn, service_context: judged.append(service_context))
+    for action, arn in listed("dynamodb:TransactWriteItems", body, "", ""):
+        decide(
+            "key", action, "dynamodb", "", resource_arn=arn, service_context={"dynamodb:Attributes": ["all"], "a": 1}
+        )
+    assert [one["dynamodb:Attributes"] for one in judged] == [["by", "complaint_id"], ["complaint_id", "entry", "team"]]
+    assert [one["dynamodb:LeadingKeys"] for one in judged] == [["FEEDBACK#1"], ["1"]]
+    assert {one["a"] for one in judged} == {1}
+
+
+def test_what_is_no_transaction_is_judged_as_before():
+    judged = []
+    decide = with_keys_of_item(
+        lambda *asked, resource_arn, service_context: judged.append((resource_arn, service_context))
+    )
+    decide("key", "s3:GetObject", "s3", "", "arn", {"a": 1})
+    decide("key", "s3:GetObject", "s3", "")
+    assert judged == [("arn", {"a": 1}), ("*", None)]
+
+
+def test_a_batch_get_has_the_attributes_that_it_asks_for():
+    keys, some = [{"complaint_id": {"S": "1"}}], "#id, labels.product"
+    asked = {"Keys": keys, "ProjectionExpression": some, "ExpressionAttributeNames": {"#id": "complaint_id"}}
+    found = context_of_batch_get(json.dumps({"RequestItems": {"stories": asked}}).encode())
+    assert found == {"dynamodb:Attributes": ["complaint_id", "labels"], "dynamodb:Select": "SPECIFIC_ATTRIBUTES"}
+    whole = {"stories": asked, "others": {"Keys": keys}}
+    assert context_of_batch_get(json.dumps({"RequestItems": whole}).encode()) == {}
+    assert context_of_batch_get(json.dumps({"RequestItems": {"stories": [{"PutRequest": {}}]}}).encode()) == {}
 
 
 def test_an_update_in_a_transaction_is_found():
