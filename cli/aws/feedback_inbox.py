@@ -25,10 +25,15 @@ def put(deployment: Deployment, feedback: Feedback) -> str | None:
         return None
     stored = deployment.story.get(*key_of(feedback))
     try:
-        same = stored is None or FeedbackRow.model_validate(stored).feedback() == feedback
+        same = stored is None or _said(FeedbackRow.model_validate(stored).feedback()) == _said(feedback)
     except ValidationError:
         same = False
     return None if same else f"the id {feedback.feedback_id} was used before for another statement; use a new one"
+
+
+def _said(feedback: Feedback) -> dict[str, Any]:
+    """Return what the person says. The command fills in when, and of which version, anew each time."""
+    return feedback.model_dump(exclude={"at", "version"})
 
 
 def wait(
