@@ -17,8 +17,8 @@ class Gates(Contract):
     verdict `inconclusive`. min_group: labels that a group needs before it is judged.
     min_inclusion: the smallest probability with which the system draws any complaint for labelling: the share of the
     random audit. Labels drawn with a smaller or unknown probability do not count. If it is too low, labels weigh less.
-    max_reviewer_share: of the weight of all labels, the most that one person may have in a verdict; 1 is no bound. None,
-        as in strategies of before there was a bound, is a half.
+    max_reviewer_share: of the weight of all labels, the most that one person may have in a verdict; 1 is no bound.
+        None, as in strategies of before there was a bound, is a half.
     labels: `blind`, or `all`; people who see an answer tend to agree with it. human_accuracy: how often people are
     right, who decide what is not automatic; a challenger that automates more has to be right at least as often.
     """
