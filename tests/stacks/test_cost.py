@@ -40,9 +40,9 @@ def test_every_rule_adds_to_a_service_and_every_service_costs_something(producti
 
 
 def test_a_complaint_passes_the_states_that_the_definition_names(production: Synthesis):
-    """select, each model, judged, allocate, urgent, announce and settle, and two states for each of three models."""
+    """select, each model, judged, allocate, urgency, urgent, announce, settle, and two states for each of 3 models."""
     alone = plan(production, 1, strategies=0, explained=0.0)
-    assert alone.transitions == pytest.approx((7 + 3 * 2) * alone.work["days"])
+    assert alone.transitions == pytest.approx((8 + 3 * 2) * alone.work["days"])
 
 
 def test_models_strategies_and_explanations_cost_more_transitions(production: Synthesis):
