@@ -107,25 +107,78 @@ def prune(
     """Remove complaints from a published dataset and delete all of its earlier revisions. Held complaints stay."""
     if not complaint and older_than is None:
         raise WrongUsageError("Say what to remove: --complaint ID, --older-than DAYS, or both")
+    due = _due(frozenset(complaint or ()), older_than)
+    held = _held(env, state)
+    with refusing_snapshots(), err.status(f"Pruning {repo}"):
+        pruned, kept = _prune(repo, due, held, endpoint=hub_endpoint(env, state), token=hub_token(env, state))
+    if as_json:
+        print_json({**vars(pruned), "held": kept})
+    else:
+        out.print(_summary(pruned))
+    _tell_held(repo, kept)
+
+
+@app.command()
+def expire(
+    env: options.Environment = "local", as_json: options.AsJson = False, state: options.State = options.DEFAULT
+) -> None:
+    """Remove all complaints that are older than the environment keeps any from all published datasets."""
     endpoint, token = hub_endpoint(env, state), hub_token(env, state)
+    days = int(find(env, state=state).name("retention-days"))
+    from training.snapshot import NotASnapshotError, PublicationError, published
+
+    with refusing_snapshots():
+        names = published(endpoint, token=token)
+    due, held = _due(frozenset(), days), _held(env, state)
+    done: list[dict[str, object]] = []
+    failed: list[str] = []
+    with progress_bar() as bar:
+        expiring = bar.add_task("Pruning", total=len(names))
+        for repo in names:
+            try:
+                pruned, kept = _prune(repo, due, held, endpoint=endpoint, token=token)
+            except (NotASnapshotError, PublicationError) as error:
+                failed.append(f"{repo}: {error}")
+            else:
+                done.append({**vars(pruned), "held": kept})
+                _tell_held(repo, kept)
+            bar.advance(expiring)
+    if as_json:
+        print_json(done)
+    elif done:
+        columns = ("dataset", "rows", "erased", "revision")
+        rows = ([str(one[name]) for name in columns] for one in done)
+        print_table(
+            f"Complaints older than {days} days", ("dataset", "complaints removed", "files deleted", "revision"), rows
+        )
+    elif not failed:
+        out.print("No dataset was published.")
+    if failed:
+        raise CommandError(
+            f"{len(failed)} of {len(names)} datasets could not be pruned; run it again.\n" + "\n".join(failed)
+        )
+
+
+def _prune(
+    repo: str, due: "Callable[[LabelledRow], bool]", held: frozenset[str], *, endpoint: str, token: str | None
+) -> "tuple[Pruned, list[str]]":
+    """Prune a dataset, and return what was done and the ids of what was due and is held."""
+    # Imported here, because it takes a second and no other command should wait for it.
     from training.snapshot import prune
 
-    held = _held(env, state)
-    due, kept = _drop(frozenset(complaint or ()), older_than), set[str]()
+    kept = set[str]()
 
     def drop(row: "LabelledRow") -> bool:
         if due(row) and row.complaint_id in held:
             kept.add(row.complaint_id)
         return due(row) and row.complaint_id not in held
 
-    with refusing_snapshots(), err.status(f"Pruning {repo}"):
-        pruned = prune(repo, drop=drop, endpoint=endpoint, token=token)
-    if as_json:
-        print_json({**vars(pruned), "held": sorted(kept)})
-    else:
-        out.print(_summary(pruned))
+    return prune(repo, drop=drop, endpoint=endpoint, token=token), sorted(kept)
+
+
+def _tell_held(repo: str, kept: list[str]) -> None:
     if kept:
-        shown = ", ".join(sorted(kept)[:SHOWN]) + (", …" if len(kept) > SHOWN else "")
+        shown = ", ".join(kept[:SHOWN]) + (", …" if len(kept) > SHOWN else "")
         err.print(
             f"{len(kept)} complaints stay in {repo}, because a legal hold keeps them: {shown}; lift the hold, then "
             "prune again",
@@ -139,7 +192,7 @@ def _held(env: options.Environment, state: Path) -> frozenset[str]:
     return frozenset(str(item["complaint_id"]) for item in found)
 
 
-def _drop(complaints: frozenset[str], older_than: int | None) -> "Callable[[LabelledRow], bool]":
+def _due(complaints: frozenset[str], older_than: int | None) -> "Callable[[LabelledRow], bool]":
     today = datetime.now(UTC).date()
     first_kept = today - timedelta(days=older_than) if older_than is not None else None
     return lambda row: row.complaint_id in complaints or (first_kept is not None and row.received < first_kept)

@@ -143,6 +143,39 @@ def test_complaints_older_than_the_limit_are_removed_and_others_stay(triage, exp
     }
 
 
+class Keeping:
+    """A deployment that keeps complaints for some days and knows nothing else."""
+
+    def __init__(self, days):
+        self.days = days
+
+    def name(self, parameter):
+        assert parameter == "retention-days"
+        return str(self.days)
+
+
+def test_expiry_prunes_every_dataset_that_it_can_and_names_those_that_it_cannot(triage, export, endpoint, monkeypatch):
+    triage("dataset", "publish", export, "megabank/expiring")
+    before = complaints(endpoint, "megabank/expiring")
+    oldest, *_, first_kept = sorted(before.values())[:41]
+    (kept, *_) = (complaint for complaint, day in before.items() if day == oldest)
+    days = (datetime.now(UTC).date() - first_kept).days
+    monkeypatch.setattr("cli.commands.dataset.find", lambda env, state: Keeping(days))
+    monkeypatch.setattr("cli.commands.dataset._held", lambda env, state: frozenset({kept}))
+    names = ["megabank/nowhere", "megabank/expiring"]
+    monkeypatch.setattr("training.snapshot.published", lambda endpoint, token: names)
+    code, out, err = triage("dataset", "expire", "--json")
+    (told,) = json.loads(out)
+    assert (code, told["dataset"], told["rows"], told["held"]) == (1, "megabank/expiring", 39, [kept])
+    assert "1 of 2 datasets could not be pruned" in err and "the Hub refused megabank/nowhere" in err
+    assert complaints(endpoint, "megabank/expiring") == {
+        complaint: day for complaint, day in before.items() if day >= first_kept or complaint == kept
+    }
+    names.remove("megabank/nowhere")
+    code, out, _ = triage("dataset", "expire")
+    assert (code, f"Complaints older than {days} days" in out) == (0, True)
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
