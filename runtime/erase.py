@@ -43,7 +43,7 @@ def build(environment: EraseEnvironment, session: boto3.Session) -> Handler:
             erasure = stories.stamped(erasure)
             writes = [stories.to_record(erasure)]
             if raw is not None:
-                removable = UNHELD.also("triage_state", raw.get("triage_state"))
+                removable = UNHELD.unchanged("triage_state", raw)
                 writes.append(complaints.to_delete(complaint_id, condition=removable))
             if write_together(complaints.client, writes):
                 stories.remove(complaint_id, erasure.entries, feedback=erasure.refused_feedback)

@@ -9,14 +9,14 @@ from aws_lambda_powertools import Logger
 from pydantic import ValidationError
 
 from runtime.adapters.dynamodb import Condition, Table
-from runtime.adapters.feedback import USED, CurrentAllocation
+from runtime.adapters.feedback import TRIES, USED, CurrentAllocation
 from runtime.adapters.metrics import Metrics
 from runtime.adapters.story import Stories
 from runtime.function import Handler, entry_point
 from triage import tables
 from triage.audit.chain import content_sha256
 from triage.complaint import timestamp
-from triage.errors import TriageError
+from triage.errors import TransientError, TriageError
 from triage.feedback import (
     INBOX,
     MAX_ROW_BYTES,
@@ -77,7 +77,11 @@ def build(environment: FeedbackEnvironment, session: boto3.Session) -> Handler:
 
     def take(inbox: str, feedback_id: str) -> None:
         """Give a row its outcome, and bind its id to what it says. A row that is put again meanwhile is read again."""
-        while (row := story.get(inbox, feedback_id)) is not None and is_pending(row):
+        for _ in range(TRIES):
+            row = story.get(inbox, feedback_id)
+            # A row that was erased meanwhile must not be written again.
+            if row is None or not is_pending(row):
+                return
             complaint_id, now = inbox.removeprefix(INBOX), datetime.now(UTC)
             key = ReceiptEntry.key(feedback_id)
             bound = stories.get(ReceiptEntry, complaint_id, key) if complaint_id else None
@@ -105,7 +109,7 @@ def build(environment: FeedbackEnvironment, session: boto3.Session) -> Handler:
                 ids = {"complaint_id": complaint_id, "feedback_id": feedback_id}
                 logger.info("taken", extra={**ids, "outcome": result["outcome"], "repeated": receipt.repeated})
                 return
-        # A row that was erased meanwhile must not be written again.
+        raise TransientError(f"{feedback_id} changed each time it was about to get its outcome")
 
     def apply_each(event: dict[str, Any], context: object) -> None:
         for record in event["Records"]:
@@ -132,7 +136,7 @@ def _unchanged(row: dict[str, Any]) -> Condition:
     )
     for name in WRITABLE:
         if name not in ("complaint_id", "entry"):
-            condition = condition.also(name, row.get(name))
+            condition = condition.unchanged(name, row)
     return condition
 
 

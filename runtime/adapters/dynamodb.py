@@ -214,13 +214,17 @@ class Condition:
         self._values |= {f":{placeholder}": _serialize(_plain(value)) for placeholder, value in values.items()}
         return self
 
-    def also(self, attribute: str, value: Any) -> "Condition":
-        """Return the condition that also asks for the attribute to have this value; None asks for it to be absent."""
+    def unchanged(self, attribute: str, item: Mapping[str, Any]) -> "Condition":
+        """Return the condition that also asks for the attribute to be as in this item, where it may be absent.
+
+        None is DynamoDB's NULL, a value like any other. Where it was taken for absent, no write ever succeeded.
+        """
         place = f"also{len(self._names)}"
-        if value is None:
-            joined = Condition(f"{self._expression} AND attribute_not_exists(#{place})")
+        if attribute in item:
+            same = f"attribute_exists(#{place}) AND #{place} = :{place}"
+            joined = Condition(f"{self._expression} AND {same}").comparing(**{place: item[attribute]})
         else:
-            joined = Condition(f"{self._expression} AND #{place} = :{place}").comparing(**{place: value})
+            joined = Condition(f"{self._expression} AND attribute_not_exists(#{place})")
         joined._names = self._names | {f"#{place}": attribute}
         joined._values = self._values | joined._values
         return joined

@@ -23,6 +23,10 @@ class Applied:
     allocation: AllocationEntry
 
 
+TRIES: Final = 10
+"""How often a writer that was overtaken begins again. One that never succeeds would stop the stream."""
+
+
 class CurrentAllocation:
     def __init__(self, story: Table, taxonomy: Taxonomy, *, code_version: str) -> None:
         self._story = story
@@ -35,7 +39,7 @@ class CurrentAllocation:
         Of two simultaneous writers one is refused, because its version is not the current one any more.
         Raises: FeedbackRefusedError, UnknownProductError.
         """
-        while True:
+        for _ in range(TRIES):
             story = StoredStory(self._story.query(feedback.complaint_id))
             current = story.allocation
             if current is None:
@@ -51,6 +55,10 @@ class CurrentAllocation:
                 (made.superseded, absent), (made.feedback, absent), (made.allocation, _is_at(current.version))
             ):
                 return Applied(made.allocation.version, made.allocation)
+        raise FeedbackRefusedError(
+            "the complaint is being changed, or a record that this would write was put by hand: run `triage verify`, "
+            "then hand it in under a new id"
+        )
 
 
 def _is_at(version: int) -> Condition:

@@ -46,7 +46,7 @@ class Outbox:
         name = execution_name(item["complaint_id"], again_at=now)
         unchanged = Condition("attribute_exists(#id)", id="complaint_id")
         for attribute in _INDEXED[1:]:
-            unchanged = unchanged.also(attribute, item.get(attribute))
+            unchanged = unchanged.unchanged(attribute, item)
         return name if self._start(item["complaint_id"], name, 1, now, unchanged) else None
 
     def claim_unbelieved(self, complaint_id: str, now: datetime) -> str | None:

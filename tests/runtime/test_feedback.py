@@ -7,6 +7,7 @@ from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from runtime.adapters.dynamodb import to_item
 from runtime.feedback import build
 from tests.factories import any_allocation, any_feedback
 from tests.runtime.audit import chain, records, seal
@@ -109,6 +110,27 @@ def test_of_two_people_at_once_one_wins_and_what_the_other_said_is_kept(cloud):
     assert "it is about version 1, but the allocation is at version 2" in row["reason"]
     assert (row["product"], row["by"]) == ("Student loan", "ann")
     assert story(cloud)[ALLOCATION]["feedback_id"] == "theirs"
+
+
+@pytest.mark.parametrize("written", ["feedback", "other"])
+def test_a_row_with_nulls_has_an_outcome_and_verifies(cloud, written):
+    """The writer of a row may spell what is absent as DynamoDB's NULL."""
+    row = to_item(FeedbackRow.of(any_feedback(**CARD))) | {"tasks": {"NULL": True}}
+    if written == "other":
+        row["by"] = {"NULL": True}
+    client = cloud.session().client("dynamodb")
+    client.put_item(TableName=COMPLAINTS_ALLOCATION.name, Item=row)
+    build(cloud.feedback, cloud.session())(record(), None)
+    stored = cloud.table(COMPLAINTS_ALLOCATION).get(f"{INBOX}8123456", "f-1")
+    assert stored["outcome"] == {"feedback": "applied", "other": "refused"}[written]
+    assert verified(cloud) == set()
+
+
+def test_a_version_that_somebody_put_by_hand_is_refused_and_does_not_stop_the_stream(cloud):
+    forged = {"complaint_id": "8123456", "entry": f"{SUPERSEDED}000001"}
+    cloud.table(COMPLAINTS_ALLOCATION).put(forged)
+    row = hand_in(cloud, any_feedback(**CARD))
+    assert (row["outcome"], "`triage verify`" in row["reason"]) == ("refused", True)
 
 
 @pytest.mark.parametrize(

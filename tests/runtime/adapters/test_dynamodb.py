@@ -251,3 +251,26 @@ def test_rows_that_are_no_model_are_skipped_and_reported():
 
 def test_rows_that_are_no_model_may_be_skipped_in_silence():
     assert list(valid_rows([{}], ModelInfo)) == []
+
+
+STORED = {"absent": None, "null": {"NULL": True}, "text": {"S": "a"}, "number": {"N": "0.10"}, "no": {"BOOL": False}}
+OTHERS = {**STORED, "set": {"SS": ["a", "b"]}, "list": {"L": [{"NULL": True}]}, "bytes": {"B": b"\xff"}}
+
+
+@pytest.mark.parametrize("stored", OTHERS)
+def test_a_condition_on_what_was_read_holds_until_it_changes(cloud, stored):
+    """None is a value of DynamoDB's, and it is not absence."""
+    session, table = cloud.session(), cloud.table(RAW_COMPLAINTS)
+    name, key = RAW_COMPLAINTS.name, {"complaint_id": {"S": "1"}}
+
+    def put(value):
+        item = key if value is None else {**key, "tags": value}
+        session.client("dynamodb").put_item(TableName=name, Item=item)
+
+    put(OTHERS[stored])
+    read = table.get("1")
+    unchanged = Condition("attribute_exists(#id)", id="complaint_id").unchanged("tags", read)
+    assert table.update("1", assign={"state": "seen"}, condition=unchanged)
+    for other in OTHERS.keys() - {stored}:
+        put(OTHERS[other])
+        assert not table.update("1", assign={"state": "seen"}, condition=unchanged), other
