@@ -160,7 +160,7 @@ def expire(
 
 
 def _prune(
-    repo: str, due: "Callable[[LabelledRow], bool]", held: frozenset[str], *, endpoint: str, token: str | None
+    repo: str, due: "Callable[[LabelledRow], bool]", held: frozenset[str], *, endpoint: str | None, token: str | None
 ) -> "tuple[Pruned, list[str]]":
     """Prune a dataset, and return what was done and the ids of what was due and is held."""
     # Imported here, because it takes a second and no other command should wait for it.
