@@ -2,11 +2,11 @@
 
 What the stream has lost is found by a schedule and sealed late; its links say so. MiniStack loses its streams at each
 stop. A rewritten entry that is meant to be written once, and a removal by hand that no erasure names, raise an alarm at
-once.
+once. The same schedule verifies all complaints in turn, a slice with each run.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Any, Final, Literal
@@ -20,8 +20,8 @@ from runtime.adapters.metrics import Metrics
 from runtime.adapters.story import StoryReader
 from runtime.function import Handler, entry_point
 from triage.audit.chain import Item, Link
-from triage.audit.late import has_expired, overlooked
-from triage.audit.verification import Finding, verify
+from triage.audit.late import has_expired, is_recent, is_settled, overlooked
+from triage.audit.verification import Finding, Stored, verify
 from triage.contracts import Contract
 from triage.feedback import INBOX
 from triage.functions import SealEnvironment
@@ -44,12 +44,21 @@ Change = Literal["written", "removed", "expired"]
 RESERVE_MILLISECONDS: Final = 30_000
 """A search ends this long before Lambda would end it."""
 
+STREAM_KEEPS: Final = timedelta(days=1)
+"""How old a change may be that the stream still reports.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html
+"""
+
 WHOLE: Final = "*"
 """Reported as the entry if no entry of the story or inbox can be verified."""
 
 
 class LateRequest(Contract):
-    """Asks to seal what the stream has lost. at: the time of the schedule, which determines the slice; default now."""
+    """Asks to seal what the stream has lost, and to verify some complaints.
+
+    at: the time of the schedule, which determines the slices; default now.
+    """
 
     at: datetime | None = None
 
@@ -67,29 +76,74 @@ def build(environment: SealEnvironment, session: boto3.Session) -> Handler:
         """
         if "Records" in event:
             seal_changes(_changed(event))
-        else:
-            seal_overlooked(LateRequest.model_validate(event), getattr(context, "get_remaining_time_in_millis", None))
+            return
+        at = LateRequest.model_validate(event).at or datetime.now(UTC)
+        has_time = _has_time(getattr(context, "get_remaining_time_in_millis", None))
+        seal_overlooked(at, has_time)
+        verify_in_turn(at, has_time)
 
-    def seal_overlooked(request: LateRequest, milliseconds_left: Callable[[], int] | None) -> None:
-        """Search one slice of the table. What time does not suffice for is left to the next search of the slice."""
+    def seal_overlooked(at: datetime, has_time: Callable[[], bool]) -> None:
+        """Search one slice of the table for recent changes that are not sealed."""
         now = datetime.now(UTC)
-        every, slices = environment.sweep_every_seconds, environment.sweep_slices
-        part = slice_at(request.at or now, every_seconds=every, slices=slices)
+        part, slices = slice_now(at, environment.sweep_slices), environment.sweep_slices
         before, days = now - timedelta(seconds=environment.stale_after_seconds), environment.retention_days
+        # Two passes, because a slice may not be read to its end.
+        since = before - STREAM_KEEPS - 2 * timedelta(seconds=environment.sweep_every_seconds * slices)
         by_partition = groupby(stories.table.scan_part(part, slices), key=lambda item: str(item["complaint_id"]))
         for partition, items in by_partition:
-            if milliseconds_left is not None and milliseconds_left() < RESERVE_MILLISECONDS:
+            if not has_time():
                 logger.warning("interrupted", extra={"slice": part, "slices": slices})
                 return
-            entries, links = list(items), chain.links(partition)
-            story = list(stories.table.query(partition.removeprefix(INBOX))) if partition.startswith(INBOX) else entries
-            found = overlooked(links, entries, story, before=before, retention_days=days)
+            entries = list(items)
+            if any(is_recent(item, since, days) for item in entries):
+                in_inbox = partition.startswith(INBOX)
+                story = list(stories.table.query(partition.removeprefix(INBOX))) if in_inbox else entries
+                seal_late(partition, entries, chain.links(partition), story, before)
+
+    def seal_late(
+        partition: str, entries: Sequence[Item], links: Sequence[Link], story: Sequence[Item], before: datetime
+    ) -> bool:
+        """Seal what should have been sealed before this moment, and return whether there was any."""
+        found = overlooked(links, entries, story, before=before, retention_days=environment.retention_days)
+        if found:
+            last = {link.entry: link for link in sorted(links, key=lambda link: link.number)}
+            changes = {entry: _late_change(item, last.get(entry), before) for entry, item in found.items()}
+            logger.warning("sealing late", extra={"complaint_id": partition, "changes": len(changes)})
+            metrics.measure(Metric.SEALED_LATE, len(changes))
+            seal_changes({partition: changes}, late=True)
+        return bool(found)
+
+    def verify_in_turn(at: datetime, has_time: Callable[[], bool]) -> None:
+        """Verify the complaints of one slice against their chains, but not the chains against their anchors."""
+        part, slices = slice_now(at, environment.verify_slices), environment.verify_slices
+        before = datetime.now(UTC) - timedelta(seconds=environment.stale_after_seconds)
+        for complaint_id in to_verify(part, slices):
+            if not has_time():
+                logger.warning("verification interrupted", extra={"slice": part, "slices": slices})
+                return
+            stored = read(complaint_id)
+            late = seal_late(complaint_id, stored.story, stored.links, stored.story, before)
+            late |= seal_late(INBOX + complaint_id, stored.inbox, stored.inbox_links, stored.story, before)
+            found = findings(complaint_id, read(complaint_id) if late else stored)
+            if not is_settled(stored, before, environment.retention_days):
+                # What changes at this moment may not be sealed yet. The next turn sees it.
+                found = [one for one in found if one.problem in LASTING]
+            for finding in found:
+                logger.error("does not verify", extra=finding.model_dump())
             if found:
-                last = {link.entry: link for link in sorted(links, key=lambda link: link.number)}
-                changes = {entry: _late_change(item, last.get(entry), before) for entry, item in found.items()}
-                logger.warning("sealing late", extra={"complaint_id": partition, "changes": len(changes)})
-                metrics.measure(Metric.SEALED_LATE, len(changes))
-                seal_changes({partition: changes}, late=True)
+                metrics.measure(Metric.UNVERIFIED, 1)
+
+    def to_verify(part: int, slices: int) -> Iterator[str]:
+        """Yield the complaints with records in a slice of the table, and those of which only a chain is left."""
+        for partition, _ in groupby(str(item["complaint_id"]) for item in stories.table.scan_part(part, slices)):
+            if not partition.startswith(INBOX) or not any(stories.table.query(partition.removeprefix(INBOX))):
+                yield partition.removeprefix(INBOX)
+        for partition in chain.partitions(part, slices):
+            if not any(stories.table.query(partition)):
+                yield partition.removeprefix(INBOX)
+
+    def slice_now(at: datetime, slices: int) -> int:
+        return slice_at(at, every_seconds=environment.sweep_every_seconds, slices=slices)
 
     def seal_changes(changed: Mapping[str, Mapping[str, Change]], *, late: bool = False) -> None:
         keys = [(partition, entry) for partition, entries in changed.items() for entry in entries]
@@ -116,22 +170,30 @@ def build(environment: SealEnvironment, session: boto3.Session) -> Handler:
     def altered(partition: str) -> list[Finding]:
         """Return the lasting problems of a story or an inbox."""
         complaint_id = partition.removeprefix(INBOX)
+        found = findings(complaint_id, read(complaint_id))
+        return [
+            one for one in found if one.entry == WHOLE or (one.complaint_id == partition and one.problem in LASTING)
+        ]
+
+    def read(complaint_id: str) -> Stored:
         # The inbox comes first: what it calls applied is then in the story, too.
-        records: dict[str, Any] = {
-            "inbox_links": chain.links(INBOX + complaint_id),
-            "inbox": stories.inbox(complaint_id),
-            "links": chain.links(complaint_id),
-            "story": list(stories.table.query(complaint_id)),
-        }
+        inbox_links, inbox = chain.links(INBOX + complaint_id), stories.inbox(complaint_id)
+        return Stored(chain.links(complaint_id), list(stories.table.query(complaint_id)), inbox_links, inbox)
+
+    def findings(complaint_id: str, stored: Stored) -> list[Finding]:
+        days = environment.retention_days
         try:
-            findings = verify(complaint_id, **records, now=datetime.now(UTC), retention_days=environment.retention_days)
+            return verify(complaint_id, **stored._asdict(), now=datetime.now(UTC), retention_days=days)
         except Exception as error:
             # A record that cannot be read must not keep the next change from being sealed.
             detail = f"its records cannot be verified: {type(error).__name__}"
-            return [Finding(complaint_id=partition, entry=WHOLE, problem="broken", detail=detail)]
-        return [one for one in findings if one.complaint_id == partition and one.problem in LASTING]
+            return [Finding(complaint_id=complaint_id, entry=WHOLE, problem="broken", detail=detail)]
 
     return seal
+
+
+def _has_time(milliseconds_left: Callable[[], int] | None) -> Callable[[], bool]:
+    return lambda: milliseconds_left is None or milliseconds_left() >= RESERVE_MILLISECONDS
 
 
 def _late_change(item: Item | None, last: Link | None, before: datetime) -> Change:

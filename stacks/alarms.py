@@ -24,6 +24,7 @@ COUNTED = {
     Metric.STRATEGY_REFUSED: "A strategy edited by hand is not followed: read the logs of select_models",
     Metric.REGISTRY_EDITED: "A row of model_info was edited by hand and put back: read the logs of the mirror",
     Metric.RECORD_ALTERED: "A record was rewritten or removed by hand; seal logs which: triage verify COMPLAINT",
+    Metric.UNVERIFIED: "Records of a complaint are not what was sealed; seal logs which: triage verify COMPLAINT",
     Metric.SEALED_LATE: "The stream lost changes, which are sealed now: see whether it still invokes seal",
     Metric.SWEEP_FAILED: "A complaint is neither triaged nor parked: read the logs of the sweeper",
     Metric.FEEDBACK_FAILED: "Feedback has no outcome: read the logs of feedback, and put it again with a later `at`",

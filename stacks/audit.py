@@ -61,7 +61,7 @@ class Audit(Construct):
         data = self._base.data
         seal = self._function("Seal", SEAL, Duration.minutes(5))
         data.complaints_allocation.allow(seal, "BatchGetItem", "Query", "Scan")
-        data.audit_chain.allow(seal, "PutItem", "Query")
+        data.audit_chain.allow(seal, "PutItem", "Query", "Scan")
         data.anchors.allow(seal.execution_role, "PutObject")
         seal.read_stream(
             data.complaints_allocation,
@@ -71,7 +71,7 @@ class Audit(Construct):
             retry_attempts=None,
             max_record_age=Duration.hours(23),
         )
-        # What the stream has lost all the same is found slice by slice, and sealed late.
+        # What the stream has lost all the same is found slice by slice, and sealed late. Then a slice is verified.
         seal.run_every(
             self._base.settings.sweep_every, rule="SealLate", event={"at": events.EventField.time}, aligned=True
         )

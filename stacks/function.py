@@ -78,7 +78,8 @@ class Foundation:
             "event_source": self.settings.event_source,
             "stale_after_seconds": round(self.settings.stale_after.to_seconds()),
             "sweep_every_seconds": round(self.settings.sweep_every.to_seconds()),
-            "sweep_slices": round(self.settings.sweep_all_every.to_seconds() / self.settings.sweep_every.to_seconds()),
+            "sweep_slices": self._slices(self.settings.sweep_all_every),
+            "verify_slices": self._slices(self.settings.verify_all_every),
             "code_version": self.packages.code_version,
             **{f"{table.spec.name}_table": table.table.table_name for table in data.tables},
             "bundles_bucket": data.bundles.bucket.bucket_name,
@@ -87,6 +88,9 @@ class Foundation:
             "parked_queue_url": data.parked.queue_url,
             "bus_name": data.bus.event_bus_name,
         }
+
+    def _slices(self, all_every: Duration) -> int:
+        return round(all_every.to_seconds() / self.settings.sweep_every.to_seconds())
 
 
 def filled(model: type[Environment], known: Mapping[str, object]) -> Environment:

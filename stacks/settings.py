@@ -29,6 +29,7 @@ class Settings:
     sweep_every: how often the sweeper reads the index of started complaints, and a slice of `raw_complaints`.
     sweep_all_every: how long it takes to read all of `raw_complaints`, slice by slice, and all records that may not be
         sealed.
+    verify_all_every: how long it takes to verify all records against their chains, slice by slice.
     stale_after: how long an execution may take before the sweeper looks at it.
     max_attempts: how many executions a complaint gets before it is parked.
     promote_every: how often challengers are judged, and so how soon a broken one is rolled back.
@@ -68,6 +69,7 @@ class Settings:
     loaded_megabytes: int
     sweep_every: Duration
     sweep_all_every: Duration
+    verify_all_every: Duration
     stale_after: Duration
     max_attempts: int
     promote_every: Duration
@@ -144,6 +146,7 @@ DEV = Settings(
     loaded_megabytes=600,
     sweep_every=Duration.minutes(5),
     sweep_all_every=Duration.days(1),
+    verify_all_every=Duration.days(28),
     stale_after=Duration.minutes(10),
     max_attempts=5,
     promote_every=Duration.minutes(5),
@@ -192,6 +195,7 @@ LOCAL = replace(
     explanation_concurrency=1,
     sweep_every=Duration.minutes(1),
     sweep_all_every=Duration.minutes(1),
+    verify_all_every=Duration.hours(1),
     stale_after=Duration.seconds(90),
     promote_every=Duration.minutes(1),
     # A demonstration has few complaints, so each of them may be labelled.

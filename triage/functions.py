@@ -216,6 +216,7 @@ class SealEnvironment(MeasuringEnvironment):
     """stale_after_seconds: a change that was made longer ago and is not sealed was lost by the stream.
 
     sweep_slices: in how many slices the table is searched for such changes, one every `sweep_every_seconds`.
+    verify_slices: in how many slices all records are verified, one every `sweep_every_seconds`.
     """
 
     complaints_allocation_table: str
@@ -225,6 +226,7 @@ class SealEnvironment(MeasuringEnvironment):
     stale_after_seconds: int = Field(ge=1)
     sweep_every_seconds: int = Field(ge=60)
     sweep_slices: int = Field(ge=1, le=1_000_000)
+    verify_slices: int = Field(ge=1, le=1_000_000)
 
 
 class ReadNarrativeEnvironment(Environment):

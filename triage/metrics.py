@@ -18,6 +18,8 @@ class Metric(StrEnum):
     """Rows of `model_info` that were edited by hand and put back."""
     RECORD_ALTERED = "RecordAltered"
     """Records of a complaint that were rewritten or removed by hand."""
+    UNVERIFIED = "Unverified"
+    """Complaints whose records are not what was sealed, counted by each verification of all complaints."""
     SEALED_LATE = "SealedLate"
     """Changes of records that the stream had lost, and that were sealed when that was noticed."""
     SWEEP_FAILED = "SweepFailed"

@@ -1,10 +1,10 @@
 """The chains of complaints in `audit_chain`, which are only ever appended to."""
 
 from collections import Counter
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import count
+from itertools import count, groupby
 
 import boto3
 
@@ -79,6 +79,11 @@ class Chain:
         """Return the chain without its malformed items."""
         links, _ = self._read(complaint_id)
         return links
+
+    def partitions(self, part: int, parts: int) -> Iterator[str]:
+        """Yield the ids of the chains in one part of the table. part: from 0."""
+        for partition, _ in groupby(str(item["complaint_id"]) for item in self._table.scan_part(part, parts)):
+            yield partition
 
     def _read(self, complaint_id: str) -> tuple[list[Link], frozenset[str]]:
         """Return the links, and the sequences that are taken, also by malformed items.

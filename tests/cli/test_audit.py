@@ -47,6 +47,7 @@ def seal(deployment: Deployment, *entries: str) -> None:
         stale_after_seconds=90,
         sweep_every_seconds=60,
         sweep_slices=1,
+        verify_slices=1,
     )
     there = {item["entry"] for item in deployment.story.query(ID)}
     records = [

@@ -41,6 +41,7 @@ SEALING = SealEnvironment(
     stale_after_seconds=90,
     sweep_every_seconds=60,
     sweep_slices=1,
+    verify_slices=1,
 )
 
 

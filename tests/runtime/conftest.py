@@ -208,6 +208,7 @@ class Cloud:
             stale_after_seconds=90,
             sweep_every_seconds=60,
             sweep_slices=1,
+            verify_slices=1,
         )
 
     @property

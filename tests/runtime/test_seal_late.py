@@ -1,5 +1,6 @@
-"""What the stream has lost is sealed late, and the records then verify again."""
+"""What the stream has lost is sealed late, and the records then verify again. All complaints are verified in turn."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
@@ -130,3 +131,76 @@ def test_each_search_reads_the_slice_of_its_time(cloud, told):
     for minute in range(4):
         sealing(environment, cloud.session())({"at": f"2026-03-02T00:0{minute}:00Z"}, None)
     assert len(chain(cloud)) == 3
+
+
+@pytest.fixture
+def unverified(capsys, caplog):
+    """Give what says how many complaints were counted since the last call, and what was logged of them."""
+
+    def since_the_last_call():
+        lines = (json.loads(line) for line in capsys.readouterr().out.splitlines() if '"Unverified"' in line)
+        logged = [(one.entry, one.problem) for one in caplog.records if one.message == "does not verify"]
+        caplog.clear()
+        return sum(sum(line["Unverified"]) for line in lines), logged
+
+    return since_the_last_call
+
+
+@pytest.fixture
+def settled(cloud, told):
+    """Give the table with the story of complaint 1, sealed so long ago that the stream has nothing to add to it."""
+    then, last = datetime.now(UTC) - timedelta(hours=1), None
+    stated = {"complaint_id": "1", "sealed_at": then.isoformat(), "code_version": "test"}
+    for item in told.query("1"):
+        last = Link.after(last, entry=item["entry"], content=item, expires_at=expiry(then, DAYS + 14), **stated)
+        cloud.table(AUDIT_CHAIN).put(last)
+    return told
+
+
+def test_a_record_that_is_gone_is_told_by_the_verification_of_all_complaints(cloud, settled, unverified):
+    search(cloud)
+    assert unverified() == (0, [])
+    (prediction,) = entries(settled, "PREDICTION")
+    settled.delete("1", prediction["entry"])
+    search(cloud)
+    contradiction = ("ALLOCATION", "inconsistent")
+    assert unverified() == (1, [(prediction["entry"], "missing"), contradiction])
+
+
+def test_a_complaint_of_which_only_the_chain_is_left_is_told(cloud, settled, unverified):
+    for item in list(settled.query("1")):
+        settled.delete("1", item["entry"])
+    search(cloud)
+    count, logged = unverified()
+    assert (count, {problem for _, problem in logged}) == (1, {"missing"})
+    assert len(logged) == 3
+
+
+def test_a_removal_that_may_not_be_sealed_yet_is_left_to_the_next_turn(cloud, told, unverified):
+    told.put({"complaint_id": "1", "entry": "EXPLANATION#a", "expires_at": long_ago()})
+    search(cloud)
+    told.delete("1", "EXPLANATION#a")
+    search(cloud)
+    assert ("EXPLANATION#a", "missing") in findings(cloud, told)
+    assert unverified() == (0, [])
+
+
+def test_each_complaint_is_verified_in_one_of_the_slices(cloud, settled, unverified):
+    (prediction,) = entries(settled, "PREDICTION")
+    settled.delete("1", prediction["entry"])
+    environment = cloud.seal.model_copy(update={"verify_slices": 4})
+    for minute in range(4):
+        sealing(environment, cloud.session())({"at": f"2026-03-02T00:0{minute}:00Z"}, None)
+    assert unverified()[0] == 1
+
+
+def test_what_was_written_long_ago_is_sealed_in_its_turn_and_not_with_each_search(cloud, told):
+    for item in list(told.query("1")):
+        told.put({**item, "expires_at": long_ago(minutes=9 * 24 * 60)})
+    environment, sealed = cloud.seal.model_copy(update={"verify_slices": 1_000}), list[int]()
+    for slot in range(1_000):
+        if len(chain(cloud)) == 0:
+            at = datetime(2026, 3, 2, tzinfo=UTC) + timedelta(minutes=slot)
+            sealing(environment, cloud.session())({"at": at.isoformat()}, None)
+            sealed.append(len(chain(cloud)))
+    assert (sealed[0], sealed[-1]) == (0, 3)

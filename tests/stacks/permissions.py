@@ -157,7 +157,7 @@ ALLOWED: dict[str, Allowed] = {
     "Audit/SealRole": (
         logs("Audit/Seal")
         | table(STORY, "BatchGetItem", "Query", "Scan")
-        | table(CHAIN, "PutItem", "Query")
+        | table(CHAIN, "PutItem", "Query", "Scan")
         | on("Data/Anchors/Bucket.Arn/*", "s3", "PutObject")
         | reads_stream("Data/ComplaintsAllocation/Table.StreamArn", RECORDS_KEY)
         | writes(RECORDS_KEY)

@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
-from triage.audit.chain import KEPT_LONGER_DAYS, Item, Link, unsealed
+from triage.audit.chain import KEPT_LONGER_DAYS, Item, Link, moment, unsealed
+from triage.audit.verification import Stored
 from triage.outbox import DAY
 from triage.stored_story import kind_of
 from triage.story import ErasureEntry
@@ -49,10 +50,35 @@ def has_expired(link: Link, before: datetime) -> bool:
     return link.expires_at is not None and link.expires_at - KEPT_LONGER_DAYS * DAY < before.timestamp()
 
 
-def _is_written_before(item: Item, moment: datetime, retention_days: int) -> bool:
-    """Return whether an item was written before the moment, by its expiry. A legal hold moves that far ahead."""
+def is_recent(item: Item, since: datetime, retention_days: int) -> bool:
+    """Return whether an item may have been written since then, by its expiry, which a legal hold moves far ahead."""
+    written_at = _written_at(item, retention_days)
+    return written_at is not None and written_at >= since.timestamp()
+
+
+def is_settled(stored: Stored, before: datetime, retention_days: int) -> bool:
+    """Return whether nothing of a complaint changed since this moment or is due to expire, so that all is sealed."""
+    links, items = [*stored.links, *stored.inbox_links], [*stored.story, *stored.inbox]
+    sealed = (moment(link.sealed_at) for link in links)
+    written = (item for item in items if _written_at(item, retention_days) is not None)
+    return (
+        all(at is None or at < before for at in sealed)
+        and all(_is_written_before(item, before, retention_days) for item in written)
+        and not any(has_expired(link, before) for link in links)
+    )
+
+
+def _is_written_before(item: Item, before: datetime, retention_days: int) -> bool:
+    """Return whether an item was written before the time, by its expiry. A legal hold moves that far ahead."""
+    written_at = _written_at(item, retention_days)
+    if written_at is None:
+        return False
+    return written_at < before.timestamp() or written_at > before.timestamp() + DAY
+
+
+def _written_at(item: Item, retention_days: int) -> float | None:
+    """Return when an item was written, in seconds since the epoch, None where it states no expiry."""
     expires_at = item.get("expires_at")
     if not isinstance(expires_at, int | Decimal):
-        return False
-    written_at = int(expires_at) - timedelta(days=retention_days).total_seconds()
-    return written_at < moment.timestamp() or written_at > moment.timestamp() + DAY
+        return None
+    return int(expires_at) - timedelta(days=retention_days).total_seconds()

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from triage.audit.anchor import Anchor, contradictions
 from triage.audit.chain import Item, Link, content_sha256, moment
@@ -32,6 +32,15 @@ class Finding(Contract):
     entry: str
     problem: Problem
     detail: str
+
+
+class Stored(NamedTuple):
+    """What `verify` compares: a complaint's story, its inbox of feedback, and their chains."""
+
+    links: list[Link]
+    story: list[Item]
+    inbox_links: list[Link]
+    inbox: list[Item]
 
 
 @dataclass(frozen=True)
