@@ -18,7 +18,7 @@ EDITABLE := --no-deps --no-build-isolation --config-settings editable_mode=compa
 # MEASURED=yes keeps what the tests run in build/coverage; TESTS names files or folders.
 PYTEST := $(if $(MEASURED),$(BIN)/python .ci/measure.py run,$(BIN)/pytest) $(TESTS)
 
-.PHONY: env demo test lint audit types unit system coverage combined synth diff package deploy delivery bench simulate lock clean
+.PHONY: env demo test lint audit types unit system coverage combined synth diff package deploy delivery bench soak simulate lock clean
 .DEFAULT_GOAL := demo
 
 env: .venv/complete  ## what `make demo` needs, in .venv
@@ -94,6 +94,10 @@ bench: .venv/complete-for-tests  ## a table of ratios against transformers.pipel
 	$(BIN)/python -m benchmarks.inference
 	$(BIN)/python -m benchmarks.near_duplicates
 	$(BIN)/python -m benchmarks.explanation $(if $(DATA),--data "$(DATA)")
+
+soak: .venv/complete-for-tests  ## COMPLAINTS while everything is killed, KILLS times all of it, and 10,000 odd inputs; takes hours
+	$(BIN)/python -m benchmarks.soak $(if $(COMPLAINTS),--complaints $(COMPLAINTS)) $(if $(KILLS),--kills $(KILLS)); soak=$$?; \
+	FUZZ_INPUTS=10000 $(BIN)/pytest tests/fuzz && exit $$soak
 
 simulate: env  ## how often the promotion engine is wrong, and how soon it is right
 	$(BIN)/python -m benchmarks.promotion
