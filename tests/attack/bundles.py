@@ -122,9 +122,18 @@ def rarely_panicking(target: Target) -> Outcome:
     succeeded = [f"no decision on {task}" for task in ("product", "issue", "vulnerable") if task not in asked]
     if machine.instance.children["models"] != before:
         succeeded.append("the model server ended")
+    if "ModelFailedError" not in history(target, items[0]["complaint_id"]):
+        succeeded.append("the panic was no failure of the model, so the function was tried again")
     if "mood" not in plain or "mood" in asked:
         raise RuntimeError("the model does not fail on that letter alone, so nothing was attacked")
     return judged(succeeded, "a model that panics on one letter cost its own answer and no other; no process ended")
+
+
+def history(target: Target, execution: str) -> str:
+    """Return everything that Step Functions recorded of a complaint's triage."""
+    arn = target.machine.deployment.name("state-machine").replace(":stateMachine:", ":execution:")
+    client = target.machine.aws.client("stepfunctions")
+    return str(client.get_execution_history(executionArn=f"{arn}:{execution}")["events"])
 
 
 ATTACKS = (

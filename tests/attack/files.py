@@ -133,12 +133,13 @@ def masked_pages(target: Target) -> Outcome:
         for place, content in shown.items()
         if (hidden := {f"U+{ord(one):04X}" for one in set(content) if hides(one)})
     ]
-    succeeded += [f"{place} holds a script of the letter" for place, text in shown.items() if "<script>alert" in text]
+    pages = [page.name for page in folder.iterdir()]
+    succeeded += [f"{name} holds a script of the letter" for name in pages if "<script>alert" in shown[name]]
     open_to_others = [page.name for page in folder.iterdir() if page.stat().st_mode & 0o077]
     succeeded += [f"{name} can be read by others" for name in open_to_others]
-    if not all("rtl" in content for content in shown.values()):
-        succeeded.append("the id is not shown everywhere, so nothing is known")
-    return judged(succeeded, f"{len(shown)} pages and screens show the id with its hidden characters escaped")
+    if not all("u202e" in content for content in shown.values()) and not succeeded:
+        raise RuntimeError("what was hidden is not shown everywhere, so nothing was attacked")
+    return judged(succeeded, f"{len(shown)} pages and screens show hidden characters escaped, for their owner alone")
 
 
 def hides(character: str) -> bool:

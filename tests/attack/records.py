@@ -1,6 +1,7 @@
 """Whoever may write the tables forges decisions, and people hold, erase, read and explain at the same moment."""
 
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
@@ -8,16 +9,19 @@ from botocore.exceptions import ClientError
 
 from cli.aws.functions import invoke
 from cli.errors import CommandError
+from runtime import read_narrative
 from tests.attack.attacks import Attack, Outcome, Target, judged
 from tests.system.machine import until
 from triage.audit.erasure import Erased, ErasureRequest
 from triage.audit.hold import Held, HoldRequest
-from triage.audit.reading import Read, ReadingRequest
+from triage.functions import ReadNarrativeEnvironment
 from triage.steps import ExplanationRequest
 from triage.story import ALLOCATION, EXPLANATION, HOLD, READING, SupersededEntry
 
 RACES = 24
-READINGS = 40
+READERS, READINGS, MOST_READINGS = 10, 200, 2_000
+"""At once, in a round, and at most: rounds go on until two readings were of the same millisecond."""
+
 UNDER_WAY = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.5, 2.0)
 """How many seconds after its beginning an explanation meets the erasure of its complaint."""
 
@@ -100,34 +104,39 @@ def hold_against_erasure(target: Target) -> Outcome:
     return judged(succeeded, f"{counts}, and no erased complaint could be held")
 
 
-def went(call: object) -> bool:
+def went(call: Callable[[], object]) -> bool:
     try:
-        call()  # type: ignore[operator]
+        call()
     except (CommandError, ClientError):
         return False
     return True
 
 
 def readings(target: Target) -> Outcome:
-    """Many narratives are handed out in the same moment, whose records had the same key."""
-    deployment = target.machine.deployment
+    """Narratives are handed out in the same moment, whose records had the same key.
+
+    The embedded AWS runs the invocations of a function one after the other, and AWS does not. So the function's code
+    runs here, side by side, with the role and the environment of the deployed function, on the deployed tables.
+    """
+    machine = target.machine
     (complaint_id,) = target.allocated(target.item())
-    session, function = deployment.acting_as("auditor-role"), deployment.name("read-narrative-function")
-    request = ReadingRequest(complaint_id=complaint_id, requester="somebody", purpose="an attack")
-    start = Barrier(READINGS)
-
-    def read() -> Read:
-        start.wait()
-        return invoke(session, function, request, gives=Read)
-
-    with ThreadPoolExecutor(READINGS) as readers:
-        handed_out = [one.result() for one in [readers.submit(read) for _ in range(READINGS)]]
-    records = [entry for entry in deployment.story.query(complaint_id) if entry["entry"].startswith(READING)]
-    same = READINGS - len({one.read_at for one in handed_out})
-    vanished = len(handed_out) - len(records)
+    client = machine.aws.client("lambda")
+    deployed = client.get_function_configuration(FunctionName=machine.function("AuditReadNarrative"))
+    environment = ReadNarrativeEnvironment.read(deployed["Environment"]["Variables"])
+    read_narrative.logger.setLevel("ERROR")
+    read = read_narrative.build(environment, machine.as_role_of("AuditReadNarrative"))
+    asked = {"complaint_id": complaint_id, "requester": "somebody", "purpose": "an attack"}
+    moments = list[str]()
+    with ThreadPoolExecutor(READERS) as readers:
+        while len(set(moments)) == len(moments) < MOST_READINGS:
+            moments += [one["read_at"] for one in readers.map(lambda _: read(asked, None), range(READINGS))]
+    if (same := len(moments) - len(set(moments))) == 0:
+        raise RuntimeError(f"of {len(moments)} readings no two were of one millisecond")
+    story = machine.deployment.story.query(complaint_id)
+    records = sum(entry["entry"].startswith(READING) for entry in story)
     return judged(
-        [f"{vanished} of {READINGS} readings left no record"] if vanished else [],
-        f"{len(records)} records of {READINGS} readings at once, of which {same} share a millisecond with another",
+        [f"{len(moments) - records} of {len(moments)} readings left no record"] if records != len(moments) else [],
+        f"{records} records of {len(moments)} readings, of which {same} were of the same millisecond as another",
     )
 
 
