@@ -1,6 +1,7 @@
 """Somebody publishes models on the Hub that name code, files elsewhere or labels of any size, or that never read."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 from safetensors.numpy import load_file, save_file
 
 from tests.attack.attacks import Attack, Outcome, Target, judged
-from tests.factories import any_manifest
+from tests.factories import any_hub_model, any_manifest
 from tests.system.bundles import transformers_model
 from triage.bundle import MANIFEST_FILE, BundleFile, hash_files
 
@@ -22,15 +23,18 @@ def change(folder: Path, name: str, **values: Any) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
 
 
-def splitting(pattern: str) -> Spoil:
-    """Return what gives the tokenizer an expression, besides its own, on which its library may panic."""
+def panicking(pattern: str) -> Spoil:
+    """Return what makes a model that reads, whose tokenizer also has an expression on which its library may panic."""
 
-    def spoil(folder: Path) -> None:
+    def build(folder: Path) -> None:
+        # Without a configuration of the tokenizer, its file is read as it is.
+        shutil.rmtree(folder)
+        any_hub_model(folder, labels=LABELS)
         own = json.loads((folder / "tokenizer.json").read_text())["pre_tokenizer"]
         split = {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False}
         change(folder, "tokenizer.json", pre_tokenizer={"type": "Sequence", "pretokenizers": [split, own]})
 
-    return spoil
+    return build
 
 
 def sharded(name: str) -> Spoil:
@@ -70,7 +74,7 @@ ENDLESS = "([a-zA-Z ,.]+)+[0-9]"
 """Takes time that doubles with each letter of a text without digits, until the tokenizer's library panics."""
 
 SPOILED: dict[str, tuple[Spoil, str]] = {
-    "an expression that panics": (splitting(ENDLESS), "BundleUnfitError"),
+    "an expression that panics": (panicking(ENDLESS), "BundleUnfitError"),
     "weights without a head": (random_weights, "BundleUnfitError"),
     "a label of 90 KB": (settings("config.json", id2label={"0": "calm", "1": "u" * 90_000}), "BundleCorruptError"),
     "attention from the Hub": (settings("config.json", attn_implementation="somebody/kernel"), "BundleUnsafeError"),
@@ -109,8 +113,9 @@ def refused_bundles(target: Target) -> Outcome:
 def rarely_panicking(target: Target) -> Outcome:
     """Register a model that reads the letters of a trial, and panics on the letter that its author then sends."""
     machine = target.machine
-    folder = transformers_model(target.place(), LABELS)
-    splitting("(a+)+$")(folder)
+    folder = target.place()
+    folder.mkdir()
+    panicking("(a+)+$")(folder)
     before = machine.instance.children["models"]
     model = machine.register(folder, "attacker/rare", "mood")
     try:
