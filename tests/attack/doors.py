@@ -7,6 +7,7 @@ import os
 import stat
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
+from functools import partial
 
 import boto3
 import psutil
@@ -22,6 +23,7 @@ from local.session import REGION, loopback_session
 from local.state import LOOPBACK, State
 from tests.attack.attacks import Attack, Outcome, Target, judged
 from tests.system import test_privacy as rights
+from tests.system.machine import Machine
 
 PAGE = {"Origin": "https://bank.example"}
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -106,11 +108,15 @@ def another_user(target: Target) -> Outcome:
     }
     for what, credentials in keys.items():
         stranger = loopback_session(machine.instance.aws_endpoint, credentials)
-        for attempt in (rights.scan_raw, lambda _, aws: aws.client("sts").get_caller_identity()):
-            if not refused(lambda attempt=attempt, aws=stranger: attempt(machine, aws)):
+        for attempt in (rights.scan_raw, identify):
+            if not refused(partial(attempt, machine, stranger)):
                 succeeded.append(f"{what} was accepted")
     succeeded += [f"{address} is open to the network" for address in listening(target) if address != LOOPBACK]
     return judged(succeeded, f"{len(anonymous)} requests without a key and {len(keys)} guessed keys were refused")
+
+
+def identify(machine: Machine, aws: boto3.Session) -> object:
+    return aws.client("sts").get_caller_identity()
 
 
 def derived(configuration: Mapping[str, object]) -> Credentials:
@@ -169,7 +175,7 @@ def stolen_credentials(target: Target) -> Outcome:
         aws: boto3.Session = machine.as_role_of(function)
         for attempt in attempts:
             tried += 1
-            if not refused(lambda attempt=attempt, aws=aws: attempt(machine, aws)):
+            if not refused(partial(attempt, machine, aws)):
                 succeeded.append(f"{function} may {attempt.__name__}")
     aws = machine.as_role_of("InferenceAllocate")
     own = aws.client("dynamodb").query(
