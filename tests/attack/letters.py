@@ -4,7 +4,6 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
 
 from cli.aws.explanations import explanation
 from tests.attack.attacks import Attack, Outcome, Target, judged
@@ -26,23 +25,24 @@ CANARIES = ("quixotropic", "zephyrblossom", "Quibblethwaite")
 def delaying_everyone(target: Target) -> Outcome:
     """Send many long letters full of what has to be redacted, and see when a small complaint behind them is done."""
     personal = "I called John Smith on 212-555-0187 about card 4111 1111 1111 1111 of my mortgage. "
-    waited = {}
     target.allocated(target.item())
+    waited, seconds = dict[int, float](), 600.0
     for size in (USUAL, LONG):
-        letters = [target.item(narrative=(personal * (size // len(personal)))) for _ in range(LETTERS)]
-        target.machine.put(*letters)
-        small, began = target.item(), time.time()
-        target.machine.put(small)
-        done = target.machine.wait([small["complaint_id"]], seconds=600)
-        allocated_at = datetime.fromisoformat(done[small["complaint_id"]].allocated_at).timestamp()
-        waited[size] = max(0.1, allocated_at - began)
-        target.machine.wait([one["complaint_id"] for one in letters], seconds=600)
-    ratio = waited[LONG] / waited[USUAL]
-    said = (
-        f"a small complaint took {waited[LONG]:.1f} s behind {LETTERS} letters of 390 KB, {ratio:.1f} times as long as"
+        letters = [target.item(narrative=personal * (size // len(personal))) for _ in range(LETTERS)]
+        ids, began = target.machine.put(*letters, target.item()), time.monotonic()
+        try:
+            target.machine.wait(ids[-1:], seconds=seconds)
+        except AssertionError:
+            return judged([f"behind letters of {size:,} bytes a small complaint waits longer than {seconds:.1f} s"], "")
+        waited[size] = time.monotonic() - began
+        seconds = SLOWER * max(1.0, waited[size])
+        target.machine.wait(ids, seconds=600)
+    times = waited[LONG] / waited[USUAL]
+    return judged(
+        [],
+        f"a small complaint took {waited[LONG]:.1f} s behind {LETTERS} letters of 390 KB, {times:.1f} times as long as "
+        f"behind letters of 40 KB ({waited[USUAL]:.1f} s)",
     )
-    said += f" behind letters of 40 KB ({waited[USUAL]:.1f} s)"
-    return judged([said] if ratio > SLOWER else [], said)
 
 
 SEPARATORS = {
