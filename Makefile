@@ -18,7 +18,7 @@ EDITABLE := --no-deps --no-build-isolation --config-settings editable_mode=compa
 # MEASURED=yes keeps what the tests run in build/coverage; TESTS names files or folders.
 PYTEST := $(if $(MEASURED),$(BIN)/python .ci/measure.py run,$(BIN)/pytest) $(TESTS)
 
-.PHONY: env demo test lint audit types unit system coverage combined synth diff package deploy delivery bench soak simulate lock clean
+.PHONY: env demo test lint audit types unit system coverage combined synth diff package deploy delivery bench soak simulate attack lock clean
 .DEFAULT_GOAL := demo
 
 env: .venv/complete  ## what `make demo` needs, in .venv
@@ -101,6 +101,9 @@ soak: .venv/complete-for-tests  ## COMPLAINTS while everything is killed, KILLS 
 
 simulate: env  ## how often the promotion engine is wrong, and how soon it is right
 	$(BIN)/python -m benchmarks.promotion
+
+attack: .venv/complete-for-tests  ## attacks that once succeeded, against an embedded AWS of its own: what held
+	$(BIN)/python -m tests.attack $(if $(ONLY),--only "$(ONLY)")
 
 lock: env  ## write the lock files again, from the requirements*.txt files
 	$(BIN)/python .ci/lock.py

@@ -21,7 +21,7 @@ from local.dropped_properties import set_dropped_properties
 from local.keys import Keys
 from local.processes import clean_environment, is_healthy
 from local.session import ACCOUNT, REGION, session
-from local.state import ROOT, Instance, LocalError, State, read, write
+from local.state import ROOT, Instance, LocalError, State, close_to_others, read, write
 
 CDK = ROOT / "node_modules" / "aws-cdk" / "bin" / "cdk"
 ASSET_BUCKET = f"cdk-hnb659fds-assets-{ACCOUNT}-{REGION}"
@@ -182,6 +182,7 @@ def _environment(instance: Instance, state: State) -> dict[str, str]:
 
 def _run_cdk(command: list[str], environment: dict[str, str], root: Path, state: State, on_progress: Progress) -> None:
     log = state.logs / "deploy.log"
+    log.touch(mode=0o600)
     last: deque[str] = deque(maxlen=30)
     with (
         log.open("w") as output,
@@ -202,6 +203,8 @@ def _run_cdk(command: list[str], environment: dict[str, str], root: Path, state:
             last.append(line)
             if is_news(line):
                 on_progress(line.strip())
+    # The CDK copies files with the rights that they have.
+    close_to_others(state.deployment)
     if cdk.returncode != 0:
         raise NotDeployedError(
             f"cdk deploy ended with {cdk.returncode}; its whole output is in {log}, which ends with:\n{''.join(last)}"
@@ -232,6 +235,7 @@ def checkpoint(instance: Instance) -> None:
 
 @contextlib.contextmanager
 def _alone(path: Path) -> Iterator[None]:
+    path.touch(mode=0o600)
     with path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -1,10 +1,12 @@
 import json
+import sys
 
 import pytest
 
 from local import deploy, up
 from local.session import session
 from local.state import Instance, Ports, Process, State
+from tests.local.test_state import open_to_others
 
 TEMPLATE = {
     "Resources": {
@@ -42,6 +44,16 @@ TEMPLATE = {
 
 def any_instance(folder, **ports) -> Instance:
     return Instance(state=folder, ports=Ports(**ports), supervisor=Process(pid=1, started=1))
+
+
+def test_what_a_deployment_leaves_in_the_state_folder_is_its_owners_alone(tmp_path):
+    state = State(tmp_path / "state").create()
+    copied = "import pathlib, sys; path = pathlib.Path(sys.argv[1]); path.write_text(''); path.chmod(0o644)"
+    command = [sys.executable, "-c", copied, str(state.deployment / "copied.py")]
+    with deploy._alone(state.deployment / "lock"):
+        deploy._run_cdk(command, {}, tmp_path, state, lambda line: None)
+    assert {"copied.py", "lock", "deploy.log"} <= {path.name for path in state.folder.rglob("*")}
+    assert not open_to_others(state.folder)
 
 
 def test_changed_sources_are_deployed_again(tmp_path):
