@@ -35,16 +35,16 @@ def figure(found, metric, *, task="product", since=MONDAY, until=SUNDAY) -> Qual
 def test_a_complaint_counts_as_many_as_it_stands_for():
     found = [an_answer(weight=50.0), an_answer(weight=10.0, label="Credit card")]
     accuracy = figure(found, "accuracy")
+    assert accuracy.estimate is not None and accuracy.low is not None and accuracy.high is not None
     assert accuracy.estimate == pytest.approx(50 / 60)
     assert (accuracy.n, accuracy.weighted) == (2, 60.0)
-    assert accuracy.low is not None and accuracy.high is not None
     assert accuracy.low < accuracy.estimate < accuracy.high
 
 
 def test_unequal_weights_widen_the_interval():
     even = [an_answer(label="Mortgage" if number % 4 else "Credit card") for number in range(40)]
     uneven = [an_answer(weight=500.0 if number % 10 == 1 else 1.0, label=one.label) for number, one in enumerate(even)]
-    widths = [one.high - one.low for one in (figure(found, "accuracy") for found in (even, uneven))]
+    widths = [(one.high or 0.0) - (one.low or 0.0) for one in (figure(found, "accuracy") for found in (even, uneven))]
     assert widths[0] < widths[1]
 
 
