@@ -45,6 +45,7 @@ ENTRIES = {
     "explain": Entry(COMPLAINTS, "Show which sentences led to a decision.", ("explain",)),
     "replay": Entry(COMPLAINTS, "Repeat a complaint's predictions and compare them.", ("replay",)),
     "verify": Entry(COMPLAINTS, "Check that no record was changed afterwards.", ("verify",)),
+    "quality": Entry(COMPLAINTS, "Estimate how good decisions are.", ("quality",)),
     "hold": Entry(COMPLAINTS, "Protect a complaint from erasure, or lift that protection.", ("hold",)),
     "erase": Entry(COMPLAINTS, "Erase a complaint's text.", ("erase",)),
     "parked": Entry(COMPLAINTS, "List and retry complaints that could not be allocated.", ("parked",), is_group=True),

@@ -26,6 +26,7 @@ def allocation_table(submission: "Submission") -> None:
             "journey",
             "confidences",
             "route",
+            "due",
             "ms with waiting",
             "model versions",
         ),
@@ -41,6 +42,7 @@ def _allocation_row(allocation: AllocationEntry) -> tuple[object, ...]:
         f"{allocation.journey}, urgent" if allocation.urgent else allocation.journey,
         " ".join(f"{d.task[0]}:{d.confidence:.2f}" for d in allocation.decisions),
         allocation.route,
+        allocation.clock.due_at[:10] if allocation.clock else None,
         allocation.milliseconds,
         " ".join(f"{d.model.model_id.split('/')[1]}@{d.model.revision[:7]}" for d in allocation.decisions),
     )

@@ -11,7 +11,7 @@ from runtime.adapters.metrics import Metrics
 from runtime.adapters.story import Stories
 from runtime.function import Handler, entry_point, step_handler
 from triage.allocation import allocate
-from triage.audit.sample import drawn
+from triage.clock import load_clocks
 from triage.functions import ALLOCATE, AllocateEnvironment
 from triage.metrics import Metric
 from triage.steps import Allocated, AllocationRequest
@@ -34,9 +34,10 @@ def build(environment: AllocateEnvironment, session: boto3.Session) -> Handler:
             selection=story.selection,
             predictions=story.answers,
             taxonomy=load_taxonomy(),
+            clocks=load_clocks(),
             now=datetime.now(UTC),
             code_version=environment.code_version,
-            drawn=drawn(request.complaint_id, environment.audit_share),
+            audit_share=environment.audit_share,
         )
         # Before the allocation, because a retry that finds an allocation records no failures.
         for failure in request.failures:

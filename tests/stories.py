@@ -18,6 +18,7 @@ from tests.factories import (
     any_sha256,
 )
 from triage.audit.chain import Item, Link
+from triage.clock import load_clocks
 from triage.contracts import Contract
 from triage.feedback import FeedbackRow
 from triage.reallocation import replace
@@ -164,7 +165,9 @@ def whole_story() -> list[Entry]:
     )
     applied = any_feedback_entry()
     at = datetime.fromisoformat(applied.applied_at)
-    moved = replace(was, applied.feedback, taxonomy=load_taxonomy(), now=at, code_version="test").allocation
+    moved = replace(
+        was, applied.feedback, taxonomy=load_taxonomy(), clocks=load_clocks(), now=at, code_version="test"
+    ).allocation
     explanation = any_explained()
     return [
         any_selection(

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 COPIED = ("triage", "training", "runtime", "stacks", "tests", "docs", "pyproject.toml", "CONTRIBUTING.md")
 
 TASK = """
-URGENCY: Final = Task(name="urgency", leads_to="person", positive="urgent", negative="not urgent")
+URGENCY: Final = Task(name="urgency", asks="triage", positive="urgent", negative="not urgent")
 
 TASKS: Final[Mapping[TaskName, Task]] = {task.name: task for task in (PRODUCT, ISSUE, VULNERABLE, URGENCY)}
 """
@@ -35,7 +35,7 @@ def test_a_confirmation_of_the_urgency_clears_its_reason_and_no_other_does():
     assert texts(urgent) == ["urgency: confidence below threshold", "urgency: model"]
     for tasks, route in {None: "review", ("urgency",): "auto"}.items():
         said = any_feedback(tasks=tasks)
-        assert reallocate(urgent, said, taxonomy=TAXONOMY, now=NOW, code_version="test").route == route
+        assert reallocate(urgent, said, taxonomy=TAXONOMY, clocks=CLOCKS, now=NOW, code_version="test").route == route
 """
 
 
@@ -69,7 +69,7 @@ def with_tests(text: str) -> str:
 def row_of_the_table(text: str) -> str:
     row = "| `vulnerable` | `vulnerable` and `not vulnerable` | specialist |\n"
     assert row in text
-    return text.replace(row, row + "| `urgency` | `urgent` and `not urgent` | person |\n")
+    return text.replace(row, row + "| `urgency` | `urgent` and `not urgent` | triage |\n")
 
 
 EDITS: dict[str, tuple[Callable[[str], str], str]] = {

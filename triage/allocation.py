@@ -4,11 +4,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Literal
 
+from triage.audit.sample import drawn, stratum_of
+from triage.clock import Rules
 from triage.complaint import timestamp
 from triage.contracts import TaskName
 from triage.reason import Code, Reason
 from triage.steps import AllocationRequest
-from triage.story import AllocationEntry, Decision, Drawn, PredictionEntry, SelectionEntry
+from triage.story import AllocationEntry, Decision, PredictionEntry, Probability, SelectionEntry
 from triage.tasks import ISSUE, PRODUCT, TASKS, VULNERABLE, Task
 from triage.taxonomy import Taxonomy
 
@@ -17,6 +19,12 @@ Decisions = Mapping[TaskName, Decision]
 MANUAL_TEAM = "manual-triage"
 """Receives a complaint whose product no model could name."""
 
+ROUTING = 2
+"""The version of the rule by which reasons become a route. Whoever changes `asks` in `triage/tasks.py` counts it up."""
+
+CHOICES = 3
+"""Issues among which the team chooses, where the model is in doubt."""
+
 
 def allocate(
     request: AllocationRequest,
@@ -24,17 +32,19 @@ def allocate(
     selection: SelectionEntry | None,
     predictions: Iterable[PredictionEntry],
     taxonomy: Taxonomy,
+    clocks: Rules,
     now: datetime,
     code_version: str,
-    drawn: Drawn | None = None,
+    audit_share: float = 0.0,
 ) -> AllocationEntry:
     """Return the first allocation of a complaint. Where a decision is missing or in doubt, a reason asks a person.
 
     selection: None where the models could not be selected, or were not recorded.
-    drawn: how it was drawn for labelling; None if it was not.
+    audit_share: the probability with which an ordinary complaint is drawn for labelling.
     predictions: all that are recorded of the complaint. Those of models that did not answer by `request` do not count.
     """
-    decisions = _decisions(request, predictions)
+    answers = _answers(request, predictions)
+    decisions = _decisions(answers)
     product, issue, vulnerable = (decisions.get(task.name) for task in (PRODUCT, ISSUE, VULNERABLE))
     team = taxonomy.team_of(product.label) if product and taxonomy.has_product(product.label) else MANUAL_TEAM
     stated = selection.stated if selection else ()
@@ -45,6 +55,10 @@ def allocate(
         if task is VULNERABLE:
             reasons += _stated_reasons(selection)
         reasons += _reasons(task, decisions, request, taxonomy, asked=whole is None)
+    journey, route = journey_of(reasons), route_of(team, reasons)
+    received_on = clocks.day_of_receipt(
+        selection.received_at if selection else None, put_at=datetime.fromisoformat(request.started_at)
+    )
     return AllocationEntry(
         complaint_id=request.complaint_id,
         code_version=code_version,
@@ -52,9 +66,12 @@ def allocate(
         product=product and product.label,
         issue=issue and issue.label,
         vulnerable=True if stated else vulnerable and vulnerable.positive,
-        journey=journey_of(reasons),
-        route=route_of(team, reasons),
+        journey=journey,
+        route=route,
         urgent=is_urgent(reasons) or None,
+        routing=ROUTING,
+        issues=_issues_to_choose_from(reasons, answers, product, taxonomy),
+        clock=clocks.clock(product.label if team != MANUAL_TEAM and product else None, received_on),
         reasons=tuple(reasons),
         decisions=tuple(decisions[task] for task in sorted(decisions)),
         stated=stated,
@@ -63,29 +80,53 @@ def allocate(
         allocated_at=timestamp(now),
         milliseconds=_milliseconds_since(request.started_at, now),
         shadows=selection.shadows if selection else (),
-        drawn=drawn,
+        drawn=drawn(request.complaint_id, stratum_of(team, route, journey, decisions.values()), share=audit_share),
     )
 
 
-def route_of(team: str, reasons: Iterable[Reason]) -> Literal["auto", "review", "manual"]:
-    """Return `manual` if no team owns the product, `review` if a reason asks for a person, and otherwise `auto`."""
+def route_of(
+    team: str, reasons: Iterable[Reason], *, routing: int | None = ROUTING
+) -> Literal["auto", "review", "manual"]:
+    """Return `manual` if no team owns the product, `review` if a reason asks triage, and otherwise `auto`.
+
+    routing: the version of this rule. Before there were versions, what asks the team asked triage.
+    """
     if team == MANUAL_TEAM:
         return "manual"
-    return "review" if any(reason.leads_to == "person" for reason in reasons) else "auto"
+    asked = {"triage"} if routing else {"triage", "team"}
+    return "review" if any(reason.asks in asked for reason in reasons) else "auto"
 
 
 def journey_of(reasons: Iterable[Reason]) -> Literal["standard", "specialist"]:
-    """Return `specialist` if any reason leads to it: one source is enough, and no other can revoke it."""
-    return "specialist" if any(reason.leads_to == "specialist" for reason in reasons) else "standard"
+    """Return `specialist` if any reason asks for one: one source is enough, and no other can revoke it."""
+    return "specialist" if any(reason.asks == "specialist" for reason in reasons) else "standard"
 
 
 def is_urgent(reasons: Iterable[Reason]) -> bool:
     return any(reason.code is Code.URGENT for reason in reasons)
 
 
-def _decisions(request: AllocationRequest, predictions: Iterable[PredictionEntry]) -> Decisions:
-    """Return the decision of each task's model, by task. Models whose outcome reports an error are left out."""
+def _issues_to_choose_from(
+    reasons: Iterable[Reason],
+    answers: Iterable[PredictionEntry],
+    product: Decision | None,
+    taxonomy: Taxonomy,
+) -> tuple[Probability, ...] | None:
+    """Return the most probable issues that the product has, None where the team is not asked for the issue."""
+    if not any(reason.task == ISSUE.name for reason in reasons):
+        return None
+    top = (one for answer in answers if answer.model.task == ISSUE.name for one in answer.top)
+    return tuple(one for one in top if product and taxonomy.has_issue(product.label, one.label))[:CHOICES]
+
+
+def _answers(request: AllocationRequest, predictions: Iterable[PredictionEntry]) -> tuple[PredictionEntry, ...]:
+    """Return the predictions that count. Those of models whose outcome reports an error do not."""
     answered = {(o.model.task, o.model.version) for o in request.outcomes if o.error is None}
+    return tuple(one for one in predictions if (one.model.task, one.model_version) in answered)
+
+
+def _decisions(answers: Iterable[PredictionEntry]) -> Decisions:
+    """Return the decision of each task's model, by task."""
     return {
         prediction.model.task: Decision(
             task=prediction.model.task,
@@ -97,8 +138,7 @@ def _decisions(request: AllocationRequest, predictions: Iterable[PredictionEntry
             weights_sha256=prediction.weights_sha256,
             taxonomy_version=prediction.taxonomy_version,
         )
-        for prediction in predictions
-        if (prediction.model.task, prediction.model_version) in answered
+        for prediction in answers
     }
 
 
@@ -140,8 +180,8 @@ def _reasons(
             yield Reason.why(Code.MODEL_FAILED, task, detail=errors[0])
         elif task.required and asked:
             yield Reason.why(Code.NO_MODEL, task)
-        elif task.required and task.leads_to == "specialist":
-            # The reason why no model was asked leads to a person, and not to the specialist journey.
+        elif task.required and task.asks == "specialist":
+            # The reason why no model was asked asks triage, and no specialist.
             yield Reason.why(Code.NOT_ASKED, task)
         return
     product = decisions.get(PRODUCT.name)

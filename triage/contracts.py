@@ -19,6 +19,8 @@ TaskName = Annotated[
 ]
 """What a model decides: `product`, `issue`, `vulnerable`, or any further task that is registered."""
 
+Day = Annotated[str, Matching(r"^\d{4}-\d{2}-\d{2}$", "a day such as 2026-11-01")]
+
 
 class Contract(BaseModel):
     """An immutable payload that refuses unknown fields.

@@ -106,7 +106,7 @@ class Feedback(Statement):
 
         Raises: UnknownProductError, FeedbackRefusedError.
         """
-        by_person = [task.name for task in TASKS.values() if task.leads_to == "person"]
+        by_person = [task.name for task in TASKS.values() if task.asks != "specialist"]
         if unknown := [task for task in self.confirmed if task not in by_person]:
             raise FeedbackRefusedError(f"confirm takes the tasks {', '.join(by_person)}, not {unknown[0]}")
         owner = self.product or product

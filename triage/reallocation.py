@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from triage.allocation import is_urgent, journey_of, route_of
+from triage.allocation import ROUTING, is_urgent, journey_of, route_of
+from triage.clock import Rules
 from triage.complaint import timestamp
 from triage.contracts import TaskName
 from triage.errors import FeedbackRefusedError
@@ -16,9 +17,18 @@ from triage.taxonomy import Taxonomy
 
 
 def reallocate(
-    current: AllocationEntry, feedback: Feedback, *, taxonomy: Taxonomy, now: datetime, code_version: str
+    current: AllocationEntry,
+    feedback: Feedback,
+    *,
+    taxonomy: Taxonomy,
+    clocks: Rules,
+    now: datetime,
+    code_version: str,
+    routing: int | None = ROUTING,
 ) -> AllocationEntry:
     """Return the next version, decided by a person. `decisions` and `stated` stay as the first version has them.
+
+    routing: the version of the rule by which reasons become a route.
 
     Raises: FeedbackRefusedError, UnknownProductError.
     """
@@ -31,7 +41,8 @@ def reallocate(
     return AllocationEntry.model_validate(
         {
             **dict(current),
-            **_corrected(current, feedback, taxonomy),
+            **_corrected(current, feedback, taxonomy, routing),
+            **_clocked(current, feedback, clocks),
             "version": current.version + 1,
             "decided_by": "person",
             "feedback_id": feedback.feedback_id,
@@ -54,10 +65,16 @@ class Replacement:
 
 
 def replace(
-    current: AllocationEntry, feedback: Feedback, *, taxonomy: Taxonomy, now: datetime, code_version: str
+    current: AllocationEntry,
+    feedback: Feedback,
+    *,
+    taxonomy: Taxonomy,
+    clocks: Rules,
+    now: datetime,
+    code_version: str,
 ) -> Replacement:
     """Return the entries that apply the feedback. Raises: FeedbackRefusedError, UnknownProductError."""
-    made = reallocate(current, feedback, taxonomy=taxonomy, now=now, code_version=code_version)
+    made = reallocate(current, feedback, taxonomy=taxonomy, clocks=clocks, now=now, code_version=code_version)
     shared: Any = {
         "complaint_id": current.complaint_id,
         "code_version": code_version,
@@ -103,7 +120,7 @@ def labels(before: AllocationEntry, feedback: Feedback) -> dict[TaskName, str]:
     return {task: label for task, label in stated.items() if label is not None}
 
 
-def _corrected(current: AllocationEntry, feedback: Feedback, taxonomy: Taxonomy) -> dict[str, Any]:
+def _corrected(current: AllocationEntry, feedback: Feedback, taxonomy: Taxonomy, routing: int | None) -> dict[str, Any]:
     """Return the answers, reasons, route and journey that follow from the feedback.
 
     A person clears the reasons of the tasks that they decided, and no others.
@@ -126,7 +143,24 @@ def _corrected(current: AllocationEntry, feedback: Feedback, taxonomy: Taxonomy)
     reasons = _reasons(current, feedback, issue=made.get("issue", current.issue))
     if "vulnerable" in made:
         return {**made, "reasons": reasons, "journey": journey_of(reasons), "urgent": is_urgent(reasons) or None}
-    return {**made, "reasons": reasons, "route": route_of(team, reasons)}
+    doubtful = any(reason.task == ISSUE.name for reason in reasons)
+    return {
+        **made,
+        "reasons": reasons,
+        "route": route_of(team, reasons, routing=routing),
+        "routing": routing,
+        "issues": current.issues if doubtful and team == current.product_team else None,
+    }
+
+
+def _clocked(current: AllocationEntry, feedback: Feedback, clocks: Rules) -> dict[str, Any]:
+    """Return the clock of the product that the feedback names. It runs from the day of receipt, as the one before."""
+    if feedback.product is None:
+        return {}
+    received_on = clocks.day_of_receipt(
+        current.clock.received_on if current.clock else None, put_at=datetime.fromisoformat(current.started_at)
+    )
+    return {"clock": clocks.clock(feedback.product, received_on)}
 
 
 def _reasons(current: AllocationEntry, feedback: Feedback, *, issue: str | None) -> tuple[Reason, ...]:

@@ -11,7 +11,7 @@ from typing import Any, Final, Self
 from pydantic import model_serializer, model_validator
 
 from triage.contracts import Contract, TaskName
-from triage.tasks import TASKS, VULNERABLE, LeadsTo, Task
+from triage.tasks import TASKS, VULNERABLE, Asks, Task
 
 TASK_NAME: Final = r"[a-z][a-z0-9-]{0,47}"
 
@@ -177,10 +177,10 @@ class Reason(Contract):
         return self.text
 
     @property
-    def leads_to(self) -> LeadsTo:
-        """What the task states; `person` for a reason without a task, or of a task that is not listed any more."""
+    def asks(self) -> Asks:
+        """Whom the task states; `triage` for a reason without a task, or of a task that is not listed any more."""
         task = TASKS.get(self.task or "")
-        return task.leads_to if task else "person"
+        return task.asks if task else "triage"
 
     @property
     def explanation(self) -> str:

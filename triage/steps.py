@@ -9,6 +9,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import BaseModel, Field, model_validator
 
 from triage.bundle import Engine
+from triage.clock import Clock
 from triage.contracts import Contract, ModelId, Revision, Sha256, TaskName
 from triage.errors import ComplaintMissingError
 from triage.validation import Matching
@@ -121,6 +122,8 @@ class Allocated(Contract):
     """The detail of the event `ComplaintAllocated`: what consumers learn without reading the story.
 
     urgent: whether the customer speaks of suicide or self-harm; the event `ComplaintUrgent` then came first.
+    issues: the most probable issues, the best first, where the team is to name the issue; else none.
+    clock: until when the bank has to answer. Allocations of before there were clocks have none.
     shadows: the models that predict from here on. No decision depends on them.
     """
 
@@ -132,6 +135,8 @@ class Allocated(Contract):
     journey: Literal["standard", "specialist"]
     route: Literal["auto", "review", "manual"]
     urgent: bool = False
+    issues: tuple[str, ...] = ()
+    clock: Clock | None = None
     allocated_at: str
     models: tuple[str, ...]
     version: int

@@ -1,18 +1,18 @@
 """A complaint's story: the entries that `complaints_allocation` holds under its id."""
 
 import hashlib
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final, Literal
 from uuid import uuid4
 
 from pydantic import Field, model_validator
 
 from triage.bundle import Thresholds
-from triage.contracts import Contract, Sha256, TaskName
+from triage.clock import Clock
+from triage.contracts import Contract, Day, Sha256, TaskName
 from triage.explanation.record import Explained
-from triage.feedback import Feedback, Stratum
+from triage.feedback import Feedback
 from triage.reason import Reason
 from triage.steps import Allocated, ExplanationRequest, ModelReference
-from triage.validation import Matching
 from triage.vulnerability import Stated
 
 SELECTION: Final = "SELECTION"
@@ -144,10 +144,11 @@ class Decision(Contract):
 class Drawn(Contract):
     """How the system drew a complaint for labelling, recorded before anybody could know its label.
 
-    inclusion: the probability with which a complaint of this stratum is drawn.
+    stratum: see `triage.audit.sample`; `random` before there were strata. inclusion: the probability with which a
+    complaint of this stratum is drawn.
     """
 
-    stratum: Stratum
+    stratum: str
     inclusion: float = Field(gt=0, le=1)
 
 
@@ -157,6 +158,9 @@ class AllocationEntry(Entry):
     reasons: why a person is asked, or why the journey is specialist; empty where neither is so. Stored as texts.
     decisions: what was taken from each model. stated: which sources, other than models, call the customer vulnerable.
     urgent: whether somebody has to act at once; the first of the reasons says why. Lists begin with such complaints.
+    routing: version of the rule by which reasons became the route; None before there were versions.
+    issues: the most probable issues of the product, where the team is to name the issue; None where it is not.
+    clock: until when the bank has to answer; None in records that were written before there were clocks.
     milliseconds: from the start of the execution to the first allocation.
     shadows: models that predict once the first version is announced, and decide nothing.
     version: counts from 1; each applied feedback makes the next. Allocations written before there was feedback lack it,
@@ -172,6 +176,9 @@ class AllocationEntry(Entry):
     journey: Literal["standard", "specialist"]
     route: Literal["auto", "review", "manual"]
     urgent: Literal[True] | None = None
+    routing: int | None = None
+    issues: tuple[Probability, ...] | None = None
+    clock: Clock | None = None
     reasons: tuple[Reason, ...]
     decisions: tuple[Decision, ...]
     stated: tuple[Stated, ...]
@@ -188,8 +195,9 @@ class AllocationEntry(Entry):
     def announcement(self) -> Allocated:
         shared = set(Allocated.model_fields) - {"models"}
         return Allocated(
-            **self.model_dump(include=shared - {"urgent"}),
+            **self.model_dump(include=shared - {"urgent", "issues"}),
             urgent=bool(self.urgent),
+            issues=tuple(one.label for one in self.issues or ()),
             models=tuple(decision.model.version for decision in self.decisions),
         )
 
@@ -213,7 +221,7 @@ class FeedbackEntry(Entry):
 
     made_version: int = Field(ge=2)
     applied_at: str
-    labelled_on: Annotated[str, Matching(r"^\d{4}-\d{2}-\d{2}$", "a day such as 2026-11-01")]
+    labelled_on: Day
     labels: dict[TaskName, str]
     feedback: Feedback
 

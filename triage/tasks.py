@@ -9,15 +9,17 @@ from typing import Final, Literal
 
 from triage.contracts import TaskName
 
-LeadsTo = Literal["person", "specialist"]
-"""person: somebody looks at the allocation (route `review`). specialist: the journey of vulnerable customers."""
+Asks = Literal["triage", "team", "specialist"]
+"""triage: somebody of triage looks at the allocation before it goes out (route `review`). team: the complaint goes out,
+and the product's team answers. specialist: the journey of vulnerable customers.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
     """One question about a complaint, and what follows from its answer.
 
-    leads_to: what every reason of this task leads to, be it a doubt, a failed model, or the positive label.
+    asks: whom every reason of this task asks, be it a doubt, a failed model, or the positive label.
     positive, negative: the two labels of a task that looks for one thing; None where there are many labels.
     confident: whether a confidence below the model's threshold `auto` is a reason. It is not for `vulnerable`, whose
     model gives its label from the lower threshold `flag` on.
@@ -25,7 +27,7 @@ class Task:
     """
 
     name: TaskName
-    leads_to: LeadsTo
+    asks: Asks
     positive: str | None = None
     negative: str | None = None
     confident: bool = True
@@ -40,11 +42,11 @@ class Task:
         return {self.positive: True, self.negative: False}.get(label)
 
 
-PRODUCT: Final = Task(name="product", leads_to="person", required=True)
-ISSUE: Final = Task(name="issue", leads_to="person", required=True)
+PRODUCT: Final = Task(name="product", asks="triage", required=True)
+ISSUE: Final = Task(name="issue", asks="team", required=True)
 VULNERABLE: Final = Task(
     name="vulnerable",
-    leads_to="specialist",
+    asks="specialist",
     positive="vulnerable",
     negative="not vulnerable",
     confident=False,

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 from cli.aws import feedback_inbox
 from cli.aws.deployment import Deployment
-from cli.output import out, print_table
+from cli.commands.quality import measure, show_quality
+from cli.output import out
 from cli.progress import progress_bar
 from training.data.complaint_files import ExportRow
 from training.reviewer import Reviewer, Truth
@@ -21,7 +22,7 @@ TIMEOUT_SECONDS = 120.0
 def review(
     deployment: Deployment, rows: Sequence[ExportRow], allocations: Mapping[str, AllocationEntry], *, seed: int
 ) -> None:
-    """Hand in labels as product teams do, and print how often the models agreed with them."""
+    """Hand in labels as product teams do, and print the accuracy that they show."""
     drawn = random.Random(seed).sample(rows, min(REVIEWED, len(rows)))
     reviewer = Reviewer(taxonomy=load_taxonomy(), error_rate=ERROR_RATE, inclusion=len(drawn) / len(rows), seed=seed)
     now = datetime.now(UTC)
@@ -37,16 +38,9 @@ def review(
         feedback_inbox.wait(
             deployment, said, timeout_seconds=TIMEOUT_SECONDS, on_outcome=lambda count: bar.advance(reviewing, count)
         )
-    first = [(one, allocations[one.complaint_id]) for one in said]
     out.print(
-        f"A simulated reviewer, wrong in {ERROR_RATE:.0%} of cases, labelled {len(first)} complaints at random.",
+        f"A simulated reviewer, wrong in {ERROR_RATE:.0%} of cases, labelled {len(said)} complaints at random, without "
+        "seeing how they were allocated.",
         soft_wrap=True,
     )
-    print_table(
-        "Were the models right?",
-        ("label", "right"),
-        (
-            ("product", f"{sum(one.product == was.product for one, was in first)} of {len(first)}"),
-            ("issue", f"{sum(one.issue == was.issue for one, was in first)} of {len(first)}"),
-        ),
-    )
+    show_quality([one for one in measure(deployment, now.date()) if one.metric == "accuracy"], since=now.date())

@@ -4,12 +4,17 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from triage.bundle import Thresholds
+from triage.clock import Clock
 from triage.reason import Reason
 from triage.steps import ModelReference
 from triage.story import Decision, Probability
 from triage.timeline.timeline import Moment
 
-LEADS_TO: Final = {"person": "a person looks at it", "specialist": "the specialist journey"}
+ASKED: Final = {
+    "triage": "triage looks at it first",
+    "team": "the team that gets it",
+    "specialist": "the specialist journey",
+}
 
 
 def title(moment: Moment) -> str:
@@ -24,8 +29,8 @@ def facts(moment: Moment) -> dict[str, str]:
 
 
 def explained_reasons(reasons: Iterable[Reason]) -> list[tuple[str, str, str]]:
-    """Return each reason of an allocation: its text, what it leads to, and what it means."""
-    return [(reason.text, LEADS_TO[reason.leads_to], reason.explanation) for reason in reasons]
+    """Return each reason of an allocation: its text, whom it asks, and what it means."""
+    return [(reason.text, ASKED[reason.asks], reason.explanation) for reason in reasons]
 
 
 def in_words(value: Any) -> str:
@@ -47,6 +52,9 @@ def _words(value: Any) -> Iterator[str]:
         case Decision():
             threshold = "" if value.auto_threshold is None else f" against {value.auto_threshold:g}"
             yield f"{value.task} {value.label} {value.confidence:.3f}{threshold} by {value.model.version}"
+        case Clock():
+            extended = f", exceptionally {value.extended_at}" if value.extended_at else ""
+            yield f"{value.kind}: received {value.received_on}, due {value.due_at}{extended}"
         case Thresholds():
             known = {"without a person from": value.auto, "flagged from": value.flag}
             yield ", ".join(f"{name} {limit:g}" for name, limit in known.items() if limit is not None) or "none"

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from runtime.adapters.dynamodb import Condition, Table
+from triage.clock import load_clocks
 from triage.errors import FeedbackRefusedError
 from triage.feedback import Feedback
 from triage.reallocation import replace
@@ -49,7 +50,14 @@ class CurrentAllocation:
                     if applied.feedback != feedback:
                         raise FeedbackRefusedError(USED.format("applied"))
                     return Applied(applied.made_version, current)
-            made = replace(current, feedback, taxonomy=self._taxonomy, now=now, code_version=self._code_version)
+            made = replace(
+                current,
+                feedback,
+                taxonomy=self._taxonomy,
+                clocks=load_clocks(),
+                now=now,
+                code_version=self._code_version,
+            )
             absent = Condition("attribute_not_exists(#id)", id="complaint_id")
             if self._story.put_together(
                 (made.superseded, absent), (made.feedback, absent), (made.allocation, _is_at(current.version))

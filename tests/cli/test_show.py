@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import date
 from html.parser import HTMLParser
 
 import pytest
@@ -26,6 +27,7 @@ from tests.stories import (
     whole_story,
 )
 from triage import tables
+from triage.clock import load_clocks
 from triage.feedback import INBOX
 from triage.reason import Code, Reason
 from triage.story import ALLOCATION, EXPLANATION, PREDICTION
@@ -82,8 +84,8 @@ def test_it_explains_why_a_person_is_asked_and_why_the_journey_is_specialist(tri
     reasons = ("product: Sandbox.Timedout", "vulnerable: tag (Servicemember)")
     deployment.story.put(any_allocation(complaint_id=ID, route="manual", journey="specialist", reasons=reasons))
     shown = triage(ID, *ENV)
-    for text, leads_to in zip(reasons, ("a person looks at it", "the specialist journey"), strict=True):
-        assert re.search(rf"{re.escape(text)} +. {leads_to}", shown)
+    for text, asked in zip(reasons, ("triage looks at it first", "the specialist journey"), strict=True):
+        assert re.search(rf"{re.escape(text)} +. {asked}", shown)
     assert "The function reached its time limit" in shown and "A source other than a model says so" in shown
 
 
@@ -123,9 +125,9 @@ def test_the_decision_is_shown_with_its_reasons_and_the_answers_it_rests_on(tria
     assert f"product Mortgage 0.620 against 0.8 by {decision.model.version}" in told
 
 
-def test_a_reason_is_explained_with_what_it_leads_to():
+def test_a_reason_is_explained_with_whom_it_asks():
     reason = Reason.why(Code.NO_MODEL, TASKS["issue"])
-    assert explained_reasons([reason]) == [("issue: no model answered", "a person looks at it", reason.explanation)]
+    assert explained_reasons([reason]) == [("issue: no model answered", "the team that gets it", reason.explanation)]
 
 
 @pytest.mark.usefixtures("stored")
@@ -133,6 +135,19 @@ def test_no_output_contains_the_text_of_the_complaint(triage, tmp_path):
     outputs = [triage(ID, *ENV), triage(ID, "--json", "--html", "story.html", *ENV)]
     outputs.append((tmp_path / "story.html").read_text())
     assert not any(any_item()["narrative"] in output for output in outputs)
+
+
+def test_the_document_says_until_when_to_answer_and_how_the_complaint_was_drawn(triage, deployment):
+    clock = load_clocks().clock("Mortgage", date(2026, 3, 2))
+    drawn = {"stratum": "random", "inclusion": 0.02}
+    deployment.story.put(any_allocation(complaint_id=ID, clock=clock, drawn=drawn))
+    told = json.loads(triage(ID, "--json", *ENV))
+    assert (told["clock"]["kind"], told["clock"]["due_at"]) == ("standard", "2026-04-27T22:59:59.000Z")
+    assert told["audit"] == {"drawn": True, **drawn}
+    assert f"standard: received 2026-03-02, due {clock.due_at}" in triage(ID, *ENV)
+    deployment.story.put(any_allocation(complaint_id=ID))
+    told = json.loads(triage(ID, "--json", *ENV))
+    assert (told["clock"], told["audit"]) == (None, {"drawn": False, "inclusion": None, "stratum": None})
 
 
 def test_the_text_of_the_complaint_is_not_even_fetched(stored):

@@ -23,6 +23,7 @@ from tests.factories import (
     any_selection,
 )
 from triage.allocation import allocate
+from triage.clock import load_clocks
 from triage.explanation.delivered import Delivered, Passage
 from triage.functions import SealEnvironment
 from triage.outbox import ALLOCATED
@@ -78,6 +79,7 @@ class Triaging:
             selection=selection,
             predictions=predictions,
             taxonomy=load_taxonomy(),
+            clocks=load_clocks(),
             now=NOW,
             code_version="test",
         )

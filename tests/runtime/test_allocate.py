@@ -73,7 +73,7 @@ def test_an_allocation_records_whether_the_complaint_was_drawn_for_labelling(clo
     environment = cloud.allocate.model_copy(update={"audit_share": share})
     build(environment, cloud.session())(event(*answered(*PREDICTIONS)), None)
     (entry,) = allocations(cloud)
-    assert entry.drawn == (Drawn(stratum="random", inclusion=1.0) if share == 1.0 else None)
+    assert entry.drawn == (Drawn(stratum="mortgage/auto/standard", inclusion=1.0) if share == 1.0 else None)
 
 
 def test_an_empty_story_is_allocated_to_people(cloud):

@@ -1,4 +1,4 @@
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -15,6 +15,7 @@ from tests.factories import (
     any_selection,
 )
 from triage.allocation import MANUAL_TEAM, allocate
+from triage.clock import load_clocks
 from triage.reason import Code
 from triage.steps import AllocationRequest, Failure, Outcome
 from triage.story import AllocationEntry, PredictionEntry, SelectionEntry
@@ -22,6 +23,7 @@ from triage.taxonomy import load_taxonomy
 from triage.vulnerability import Stated
 
 TAXONOMY = load_taxonomy()
+CLOCKS = load_clocks()
 MORTGAGE = TAXONOMY.product("Mortgage")
 SERVICEMEMBER = Stated(source="tag", what="Servicemember")
 
@@ -47,6 +49,7 @@ def decide(
         selection=selection or any_selection(),
         predictions=predictions,
         taxonomy=TAXONOMY,
+        clocks=CLOCKS,
         now=NOW,
         code_version="test",
     )
@@ -77,33 +80,66 @@ def test_every_product_goes_to_its_own_team():
         assert (allocation.product_team, allocation.route) == (product.team, "auto")
 
 
-@pytest.mark.parametrize(("task", "prediction"), [("product", PRODUCT), ("issue", ISSUE)])
+@pytest.mark.parametrize(("task", "prediction", "asked"), [("product", PRODUCT, "review"), ("issue", ISSUE, "auto")])
 @pytest.mark.parametrize(
-    ("values", "route"),
+    ("values", "is_doubtful"),
     [
-        ({"confidence": 0.8}, "auto"),
-        ({"confidence": 0.7999}, "review"),
-        ({"confidence": 1.0, "thresholds": {}}, "review"),
-        ({"confidence": 0.0, "thresholds": {"auto": 0.0}}, "auto"),
-        ({"confidence": 0.999, "thresholds": {"auto": 1.0}}, "review"),
+        ({"confidence": 0.8}, False),
+        ({"confidence": 0.7999}, True),
+        ({"confidence": 1.0, "thresholds": {}}, True),
+        ({"confidence": 0.0, "thresholds": {"auto": 0.0}}, False),
+        ({"confidence": 0.999, "thresholds": {"auto": 1.0}}, True),
     ],
 )
-def test_a_person_is_asked_below_the_threshold_or_without_one(task, prediction, values, route):
+def test_below_the_threshold_or_without_one_the_product_asks_triage_and_the_issue_asks_the_team(
+    task, prediction, asked, values, is_doubtful
+):
     others = [p for p in (PRODUCT, ISSUE, NOT_VULNERABLE) if p.model.task != task]
     allocation = decide(any_prediction(task=task, label=prediction.label, **values), *others)
-    assert allocation.route == route
-    assert (route == "auto") == (not allocation.reasons)
+    assert allocation.route == (asked if is_doubtful else "auto")
+    assert is_doubtful == bool(allocation.reasons)
     assert all(reason.task == task for reason in allocation.reasons)
     assert allocation.journey == "standard", "a doubt on the product is none on vulnerability"
     assert allocation.product_team == MORTGAGE.team
+    assert (allocation.issues is not None) == (is_doubtful and task == "issue")
 
 
-def test_an_issue_of_another_product_is_reviewed():
+def test_the_team_chooses_among_the_three_most_probable_issues_of_the_product():
+    foreign = next(issue for product in TAXONOMY.products for issue in product.issues if issue not in MORTGAGE.issues)
+    labels = [foreign, *MORTGAGE.issues[:4]]
+    top = tuple({"label": label, "probability": 0.3 - place / 20} for place, label in enumerate(labels))
+    allocation = decide(PRODUCT, any_prediction(task="issue", label=foreign, confidence=0.3, top=top), NOT_VULNERABLE)
+    assert [one.label for one in allocation.issues or ()] == list(MORTGAGE.issues[:3])
+    assert allocation.announcement().issues == MORTGAGE.issues[:3]
+    assert decide(PRODUCT, ISSUE, NOT_VULNERABLE).announcement().issues == ()
+
+
+def test_an_issue_of_another_product_is_named_by_the_team():
     elsewhere = next(issue for product in TAXONOMY.products for issue in product.issues if issue not in MORTGAGE.issues)
     allocation = decide(PRODUCT, any_prediction(task="issue", label=elsewhere, confidence=1.0), NOT_VULNERABLE)
-    assert allocation.route == "review"
+    assert allocation.route == "auto"
     assert allocation.product_team == MORTGAGE.team
     assert texts(allocation) == ["issue: not one of the product's issues"]
+
+
+@pytest.mark.parametrize(
+    ("received_at", "received_on"),
+    [
+        ("2026-02-27T23:30:00Z", "2026-02-27"),
+        (None, "2026-03-02"),
+        ("2026-03-03T00:00:00Z", "2026-03-02"),
+    ],
+)
+def test_the_clock_of_the_product_runs_from_the_day_of_receipt(received_at, received_on):
+    allocation = decide(PRODUCT, ISSUE, NOT_VULNERABLE, selection=any_selection(received_at=received_at))
+    assert allocation.clock == CLOCKS.clock("Mortgage", date.fromisoformat(received_on))
+    assert allocation.announcement().clock == allocation.clock
+
+
+def test_without_a_product_the_shortest_clock_runs():
+    allocation = decide(any_prediction(task="product", label="LABEL_3", confidence=1.0), ISSUE, NOT_VULNERABLE)
+    assert allocation.clock is not None
+    assert allocation.clock.kind == "payment-services"
 
 
 def test_a_product_outside_the_taxonomy_is_manual():
@@ -118,10 +154,11 @@ def test_a_product_that_failed_is_manual_and_says_why():
     assert texts(allocation) == ["product: ModelFailedError"]
 
 
-def test_an_issue_that_failed_is_reviewed_by_the_products_team():
+def test_an_issue_that_failed_is_named_by_the_products_team():
     allocation = decide(PRODUCT, NOT_VULNERABLE, failed={"issue": "BundleCorruptError"})
-    assert (allocation.route, allocation.product_team, allocation.issue) == ("review", MORTGAGE.team, None)
+    assert (allocation.route, allocation.product_team, allocation.issue) == ("auto", MORTGAGE.team, None)
     assert texts(allocation) == ["issue: BundleCorruptError"]
+    assert allocation.issues == ()
 
 
 def test_a_task_without_a_model_says_so():
@@ -183,6 +220,7 @@ def test_without_a_selection_nothing_is_known_about_vulnerability():
         selection=None,
         predictions=(PRODUCT, ISSUE, NOT_VULNERABLE),
         taxonomy=TAXONOMY,
+        clocks=CLOCKS,
         now=NOW,
         code_version="test",
     )
@@ -195,6 +233,7 @@ def test_a_selection_that_failed_is_manual_and_specialist():
         selection=None,
         predictions=(),
         taxonomy=TAXONOMY,
+        clocks=CLOCKS,
         now=NOW,
         code_version="test",
     )
@@ -215,7 +254,7 @@ def test_an_unreadable_complaint_gives_that_as_its_only_reason_for_a_person():
     allocation = decide(selection=any_selection(unreadable="narrative is empty"))
     assert (allocation.route, allocation.journey) == ("manual", "specialist")
     assert texts(allocation) == ["narrative is empty", "vulnerable: not asked"]
-    assert [reason.text for reason in allocation.reasons if reason.leads_to == "person"] == ["narrative is empty"]
+    assert [reason.text for reason in allocation.reasons if reason.asks == "triage"] == ["narrative is empty"]
 
 
 def test_a_prediction_counts_only_where_its_model_answered():
@@ -227,6 +266,7 @@ def test_a_prediction_counts_only_where_its_model_answered():
         selection=any_selection(),
         predictions=(PRODUCT, ISSUE, NOT_VULNERABLE, superseded),
         taxonomy=TAXONOMY,
+        clocks=CLOCKS,
         now=NOW,
         code_version="test",
     )
@@ -328,7 +368,13 @@ def test_whatever_happened_exactly_one_well_formed_allocation_protects_the_custo
         selection_error=selection_error,
     )
     allocation = allocate(
-        request, selection=selection, predictions=predictions, taxonomy=TAXONOMY, now=NOW, code_version="test"
+        request,
+        selection=selection,
+        predictions=predictions,
+        taxonomy=TAXONOMY,
+        clocks=CLOCKS,
+        now=NOW,
+        code_version="test",
     )
     assert AllocationEntry.model_validate_json(allocation.model_dump_json()) == allocation
     decided = {decision.task: decision.label for decision in allocation.decisions}
@@ -339,8 +385,8 @@ def test_whatever_happened_exactly_one_well_formed_allocation_protects_the_custo
         assert any(reason.task == "vulnerable" for reason in allocation.reasons)
     if stated:
         assert allocation.vulnerable is True
-    assert (allocation.journey == "specialist") == any(r.leads_to == "specialist" for r in allocation.reasons)
-    assert (allocation.route == "auto") == (not any(r.leads_to == "person" for r in allocation.reasons))
+    assert (allocation.journey == "specialist") == any(r.asks == "specialist" for r in allocation.reasons)
+    assert (allocation.route == "auto") == (not any(r.asks == "triage" for r in allocation.reasons))
     if selection_error or (selection and selection.unreadable):
         assert not any(reason.code is Code.NO_MODEL for reason in allocation.reasons)
     assert not any(reason.code is Code.UNKNOWN for reason in allocation.reasons)

@@ -129,4 +129,4 @@ def test_a_timestamp_is_the_same_moment_in_every_zone(moment, hours):
 def test_a_tag_that_is_not_known_is_a_doubt_about_vulnerability(tag):
     complaint = any_complaint(tags=["Servicemember", tag])
     assert complaint.doubts == ("tags have one that is not known",)
-    assert Reason.read(complaint.doubts[0]).leads_to == "specialist"
+    assert Reason.read(complaint.doubts[0]).asks == "specialist"

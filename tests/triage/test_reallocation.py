@@ -1,9 +1,12 @@
+from datetime import date
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.factories import NOW, any_allocation, any_decision, any_feedback, any_model_reference
 from triage.allocation import MANUAL_TEAM
+from triage.clock import load_clocks
 from triage.errors import FeedbackRefusedError
 from triage.feedback import Feedback
 from triage.reallocation import labels, reallocate
@@ -12,10 +15,11 @@ from triage.story import AllocationEntry
 from triage.taxonomy import load_taxonomy
 
 TAXONOMY = load_taxonomy()
+CLOCKS = load_clocks()
 
 
 def after(current: AllocationEntry, feedback: Feedback) -> AllocationEntry:
-    return reallocate(current, feedback, taxonomy=TAXONOMY, now=NOW, code_version="new")
+    return reallocate(current, feedback, taxonomy=TAXONOMY, clocks=CLOCKS, now=NOW, code_version="new")
 
 
 def texts(allocation: AllocationEntry) -> list[str]:
@@ -29,10 +33,32 @@ def test_a_reallocation_moves_the_complaint_to_the_team_of_its_product():
     assert (moved.version, moved.decided_by, moved.feedback_id, moved.route) == (2, "person", "f-1", "auto")
 
 
-def test_an_issue_that_the_new_product_lacks_is_left_to_review():
+def test_an_issue_that_the_new_product_lacks_is_left_to_the_team():
     moved = after(any_allocation(), any_feedback(kind="reallocate", product="Credit card"))
-    assert (moved.issue, moved.route) == (None, "review")
+    assert (moved.issue, moved.route) == (None, "auto")
     assert texts(moved) == ["issue: not named since the re-allocation"]
+
+
+def test_a_reallocation_may_change_the_clock_and_never_starts_it_again():
+    received_on = date(2026, 2, 20)
+    current = any_allocation(clock=CLOCKS.clock("Mortgage", received_on))
+    moved = after(current, any_feedback(kind="reallocate", product="Credit card"))
+    assert moved.clock == CLOCKS.clock("Credit card", received_on)
+    assert after(current, any_feedback()).clock == current.clock
+
+
+def test_a_reallocation_gives_a_clock_to_what_has_none_from_the_day_it_was_put():
+    moved = after(any_allocation(), any_feedback(kind="reallocate", product="Credit card"))
+    assert moved.clock == CLOCKS.clock("Credit card", date(2026, 3, 2))
+
+
+def test_the_issues_to_choose_from_go_once_one_is_named_or_the_product_is_another():
+    choices = ({"label": "Closing on a mortgage", "probability": 0.4},)
+    doubted = any_allocation(reasons=("issue: confidence below threshold",), issues=choices)
+    assert after(doubted, any_feedback()).issues is None
+    assert after(doubted, any_feedback(tasks=("product",))).issues == doubted.issues
+    assert after(doubted, any_feedback(kind="reallocate", product="Credit card")).issues is None
+    assert after(doubted, any_feedback(kind="correct_issue", issue=TAXONOMY.issues_of("Mortgage")[0])).issues is None
 
 
 def test_a_corrected_issue_leaves_the_team():
@@ -107,7 +133,7 @@ def test_an_issue_that_belongs_to_the_product_a_person_names_is_no_contradiction
 
 def test_an_issue_that_no_model_named_cannot_be_confirmed():
     unnamed = any_allocation(issue=None, route="review", reasons=("issue: no model answered",))
-    assert after(unnamed, any_feedback()).route == "review"
+    assert texts(after(unnamed, any_feedback())) == ["issue: no model answered"]
 
 
 def test_a_product_that_no_team_owns_cannot_be_confirmed():
@@ -249,7 +275,7 @@ def test_no_feedback_removes_a_reason_of_a_task_that_it_did_not_decide(current, 
             assert "issue" in decided or contradiction_solved or Code.ISSUE_NOT_NAMED in {r.code for r in made.reasons}
         else:
             assert reason in made.reasons or reason.task in decided
-    asked = any(reason.leads_to == "person" for reason in made.reasons)
+    asked = any(reason.asks == "triage" for reason in made.reasons)
     if feedback.kind in ("set_vulnerable", "clear_vulnerable"):
         assert made.route == current.route
     else:

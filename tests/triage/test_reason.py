@@ -16,24 +16,24 @@ from triage.story import AllocationEntry, SupersededEntry
 from triage.tasks import TASKS, Task
 
 OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
-ASKING = Task(name="urgency", leads_to="person")
+ASKING = Task(name="urgency", asks="triage")
 
 
 @pytest.mark.parametrize(
-    ("text", "task", "code", "leads_to"),
+    ("text", "task", "code", "asks"),
     [
-        ("product: confidence below threshold", "product", "LOW_CONFIDENCE", "person"),
-        ("issue: the model states no threshold", "issue", "NO_THRESHOLD", "person"),
-        ("product: the label is not in the taxonomy", "product", "UNKNOWN_PRODUCT", "person"),
-        ("issue: not one of the product's issues", "issue", "FOREIGN_ISSUE", "person"),
-        ("issue: not named since the re-allocation", "issue", "ISSUE_NOT_NAMED", "person"),
-        ("product: no model answered", "product", "NO_MODEL", "person"),
-        ("issue: ModelFailedError", "issue", "MODEL_FAILED", "person"),
-        ("product: Sandbox.Timedout", "product", "MODEL_FAILED", "person"),
-        ("selection: States.Timeout", None, "SELECTION_FAILED", "person"),
-        ("narrative is empty", None, "NARRATIVE_EMPTY", "person"),
-        ("narrative is missing", None, "NARRATIVE_MISSING", "person"),
-        ("narrative is not text", None, "NARRATIVE_NOT_TEXT", "person"),
+        ("product: confidence below threshold", "product", "LOW_CONFIDENCE", "triage"),
+        ("issue: the model states no threshold", "issue", "NO_THRESHOLD", "team"),
+        ("product: the label is not in the taxonomy", "product", "UNKNOWN_PRODUCT", "triage"),
+        ("issue: not one of the product's issues", "issue", "FOREIGN_ISSUE", "team"),
+        ("issue: not named since the re-allocation", "issue", "ISSUE_NOT_NAMED", "team"),
+        ("product: no model answered", "product", "NO_MODEL", "triage"),
+        ("issue: ModelFailedError", "issue", "MODEL_FAILED", "team"),
+        ("product: Sandbox.Timedout", "product", "MODEL_FAILED", "triage"),
+        ("selection: States.Timeout", None, "SELECTION_FAILED", "triage"),
+        ("narrative is empty", None, "NARRATIVE_EMPTY", "triage"),
+        ("narrative is missing", None, "NARRATIVE_MISSING", "triage"),
+        ("narrative is not text", None, "NARRATIVE_NOT_TEXT", "triage"),
         ("vulnerable: said (health)", "vulnerable", "STATED", "specialist"),
         ("vulnerable: tag (Older American)", "vulnerable", "STATED", "specialist"),
         ("vulnerable: model", "vulnerable", "FOUND", "specialist"),
@@ -50,14 +50,14 @@ ASKING = Task(name="urgency", leads_to="person")
         ("tags: another wording", "vulnerable", "UNKNOWN", "specialist"),
         ("account_vulnerable is not a boolean", "vulnerable", "ACCOUNT_FLAG_NOT_BOOLEAN", "specialist"),
         ("account_vulnerable: another wording", "vulnerable", "UNKNOWN", "specialist"),
-        ("urgency: confidence below threshold", "urgency", "LOW_CONFIDENCE", "person"),
-        ("issue: another wording", "issue", "UNKNOWN", "person"),
-        ("another wording", None, "UNKNOWN", "person"),
+        ("urgency: confidence below threshold", "urgency", "LOW_CONFIDENCE", "triage"),
+        ("issue: another wording", "issue", "UNKNOWN", "team"),
+        ("another wording", None, "UNKNOWN", "triage"),
     ],
 )
-def test_a_stored_text_is_read_as_the_reason_that_it_was(text, task, code, leads_to):
+def test_a_stored_text_is_read_as_the_reason_that_it_was(text, task, code, asks):
     reason = TypeAdapter(Reason).validate_python(text)
-    assert (reason.task, reason.code.name, reason.leads_to, reason.text) == (task, code, leads_to, text)
+    assert (reason.task, reason.code.name, reason.asks, reason.text) == (task, code, asks, text)
 
 
 def test_an_allocation_stores_its_reasons_as_texts():

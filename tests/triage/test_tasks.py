@@ -20,7 +20,7 @@ def test_a_task_of_many_labels_finds_nothing():
 
 def test_every_complaint_has_a_product_an_issue_and_an_answer_on_vulnerability():
     assert all(task.required for task in (PRODUCT, ISSUE, VULNERABLE))
-    assert (PRODUCT.leads_to, ISSUE.leads_to, VULNERABLE.leads_to) == ("person", "person", "specialist")
+    assert (PRODUCT.asks, ISSUE.asks, VULNERABLE.asks) == ("triage", "team", "specialist")
 
 
 def test_training_can_read_a_label_for_every_task():
@@ -28,6 +28,6 @@ def test_training_can_read_a_label_for_every_task():
 
 
 def test_the_architecture_describes_every_task():
-    table = ARCHITECTURE.read_text().partition("| task | labels | its reasons lead to |\n")[2].partition("\n\n")[0]
+    table = ARCHITECTURE.read_text().partition("| task | labels | its reasons ask |\n")[2].partition("\n\n")[0]
     rows = [[cell.strip() for cell in row.strip("|").split("|")] for row in table.splitlines()[1:]]
-    assert {task.strip("`"): leads_to for task, _, leads_to in rows} == {t.name: t.leads_to for t in TASKS.values()}
+    assert {task.strip("`"): asks for task, _, asks in rows} == {t.name: t.asks for t in TASKS.values()}

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from triage.allocation import journey_of, route_of
 from triage.audit.chain import Item
+from triage.clock import load_clocks
 from triage.errors import TriageError
 from triage.feedback import FeedbackRow, Statement, is_pending
 from triage.reallocation import labels, reallocate
@@ -196,7 +197,7 @@ def _wrong_in_first(allocation: AllocationEntry, selection: SelectionEntry | Non
 def _wrong_ways(allocation: AllocationEntry) -> Iterator[str]:
     if allocation.journey != journey_of(allocation.reasons):
         yield "its journey does not follow from its reasons"
-    if allocation.route != route_of(allocation.product_team, allocation.reasons):
+    if allocation.route != route_of(allocation.product_team, allocation.reasons, routing=allocation.routing):
         yield "its route does not follow from its reasons"
 
 
@@ -223,21 +224,26 @@ def _expected(
 
     Under another taxonomy, teams and issues may have been others; of these only what the feedback names is known.
     """
-    feedback = applied.feedback
+    feedback, clocks = applied.feedback, load_clocks()
     try:
         made = reallocate(
             before,
             feedback,
             taxonomy=taxonomy,
+            clocks=clocks,
+            routing=after.routing,
             now=datetime.fromisoformat(applied.applied_at),
             code_version=after.code_version,
         )
     except (TriageError, ValueError):
         made = None
     if after.taxonomy_version == taxonomy.version:
-        return (
-            {name: getattr(made, name) for name in AllocationEntry.model_fields if name != UNFORMED} if made else None
-        )
+        left_out = {UNFORMED}
+        if after.clock is None or after.clock.version != clocks.version:
+            # It was made before there were clocks, or by other rules.
+            left_out.add("clock")
+        formed = AllocationEntry.model_fields.keys() - left_out
+        return {name: getattr(made, name) for name in formed} if made else None
     kept = {"decisions", "stated", "started_at", "milliseconds"}
     if feedback.kind not in ("reallocate", "correct_issue"):
         kept |= {"product_team", "product", "issue"}

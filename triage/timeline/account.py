@@ -9,7 +9,9 @@ from pydantic_core import core_schema
 
 from triage.audit.chain import Link
 from triage.audit.verification import Finding
+from triage.clock import Clock
 from triage.contracts import Contract
+from triage.story import AllocationEntry
 from triage.timeline.records import Records
 from triage.timeline.timeline import AnyMoment, moments
 
@@ -20,11 +22,26 @@ LINE: Final = 120
 """Characters of a line in the schema."""
 
 
+class Audit(Contract):
+    """Whether a complaint was drawn for labelling, and the stratum and probability with which it was."""
+
+    drawn: bool
+    inclusion: float | None = None
+    stratum: str | None = None
+
+    @classmethod
+    def of(cls, allocation: AllocationEntry) -> Self:
+        found = allocation.drawn
+        return cls(drawn=found is not None, **(dict(found) if found else {}))
+
+
 class Account(Contract):
     """Everything that is known about one complaint, except its text.
 
     records: what is stored. moments: what happened, the oldest first. links, inbox_links: the links of the hash chains
     over the records and the feedback rows. findings: differences between records and chains; empty if there are none.
+    clock: until when the bank has to answer, and audit: how the complaint was drawn for labelling; both None before
+    there is an allocation.
     """
 
     records: Records
@@ -33,6 +50,8 @@ class Account(Contract):
     links: tuple[Link, ...] = ()
     inbox_links: tuple[Link, ...] = ()
     findings: tuple[Finding, ...] = ()
+    clock: Clock | None = None
+    audit: Audit | None = None
 
     @classmethod
     def of(
@@ -50,6 +69,8 @@ class Account(Contract):
             links=chain,
             inbox_links=_in_order(inbox_links),
             findings=tuple(findings),
+            clock=records.allocation and records.allocation.clock,
+            audit=Audit.of(records.allocation) if records.allocation else None,
         )
 
     def document(self) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from tests.stories import items
 from triage.allocation import allocate
 from triage.audit.chain import Link, content_sha256
 from triage.audit.verification import Finding, verify
+from triage.clock import load_clocks
 from triage.feedback import INBOX, FeedbackRow
 from triage.reallocation import replace
 from triage.steps import AllocationRequest, Outcome
@@ -54,6 +55,7 @@ class World:
             selection=selection,
             predictions=answers,
             taxonomy=load_taxonomy(),
+            clocks=load_clocks(),
             now=NOW - timedelta(days=1),
             code_version="test",
         )
@@ -69,7 +71,7 @@ class World:
         (row,) = items([FeedbackRow.of(feedback)])
         self.hand_in(row)
         now = NOW - timedelta(hours=20) + timedelta(minutes=number)
-        made = replace(current, feedback, taxonomy=load_taxonomy(), now=now, code_version="test")
+        made = replace(current, feedback, taxonomy=load_taxonomy(), clocks=load_clocks(), now=now, code_version="test")
         self.write(*items((made.superseded, made.feedback, made.allocation)))
         self.hand_in({**row, "outcome": "applied", "made_version": made.allocation.version})
 

@@ -33,7 +33,7 @@ def test_an_account_is_read_again_as_it_was_written():
 
 
 def test_the_document_has_the_fields_of_the_records_beside_its_own():
-    own = {"schema_version", "moments", "links", "inbox_links", "findings"}
+    own = {"schema_version", "moments", "links", "inbox_links", "findings", "clock", "audit"}
     assert an_account().document().keys() == Records.model_fields.keys() | own
     assert json.loads(schema())["properties"].keys() == Records.model_fields.keys() | own
 
