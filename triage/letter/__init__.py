@@ -1,8 +1,8 @@
 """What a letter says, apart from how it came: as plain text, as markup, or as a whole mail.
 
 Nothing reads a letter before `read_letter` has: the models, the rules for vulnerability and people all get its text.
-The recognition of quotations is our own. The replies of `mail-parser-reply` need time that grows with the square of a
-line, and it drops all that follows a line which begins with "Thank you,".
+Quotations are recognised line by line, by code of our own: the expressions of `mail-parser-reply` need time that grows
+with the square of a line's length.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Whole mails, as a mail server stores them: a block of headers, and bodies in one or more encodings."""
+"""The text of a whole mail, from its bodies in one or more encodings."""
 
 import re
 from email import message_from_string, policy
@@ -13,15 +13,6 @@ from triage.values import is_absent
 LONGEST_HEADER: Final = 1_000
 """Characters. The library reads longer ones in time that grows with their square."""
 
-LONGEST_HEADERS: Final = 64_000
-"""Characters in which the headers of the whole mail have to end."""
-
-MOST_PARTS: Final = 20
-"""The library descends into parts by recursion."""
-
-_HEADER = re.compile(r"([A-Za-z][A-Za-z0-9-]*):")
-_TELLING = frozenset({"mime-version", "content-type", "content-transfer-encoding", "message-id", "received"})
-_PART = re.compile(r"content-type:", re.IGNORECASE)
 _CHARSET = re.compile(
     r"utf-?(?:8|16)|us-ascii|latin-?1|iso-8859-\d+|(?:windows-|cp)125\d|koi8-[ru]|gb2312|gbk|gb18030|big5|shift_jis|"
     r"iso-2022-jp|euc-(?:jp|kr)",
@@ -37,9 +28,7 @@ class _Short(policy.Compat32):
 
 
 def opened(raw: str) -> tuple[str, str] | None:
-    """Return the subject and the body of a whole mail, as text or markup; None for anything else."""
-    if not _has_headers(raw) or sum(1 for _ in _PART.finditer(raw)) > MOST_PARTS:
-        return None
+    """Return the subject and the body of a whole mail, as text or markup; None where no body has text."""
     try:
         message: Message = message_from_string(raw.lstrip(), policy=_Short())
     except (MessageError, ValueError):
@@ -51,19 +40,6 @@ def opened(raw: str) -> tuple[str, str] | None:
     found = ["\n".join(texts["text/html"]), "\n".join(texts["text/plain"])]
     body = next((text for text in found if not is_absent(markup.stripped(text))), None)
     return None if body is None else (_subject(message), body)
-
-
-def _has_headers(raw: str) -> bool:
-    names = set()
-    for line in raw[:LONGEST_HEADERS].lstrip().splitlines():
-        header = _HEADER.match(line)
-        if header:
-            names.add(header[1].lower())
-        elif not line.strip():
-            return len(names) > 1 and bool(names & _TELLING)
-        elif not names or line[0] not in " \t":
-            return False
-    return False
 
 
 def _text(part: Message) -> str:
