@@ -33,7 +33,13 @@ def build(environment: ReadNarrativeEnvironment, session: boto3.Session) -> Hand
                 purpose=request.purpose,
             )
         )
-        return Read(complaint_id=request.complaint_id, read_at=read_at, words=complaint.narrative)
+        return Read(
+            complaint_id=request.complaint_id,
+            read_at=read_at,
+            words=complaint.said,
+            narrative=complaint.narrative,
+            as_written=complaint.as_written,
+        )
 
     return step_handler(READ_NARRATIVE, read, logger)
 

@@ -1,5 +1,6 @@
 """How the benchmarks choose the complaints that they measure on."""
 
+from benchmarks import letters as mails
 from benchmarks import near_duplicates, promotion
 from benchmarks.explanation import letters, texts_of_medium_length
 
@@ -53,3 +54,13 @@ def test_grouping_is_measured_in_a_process_of_its_own(capsys, monkeypatch):
     near_duplicates.main()
     rows = [line.split()[1::2] for line in capsys.readouterr().out.splitlines() if line.startswith("│")]
     assert [row[:3] for row in rows] == [["30", "1", "29"], ["60", "1", "59"]]
+
+
+def test_mails_are_read_as_their_letters_and_their_markup_is_not():
+    known = mails.letters(None, count=330)
+    found = mails.measured(known, count=30)
+    assert found == mails.measured(known, count=30)
+    assert found["plain letter"] == mails.Measured(1.0, 1.0, 1.0)
+    for style, shares in found.items():
+        assert shares.exact > 0.9 and shares.read > 0.95, style
+        assert shares.as_written < shares.read or style == "plain letter", style

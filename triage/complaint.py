@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any, Self
 
 from triage.contracts import Contract
+from triage.letter import read_letter
 from triage.text import clean
 from triage.values import is_absent, known_tag, to_flag, to_id, to_tags
 
@@ -13,7 +14,7 @@ MAX_ITEM_BYTES = 400 * 1024
 
 LONGEST_HEARD = 60_000
 """Characters that are searched for words of vulnerability; the longest real letter has 24,000. More would take seconds,
-so a longer narrative is a doubt, and goes to a specialist.
+so a longer letter is a doubt, and goes to a specialist.
 """
 
 
@@ -48,6 +49,9 @@ class RawComplaint(Contract):
 class Complaint(Contract):
     """What could be read of an item.
 
+    narrative: the newest message of the letter, cleaned, which models read. said: everything that the letter says, with
+    the narrative first, also signatures and quoted messages; the rules for vulnerability hear it, and people read it.
+    as_written: the letter cleaned, with markup and quotations, as models read it before there was `triage.letter`.
     subject: the customer's id, else the complaint's; it determines the arm of a strategy. received_at: ISO 8601, None
     where operations state no such time. unreadable: why no model can judge the narrative, or None. doubts: which other
     attributes could not be read.
@@ -55,6 +59,8 @@ class Complaint(Contract):
 
     complaint_id: str
     narrative: str
+    said: str
+    as_written: str
     subject: str
     tags: tuple[str, ...]
     account_vulnerable: bool
@@ -71,12 +77,14 @@ class Complaint(Contract):
         """
         complaint_id = str(item["complaint_id"])
         doubts: list[str] = []
-        narrative, unreadable = _read_narrative(item)
-        if len(narrative) > LONGEST_HEARD:
+        narrative, said, unreadable = _read_narrative(item)
+        if len(said) > LONGEST_HEARD:
             doubts.append("narrative is too long to be searched for vulnerability")
         return cls(
             complaint_id=complaint_id,
             narrative=narrative,
+            said=said,
+            as_written="" if unreadable else clean(item["narrative"]),
             subject=_read_id(item, "customer_id", doubts) or complaint_id,
             tags=_read_tags(item, doubts),
             account_vulnerable=_read_flag(item, "account_vulnerable", doubts),
@@ -86,14 +94,16 @@ class Complaint(Contract):
         )
 
 
-def _read_narrative(item: Mapping[str, Any]) -> tuple[str, str | None]:
+def _read_narrative(item: Mapping[str, Any]) -> tuple[str, str, str | None]:
+    """Return the narrative, all that is said, and why the letter cannot be judged."""
     value = item.get("narrative")
     if value is None:
-        return "", "narrative is missing"
+        return "", "", "narrative is missing"
     if not isinstance(value, str):
-        return "", "narrative is not text"
-    text = clean(value)
-    return ("", "narrative is empty") if is_absent(value) or is_absent(text) else (text, None)
+        return "", "", "narrative is not text"
+    letter = read_letter(value)
+    text = letter.spoken
+    return ("", "", "narrative is empty") if is_absent(text) else (text, letter.said, None)
 
 
 def _read_id(item: Mapping[str, Any], name: str, doubts: list[str]) -> str | None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from triage.complaint import Complaint, timestamp
 from triage.contracts import TaskName
+from triage.letter import LETTER_VERSION
 from triage.steps import ModelReference
 from triage.story import SelectionEntry, sha256_of_text
 from triage.strategies.registry import ModelInfo, ModelStrategy
@@ -49,6 +50,7 @@ def select_models(
         selected_at=timestamp(now),
         received_at=complaint.received_at,
         text_sha256=None if complaint.unreadable else sha256_of_text(complaint.narrative),
+        letter_version=LETTER_VERSION,
         subject=complaint.subject,
         models=tuple(models),
         shadows=tuple(shadow for shadow in shadows.values() if shadow is not None),

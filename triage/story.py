@@ -50,6 +50,7 @@ class SelectionEntry(Entry):
     """Which models were selected. Written once, before inference, and used again by every retry.
 
     received_at: as operations state it. text_sha256: of the cleaned narrative, and kept when the text is erased.
+    letter_version: of the reader that took the narrative from the letter; None where markup was read as it is written.
     subject: see `Complaint`. shadows: models that predict once the complaint is allocated. missing_shadows: `task/arm`
     of shadows that were sampled and whose model is not active. stated, unreadable, doubts: see `Complaint`.
     """
@@ -58,6 +59,7 @@ class SelectionEntry(Entry):
     selected_at: str
     received_at: str | None = None
     text_sha256: Sha256 | None = None
+    letter_version: str | None = None
     subject: str
     models: tuple[ModelReference, ...]
     shadows: tuple[ModelReference, ...] = ()

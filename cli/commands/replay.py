@@ -18,9 +18,11 @@ from triage.audit.replay import Replay, compare, impossible
 from triage.errors import BundleRefusedError, BundleUnavailableError, ModelFailedError
 from triage.inference.classify import classify
 from triage.inference.models import LoadedModels
+from triage.letter import LETTER_VERSION
 from triage.story import PredictionEntry, SelectionEntry, sha256_of_text
 
-Text = Literal["as recorded", "changed", "not recorded"]
+Text = Literal["as recorded", "as recorded, with markup", "changed", "read by another version", "not recorded"]
+"""`as recorded, with markup`: an earlier version judged the letter as it is written, and is repeated on that."""
 
 
 def replay(
@@ -37,14 +39,26 @@ def replay(
     if not predictions:
         raise NotFoundError(f"no model has answered for {complaint_id}: there is nothing to replay")
     session = deployment.acting_as("auditor-role")
-    words = _read(deployment, session, complaint_id, purpose)
-    text = compared(records.selection, words)
+    letter = _read(deployment, session, complaint_id, purpose)
+    text = compared(records.selection, letter)
+    words = letter.as_written if text == "as recorded, with markup" else letter.narrative
     with err.status(f"Replaying {len(predictions)} predictions"):
         replays = _replay(deployment, session, words, predictions)
     if as_json:
         print_json(summary(complaint_id, replays, text))
     else:
         _table(replays)
+    if text == "as recorded, with markup":
+        err.print(
+            f"{complaint_id} was judged with its markup and quotations, by a version without a reader of letters; the "
+            "models were asked about the same text again"
+        )
+    if text == "read by another version":
+        recorded = records.selection.letter_version if records.selection else None
+        raise CommandError(
+            f"the text of {complaint_id} was changed, or version {recorded} of the reader of letters took another text "
+            f"from the letter than version {LETTER_VERSION} does: its hash differs from the record"
+        )
     if text == "changed":
         raise CommandError(
             f"the text of {complaint_id} was changed after the models judged it: its hash differs from the record"
@@ -55,10 +69,15 @@ def replay(
         out.print("every model gave its recorded answer")
 
 
-def compared(selection: SelectionEntry | None, words: str) -> Text:
+def compared(selection: SelectionEntry | None, letter: Read) -> Text:
+    """Compare the letter with the hash of what the models judged."""
     if selection is None or selection.text_sha256 is None:
         return "not recorded"
-    return "as recorded" if sha256_of_text(words) == selection.text_sha256 else "changed"
+    if sha256_of_text(letter.narrative) == selection.text_sha256:
+        return "as recorded"
+    if selection.letter_version is None and sha256_of_text(letter.as_written) == selection.text_sha256:
+        return "as recorded, with markup"
+    return "changed" if selection.letter_version in (None, LETTER_VERSION) else "read by another version"
 
 
 def summary(complaint_id: str, replays: list[Replay], text: Text) -> dict[str, Any]:
@@ -67,20 +86,21 @@ def summary(complaint_id: str, replays: list[Replay], text: Text) -> dict[str, A
     known = [difference for difference in differences if difference is not None]
     return {
         "complaint_id": complaint_id,
-        "identical": text != "changed" and all(one.result == "identical" for one in replays),
+        "identical": text not in ("changed", "read by another version")
+        and all(one.result == "identical" for one in replays),
         "max_abs_difference": max(known) if len(known) == len(differences) else None,
         "text": text,
         "predictions": replays,
     }
 
 
-def _read(deployment: Deployment, session: boto3.Session, complaint_id: str, purpose: str) -> str:
-    """Return the narrative. Who reads it, and why, is recorded.
+def _read(deployment: Deployment, session: boto3.Session, complaint_id: str, purpose: str) -> Read:
+    """Return the letter. Who reads it, and why, is recorded.
 
     Raises: NotFoundError if the complaint does not exist any more; CommandError if the function fails.
     """
     request = read_request(ReadingRequest, complaint_id=complaint_id, requester=deployment.operator, purpose=purpose)
-    return invoke(session, deployment.name("read-narrative-function"), request, gives=Read).words
+    return invoke(session, deployment.name("read-narrative-function"), request, gives=Read)
 
 
 def _replay(

@@ -5,12 +5,15 @@ from typing import Any
 import pytest
 
 from cli.aws.deployment import Deployment
+from cli.commands.replay import compared
 from runtime.adapters.bundles import S3Bundles
-from tests.factories import any_bundle, any_item, any_model_reference, any_prediction
+from tests.factories import any_bundle, any_item, any_model_reference, any_prediction, any_selection
+from triage.audit.reading import Read
 from triage.inference.classify import classify
 from triage.inference.engine import load_engine
+from triage.letter import LETTER_VERSION
 from triage.steps import ModelReference
-from triage.story import PredictionEntry, Probability
+from triage.story import PredictionEntry, Probability, sha256_of_text
 from triage.tables import RAW_COMPLAINTS
 
 ENV = ("--env", "dev")
@@ -104,3 +107,36 @@ def test_a_complaint_without_text_or_predictions_cannot_be_replayed(replay, depl
     deployment.session.client("dynamodb").delete_item(TableName=RAW_COMPLAINTS.name, Key={"complaint_id": {"S": ID}})
     code, _, err = replay(ID)
     assert code == 3 and "not in raw_complaints" in err
+
+
+def letter(**texts: str) -> Read:
+    return Read(**{"complaint_id": ID, "read_at": "now", "words": "", "narrative": TEXT, "as_written": TEXT, **texts})
+
+
+def test_a_letter_that_was_judged_with_its_markup_is_replayed_so_and_told(replay, deployment, prediction):
+    """The models judged the markup before there was a reader of letters; the hash of the record says so."""
+    deployment.complaints.put(any_item(complaint_id=ID, narrative=f"<p>{TEXT}</p>"))
+    deployment.story.put(any_selection(complaint_id=ID, text_sha256=sha256_of_text(f"<p>{TEXT}</p>")))
+    _, out, err = replay(ID, "--json")
+    assert json.loads(out)["text"] == "as recorded, with markup"
+    assert "was judged with its markup" in err
+    deployment.story.put(any_selection(complaint_id=ID, text_sha256=sha256_of_text(TEXT), letter_version="1"))
+    code, out, err = replay(ID, "--json")
+    assert (code, json.loads(out)["text"]) == (0, "as recorded")
+    assert "markup" not in err
+
+
+def test_another_version_of_the_reader_of_letters_is_named(replay, deployment, prediction):
+    deployment.story.put(any_selection(complaint_id=ID, text_sha256=sha256_of_text("?"), letter_version="0"))
+    code, out, err = replay(ID, "--json")
+    assert (code, json.loads(out)["text"], json.loads(out)["identical"]) == (1, "read by another version", False)
+    assert "version 0 of the reader of letters" in err
+
+
+def test_the_hash_of_the_markup_counts_only_where_no_reader_is_recorded():
+    written = letter(as_written=f"<p>{TEXT}</p>")
+    of_markup = sha256_of_text(written.as_written)
+    assert compared(any_selection(text_sha256=of_markup), written) == "as recorded, with markup"
+    assert compared(any_selection(text_sha256=of_markup, letter_version=LETTER_VERSION), written) == "changed"
+    assert compared(any_selection(text_sha256=sha256_of_text("?")), written) == "changed"
+    assert compared(any_selection(), written) == "not recorded"

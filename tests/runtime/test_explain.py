@@ -192,6 +192,20 @@ def test_a_letter_that_was_replaced_is_named_and_not_the_model(cloud, model):
         explain(cloud, REQUEST.model_copy(update={"seed": 7}))
 
 
+def test_a_letter_that_was_read_as_markup_or_by_another_version_is_named(cloud, model):
+    markup = f"<p>{LETTER}</p>"
+    cloud.table(RAW_COMPLAINTS).put(any_item(complaint_id="1", narrative=markup))
+    stories = cloud.table(COMPLAINTS_ALLOCATION)
+    stories.put(any_selection(complaint_id="1", text_sha256=sha256_of_text(markup)))
+    with pytest.raises(TextChangedError, match="was read as markup by an earlier version"):
+        explain(cloud)
+    stories.put(any_selection(complaint_id="1", text_sha256=sha256_of_text(markup), letter_version="0"))
+    with pytest.raises(TextChangedError, match="by version 0 of the reader of letters"):
+        explain(cloud)
+    stories.put(any_selection(complaint_id="1", text_sha256=sha256_of_text(LETTER), letter_version="1"))
+    assert explain(cloud)
+
+
 def test_an_explanation_that_is_made_while_its_complaint_is_erased_is_not_stored(cloud, model):
     raw = cloud.table(RAW_COMPLAINTS)
     raw.put({**(raw.get("1") or {}), "triage_state": "allocated"})

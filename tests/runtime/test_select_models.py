@@ -15,8 +15,9 @@ from tests.factories import (
 )
 from tests.runtime.conftest import Cloud, before, calls
 from triage.errors import ComplaintMissingError
+from triage.letter import LETTER_VERSION
 from triage.steps import Selected
-from triage.story import SELECTION, SelectionEntry
+from triage.story import SELECTION, SelectionEntry, sha256_of_text
 from triage.tables import CHAMPION_LEDGER, COMPLAINTS_ALLOCATION, MODEL_INFO, MODEL_STRATEGY, RAW_COMPLAINTS
 
 EVENT = {"complaint_id": "1"}
@@ -195,3 +196,12 @@ def test_the_models_are_found_through_their_index(cloud):
     asked = calls(session, "dynamodb.Query")
     build(cloud.select_models, session)(EVENT, None)
     assert {call.get("IndexName") for call in asked} == {"by_state"}
+
+
+def test_a_mail_is_read_as_text_and_its_reader_is_recorded(cloud):
+    mail = "<p>My card was stolen.</p><blockquote>You said that you want to kill yourself. I want to die.</blockquote>"
+    cloud.table(RAW_COMPLAINTS).put(any_item(complaint_id="1", narrative=mail))
+    select(cloud)
+    entry = recorded(cloud)
+    assert (entry.text_sha256, entry.letter_version) == (sha256_of_text("My card was stolen."), LETTER_VERSION)
+    assert any(source.urgent for source in entry.stated)

@@ -15,8 +15,8 @@ from training.data.groups import Groups, near_duplicate_groups
 from training.data.prepare import LABELS
 from triage.contracts import TaskName
 from triage.errors import UnknownNameError
+from triage.letter import spoken
 from triage.tasks import TASKS
-from triage.text import clean
 from triage.vulnerability import vulnerable_tags
 
 NAMED = 20
@@ -25,8 +25,8 @@ NAMED = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelledRow:
-    """One complaint. narrative: cleaned. sub_product, sub_issue: in the names of that year's form. vulnerable: by the
-    tags stated on the form, None if the export does not contain tags."""
+    """One complaint. narrative: the newest message of the letter, cleaned. sub_product, sub_issue: in the names of that
+    year's form. vulnerable: by the tags stated on the form, None if the export does not contain tags."""
 
     row: int
     complaint_id: str | None
@@ -95,7 +95,7 @@ def load_labelled(path: Path, *, min_products: int = 2) -> LabelledData:
     """
     crosswalk = load_crosswalk()
     exported = list(read_export(path))
-    told = [row for row in exported if clean(row.narrative or "")]
+    told = [row for row in exported if spoken(row.narrative or "")]
     kept = _latest(told)
     _require_known_names(path, kept)
     rows = tuple(_labelled(path, kept))
@@ -117,7 +117,7 @@ def _labelled(path: Path, exported: Iterable[ExportRow]) -> Iterator[LabelledRow
         yield LabelledRow(
             row=row.row,
             complaint_id=row.complaint_id,
-            narrative=clean(row.narrative or ""),
+            narrative=spoken(row.narrative or ""),
             product=label.product,
             issue=label.issue,
             sub_product=row.sub_product,

@@ -15,8 +15,8 @@ from training.generator import generate
 from training.recipe import Recipe
 from triage.contracts import TaskName
 from triage.inference.reading import read_by_models
+from triage.letter import spoken
 from triage.tasks import VULNERABLE
-from triage.text import clean
 
 
 @dataclass(frozen=True)
@@ -182,8 +182,8 @@ def examples_of(
 
 
 def as_served(narrative: str) -> str:
-    """Return the text as a model reads it, in training and in serving: cleaned, cut and redacted."""
-    return read_by_models(clean(narrative), redacted=True)
+    """Return the text as a model reads it in training and in serving: its newest message, cleaned, cut and redacted."""
+    return read_by_models(spoken(narrative), redacted=True)
 
 
 def _distinct(examples: Iterable[Example]) -> list[Example]:

@@ -11,6 +11,7 @@ import pyarrow
 from training.bundle.hub import CARD_FILE
 from training.data.dataset import LabelledData
 from training.data.splits import Booleans, Indices, Split
+from triage.letter import LETTER_VERSION
 
 TAG = "complaints-triage"
 """Tag in the card of every snapshot, by which published ones are found."""
@@ -36,11 +37,15 @@ SCHEMA = pyarrow.schema(
 
 @dataclass(frozen=True, kw_only=True)
 class Terms:
-    """licence, language: as the Hub spells them. redaction: version of the redactor that was applied to narratives."""
+    """licence, language: as the Hub spells them. redaction: version of the redactor that was applied to narratives.
+
+    letters: version of the reader of letters; None for snapshots of before it, whose narratives may have markup.
+    """
 
     licence: str
     language: str
     redaction: str
+    letters: str | None = LETTER_VERSION
 
 
 @dataclass(frozen=True)

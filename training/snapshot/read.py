@@ -76,7 +76,12 @@ def read_contents(folder: Path, *, dataset_id: str) -> Contents:
         ),
         table=table,
         splits={config: _split(of_parts, rows=table.num_rows) for config, of_parts in places.items()},
-        terms=Terms(licence=metadata["license"], language=metadata["language"], redaction=origin["redaction"]),
+        terms=Terms(
+            licence=metadata["license"],
+            language=metadata["language"],
+            redaction=origin["redaction"],
+            letters=origin.get("letters"),
+        ),
         source_fingerprint=origin["source_fingerprint"],
         prunings=tuple(Pruning(date.fromisoformat(row["day"]), row["rows"]) for row in origin.get("prunings", ())),
     )

@@ -18,8 +18,8 @@ from training.data.dataset import LabelledData, LabelledRow
 from training.data.groups import THRESHOLD
 from training.data.splits import GAP, PARTS, Indices, Split, grouped_split, latest, time_split
 from training.snapshot.contents import DEFAULT_CONFIG, SCHEMA, TAG, Contents, Part, Pruning, Snapshot, Terms
+from triage.letter import spoken
 from triage.tasks import TASKS
-from triage.text import clean
 
 TEST_SHARE = 0.2
 """Share of the rows to test on: the latest ones, unless a first day is given."""
@@ -96,8 +96,8 @@ def write_contents(contents: Contents, folder: Path, *, name: str) -> Snapshot:
 
 
 def _redacted(row: LabelledRow, redact: Callable[[str], str], on_row: Callable[[], None]) -> LabelledRow:
-    # Cleaned once more, because reading the row cleans it too, and the fingerprint must stay the same.
-    narrative = clean(redact(row.narrative))
+    # Read once more, because reading the row does so too, and the fingerprint must stay the same.
+    narrative = spoken(redact(row.narrative))
     on_row()
     # Without the sub-names of the form, which do not exist under the products of the taxonomy.
     return replace(row, narrative=narrative, sub_product=None, sub_issue=None)
@@ -169,7 +169,7 @@ Narratives are what consumers wrote about themselves. Nobody may try to identify
 | | |
 |---|---|
 | labels | names of every form since 2011, mapped to taxonomy {data.taxonomy} by crosswalk {data.crosswalk} |
-| narratives | cleaned as in serving; redaction: {contents.terms.redaction} |
+| narratives | {_letters(contents.terms)}cleaned as in serving; redaction: {contents.terms.redaction} |
 | `tags` | as stated on the form; empty if none was stated, null if the export does not contain them |
 | `group` | near-duplicate letters, with {THRESHOLD:g} or more of their word triples in common; each is in one part |
 | source | sha256 `{snapshot.source_fingerprint}` before redaction |
@@ -202,6 +202,7 @@ def _card_data(snapshot: Snapshot, contents: Contents, *, name: str) -> DatasetC
             "taxonomy": data.taxonomy,
             "crosswalk": data.crosswalk,
             "redaction": terms.redaction,
+            "letters": terms.letters,
             "without_narrative": data.without_narrative,
             "source_fingerprint": snapshot.source_fingerprint,
             "fingerprints": dict(snapshot.fingerprints),
@@ -213,6 +214,10 @@ def _card_data(snapshot: Snapshot, contents: Contents, *, name: str) -> DatasetC
 def _period(rows: Sequence[LabelledRow]) -> str:
     days = [row.received for row in rows]
     return f", received from {min(days)} to {max(days)}" if days else ""
+
+
+def _letters(terms: Terms) -> str:
+    return f"the newest message of each letter, by version {terms.letters} of its reader, " if terms.letters else ""
 
 
 def _pruned(prunings: Sequence[Pruning]) -> str:

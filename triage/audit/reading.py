@@ -13,8 +13,14 @@ class ReadingRequest(Contract):
 
 
 class Read(Contract):
-    """words: the cleaned narrative, not redacted; empty where the complaint has no readable one."""
+    """Not redacted, and empty where the complaint has no readable narrative.
+
+    words: everything that the letter says, the newest message first. narrative: what models read. as_written: what
+    they read before there was a reader of letters, see `Complaint`.
+    """
 
     complaint_id: str
     read_at: str
     words: str
+    narrative: str
+    as_written: str

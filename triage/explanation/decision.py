@@ -9,10 +9,11 @@ from triage.explanation.explain import Recorded, explain
 from triage.explanation.rationale import rationale
 from triage.inference.classify import as_read
 from triage.inference.engine import Engine
+from triage.letter import LETTER_VERSION
 from triage.redaction import REDACTION_VERSION
 from triage.steps import ExplanationTask
 from triage.stored_story import StoredStory
-from triage.story import ExplanationEntry, FeedbackEntry, sha256_of_text
+from triage.story import ExplanationEntry, FeedbackEntry, SelectionEntry, sha256_of_text
 
 
 def explained(
@@ -32,12 +33,8 @@ def explained(
         TextChangedError: the complaint has another text than the models judged.
         NothingToExplainError, ModelFailedError: the model cannot be asked about it.
     """
-    judged = story.selection.text_sha256 if story.selection else None
-    if judged not in (None, sha256_of_text(complaint.narrative)):
-        raise TextChangedError(
-            f"the text of {complaint.complaint_id} was replaced after the models judged it, so that it cannot explain "
-            "the decision; `triage show` has the answers that were recorded"
-        )
+    if story.selection is not None:
+        _require_same_text(story.selection, complaint)
     prediction = story.prediction(task.model)
     if prediction is None:
         raise NothingToExplainError(
@@ -67,4 +64,19 @@ def explained(
         explained=found,
         rationale=rationale(found, model=prediction.model_version, people=len(people)),
         retained_until=datetime.fromtimestamp(expires_at, UTC).date().isoformat(),
+    )
+
+
+def _require_same_text(selection: SelectionEntry, complaint: Complaint) -> None:
+    judged, version = selection.text_sha256, selection.letter_version
+    if judged in (None, sha256_of_text(complaint.narrative)):
+        return
+    told = "was replaced after the models judged it"
+    if version is None and judged == sha256_of_text(complaint.as_written):
+        told = "was read as markup by an earlier version when the models judged it"
+    elif version not in (None, LETTER_VERSION):
+        told = f"was replaced, or read in another way by version {version} of the reader of letters"
+    raise TextChangedError(
+        f"the text of {complaint.complaint_id} {told}, so that it cannot explain the decision; `triage show` has the "
+        "answers that were recorded"
     )

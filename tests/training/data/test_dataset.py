@@ -76,6 +76,12 @@ def test_a_row_is_cleaned_as_in_serving_and_keeps_day_and_channel(tmp_path):
     assert (row.received, row.channel, row.complaint_id) == (date(2015, 4, 1), "Web", "1")
 
 
+def test_models_learn_from_the_message_of_a_letter_as_serving_reads_it(tmp_path):
+    mail = "<p>The closing was moved.</p><blockquote>Which card do you mean?</blockquote>"
+    row = load_labelled(export(tmp_path, {**MORTGAGE, "Consumer complaint narrative": mail}, CARD)).rows[0]
+    assert row.narrative == "The closing was moved."
+
+
 @pytest.mark.parametrize(
     ("tags", "vulnerable"),
     [("Servicemember", True), ("Older American, Servicemember", True), ("", False), ("Consumer", False)],

@@ -4,6 +4,7 @@ from huggingface_hub import DatasetCard
 from training.bundle.hub import CARD_FILE
 from training.data.crosswalk import load_crosswalk
 from training.data.splits import PARTS
+from triage.letter import LETTER_VERSION
 from triage.taxonomy import load_taxonomy
 
 
@@ -28,6 +29,7 @@ def test_the_card_states_the_terms(write, tmp_path):
 def test_the_card_says_what_the_labels_and_data_are(card, snapshot):
     origin = card.data.complaints_triage
     assert (origin["taxonomy"], origin["crosswalk"]) == (load_taxonomy().version, load_crosswalk().version)
+    assert origin["letters"] == LETTER_VERSION and f"by version {LETTER_VERSION} of its reader" in card.text
     assert origin["source_fingerprint"] == snapshot.source_fingerprint
     assert origin["fingerprints"] == snapshot.fingerprints
 
