@@ -378,7 +378,7 @@ def test_the_layout_of_a_manifest_does_not_change_its_hash():
 
 
 @given(
-    labels=st.lists(st.text(), min_size=2, max_size=5, unique=True),
+    labels=st.lists(st.text(max_size=200), min_size=2, max_size=5, unique=True),
     metrics=st.dictionaries(st.text(max_size=8), st.floats(allow_nan=False), max_size=3),
     temperature=st.floats(min_value=0, exclude_min=True, allow_infinity=False),
     auto=st.none() | st.floats(0, 1),
