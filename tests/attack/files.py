@@ -45,8 +45,8 @@ def parquet_bomb(path: Path) -> None:
 
 
 EXPORTS = {
-    "digits.jsonl": (json_lines, "digits"),
-    "digits.json": (json_document, "digits"),
+    "digits.jsonl": (json_lines, "digits, and at most 100"),
+    "digits.json": (json_document, "digits, and at most 100"),
     "nested.json": (nested, "nests without end"),
     "bomb.zip": (zip_bomb, "times its size"),
     "bomb.parquet": (parquet_bomb, "times its size"),
