@@ -49,7 +49,7 @@ class Keys(BaseModel):
     def create(cls, state: State) -> Self:
         """Return the keys of the folder. The first call draws them, also where several processes call at once."""
         if not state.keys.exists():
-            staged = state.keys.with_suffix(f".{os.getpid()}")
+            staged = state.keys.with_suffix(f".{secrets.token_hex(8)}")
             write_private(staged, cls.draw().model_dump_json(indent=2))
             # A link fails where another process was faster. Its keys are then the keys of the folder.
             with contextlib.suppress(FileExistsError):

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import secrets
 import socket
 import stat
 from collections.abc import Callable
@@ -118,8 +119,7 @@ def close_to_others(folder: Path) -> None:
 
 def write(path: Path, model: BaseModel) -> None:
     """Replace the file in one step, so that no reader sees a part of it."""
-    staged = path.with_suffix(f".{os.getpid()}")
-    staged.unlink(missing_ok=True)
+    staged = path.with_suffix(f".{secrets.token_hex(8)}")
     write_private(staged, model.model_dump_json(indent=2))
     staged.replace(path)
 
