@@ -101,7 +101,9 @@ def quality(found: Iterable[Reviewed], *, since: date, until: date) -> list[Qual
         of_task = [one for one in all_of_them if one.task == task.name]
         figures += _of_task(task.name, of_task, since, until)
         blind = [one for one in of_task if one.blind]
-        for first, last in _weeks(since, until):
+        weeks = list(_weeks(since, until))
+        # Of a period within one week, the figures of the whole period say everything.
+        for first, last in weeks if len(weeks) > 1 else ():
             of_week = [one for one in blind if first <= one.at.date() <= last]
             if of_week:
                 figures.append(_share(task.name, "accuracy", of_week, _right, first, last))

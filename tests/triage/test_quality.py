@@ -86,6 +86,11 @@ def test_accuracy_is_told_week_by_week():
     ]
 
 
+def test_a_period_within_one_week_is_told_once():
+    figures = quality([an_answer()], since=MONDAY, until=SUNDAY)
+    assert [one.n for one in figures if (one.task, one.metric) == ("product", "accuracy")] == [1]
+
+
 def test_without_a_review_there_is_no_figure():
     none = figure([], "accuracy")
     assert (none.estimate, none.low, none.high, none.n) == (None, None, None, 0)
