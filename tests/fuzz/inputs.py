@@ -80,12 +80,23 @@ def rows(
     return st.tuples(unknown, known, key).map(lambda parts: {**parts[0], **parts[1], **parts[2]})
 
 
+def near(
+    good: Mapping[str, Any], values: st.SearchStrategy[Any], *, kept: Sequence[str] = ()
+) -> st.SearchStrategy[dict[str, Any]]:
+    """Return what is right but for two attributes at most, each left out or with another value. kept: never changed."""
+    names = [*(name for name in good if name not in kept), "unheard_of"]
+    changes = st.dictionaries(st.sampled_from(names), st.none() | values, max_size=2)
+    return changes.map(
+        lambda changed: {name: value for name, value in {**good, **changed}.items() if value is not None}
+    )
+
+
 def items() -> st.SearchStrategy[dict[str, Any]]:
     """Return lines of an export as JSON has them."""
     scalar = texts("Mortgage", "Older American", "2026-03-02") | st.integers() | st.floats() | st.booleans() | st.none()
     value = scalar | st.lists(scalar, max_size=3)
     names = ("complaint_id", "narrative", "tags", "customer_id", "received_at", "product", "account_vulnerable")
-    return st.fixed_dictionaries({}, optional={name: value for name in names}) | st.just(any_item())
+    return st.fixed_dictionaries({}, optional={name: value for name in names}) | near(any_item(), value)
 
 
 def files() -> st.SearchStrategy[tuple[str, bytes]]:
@@ -100,7 +111,9 @@ def files() -> st.SearchStrategy[tuple[str, bytes]]:
     zipped = st.tuples(lines | table, st.sampled_from(["a.csv", "a.jsonl", "../a.csv", "a.exe"])).map(_zipped)
     content = st.one_of(lines, table, encoded, cut, zipped, st.binary(max_size=200))
     name = st.sampled_from(["a.csv", "a.jsonl", "a.json", "a.parquet", "a.csv.zip", "a.zip", "a.csv.gz", "a.txt", "a"])
-    return st.tuples(name, content)
+    usable = st.lists(near(any_item(), texts("Older American"), kept=["narrative"]), min_size=1, max_size=3)
+    right = usable.map(lambda all_: ("a.jsonl", "\n".join(json.dumps(each) for each in all_).encode()))
+    return st.tuples(name, content) | right
 
 
 def _zipped(both: tuple[bytes, str]) -> bytes:

@@ -34,7 +34,7 @@ from tests.factories import (
     any_strategy,
 )
 from tests.fuzz.arguments import arguments
-from tests.fuzz.inputs import AttributeValue, files, rows, texts
+from tests.fuzz.inputs import AttributeValue, attribute_values, files, near, rows, texts
 from tests.fuzz.machine import Machine, put
 from tests.runtime.conftest import cloud, hub, hub_endpoint, stream_records  # noqa: F401
 from triage.feedback import INBOX, OURS, FeedbackRow, Kind
@@ -126,6 +126,7 @@ FEEDBACK = rows(
         "outcome": [{"S": "applied"}],
     },
 )
+KEYS = ("complaint_id", "entry")
 APPLIES = any_feedback(complaint_id="1", feedback_id="f-1", kind="reallocate", product="Credit card")
 
 
@@ -151,7 +152,7 @@ def test_any_row_of_feedback_has_an_outcome(cloud):  # noqa: F811
         stories.delete(*keys.values())
         return {"applied": "taken", "refused": "refused"}[outcome]
 
-    found = put_through(inbox, FEEDBACK | st.just(applies))
+    found = put_through(inbox, FEEDBACK | near(applies, attribute_values(), kept=KEYS))
     assert {"taken", "refused"} <= {*found}
 
 
@@ -197,7 +198,9 @@ def test_any_row_of_model_info_is_mirrored_or_says_what_is_wrong_and_stops_no_co
             return "refused"
         return "taken" if "bundle" in found else "nothing"
 
-    found = put_through(model_info, MODELS | st.just({**good, "task": {"S": "product"}}))
+    found = put_through(
+        model_info, MODELS | near({**good, "task": {"S": "product"}}, attribute_values({"S": "issue"}), kept=[*good])
+    )
     assert {"taken", "refused"} <= {*found}
 
 
@@ -219,6 +222,7 @@ def test_any_row_of_model_strategy_is_followed_or_refused_and_stops_no_complaint
     champion = machine.champion
     followed = any_strategy(arms=(any_arm(model_id=champion.model_id, revision=champion.revision),))
     good = to_item(any_model_strategy(followed, version=7))
+    inside = near(good["strategy"]["M"], attribute_values()).map(lambda changed: {**good, "strategy": {"M": changed}})
 
     def model_strategy(row: dict[str, AttributeValue]) -> str:
         if not put(strategies, MODEL_STRATEGY, row):
@@ -227,7 +231,7 @@ def test_any_row_of_model_strategy_is_followed_or_refused_and_stops_no_complaint
         strategies.delete(row["task"]["S"], row["entry"]["S"])
         return "taken" if any(model.strategy_version for model in asked) else "refused"
 
-    found = put_through(model_strategy, STRATEGIES | st.just(good))
+    found = put_through(model_strategy, STRATEGIES | near(good, attribute_values(), kept=["task", "entry"]) | inside)
     assert {"taken", "refused"} <= {*found}
 
 
