@@ -37,7 +37,7 @@ def build(environment: ReadNarrativeEnvironment, session: boto3.Session) -> Hand
             complaint_id=request.complaint_id,
             read_at=read_at,
             words=complaint.said,
-            narrative=complaint.narrative,
+            judged=complaint.narrative,
             as_written=complaint.as_written,
         )
 

@@ -41,7 +41,7 @@ def replay(
     session = deployment.acting_as("auditor-role")
     letter = _read(deployment, session, complaint_id, purpose)
     text = compared(records.selection, letter)
-    words = letter.as_written if text == "as recorded, with markup" else letter.narrative
+    words = letter.as_written if text == "as recorded, with markup" else letter.judged
     with err.status(f"Replaying {len(predictions)} predictions"):
         replays = _replay(deployment, session, words, predictions)
     if as_json:
@@ -73,7 +73,7 @@ def compared(selection: SelectionEntry | None, letter: Read) -> Text:
     """Compare the letter with the hash of what the models judged."""
     if selection is None or selection.text_sha256 is None:
         return "not recorded"
-    if sha256_of_text(letter.narrative) == selection.text_sha256:
+    if sha256_of_text(letter.judged) == selection.text_sha256:
         return "as recorded"
     if selection.letter_version is None and sha256_of_text(letter.as_written) == selection.text_sha256:
         return "as recorded, with markup"

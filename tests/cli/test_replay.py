@@ -110,7 +110,7 @@ def test_a_complaint_without_text_or_predictions_cannot_be_replayed(replay, depl
 
 
 def letter(**texts: str) -> Read:
-    return Read(**{"complaint_id": ID, "read_at": "now", "words": "", "narrative": TEXT, "as_written": TEXT, **texts})
+    return Read(**{"complaint_id": ID, "read_at": "now", "words": "", "judged": TEXT, "as_written": TEXT, **texts})
 
 
 def test_a_letter_that_was_judged_with_its_markup_is_replayed_so_and_told(replay, deployment, prediction):

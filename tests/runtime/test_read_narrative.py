@@ -27,7 +27,7 @@ def test_a_person_reads_the_whole_letter_with_the_newest_message_first(cloud, st
     cloud.table(RAW_COMPLAINTS).put(any_item(complaint_id="1", narrative=mail))
     request = {"complaint_id": "1", "requester": "ann", "purpose": "replay"}
     given = reading(cloud.read_narrative, cloud.session())(request, None)
-    told = (given["words"], given["narrative"], given["as_written"])
+    told = (given["words"], given["judged"], given["as_written"])
     assert told == ("Newer words. Older words.", "Newer words.", mail)
 
 

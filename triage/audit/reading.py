@@ -15,12 +15,12 @@ class ReadingRequest(Contract):
 class Read(Contract):
     """Not redacted, and empty where the complaint has no readable narrative.
 
-    words: everything that the letter says, the newest message first. narrative: what models read. as_written: what
+    words: everything that the letter says, the newest message first. judged: what models read. as_written: what
     they read before there was a reader of letters, see `Complaint`.
     """
 
     complaint_id: str
     read_at: str
     words: str
-    narrative: str
+    judged: str
     as_written: str
