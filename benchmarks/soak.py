@@ -105,7 +105,8 @@ def soak(state: Path, *, complaints: int, kills: int, seed: int) -> dict[str, in
     """Put the complaints while everything is disturbed, wait until they have ended, and return what was counted."""
     deployment = find("local", state=state)
     put, done, disturbances = Put(), threading.Event(), Counter[str]()
-    # Kills are spread over the puts, because what is not saved yet is lost by a kill.
+    # Kills are spread over the puts, because what is not saved yet is lost by a kill. So no put may wait for its turn.
+    turns = threading.Semaphore(WRITERS)
     due = [round(complaints * (kill + 1) / (kills + 1)) for kill in range(kills)]
     disturbing = threading.Thread(target=disturb, args=(state, random.Random(seed), disturbances, done))
     disturbing.start()
@@ -117,11 +118,14 @@ def soak(state: Path, *, complaints: int, kills: int, seed: int) -> dict[str, in
                     due.pop(0)
                     kill_everything(state)
                     disturbances["the whole embedded AWS killed"] += 1
-                writers.submit(write, deployment, items, put).add_done_callback(lambda _: bar.advance(putting))
+                turns.acquire()
+                writing = writers.submit(write, deployment, items, put)
+                writing.add_done_callback(lambda _: turns.release())
+                writing.add_done_callback(lambda _: bar.advance(putting))
+        ended = wait_until_ended(deployment, (complaint_id_of(number) for number in range(complaints)), done)
     finally:
         done.set()
         disturbing.join()
-    ended = wait_until_ended(deployment, (complaint_id_of(number) for number in range(complaints)))
     return {
         **put.counts,
         **disturbances,
@@ -274,15 +278,21 @@ class Ended:
         self.parked = {row["complaint_id"] for row in deployment.outbox().parked()}
 
 
-def wait_until_ended(deployment: Deployment, ids: Iterable[str]) -> Ended:
-    """Wait until all of these complaints that are stored have ended, or none has for a long time."""
+def wait_until_ended(deployment: Deployment, ids: Iterable[str], done: threading.Event) -> Ended:
+    """Wait until all of these complaints that are stored have ended, or none has for a long time.
+
+    done: set once half of them have, so that the rest is triaged undisturbed.
+    """
     ended = Ended({row["complaint_id"] for row in deployment.complaints.get_many((one,) for one in ids)})
     deadline = time.monotonic() + PATIENCE_SECONDS
     with progress_bar() as bar:
         waiting = bar.add_task("Waiting for allocations", total=len(ended.stored))
         while ended.pending and time.monotonic() < deadline:
             before = len(ended.pending)
-            ended.look(deployment)
+            with suppress(*DISTURBED):
+                ended.look(deployment)
+            if len(ended.pending) <= len(ended.stored) / 2:
+                done.set()
             bar.update(waiting, completed=len(ended.stored) - len(ended.pending))
             if len(ended.pending) < before:
                 deadline = time.monotonic() + PATIENCE_SECONDS
