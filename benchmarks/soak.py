@@ -85,6 +85,9 @@ def main() -> None:
     try:
         models = trained_models(load_recipe(RECIPE), ROOT / "build" / "soak-models")
         register_models(models, instance, find("local", state=asked.state).registry)
+        # A stop saves the models, which the first kill would otherwise lose.
+        embedded.down(asked.state)
+        embedded.up(asked.state, deploy=False)
         counts = soak(asked.state, complaints=asked.complaints, kills=asked.kills, seed=asked.seed)
     finally:
         embedded.down(asked.state, wipe=True)
