@@ -56,8 +56,10 @@ def allocate(
             reasons += _stated_reasons(selection)
         reasons += _reasons(task, decisions, request, taxonomy, asked=whole is None)
     journey, route = journey_of(reasons), route_of(team, reasons)
+    # A complaint that was started again keeps the selection of its first execution, which saw it earlier.
+    seen_at = [request.started_at, *([selection.selected_at] if selection else [])]
     received_on = clocks.day_of_receipt(
-        selection.received_at if selection else None, put_at=datetime.fromisoformat(request.started_at)
+        selection.received_at if selection else None, put_at=min(map(datetime.fromisoformat, seen_at))
     )
     return AllocationEntry(
         complaint_id=request.complaint_id,

@@ -99,7 +99,7 @@ class Rules:
         )
 
     def day_of_receipt(self, stated: str | None, *, put_at: datetime) -> date:
-        """Return the day of receipt. put_at: when the system got the complaint, which cannot have been earlier.
+        """Return the day of receipt. put_at: when the system had the complaint; it cannot have been received later.
 
         stated: as operations state it, which counts unless it lies after `put_at` or before there were any rules.
         """

@@ -136,6 +136,12 @@ def test_the_clock_of_the_product_runs_from_the_day_of_receipt(received_at, rece
     assert allocation.announcement().clock == allocation.clock
 
 
+def test_a_complaint_that_is_started_again_keeps_its_first_day():
+    first = any_selection(received_at=None, selected_at="2026-02-20T09:00:00.000Z")
+    allocation = decide(PRODUCT, ISSUE, NOT_VULNERABLE, selection=first)
+    assert allocation.clock == CLOCKS.clock("Mortgage", date(2026, 2, 20))
+
+
 def test_without_a_product_the_shortest_clock_runs():
     allocation = decide(any_prediction(task="product", label="LABEL_3", confidence=1.0), ISSUE, NOT_VULNERABLE)
     assert allocation.clock is not None
